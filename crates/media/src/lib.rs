@@ -1,0 +1,21 @@
+//! The nouns of Flypack: identifiers, time, rates and picture formats.
+//!
+//! Everything here is plain data without I/O. Time is rational arithmetic on [`Tai`]; a [`Rate`] is
+//! never pre-divided (ARCHITECTURE, invariant 10).
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod format;
+pub mod ids;
+pub mod media_clock;
+pub mod rate;
+pub mod rtp_time;
+pub mod tai;
+
+pub use clock::{Clock, ManualClock};
+pub use format::{Depth, FormatError, Pgroup, Sampling, VideoFormat};
+pub use ids::{FlowId, GrainIndex, Name, NameError};
+pub use media_clock::{VIDEO_CLOCK_HZ, grain_index_nearest, grain_start, rtp_timestamp, unwrap_nearest};
+pub use rate::{Rate, RateError};
+pub use rtp_time::{ExtSeqNum, PayloadType, RtpTimestamp, SeqNum, Ssrc};
+pub use tai::Tai;
