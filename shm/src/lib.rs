@@ -1,6 +1,52 @@
 //! Hugepage regions, the frame ring, leases and the broker protocol: everything that a pod links.
 #![allow(unsafe_code, reason = "shared memory is this crate's subject; every block carries its SAFETY comment")]
 
+// The ring: regions, layout, writer, reader, leases.
+mod atomics;
+mod consumer;
+#[cfg(test)]
+mod fixture;
+mod geometry;
+mod grain;
+mod layout;
+mod lease_page;
+mod mailbox;
+mod mapping;
+mod memfd;
+mod pages;
+mod probe;
+mod reader;
+mod region;
 mod stable;
+mod writer;
 
+pub use consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
+pub use geometry::{Geometry, GeometryError};
+pub use grain::{GrainEnd, GrainLease, GrainRef, GrainStamp, GrainState};
+pub use lease_page::LeasePage;
+pub use mailbox::{Mail, Mailbox, Notice};
+pub use mapping::{Access, MapError, Mapping};
+pub use memfd::{SealError, check_ring_seals, read_only};
+pub use pages::{Fallback, PagePolicy, Pages};
+pub use probe::RingProbe;
+pub use reader::{AcknowledgeError, AttachError, FrameReader, LostLines, ReadError, ReaderParts, Trust};
+pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionFds, SealedRegion};
 pub use stable::StableBytes;
+pub use writer::{FrameWriter, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
+
+// The broker and the SDK: protocol, sockets, life pipes, sessions.
+mod access;
+pub mod broker;
+mod pipe;
+mod poll;
+pub mod protocol;
+mod seqpacket;
+pub mod session;
+
+pub use access::{AccessError, Peer};
+pub use broker::{
+    Broker, BrokerConfig, BrokerCounters, BrokerError, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot, Limits,
+    SubscribeError,
+};
+pub use protocol::{FlowEntry, FlowOrigin, Refusal};
+pub use session::{Consumer, Producer, Session, SessionError};

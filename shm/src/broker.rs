@@ -1,0 +1,271 @@
+//! The broker: makes and seals rings, decides who may read them, and passes the descriptors.
+//!
+//! It lives in the gateway. A housekeeping thread serves the socket and the life pipes; a second thread makes and
+//! seals regions, which takes long. Neither is on a media path: when both stand still, rings in place go on. Writers
+//! are asked through their [`crate::Mailbox`] and never wait for the broker.
+//!
+//! What pods can do to it is bounded by [`Limits`]: connections, flows, octets, requests, consumers. Messages are
+//! decoded by [`crate::protocol`]; a pod that breaks the protocol or does not read its answers is disconnected. A
+//! connection that ends ends the flows it produced; it takes no memory from a consumer that lives.
+
+mod admission;
+mod config;
+mod connection;
+mod error;
+mod flow;
+mod housekeeper;
+mod listener;
+mod making;
+mod mason;
+mod membership;
+mod snapshot;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use media::{Name, VideoFormat};
+
+pub use config::{BrokerConfig, Limits};
+pub use error::{BrokerError, SubscribeError};
+pub use snapshot::{BrokerCounters, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot};
+
+use crate::access::SocketAccess;
+use crate::poll::{Poll, Token};
+use crate::protocol::Refusal;
+use crate::{
+    Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, Mapping,
+    PlacementHooks, ReaderParts, Region,
+};
+use flow::{Flow, WriterSide};
+use listener::Listener;
+use membership::{Seat, Subscriber};
+use state::State;
+
+/// What the threads and the gateway's calls share.
+struct Shared {
+    state: Mutex<State>,
+    poll: Arc<Poll>,
+    hooks: Box<dyn PlacementHooks + Send + Sync>,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    /// The state. A panic elsewhere leaves it usable: every change is complete before anything that may panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running broker. Dropping it stops it.
+pub struct Broker {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Broker {
+    /// Starts a broker whose regions are placed nowhere in particular.
+    ///
+    /// `on_event` runs on the housekeeping thread: it must not wait, and must not subscribe.
+    ///
+    /// # Errors
+    /// [`BrokerError`]: another instance, a socket that cannot be made, access rules that make no sense.
+    pub fn start(config: BrokerConfig, on_event: impl Fn(FlowEvent) + Send + 'static) -> Result<Self, BrokerError> {
+        Self::start_placed(config, Box::new(IdentityPlacement), on_event)
+    }
+
+    /// Starts a broker whose regions go through `hooks`, which run on the thread that makes regions and on those
+    /// that call [`Self::create_flow`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_placed(
+        config: BrokerConfig,
+        hooks: Box<dyn PlacementHooks + Send + Sync>,
+        on_event: impl Fn(FlowEvent) + Send + 'static,
+    ) -> Result<Self, BrokerError> {
+        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, limits } = config;
+        let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
+        let listener = Listener::open(&socket, &access)?;
+        let no_poll = |errno: rustix::io::Errno| BrokerError::Thread { step: "epoll", source: errno.into() };
+        let poll = Arc::new(Poll::new().map_err(no_poll)?);
+        poll.watch_input(&listener, Token::Listener).map_err(no_poll)?;
+        let (mason, jobs) = mpsc::channel();
+        let state = State::new(limits, default_slots, page_policy, access, Arc::clone(&poll), mason);
+        let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
+        let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
+        let shared = Arc::clone(&broker.shared);
+        broker.spawn("flypack-mason", move || mason::run(&shared, &jobs))?;
+        let shared = Arc::clone(&broker.shared);
+        broker.spawn("flypack-broker", move || housekeeper::run(&shared, &listener, &on_event))?;
+        Ok(broker)
+    }
+
+    fn spawn(&mut self, name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<(), BrokerError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        self.threads.push(thread.map_err(|source| BrokerError::Thread { step: "thread", source })?);
+        Ok(())
+    }
+
+    /// Makes a flow that this process writes, and its writer for a worker. `slots`: none takes the default.
+    ///
+    /// Takes as long as its memory takes to be faulted in.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`] for a name that is taken or a slot count that is none; [`BrokerError::Region`] for
+    /// memory that there is not.
+    pub fn create_flow(
+        &self,
+        name: &Name,
+        format: VideoFormat,
+        slots: Option<u16>,
+    ) -> Result<FrameWriter, BrokerError> {
+        let (policy, default_slots) = {
+            let state = self.shared.lock();
+            (state.page_policy, state.default_slots)
+        };
+        let geometry = making::plan(name, format, slots.unwrap_or(default_slots))?;
+        self.shared.lock().reserve_name(name, geometry.epoch)?;
+        let made = Region::create(geometry, policy, &*self.shared.hooks).map_err(BrokerError::from);
+        let made = made.and_then(build_flow);
+        let mut state = self.shared.lock();
+        match made {
+            Ok((writer, flow, fallback)) => {
+                state.finish_own(flow, fallback)?;
+                drop(state);
+                self.shared.poll.wake();
+                Ok(writer)
+            }
+            Err(error) => {
+                state.release_name(geometry.epoch);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a flow, whoever produces it. Its consumers hear that the producer is gone; the writer of a flow of this
+    /// process goes on into memory that nobody new gets to see, until it is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchFlow`].
+    pub fn remove_flow(&self, name: &Name) -> Result<(), BrokerError> {
+        let mut state = self.shared.lock();
+        if !state.flows.contains_key(name) {
+            return Err(Refusal::NoSuchFlow.into());
+        }
+        state.end_flow(name);
+        drop(state);
+        self.shared.poll.wake();
+        Ok(())
+    }
+
+    /// Reads a flow from this process. Waits for the flow's writer to take the reader in, at most
+    /// [`Limits::join_ms`] and a little: so never call it on the thread that polls that writer.
+    ///
+    /// A flow of a pod is read as [`crate::Trust::Pod`]; [`FlowEvent::Removed`] tells when its producer is gone. The
+    /// seat comes free when the reader and all its leases have dropped.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Refused`] says what would work.
+    pub fn subscribe(&self, name: &Name, class: ConsumerClass) -> Result<FrameReader, SubscribeError> {
+        let (answer, waiting) = mpsc::sync_channel(1);
+        let join_ms = {
+            let mut state = self.shared.lock();
+            state.subscribe(&Subscriber::Gateway(answer), None, name, class)?;
+            state.limits.join_ms
+        };
+        self.shared.poll.wake();
+        // The broker answers in any case; the margin is for a housekeeping thread that is late itself.
+        let patience = Duration::from_millis(2 * u64::from(join_ms) + 1000);
+        let seat = waiting.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => Refusal::WriterSilent { waited_ms: join_ms },
+            RecvTimeoutError::Disconnected => Refusal::Stopping,
+        })??;
+        attach(*seat, class)
+    }
+
+    /// The flows as they stand, by name.
+    #[must_use]
+    pub fn flows(&self) -> Vec<FlowSnapshot> {
+        self.shared.lock().snapshot()
+    }
+
+    /// What has been counted since the start.
+    #[must_use]
+    pub fn counters(&self) -> BrokerCounters {
+        self.shared.lock().counters
+    }
+
+    /// Ends all flows, closes all connections and removes the socket. The gateway's own readers and writers keep
+    /// their mappings until they drop.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn shut_down(&mut self) {
+        // Release: pairs with the Acquire in housekeeper::run.
+        self.shared.stopping.store(true, Ordering::Release);
+        {
+            let mut state = self.shared.lock();
+            state.mason = None;
+            state.makings.clear();
+        }
+        self.shared.poll.wake();
+        for thread in self.threads.drain(..) {
+            // A panic there has been reported by the panic hook; the rest is to be put away all the same.
+            let _ = thread.join();
+        }
+        let mut state = self.shared.lock();
+        let names: Vec<Name> = state.flows.keys().cloned().collect();
+        names.iter().for_each(|name| state.end_flow(name));
+        state.connections.clear();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("counters", &self.counters()).finish_non_exhaustive()
+    }
+}
+
+/// A flow of this process: mapped for its writer, then sealed.
+fn build_flow(region: Region) -> Result<(FrameWriter, Flow, Option<Fallback>), BrokerError> {
+    let fallback = region.fallback();
+    let (control, data) = region.map_for_writing()?;
+    let ring = region.seal()?;
+    let mailbox = Arc::new(Mailbox::new());
+    let geometry: Geometry = *ring.geometry();
+    let writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
+    let side = WriterSide::Gateway { mailbox, counters: writer.counters() };
+    Ok((writer, Flow::new(ring, side), fallback))
+}
+
+/// A reader in this process.
+fn attach(seat: Seat, class: ConsumerClass) -> Result<FrameReader, SubscribeError> {
+    let Seat { geometry, ring, page, seat: consumer, nonce, trust, life } = seat;
+    let parts = ReaderParts {
+        geometry,
+        control: Mapping::map(ring.control.as_fd(), geometry.control_octets(), Access::ReadOnly)?,
+        data: Mapping::map(ring.data.as_fd(), geometry.data_octets(), Access::ReadOnly)?,
+        lease: page.map(Access::ReadWrite)?,
+        consumer,
+        class,
+        nonce,
+        trust,
+        life: Some(life.into_fd()),
+    };
+    Ok(FrameReader::new(parts)?)
+}

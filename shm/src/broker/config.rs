@@ -1,0 +1,79 @@
+//! What a broker is started with.
+
+use std::path::PathBuf;
+
+use crate::{CONSUMERS_MAX, PagePolicy};
+
+/// A broker's socket, who may use it, and its bounds.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// Where the socket stands. `<socket>.lock` beside it keeps a second instance out.
+    pub socket: PathBuf,
+    /// Permission bits of the socket, such as 0o660.
+    pub mode: u32,
+    /// Group of the socket: a name of /etc/group, or a number. None leaves the process's own.
+    pub group: Option<String>,
+    /// Users who may connect; empty: whoever the mode lets in.
+    pub uids: Vec<u32>,
+    /// Pages of the rings.
+    pub page_policy: PagePolicy,
+    /// Slots of a ring whose maker does not say.
+    pub default_slots: u16,
+    /// What pods may take at most.
+    pub limits: Limits,
+}
+
+impl BrokerConfig {
+    /// A socket at `socket` for its owner and group, 8 slots a ring.
+    #[must_use]
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: socket.into(),
+            mode: 0o660,
+            group: None,
+            uids: Vec::new(),
+            page_policy: PagePolicy::default(),
+            default_slots: 8,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What pods may take at most. Each is refused with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections. A pod has one for its session and one for each flow that it produces.
+    pub connections: u32,
+    /// Connections of one user.
+    pub connections_per_uid: u32,
+    /// Requests of one connection that wait for their answers.
+    pub requests: u32,
+    /// Flows, the gateway's own among them.
+    pub flows: u32,
+    /// Flows that one connection produces.
+    pub flows_per_connection: u32,
+    /// Octets of one pod-produced ring.
+    pub ring_octets: u64,
+    /// Consumers of one flow that are of one user; the gateway's own do not count.
+    pub consumers_per_uid: u32,
+    /// How long a writer may take to let a consumer in, ms.
+    pub join_ms: u32,
+    /// How long a producer may take to map its ring, ms; as long for the first message on a connection.
+    pub answer_ms: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            connections_per_uid: 128,
+            requests: 16,
+            flows: 256,
+            flows_per_connection: 8,
+            ring_octets: 1 << 30,
+            consumers_per_uid: u32::from(CONSUMERS_MAX) / 2,
+            join_ms: 2000,
+            answer_ms: 10_000,
+        }
+    }
+}

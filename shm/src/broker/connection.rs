@@ -1,0 +1,242 @@
+//! Connections of pods: who they are, what they say, what they are told.
+//!
+//! A pod that sends what is no message, or speaks out of turn, or does not read its answers, loses its connection;
+//! nothing it does makes the broker wait.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::listener::Listener;
+use super::membership::Subscriber;
+use super::state::State;
+use crate::access::{Peer, peer_of};
+use crate::layout::ABI;
+use crate::poll::Token;
+use crate::protocol::{
+    BrokerMessage, MAX_FLOWS_A_PAGE, MAX_MESSAGE_OCTETS, PodMessage, Refusal, VERSION_MAX, VERSION_MIN, common_version,
+};
+use crate::seqpacket::{Received, SeqPacket, Wait};
+
+/// Messages taken from one connection before the others have their turn.
+const MESSAGES_A_TURN: usize = 16;
+/// Connections accepted before the others have their turn.
+const ACCEPTS_A_TURN: usize = 16;
+/// What the kernel queues for a pod that does not read: some dozens of messages.
+const SEND_QUEUE_OCTETS: usize = 64 << 10;
+
+/// One pod's connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: SeqPacket,
+    pub(super) peer: Peer,
+    since: Instant,
+    greeted: bool,
+    /// Requests whose answers are still to come.
+    waiting: u32,
+}
+
+impl Connection {
+    pub(super) const fn is_greeted(&self) -> bool {
+        self.greeted
+    }
+}
+
+/// A pod broke the protocol.
+struct Breach;
+
+impl State {
+    /// Takes in who connects. False if the kernel has no descriptors left: try again later.
+    pub(super) fn accept(&mut self, listener: &Listener) -> bool {
+        for _ in 0..ACCEPTS_A_TURN {
+            match listener.accept() {
+                Ok(Some(fd)) => self.greet(fd),
+                Ok(None) => return true,
+                Err(_) => {
+                    self.counters.accept_errors += 1;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn greet(&mut self, fd: OwnedFd) {
+        let socket = SeqPacket::from_fd(fd);
+        let Ok(peer) = peer_of(&socket) else { return };
+        if let Err(refusal) = self.check_peer(&peer) {
+            self.counters.refused += 1;
+            let _ = socket.send(&BrokerMessage::Refused(refusal).encode(0), &[], Wait::Never);
+            return;
+        }
+        let id = self.fresh_id();
+        let queue = socket.limit_send_queue(SEND_QUEUE_OCTETS);
+        if queue.and_then(|()| self.poll.watch_input(&socket, Token::Connection(id))).is_err() {
+            return;
+        }
+        self.counters.connections += 1;
+        let connection = Connection { socket, peer, since: Instant::now(), greeted: false, waiting: 0 };
+        self.connections.insert(id, connection);
+    }
+
+    fn check_peer(&self, peer: &Peer) -> Result<(), Refusal> {
+        let (limit, of_user) = (self.limits.connections, self.limits.connections_per_uid);
+        if !self.access.admits(peer) {
+            return Err(Refusal::User { uid: peer.uid });
+        }
+        if self.connections.len() >= limit as usize {
+            return Err(Refusal::Connections { limit });
+        }
+        let same = self.connections.values().filter(|other| other.peer.uid == peer.uid).count();
+        if same >= of_user as usize {
+            return Err(Refusal::UserConnections { uid: peer.uid, limit: of_user });
+        }
+        Ok(())
+    }
+
+    /// A connection is readable: its next messages.
+    pub(super) fn serve(&mut self, id: u64) {
+        let mut buffer = [0; MAX_MESSAGE_OCTETS];
+        for _ in 0..MESSAGES_A_TURN {
+            let Some(connection) = self.connections.get(&id) else { return };
+            // No descriptor is ever taken from a pod.
+            let octets = match connection.socket.receive(&mut buffer, 0, Wait::Never) {
+                Ok(Received::Message(octets, _)) => octets,
+                Err(Errno::AGAIN) => return,
+                Ok(Received::Overlong) => return self.breach(id),
+                Ok(Received::Closed) | Err(_) => return self.disconnect(id),
+            };
+            let heard = PodMessage::decode(&buffer[..octets]).map_err(|_| Breach);
+            if heard.and_then(|(request, message)| self.hear(id, request, message)).is_err() {
+                return self.breach(id);
+            }
+        }
+    }
+
+    fn breach(&mut self, id: u64) {
+        self.counters.protocol_errors += 1;
+        self.disconnect(id);
+    }
+
+    fn hear(&mut self, id: u64, request: u32, message: PodMessage) -> Result<(), Breach> {
+        let greeted = self.connections.get(&id).is_some_and(Connection::is_greeted);
+        match message {
+            PodMessage::Hello { min, max } if !greeted => self.welcome(id, request, min, max),
+            PodMessage::Hello { .. } => return Err(Breach),
+            _ if !greeted => return Err(Breach),
+            PodMessage::ListFlows { after } => {
+                let (entries, more) = self.list_flows(after.as_ref(), MAX_FLOWS_A_PAGE);
+                self.tell(id, request, &BrokerMessage::Flows { entries, more }, &[]);
+            }
+            PodMessage::Produce { .. } | PodMessage::Subscribe { .. } => self.undertake(id, request, message),
+            PodMessage::Mapped { epoch } => return if self.mapped(id, epoch) { Ok(()) } else { Err(Breach) },
+            PodMessage::Withdraw { epoch } => self.withdraw(id, epoch),
+            PodMessage::Joined { join, first } if self.is_producer_of(id, join) => self.joined(join, first),
+            PodMessage::NotJoined { join } if self.is_producer_of(id, join) => self.not_joined(join),
+            PodMessage::Evicted { join, end } if self.is_producer_of(id, join) => self.evicted(join, end),
+            PodMessage::Left { join } if self.is_producer_of(id, join) => self.left(join),
+            // Of a membership that ended while this was on its way.
+            PodMessage::Joined { .. }
+            | PodMessage::NotJoined { .. }
+            | PodMessage::Evicted { .. }
+            | PodMessage::Left { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, id: u64, request: u32, min: u16, max: u16) {
+        if let Some(version) = common_version(min, max) {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.greeted = true;
+            }
+            self.tell(id, request, &BrokerMessage::Welcome { version, ring_abi: ABI }, &[]);
+        } else {
+            self.counters.refused += 1;
+            let refusal = Refusal::Version { min: VERSION_MIN, max: VERSION_MAX };
+            self.tell(id, request, &BrokerMessage::Refused(refusal), &[]);
+            self.doomed.push(id);
+        }
+    }
+
+    /// Requests that are answered later, a bounded number at a time.
+    fn undertake(&mut self, id: u64, request: u32, message: PodMessage) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let peer = connection.peer;
+        connection.waiting += 1;
+        let begun = match message {
+            _ if connection.waiting > self.limits.requests => Err(Refusal::Requests { limit: self.limits.requests }),
+            PodMessage::Produce { name, format, slots } => self.produce(id, request, &name, format, slots),
+            PodMessage::Subscribe { name, class } => {
+                self.subscribe(&Subscriber::Pod { connection: id, request }, Some(peer), &name, class)
+            }
+            _ => Ok(()),
+        };
+        if let Err(refusal) = begun {
+            self.counters.refused += 1;
+            self.answer(id, request, &BrokerMessage::Refused(refusal), &[]);
+        }
+    }
+
+    fn withdraw(&mut self, id: u64, epoch: u128) {
+        let name = self.flow_of_epoch(epoch).filter(|name| self.flows[name].producer() == Some(id));
+        if let Some(name) = name {
+            self.end_flow(&name);
+        } else if self.makings.get(&epoch).is_some_and(|making| making.connection() == Some(id)) {
+            self.cancel_making(epoch);
+        }
+    }
+
+    /// Sends a message, or closes the connection if it cannot take it now. False if it is closed.
+    pub(super) fn tell(&mut self, id: u64, request: u32, message: &BrokerMessage, fds: &[BorrowedFd<'_>]) -> bool {
+        debug_assert_eq!(fds.len(), message.descriptors(), "descriptors belong to the message");
+        let Some(connection) = self.connections.get(&id).filter(|_| !self.doomed.contains(&id)) else { return false };
+        match connection.socket.send(&message.encode(request), fds, Wait::Never) {
+            Ok(()) => true,
+            Err(errno) => {
+                self.counters.stuck += u64::from(errno == Errno::AGAIN);
+                self.doomed.push(id);
+                false
+            }
+        }
+    }
+
+    /// The last message about a request.
+    pub(super) fn answer(&mut self, id: u64, request: u32, message: &BrokerMessage, fds: &[BorrowedFd<'_>]) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.waiting = connection.waiting.saturating_sub(1);
+        }
+        self.tell(id, request, message, fds);
+    }
+
+    /// Closes a connection and ends what it produces. What it reads goes on: its life pipes tell when that ends.
+    pub(super) fn disconnect(&mut self, id: u64) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        self.poll.forget(&connection.socket);
+        self.makings.retain(|_, making| making.connection() != Some(id));
+        self.withdraw_offers(id);
+        let produced = self.flows.iter().filter(|(_, flow)| flow.producer() == Some(id));
+        let produced: Vec<_> = produced.map(|(name, _)| name.clone()).collect();
+        for name in produced {
+            self.end_flow(&name);
+        }
+    }
+
+    /// Closes the connections that could not be told something. Closing one may doom another.
+    pub(super) fn close_doomed(&mut self) {
+        while let Some(id) = self.doomed.pop() {
+            self.disconnect(id);
+        }
+    }
+
+    /// Closes connections that have not said who they are.
+    pub(super) fn expire_silent(&mut self, now: Instant) {
+        let limit = Duration::from_millis(self.limits.answer_ms.into());
+        let late = |c: &Connection| !c.greeted && now.saturating_duration_since(c.since) >= limit;
+        let silent: Vec<u64> = self.connections.iter().filter(|(_, c)| late(c)).map(|(id, _)| *id).collect();
+        for id in silent {
+            self.counters.silent += 1;
+            self.disconnect(id);
+        }
+    }
+}

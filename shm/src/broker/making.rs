@@ -1,0 +1,196 @@
+//! Rings on their way to being flows. For a pod's: region made → descriptors sent → the pod has mapped → sealed.
+//!
+//! Whatever goes wrong on the way refuses the flow and drops the broker's part of it: nothing of it was ever shown to
+//! a consumer.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use media::{FlowId, Name, VideoFormat};
+
+use super::flow::{Flow, WriterSide};
+use super::mason::Job;
+use super::state::State;
+use crate::protocol::{BrokerMessage, Refusal};
+use crate::{Fallback, Geometry, GeometryError, Pages, Region, RegionError, SealedRegion};
+
+/// A name that is taken by a ring which is no flow yet.
+#[derive(Debug)]
+pub(super) struct Making {
+    pub(super) name: Name,
+    /// Who asked; none is the gateway, which makes its region in the calling thread.
+    pod: Option<Asker>,
+    stage: Stage,
+    fallback: Option<Fallback>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    connection: u64,
+    request: u32,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Making,
+    /// The pod has the descriptors and shall map them.
+    Offered(Box<Region>, Instant),
+    Sealing,
+}
+
+impl Making {
+    /// The connection of the pod that it is for.
+    pub(super) fn connection(&self) -> Option<u64> {
+        self.pod.map(|pod| pod.connection)
+    }
+}
+
+/// The geometry of a new ring.
+///
+/// # Errors
+/// [`Refusal::Slots`], [`Refusal::Memory`].
+pub(super) fn plan(name: &Name, format: VideoFormat, slots: u16) -> Result<Geometry, Refusal> {
+    // Which pages it really has is known when its region is made.
+    Geometry::for_video(FlowId::from_name(name), format, slots, Pages::Plain).map_err(|error| match error {
+        GeometryError::Epoch(source) => {
+            Refusal::Memory { octets: 0, errno: source.raw_os_error().unwrap_or(0).unsigned_abs() }
+        }
+        _ => Refusal::Slots { slots, min: Geometry::SLOTS_MIN, max: Geometry::SLOTS_MAX },
+    })
+}
+
+impl State {
+    /// Takes the name for a flow that the gateway makes; [`Self::release_name`] or [`Self::finish_own`] gives it on.
+    pub(super) fn reserve_name(&mut self, name: &Name, epoch: u128) -> Result<(), Refusal> {
+        self.check_new_flow(name, None)?;
+        let making = Making { name: name.clone(), pod: None, stage: Stage::Making, fallback: None };
+        self.makings.insert(epoch, making);
+        Ok(())
+    }
+
+    pub(super) fn release_name(&mut self, epoch: u128) {
+        self.makings.remove(&epoch);
+    }
+
+    /// The gateway's ring becomes a flow.
+    pub(super) fn finish_own(&mut self, flow: Flow, fallback: Option<Fallback>) -> Result<(), Refusal> {
+        let making = self.makings.remove(&flow.ring.geometry().epoch).ok_or(Refusal::Stopping)?;
+        self.add_flow(making.name, flow, fallback);
+        Ok(())
+    }
+
+    /// A pod asks for a ring.
+    pub(super) fn produce(
+        &mut self,
+        connection: u64,
+        request: u32,
+        name: &Name,
+        format: VideoFormat,
+        slots: Option<u16>,
+    ) -> Result<(), Refusal> {
+        self.check_new_flow(name, Some(connection))?;
+        let geometry = plan(name, format, slots.unwrap_or(self.default_slots))?;
+        let octets = geometry.control_octets() + geometry.data_octets();
+        if octets > self.limits.ring_octets {
+            return Err(Refusal::RingTooLarge { octets, limit: self.limits.ring_octets });
+        }
+        let pod = Some(Asker { connection, request });
+        self.makings.insert(geometry.epoch, Making { name: name.clone(), pod, stage: Stage::Making, fallback: None });
+        self.hand_to_mason(Job::Make(geometry, self.page_policy));
+        Ok(())
+    }
+
+    /// The mason has made a pod's region, or failed to.
+    pub(super) fn region_made(&mut self, epoch: u128, made: Result<Region, RegionError>) {
+        // The pod may be gone by now; then the region goes too.
+        let Some(making) = self.makings.get_mut(&epoch) else { return };
+        let Some(pod) = making.pod else { return };
+        let offer = made.and_then(|region| Ok((region.producer_fds()?, region)));
+        let (fds, region) = match offer {
+            Ok(offer) => offer,
+            Err(error) => return self.refuse_making(epoch, refusal_of(&error)),
+        };
+        making.fallback = region.fallback();
+        let message = BrokerMessage::Region { geometry: *region.geometry() };
+        making.stage = Stage::Offered(Box::new(region), Instant::now());
+        self.tell(pod.connection, pod.request, &message, &[fds.control.as_fd(), fds.data.as_fd()]);
+    }
+
+    /// The pod says that it has mapped the ring. False if there was nothing to map.
+    pub(super) fn mapped(&mut self, connection: u64, epoch: u128) -> bool {
+        let Some(making) = self.makings.get_mut(&epoch).filter(|making| making.connection() == Some(connection)) else {
+            return false;
+        };
+        match std::mem::replace(&mut making.stage, Stage::Sealing) {
+            Stage::Offered(region, _) => {
+                self.hand_to_mason(Job::Seal(region));
+                true
+            }
+            earlier => {
+                making.stage = earlier;
+                false
+            }
+        }
+    }
+
+    /// The mason has sealed a pod's region, or could not.
+    pub(super) fn region_sealed(&mut self, epoch: u128, sealed: Result<SealedRegion, RegionError>) {
+        let Some(pod) = self.makings.get(&epoch).and_then(|making| making.pod) else { return };
+        let ring = match sealed {
+            Ok(ring) => ring,
+            Err(error) => return self.refuse_making(epoch, seal_refusal(&error)),
+        };
+        let peer = self.connections.get(&pod.connection).map(|connection| connection.peer);
+        let (Some(making), Some(peer)) = (self.makings.remove(&epoch), peer) else { return };
+        let writer = WriterSide::Pod { connection: pod.connection, peer };
+        self.add_flow(making.name, Flow::new(ring, writer), making.fallback);
+        self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
+    }
+
+    /// Forgets what a connection was making, with an answer if it still listens.
+    pub(super) fn cancel_making(&mut self, epoch: u128) {
+        self.makings.remove(&epoch);
+    }
+
+    /// Refuses those who were given a ring and do not say that they have mapped it.
+    pub(super) fn expire_makings(&mut self, now: Instant) {
+        let limit = Duration::from_millis(self.limits.answer_ms.into());
+        let late = |making: &Making| match making.stage {
+            Stage::Offered(_, since) => now.saturating_duration_since(since) >= limit,
+            Stage::Making | Stage::Sealing => false,
+        };
+        let expired: Vec<u128> = self.makings.iter().filter(|(_, m)| late(m)).map(|(epoch, _)| *epoch).collect();
+        for epoch in expired {
+            self.counters.silent += 1;
+            self.refuse_making(epoch, Refusal::NotMapped { waited_ms: self.limits.answer_ms });
+        }
+    }
+
+    fn refuse_making(&mut self, epoch: u128, refusal: Refusal) {
+        if let Some(pod) = self.makings.remove(&epoch).and_then(|making| making.pod) {
+            self.counters.refused += 1;
+            self.answer(pod.connection, pod.request, &BrokerMessage::Refused(refusal), &[]);
+        }
+    }
+}
+
+/// The refusal for a region that could not be made.
+fn refusal_of(error: &RegionError) -> Refusal {
+    let errno = |errno: rustix::io::Errno| errno.raw_os_error().unsigned_abs();
+    match error {
+        RegionError::Memory { errno: reason, octets } => Refusal::Memory { octets: *octets, errno: errno(*reason) },
+        RegionError::NoHugepages { errno: reason, pages_wanted } => {
+            Refusal::Memory { octets: pages_wanted << 21, errno: errno(*reason) }
+        }
+        RegionError::Descriptor(reason) => Refusal::Descriptors { errno: errno(*reason) },
+        _ => Refusal::Memory { octets: 0, errno: 0 },
+    }
+}
+
+/// The refusal for a region that could not be sealed.
+fn seal_refusal(error: &RegionError) -> Refusal {
+    match error {
+        RegionError::Memory { .. } => refusal_of(error),
+        _ => Refusal::NotSealed,
+    }
+}

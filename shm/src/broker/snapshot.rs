@@ -1,0 +1,114 @@
+//! What the gateway shows of its broker: flows, consumers, counters and events.
+
+use std::sync::Arc;
+
+use media::{FlowId, GrainIndex, Name, VideoFormat};
+
+use crate::protocol::FlowOrigin;
+use crate::{ConsumerClass, Fallback, Pages, WriterCounters};
+
+/// Something that happened to the list of flows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlowEvent {
+    /// A flow exists: it can be subscribed to.
+    Added {
+        /// Its name.
+        name: Name,
+    },
+    /// A flow is gone, or its producer is.
+    Removed {
+        /// Its name.
+        name: Name,
+    },
+    /// Hugepages were wanted for a flow and it has plain pages. To be said loudly.
+    PlainPages {
+        /// Its name.
+        name: Name,
+        /// Why, and how many pages it would have taken.
+        fallback: Fallback,
+    },
+}
+
+/// One flow as it stands.
+#[derive(Clone, Debug)]
+pub struct FlowSnapshot {
+    /// Its name.
+    pub name: Name,
+    /// Its identifier.
+    pub id: FlowId,
+    /// What is in its grains.
+    pub format: VideoFormat,
+    /// Who produces it.
+    pub origin: FlowOrigin,
+    /// Its set of memfds.
+    pub epoch: u128,
+    /// Slots of its ring.
+    pub slots: u16,
+    /// What backs its data.
+    pub pages: Pages,
+    /// The newest grain that was begun, as the ring says; a pod's ring may say anything.
+    pub newest: Option<GrainIndex>,
+    /// Its consumers, by number.
+    pub consumers: Vec<ConsumerSnapshot>,
+    /// Its writer's counters; none of a pod's.
+    pub counters: Option<Arc<WriterCounters>>,
+}
+
+/// One consumer as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerSnapshot {
+    /// Its number in the ring.
+    pub number: u8,
+    /// Its user; none is the gateway itself.
+    pub uid: Option<u32>,
+    /// Its process, where the kernel can say.
+    pub pid: Option<u32>,
+    /// Leased or lossy.
+    pub class: ConsumerClass,
+    /// Where it stands.
+    pub state: ConsumerState,
+    /// Grains from its cursor to the newest one, where it is leased and reads.
+    pub lag: Option<u64>,
+}
+
+/// Where a consumer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerState {
+    /// The writer has not taken it in yet.
+    Joining,
+    /// It reads.
+    Live {
+        /// From this grain on.
+        first: GrainIndex,
+    },
+    /// It was too slow; its slots are quarantined until it acknowledges or is gone.
+    Evicted {
+        /// The first grain that is not its own any more.
+        end: GrainIndex,
+    },
+    /// It is gone; the writer has not released its slots yet.
+    Leaving,
+}
+
+/// What the broker has counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BrokerCounters {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Requests and connections refused.
+    pub refused: u64,
+    /// Connections closed because of what the pod sent.
+    pub protocol_errors: u64,
+    /// Connections closed because the pod did not read its answers.
+    pub stuck: u64,
+    /// Connections closed because the pod did not say in time what it had to.
+    pub silent: u64,
+    /// Connections that could not be accepted for want of descriptors.
+    pub accept_errors: u64,
+    /// Consumers let in.
+    pub joined: u64,
+    /// Consumers evicted.
+    pub evicted: u64,
+    /// Consumers whose slots came free again.
+    pub released: u64,
+}

@@ -1,0 +1,98 @@
+//! All that the broker knows, behind one lock that no worker ever takes.
+//!
+//! Each file of this folder adds what belongs to its noun: connections ([`super::connection`]), flows
+//! ([`super::flow`]), rings being made ([`super::making`]), consumers ([`super::membership`]).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use media::Name;
+
+use super::config::Limits;
+use super::connection::Connection;
+use super::flow::Flow;
+use super::making::Making;
+use super::mason::Job;
+use super::membership::Membership;
+use super::snapshot::{BrokerCounters, FlowEvent};
+use crate::PagePolicy;
+use crate::access::SocketAccess;
+use crate::poll::Poll;
+
+/// See the module.
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) default_slots: u16,
+    pub(super) page_policy: PagePolicy,
+    pub(super) access: SocketAccess,
+    pub(super) poll: Arc<Poll>,
+    /// To the thread that makes and seals regions; none once the broker stops.
+    pub(super) mason: Option<Sender<Job>>,
+    pub(super) connections: HashMap<u64, Connection>,
+    pub(super) flows: BTreeMap<Name, Flow>,
+    /// Rings on their way to being flows, by epoch. Their names are taken.
+    pub(super) makings: HashMap<u128, Making>,
+    pub(super) memberships: HashMap<u64, Membership>,
+    /// Connections to close once the event at hand is dealt with.
+    pub(super) doomed: Vec<u64>,
+    /// What the gateway has yet to be told.
+    pub(super) events: Vec<FlowEvent>,
+    pub(super) counters: BrokerCounters,
+    last_id: u64,
+}
+
+/// How soon to look at time-outs.
+pub(super) const WAITING: Duration = Duration::from_millis(100);
+
+impl State {
+    pub(super) fn new(
+        limits: Limits,
+        default_slots: u16,
+        page_policy: PagePolicy,
+        access: SocketAccess,
+        poll: Arc<Poll>,
+        mason: Sender<Job>,
+    ) -> Self {
+        Self {
+            limits,
+            default_slots,
+            page_policy,
+            access,
+            poll,
+            mason: Some(mason),
+            connections: HashMap::new(),
+            flows: BTreeMap::new(),
+            makings: HashMap::new(),
+            memberships: HashMap::new(),
+            doomed: Vec::new(),
+            events: Vec::new(),
+            counters: BrokerCounters::default(),
+            last_id: 0,
+        }
+    }
+
+    /// A number that was never used before.
+    pub(super) fn fresh_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// What time brings: notices of the gateway's writers, time-outs, connections to close.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.drain_notices();
+        self.settle_departures();
+        self.expire_joins(now);
+        self.expire_makings(now);
+        self.expire_silent(now);
+        self.close_doomed();
+    }
+
+    /// How long the housekeeping thread may sleep; none is until something happens.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let members = self.memberships.values().filter_map(Membership::patience);
+        let waits = !self.makings.is_empty() || self.connections.values().any(|c| !c.is_greeted());
+        members.chain(waits.then_some(WAITING)).min()
+    }
+}

@@ -1,0 +1,78 @@
+//! Consumers as the ring knows them: a seat number, a class, and the status word the writer keeps for each.
+
+use media::GrainIndex;
+
+/// Seats of one ring.
+pub const CONSUMERS_MAX: u8 = 64;
+
+/// What a consumer may expect of the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConsumerClass {
+    /// Grains at or after its cursor are not overwritten while it keeps up.
+    Leased {
+        /// Grains it may hold besides the one being written. At least 1, at most the geometry's `k_max`.
+        k: u16,
+        /// How long it may sit on its oldest grain before it is evicted, in ns. `i64::MAX` means no limit.
+        deadline_nanos: i64,
+    },
+    /// Nothing is held for it: each read is validated afterwards and may turn out torn.
+    Lossy,
+}
+
+/// The writer's verdict on a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeatStatus {
+    /// Nobody sits here, or somebody else.
+    Empty,
+    /// Joined; grains from `eff` on are the consumer's to read.
+    Live {
+        /// First grain of the membership.
+        eff: GrainIndex,
+    },
+    /// Evicted; grains at or above `hi` are not held for the consumer.
+    Evicted {
+        /// First grain that is out of reach.
+        hi: GrainIndex,
+    },
+}
+
+const LIVE: u64 = 1;
+const EVICTED: u64 = 2;
+const INDEX_BITS: u32 = 48;
+
+impl SeatStatus {
+    /// As one word: the state above an index of 48 bits (indices end at 2⁴⁷).
+    pub(crate) const fn encode(self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Live { eff } => LIVE << INDEX_BITS | eff.0,
+            Self::Evicted { hi } => EVICTED << INDEX_BITS | hi.0,
+        }
+    }
+
+    /// From a word that may hold anything: an unknown state is an empty seat, an index is held to the limit.
+    pub(crate) fn decode(word: u64) -> Self {
+        let index = GrainIndex((word & ((1 << INDEX_BITS) - 1)).min(GrainIndex::LIMIT));
+        match word >> INDEX_BITS {
+            LIVE => Self::Live { eff: index },
+            EVICTED => Self::Evicted { hi: index },
+            _ => Self::Empty,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_words_round_trip_and_unknown_ones_are_empty() {
+        let index = GrainIndex(GrainIndex::LIMIT);
+        for status in [SeatStatus::Empty, SeatStatus::Live { eff: index }, SeatStatus::Evicted { hi: index }] {
+            assert_eq!(SeatStatus::decode(status.encode()), status);
+        }
+        assert_eq!(SeatStatus::decode(u64::MAX), SeatStatus::Empty);
+        let beyond = LIVE << 48 | ((1 << 48) - 1);
+        assert_eq!(SeatStatus::decode(beyond), SeatStatus::Live { eff: index });
+    }
+}

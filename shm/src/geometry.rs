@@ -1,0 +1,242 @@
+//! The shape of one ring: slots, strides, slices. It travels in the broker's reply; the header of the
+//! control region only repeats it as a check.
+
+use std::io;
+
+use media::{FlowId, Tai, VideoFormat};
+
+use crate::layout::Layout;
+use crate::pages::{HUGE_PAGE_OCTETS, Pages};
+
+/// Everything that writer, readers and broker must agree upon about one epoch of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Geometry {
+    /// Drawn at random per set of memfds; epochs never mix.
+    pub epoch: u128,
+    /// The flow.
+    pub flow: FlowId,
+    /// Its picture format.
+    pub format: VideoFormat,
+    /// Slots of the data region (N).
+    pub slots: u16,
+    /// Octets from one slot to the next: a multiple of 64, of 2 MiB for video.
+    pub slot_stride: u64,
+    /// Slices of a grain: its lines.
+    pub slices: u16,
+    /// Octets of one slice.
+    pub slice_octets: u32,
+    /// Octets of one grain: slices × slice octets.
+    pub grain_octets: u32,
+    /// Grain descriptors (M): a power of two, at least 2 × slots.
+    pub descs: u16,
+    /// Most grains that one leased consumer may hold.
+    pub k_max: u16,
+    /// What backs the data region.
+    pub pages: Pages,
+    /// The instant of grain index 0.
+    pub tai_base: Tai,
+}
+
+/// Why a geometry cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum GeometryError {
+    /// Too few or too many slots.
+    #[error("{slots} slots are not possible: use {min} to {max}", min = Geometry::SLOTS_MIN, max = Geometry::SLOTS_MAX)]
+    Slots {
+        /// What was asked for.
+        slots: u16,
+    },
+    /// Slices and octets do not belong to the format, or do not fit the stride.
+    #[error(
+        "{slices} slices of {slice_octets} octets in a grain of {grain_octets} with stride {slot_stride} do not fit {format}"
+    )]
+    Grain {
+        /// Slices of a grain.
+        slices: u16,
+        /// Octets of a slice.
+        slice_octets: u32,
+        /// Octets of a grain.
+        grain_octets: u32,
+        /// Octets from slot to slot.
+        slot_stride: u64,
+        /// The format that it should fit.
+        format: VideoFormat,
+    },
+    /// The descriptor count is no power of two or too small.
+    #[error("{descs} descriptors cannot serve {slots} slots: a power of two of at least twice the slots is needed")]
+    Descs {
+        /// Descriptors.
+        descs: u16,
+        /// Slots.
+        slots: u16,
+    },
+    /// A lease limit above what a reader can track.
+    #[error("{k_max} grains per consumer are too many: at most {max}", max = Geometry::LEASES_MAX)]
+    Leases {
+        /// The limit that was asked for.
+        k_max: u16,
+    },
+    /// The kernel gave no random number for the epoch.
+    #[error("no random number for the epoch: {0}")]
+    Epoch(io::Error),
+}
+
+impl Geometry {
+    /// Fewest slots: the grain being written and the newest complete one.
+    pub const SLOTS_MIN: u16 = 2;
+    /// Most slots.
+    pub const SLOTS_MAX: u16 = 1024;
+    /// Most grains that one consumer may hold at a time.
+    pub const LEASES_MAX: u16 = 64;
+
+    /// The geometry of a new ring for `format`: one slice a line, a fresh epoch.
+    ///
+    /// # Errors
+    /// [`GeometryError::Slots`], [`GeometryError::Epoch`].
+    pub fn for_video(flow: FlowId, format: VideoFormat, slots: u16, pages: Pages) -> Result<Self, GeometryError> {
+        if !(Self::SLOTS_MIN..=Self::SLOTS_MAX).contains(&slots) {
+            return Err(GeometryError::Slots { slots });
+        }
+        let grain_octets = format.frame_octets();
+        let geometry = Self {
+            epoch: random_epoch()?,
+            flow,
+            format,
+            slots,
+            slot_stride: u64::from(grain_octets).next_multiple_of(HUGE_PAGE_OCTETS),
+            slices: format.height(),
+            slice_octets: format.row_octets(),
+            grain_octets,
+            descs: (2 * slots).next_power_of_two(),
+            k_max: largest_lease(slots),
+            pages,
+            tai_base: Tai::EPOCH,
+        };
+        geometry.check()?;
+        Ok(geometry)
+    }
+
+    /// Whether every size and offset that follows from this geometry is in range. Writer, reader and region
+    /// refuse one that is not, so a geometry from a wire needs no other check.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), GeometryError> {
+        let Self { format, slots, slot_stride, slices, slice_octets, grain_octets, descs, k_max, .. } = *self;
+        if !(Self::SLOTS_MIN..=Self::SLOTS_MAX).contains(&slots) {
+            return Err(GeometryError::Slots { slots });
+        }
+        let lines = slices == format.height() && slice_octets == format.row_octets();
+        let octets = grain_octets == format.frame_octets();
+        let stride = slot_stride >= u64::from(grain_octets) && slot_stride.is_multiple_of(64) && slot_stride <= 1 << 33;
+        if !(lines && octets && stride) {
+            return Err(GeometryError::Grain { slices, slice_octets, grain_octets, slot_stride, format });
+        }
+        if !descs.is_power_of_two() || descs < 2 * slots {
+            return Err(GeometryError::Descs { descs, slots });
+        }
+        if k_max > Self::LEASES_MAX {
+            return Err(GeometryError::Leases { k_max });
+        }
+        Ok(())
+    }
+
+    /// Octets of the control region (A), a multiple of 4 KiB.
+    #[must_use]
+    pub fn control_octets(&self) -> u64 {
+        Layout::of(self).control_octets() as u64
+    }
+
+    /// Octets of the data region (B).
+    #[must_use]
+    pub fn data_octets(&self) -> u64 {
+        (u64::from(self.slots) * self.slot_stride).next_multiple_of(match self.pages {
+            Pages::Huge2M => HUGE_PAGE_OCTETS,
+            Pages::Plain => crate::pages::PLAIN_PAGE_OCTETS,
+        })
+    }
+
+    /// Slots that a ring needs so that `open` always finds one, with one grain open at a time, whatever
+    /// the leased consumers do: 2 + Σ (K + 1).
+    ///
+    /// `open` evicts a consumer whose window exceeds K grains; by then the window has K + 1, and all of them
+    /// stay quarantined until it acknowledges. Beside those stand the newest grain, which is never given
+    /// up, and the one to open. Consumers that are not quarantined share the newest grains and need less.
+    /// A consumer that was evicted and has rejoined counts twice until its first seat is released.
+    #[must_use]
+    pub fn slots_for(leases: impl IntoIterator<Item = u16>) -> u32 {
+        2 + leases.into_iter().map(|k| u32::from(k) + 1).sum::<u32>()
+    }
+}
+
+/// The largest K that one consumer alone may have with `slots` slots: [`Geometry::slots_for`] turned round.
+fn largest_lease(slots: u16) -> u16 {
+    slots.saturating_sub(3).min(Geometry::LEASES_MAX)
+}
+
+fn random_epoch() -> Result<u128, GeometryError> {
+    let mut octets = [0_u8; 16];
+    let flags = rustix::rand::GetRandomFlags::empty();
+    // 16 octets come whole or not at all (getrandom(2): requests of up to 256 octets).
+    rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut octets, flags))
+        .map_err(|errno| GeometryError::Epoch(errno.into()))?;
+    Ok(u128::from_le_bytes(octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use media::{Depth, Name, Rate, Sampling};
+
+    use super::*;
+
+    fn hd(slots: u16) -> Result<Geometry, GeometryError> {
+        let flow = FlowId::from_name(&"cam".parse::<Name>().unwrap());
+        let rate = Rate::new(50, 1).unwrap();
+        let format = VideoFormat::new(1920, 1080, Sampling::YCbCr422, Depth::Bits10, rate).unwrap();
+        Geometry::for_video(flow, format, slots, Pages::Plain)
+    }
+
+    #[test]
+    fn hd_takes_six_mebibytes_a_slot() {
+        let geometry = hd(8).unwrap();
+        assert_eq!((geometry.slot_stride, geometry.data_octets()), (6 << 20, 48 << 20));
+        assert_eq!((geometry.slices, geometry.slice_octets, geometry.descs), (1080, 4800, 16));
+        assert_eq!(geometry.control_octets() % 4096, 0);
+    }
+
+    #[test]
+    fn epochs_differ() {
+        assert_ne!(hd(8).unwrap().epoch, hd(8).unwrap().epoch);
+    }
+
+    #[test]
+    fn the_largest_lease_fits_alone() {
+        for slots in 4..=200 {
+            let k = hd(slots).unwrap().k_max;
+            assert!(k > 0 && Geometry::slots_for([k]) <= u32::from(slots), "{slots} slots, K {k}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let good = hd(8).unwrap();
+        assert!(hd(1).is_err() && hd(1025).is_err());
+        let bad = [
+            Geometry { slots: 0, ..good },
+            Geometry { slots: u16::MAX, ..good },
+            Geometry { slices: 1081, ..good },
+            Geometry { slice_octets: 4801, ..good },
+            Geometry { grain_octets: u32::MAX, ..good },
+            Geometry { slot_stride: 4800, ..good },
+            Geometry { slot_stride: (6 << 20) + 1, ..good },
+            Geometry { slot_stride: u64::MAX - 63, ..good },
+            Geometry { descs: 15, ..good },
+            Geometry { descs: 8, ..good },
+            Geometry { k_max: 65, ..good },
+        ];
+        for geometry in bad {
+            assert!(geometry.check().is_err(), "{geometry:?}");
+        }
+        assert!(good.check().is_ok());
+    }
+}

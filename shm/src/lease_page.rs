@@ -1,0 +1,91 @@
+//! Lease pages (C): 4 KiB per consumer, written by that consumer, read once and clamped by the writer.
+
+use std::mem::offset_of;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use crate::layout::{LEASE_PAGE_OCTETS, LeaseWords};
+use crate::mapping::{Access, MapError, Mapping};
+use crate::memfd::{self, LEASE_SEALS};
+use crate::pages::Pages;
+
+const CURSOR: usize = offset_of!(LeaseWords, cursor);
+const ACK: usize = offset_of!(LeaseWords, ack);
+
+/// The memfd of one lease page, as the broker makes it.
+///
+/// Sealed against any change of size. The consumer's descriptor stays writable, so the producer's read-only
+/// one is a courtesy: the writer trusts nothing in the page, whoever wrote it.
+#[derive(Debug)]
+pub struct LeasePage(OwnedFd);
+
+impl LeasePage {
+    /// Octets of a lease page.
+    pub const OCTETS: u64 = LEASE_PAGE_OCTETS as u64;
+
+    /// A new page, zeroed, faulted in and sealed.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn create() -> Result<Self, Errno> {
+        let fd = memfd::create("flypack-lease", Self::OCTETS, Pages::Plain)?;
+        memfd::allocate(fd.as_fd(), Self::OCTETS)?;
+        rustix::fs::fcntl_add_seals(&fd, LEASE_SEALS)?;
+        memfd::make_read_only(fd.as_fd())?;
+        Ok(Self(fd))
+    }
+
+    /// The read-write descriptor for the consumer.
+    ///
+    /// # Errors
+    /// What duplicating it says.
+    pub fn consumer_fd(&self) -> Result<OwnedFd, Errno> {
+        memfd::duplicate(&self.0)
+    }
+
+    /// A read-only descriptor for the producer.
+    ///
+    /// # Errors
+    /// What opening it says.
+    pub fn producer_fd(&self) -> Result<OwnedFd, Errno> {
+        memfd::read_only(self.0.as_fd())
+    }
+
+    /// The page mapped in this process.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    pub fn map(&self, access: Access) -> Result<Mapping, MapError> {
+        Mapping::map(self.0.as_fd(), Self::OCTETS, access)
+    }
+
+    /// Maps a received descriptor of a lease page, if it is sealed as one must be.
+    ///
+    /// # Errors
+    /// [`MapError`]; `EPERM` when the seals are wrong.
+    pub fn map_received(fd: &OwnedFd, access: Access) -> Result<Mapping, MapError> {
+        memfd::check_seals(fd.as_fd(), LEASE_SEALS).map_err(|_| MapError::Kernel(Errno::PERM))?;
+        Mapping::map(fd.as_fd(), Self::OCTETS, access)
+    }
+}
+
+/// The consumer's cursor as the writer reads it: any value at all.
+pub(crate) fn cursor(page: &Mapping) -> u64 {
+    page.load_acquire(CURSOR) // pairs with raise_cursor: the consumer's reads are over
+}
+
+/// Moves the consumer's cursor up to `index`; never back.
+pub(crate) fn raise_cursor(page: &Mapping, index: u64) {
+    page.raise_release(CURSOR, index); // pairs with cursor
+}
+
+/// The eviction that the consumer acknowledges, as the writer reads it: any value at all.
+pub(crate) fn acknowledged(page: &Mapping) -> u64 {
+    page.load_acquire(ACK) // pairs with acknowledge: the consumer's reads are over
+}
+
+/// Acknowledges the eviction of the membership `nonce`.
+pub(crate) fn acknowledge(page: &Mapping, nonce: u64) {
+    page.store_release(ACK, nonce); // pairs with acknowledged
+}

@@ -1,0 +1,77 @@
+//! A bystander's view of a ring, for status: how far the writer is, who is seated, how far each has come.
+
+use std::mem::offset_of;
+
+use media::GrainIndex;
+
+use crate::consumer::{CONSUMERS_MAX, SeatStatus};
+use crate::geometry::Geometry;
+use crate::layout::{self, DescWords, Layout, SeatWords};
+use crate::lease_page;
+use crate::mapping::Mapping;
+use crate::writer::RingError;
+
+/// Reads a control region that may hold anything; every answer is clamped and for display only.
+#[derive(Debug)]
+pub struct RingProbe {
+    control: Mapping,
+    layout: Layout,
+    descs: u16,
+}
+
+impl RingProbe {
+    /// A probe of a control region mapped read-only.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn new(geometry: &Geometry, control: Mapping) -> Result<Self, RingError> {
+        geometry.check()?;
+        let (octets, wanted) = (control.octets() as u64, geometry.control_octets());
+        if octets < wanted {
+            return Err(RingError::Short { octets, wanted });
+        }
+        Ok(Self { control, layout: Layout::of(geometry), descs: geometry.descs })
+    }
+
+    /// The newest grain that was opened.
+    #[must_use]
+    pub fn newest(&self) -> Option<GrainIndex> {
+        self.index_below(layout::OPENED) // pairs with FrameWriter::open
+    }
+
+    /// The newest grain that was committed.
+    #[must_use]
+    pub fn head(&self) -> Option<GrainIndex> {
+        self.index_below(layout::HEAD) // pairs with FrameWriter::commit
+    }
+
+    /// Counts the writer's polls: standing still means that the writer does.
+    #[must_use]
+    pub fn heartbeat(&self) -> u64 {
+        self.control.load(layout::HEARTBEAT)
+    }
+
+    /// The writer's verdict on a seat; empty when there is no such seat.
+    #[must_use]
+    pub fn status(&self, consumer: u8) -> SeatStatus {
+        if consumer >= CONSUMERS_MAX {
+            return SeatStatus::Empty;
+        }
+        SeatStatus::decode(self.control.load_acquire(layout::seat(consumer) + offset_of!(SeatWords, status)))
+    }
+
+    /// Grains that a consumer has yet to release or pass, of those that are still described.
+    #[must_use]
+    pub fn lag(&self, lease: &Mapping) -> u64 {
+        let cursor = lease_page::cursor(lease);
+        let waiting = (0..self.descs).filter(|position| {
+            let at = self.layout.desc(u64::from(*position)) + offset_of!(DescWords, index);
+            self.control.load(at).checked_sub(1).is_some_and(|index| index >= cursor)
+        });
+        waiting.map(|_| 1).sum()
+    }
+
+    fn index_below(&self, word: usize) -> Option<GrainIndex> {
+        self.control.load_acquire(word).min(GrainIndex::LIMIT).checked_sub(1).map(GrainIndex)
+    }
+}

@@ -1,0 +1,347 @@
+//! The reader's half of the ring: find a grain, lease it, follow its slices.
+//!
+//! The control region may be a pod's, and hold anything at any time: every word is read once, every slot,
+//! index and count is checked before it is used, and no loop is longer than the geometry. What a
+//! producer can do to its readers is to show them no picture, or a wrong one.
+
+mod again;
+mod lease_table;
+mod membership;
+#[cfg(test)]
+mod tests;
+
+use std::mem::offset_of;
+use std::os::fd::OwnedFd;
+
+use media::{GrainIndex, RtpTimestamp, Tai};
+
+pub(crate) use membership::Membership;
+
+use crate::atomics::{Arc, Ordering, fence};
+use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
+use crate::geometry::Geometry;
+use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
+use crate::layout::{self, DescWords, HEADER_WORDS};
+use crate::lease_page;
+use crate::mapping::Mapping;
+use crate::writer::{RingError, check_mappings};
+
+/// Who writes the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// The gateway: published slices of a leased grain stay as they are, and may be borrowed.
+    Gateway,
+    /// A pod: bytes may change at any time, and are only ever copied.
+    Pod,
+}
+
+/// What a reader is made of.
+#[derive(Debug)]
+pub struct ReaderParts {
+    /// From the broker's reply.
+    pub geometry: Geometry,
+    /// A, mapped read-only.
+    pub control: Mapping,
+    /// B, mapped read-only.
+    pub data: Mapping,
+    /// C, mapped read-write.
+    pub lease: Mapping,
+    /// The seat.
+    pub consumer: u8,
+    /// The class, as it joined.
+    pub class: ConsumerClass,
+    /// The membership, as it joined.
+    pub nonce: u64,
+    /// Who writes the ring.
+    pub trust: Trust,
+    /// This consumer's end of its life pipe: closed when the reader and the last lease have dropped.
+    pub life: Option<OwnedFd>,
+}
+
+/// Why a reader cannot attach.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// Geometry and mappings do not fit each other.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// There is no such seat.
+    #[error("there is no seat {0}: seats are numbered 0 to 63")]
+    Seat(u8),
+    /// The header says something else than the broker: another epoch, or another version of the layout.
+    #[error("word {word} of the ring's header is {found:#x} where the broker says {expected:#x}")]
+    Header {
+        /// Which 64-bit word.
+        word: usize,
+        /// What the control region holds.
+        found: u64,
+        /// What it should hold.
+        expected: u64,
+    },
+    /// The writer has not let this membership in, or not yet.
+    #[error("the writer does not know this consumer")]
+    NotJoined,
+}
+
+/// Why a grain cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Not opened yet, or slices not published yet.
+    #[error("not there yet")]
+    NotYet,
+    /// Overwritten, never opened, or already passed by this reader.
+    #[error("the grain is gone")]
+    Gone,
+    /// This consumer was evicted, and the grain is out of its reach. It must acknowledge and join again.
+    #[error("evicted: grains from {hi} on are out of reach")]
+    Evicted {
+        /// First grain that is out of reach.
+        hi: GrainIndex,
+    },
+    /// Overwritten while it was being read.
+    #[error("overwritten while it was read")]
+    Torn,
+    /// As many grains are leased as the class allows.
+    #[error("too many grains in use: release one first")]
+    TooManyLeases,
+    /// Lines beyond the picture, or a buffer too small for them.
+    #[error("lines beyond the picture, or a buffer too small for them")]
+    Size,
+}
+
+/// Why an eviction was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcknowledgeError {
+    /// This consumer is not evicted.
+    #[error("nothing to acknowledge: the consumer is not evicted")]
+    NotEvicted,
+    /// Grains are still in use: their slots would be overwritten under them.
+    #[error("{0} grains are still in use: drop them first")]
+    InUse(u16),
+}
+
+/// A consumer's view of one ring. Grains come in rising order; one that was passed does not come back.
+#[derive(Debug)]
+pub struct FrameReader {
+    member: Arc<Membership>,
+    next: u64,
+}
+
+impl FrameReader {
+    /// Attaches to a ring whose writer has let this membership in ([`crate::Notice::Joined`]).
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn new(parts: ReaderParts) -> Result<Self, AttachError> {
+        check_mappings(&parts.geometry, &parts.control, &parts.data)?;
+        if parts.consumer >= CONSUMERS_MAX {
+            return Err(AttachError::Seat(parts.consumer));
+        }
+        check_header(&parts.control, &parts.geometry)?;
+        let member = Membership::new(parts);
+        let next = match member.status() {
+            SeatStatus::Live { eff } => eff.0,
+            SeatStatus::Evicted { hi } => hi.0,
+            SeatStatus::Empty => return Err(AttachError::NotJoined),
+        };
+        member.table().skip_to(next);
+        lease_page::raise_cursor(member.lease_page(), next);
+        Ok(Self { member: Arc::new(member), next })
+    }
+
+    /// The ring's geometry.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        self.member.geometry()
+    }
+
+    /// Who writes the ring.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.member.trust()
+    }
+
+    /// The writer's verdict on this consumer.
+    #[must_use]
+    pub fn status(&self) -> SeatStatus {
+        self.member.status()
+    }
+
+    /// The least index that may still be leased.
+    #[must_use]
+    pub fn next_index(&self) -> GrainIndex {
+        GrainIndex(self.next)
+    }
+
+    /// The newest grain that was opened.
+    #[must_use]
+    pub fn newest(&self) -> Option<GrainIndex> {
+        // Pairs with FrameWriter::open.
+        let opened = self.member.control().load_acquire(layout::OPENED).min(GrainIndex::LIMIT);
+        opened.checked_sub(1).map(GrainIndex)
+    }
+
+    /// The least grain that was opened and not passed yet; holes are skipped. It may be gone by the time it is
+    /// leased; ask again then.
+    #[must_use]
+    pub fn next_available(&self) -> Option<GrainIndex> {
+        let newest = self.newest()?.0;
+        if newest < self.next {
+            return None;
+        }
+        if self.described(self.next) == self.next + 1 {
+            return Some(GrainIndex(self.next));
+        }
+        let descs = u64::from(self.geometry().descs);
+        let found = (0..descs).filter_map(|position| {
+            let index = self.described(position).checked_sub(1)?;
+            let plausible = index % descs == position && (self.next..GrainIndex::LIMIT).contains(&index);
+            plausible.then_some(index)
+        });
+        found.min().map(GrainIndex)
+    }
+
+    /// Takes grain `index` into use, and passes it: the next one to lease is above it. It may still be open;
+    /// [`FrameReader::state`] tells which slices are there.
+    ///
+    /// # Errors
+    /// [`ReadError`]. A grain that is [`ReadError::Gone`] is passed too, so a loop over
+    /// [`FrameReader::next_available`] always gets on.
+    pub fn lease(&mut self, index: GrainIndex) -> Result<GrainLease, ReadError> {
+        if index.0 < self.next {
+            return Err(ReadError::Gone);
+        }
+        let Some(entry) = self.member.table().vacancy() else { return Err(ReadError::TooManyLeases) };
+        let found = self.find(index);
+        // After the acquire that showed the grain: if it is out of reach, this is already visible.
+        if let Some(hi) = self.member.out_of_reach(index) {
+            return Err(ReadError::Evicted { hi });
+        }
+        match found {
+            Ok((grain, stamp)) => {
+                self.member.table().take(entry, index.0);
+                self.pass(index.0 + 1);
+                Ok(GrainLease::new(Arc::clone(&self.member), entry, grain, stamp))
+            }
+            Err(ReadError::Gone) => {
+                self.pass(index.0 + 1);
+                Err(ReadError::Gone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Passes everything below `index` that is not in use. Indices at or above the ring's limit are held to it.
+    pub fn skip_to(&mut self, index: GrainIndex) {
+        self.pass(index.0.min(GrainIndex::LIMIT));
+    }
+
+    /// How far a grain has come.
+    ///
+    /// # Errors
+    /// [`ReadError::Gone`] when its slot holds another grain by now; that cannot happen to a leased grain of a
+    /// producer that keeps to the protocol.
+    pub fn state(&self, grain: &GrainRef) -> Result<GrainState, ReadError> {
+        self.member.state(grain)
+    }
+
+    /// Whether `line` of a grain was declared lost; meaningful once it is published.
+    #[must_use]
+    pub fn is_lost(&self, grain: &GrainRef, line: u16) -> bool {
+        self.member.is_lost(grain, line)
+    }
+
+    /// The lines of a grain that were declared lost, from the top; meaningful for those that are published.
+    #[must_use]
+    pub fn lost_lines(&self, grain: &GrainRef) -> LostLines<'_> {
+        LostLines { member: &self.member, grain: *grain, word: 0, bits: None }
+    }
+
+    /// After an eviction, when every lease has dropped: lets the writer have the slots back and ends this
+    /// membership. To go on, join again.
+    ///
+    /// # Errors
+    /// [`AcknowledgeError`].
+    pub fn acknowledge_eviction(&mut self) -> Result<(), AcknowledgeError> {
+        if !matches!(self.member.status(), SeatStatus::Evicted { .. }) {
+            return Err(AcknowledgeError::NotEvicted);
+        }
+        self.member.end()
+    }
+
+    /// The index word of the descriptor that `index` uses.
+    fn described(&self, index: u64) -> u64 {
+        let at = self.member.layout().desc(index) + offset_of!(DescWords, index);
+        self.member.control().load_acquire(at) // pairs with FrameWriter::describe
+    }
+
+    /// Reads a grain's descriptor, and whether its slot still holds it.
+    fn find(&self, index: GrainIndex) -> Result<(GrainRef, GrainStamp), ReadError> {
+        if self.newest().is_none_or(|newest| index > newest) {
+            return Err(ReadError::NotYet);
+        }
+        let control = self.member.control();
+        let at = self.member.layout().desc(index.0);
+        if self.described(index.0) != index.0 + 1 {
+            return Err(ReadError::Gone);
+        }
+        let slot = control.load(at + offset_of!(DescWords, slot));
+        let q = control.load(at + offset_of!(DescWords, q));
+        let tai = Tai::from_nanos(control.load(at + offset_of!(DescWords, tai)) as i64);
+        let rtp = RtpTimestamp(control.load(at + offset_of!(DescWords, rtp)) as u32);
+        fence(Ordering::Acquire); // pairs with the Release fence in FrameWriter::describe
+        if control.load(at + offset_of!(DescWords, index)) != index.0 + 1 {
+            return Err(ReadError::Gone);
+        }
+        let slots = self.geometry().slots;
+        let slot = u16::try_from(slot).ok().filter(|slot| *slot < slots).ok_or(ReadError::Gone)?;
+        let grain = GrainRef { index, slot, q };
+        self.member.state(&grain)?;
+        Ok((grain, GrainStamp { tai, rtp }))
+    }
+
+    fn pass(&mut self, next: u64) {
+        if next > self.next {
+            self.next = next;
+            self.member.table().skip_to(next);
+            self.member.advance();
+        }
+    }
+}
+
+/// See [`FrameReader::lost_lines`].
+#[derive(Debug)]
+pub struct LostLines<'a> {
+    member: &'a Membership,
+    grain: GrainRef,
+    word: u16,
+    /// What is left of the current word, once it was read.
+    bits: Option<u64>,
+}
+
+impl Iterator for LostLines<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        while usize::from(self.word) < self.member.layout().bitmap_words() {
+            let bits = self.bits.unwrap_or_else(|| self.member.lost_word(&self.grain, self.word));
+            if bits != 0 {
+                self.bits = Some(bits & (bits - 1));
+                return Some(self.word * 64 + bits.trailing_zeros() as u16);
+            }
+            self.word += 1;
+            self.bits = None;
+        }
+        None
+    }
+}
+
+fn check_header(control: &Mapping, geometry: &Geometry) -> Result<(), AttachError> {
+    control.load_acquire(0); // pairs with the writer's header
+    for (word, expected) in layout::header_words(geometry).into_iter().enumerate().take(HEADER_WORDS - 1) {
+        let found = control.load(word * size_of::<u64>());
+        if found != expected {
+            return Err(AttachError::Header { word, found, expected });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Which grains a reader has in use, and the cursor that follows from them; released from any thread.
+
+use crate::atomics::{AtomicU64, Ordering, fence};
+use crate::geometry::Geometry;
+
+/// A fixed table of outstanding indices and the next index that may be leased.
+///
+/// The cursor that is shown to the writer is the least index that is in use or may yet be taken into use. Three
+/// parties change the table at once: the reader's thread takes entries and raises `next`; any thread
+/// clears the entry of the last lease that drops. Each then computes the cursor and raises it (`fetch_max`).
+///
+/// *Never too high.* Take a grain j in use throughout a computation. It was entered before `next` rose above it
+/// (Release). The computation loads `next` **first** (Acquire): if that shows n ≤ j, the result is at most
+/// n ≤ j. If it shows n > j, the entry's store happened before, and as j is still in use, the scan finds it and
+/// the result is at most j. Grains taken later have indices ≥ n. So no computation, however late its
+/// result is stored, passes a grain that was in use during it; and since what is taken later is never below a
+/// `next` that was seen, it passes no grain that is taken after it either.
+///
+/// *Not too low for long.* Stale results are lower than newer ones and `fetch_max` ignores them. When two
+/// changes race, each may miss the other only if neither's store is visible to the other's scan; the SeqCst fence
+/// between store and scan on both sides excludes that, so the last computation sees the final table.
+///
+/// A grain that is leased more than once stays in *one* entry, which counts its leases. It could not move to
+/// another: a scan might pass the new entry before it is taken and come to the old one after it is cleared, and
+/// so miss a grain that was in use all the time.
+#[derive(Debug)]
+pub(crate) struct LeaseTable {
+    entries: Box<[Entry]>,
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Index + 1 of a grain in use; 0 is vacant.
+    grain: AtomicU64,
+    /// Leases of it.
+    leases: AtomicU64,
+}
+
+const VACANT: u64 = 0;
+
+impl LeaseTable {
+    /// Room for `leases` grains at a time.
+    pub(super) fn new(leases: u16) -> Self {
+        let leases = leases.clamp(1, Geometry::LEASES_MAX);
+        let vacant = |_| Entry { grain: AtomicU64::new(VACANT), leases: AtomicU64::new(0) };
+        Self { entries: (0..leases).map(vacant).collect(), next: AtomicU64::new(0) }
+    }
+
+    /// A vacant entry. Only the reader's thread takes entries, so it stays vacant for it.
+    pub(super) fn vacancy(&self) -> Option<u8> {
+        // Pairs with `release`; an entry that is cleared just now may be missed.
+        let vacant = self.entries.iter().position(|entry| entry.grain.load(Ordering::Acquire) == VACANT)?;
+        u8::try_from(vacant).ok()
+    }
+
+    /// Takes a vacant entry for `index`; the reader's thread only, before it passes the index.
+    pub(super) fn take(&self, entry: u8, index: u64) {
+        let entry = &self.entries[usize::from(entry)];
+        entry.leases.store(1, Ordering::Relaxed);
+        // Made visible by the Release of `skip_to`, which passes the index afterwards.
+        entry.grain.store(index + 1, Ordering::Relaxed);
+    }
+
+    /// One more lease of the grain in this entry; the caller has one, so the entry stays.
+    pub(crate) fn share(&self, entry: u8) {
+        self.entries[usize::from(entry)].leases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nothing below `next` will be taken from now on.
+    pub(super) fn skip_to(&self, next: u64) {
+        self.next.store(next, Ordering::Release); // pairs with `cursor`
+    }
+
+    /// One lease of this entry has dropped: its reads are over. Returns whether it was the last, and the entry
+    /// is vacant.
+    pub(super) fn release(&self, entry: u8) -> bool {
+        let entry = &self.entries[usize::from(entry)];
+        // AcqRel pairs with itself: the last one knows that the reads of the others are over, too.
+        let last = entry.leases.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last {
+            entry.grain.store(VACANT, Ordering::Release); // pairs with `used` and `vacancy`
+        }
+        last
+    }
+
+    /// The least index in use or still to come. To be called after each change.
+    pub(super) fn cursor(&self) -> u64 {
+        fence(Ordering::SeqCst); // pairs with itself on the other threads
+        let next = self.next.load(Ordering::Acquire); // first; pairs with `skip_to`
+        self.used().fold(next, u64::min)
+    }
+
+    /// Grains in use.
+    pub(super) fn in_use(&self) -> u16 {
+        self.used().map(|_| 1).sum()
+    }
+
+    fn used(&self) -> impl Iterator<Item = u64> {
+        // Pairs with `release`: whoever finds the entry vacant may let the slot go.
+        self.entries.iter().filter_map(|entry| entry.grain.load(Ordering::Acquire).checked_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_the_least_index_in_use() {
+        let table = LeaseTable::new(2);
+        table.skip_to(5);
+        assert_eq!(table.cursor(), 5);
+        for index in [5, 6] {
+            let entry = table.vacancy().unwrap();
+            table.take(entry, index);
+            table.skip_to(index + 1);
+        }
+        assert_eq!((table.cursor(), table.in_use(), table.vacancy()), (5, 2, None));
+        assert!(table.release(1));
+        assert_eq!(table.cursor(), 5);
+        assert!(table.release(0));
+        assert_eq!((table.cursor(), table.in_use()), (7, 0));
+    }
+
+    #[test]
+    fn a_grain_leased_twice_is_in_use_until_the_second_release() {
+        let table = LeaseTable::new(1);
+        table.take(0, 3);
+        table.skip_to(4);
+        table.share(0);
+        assert!(!table.release(0));
+        assert_eq!((table.cursor(), table.in_use(), table.vacancy()), (3, 1, None));
+        assert!(table.release(0));
+        assert_eq!((table.cursor(), table.in_use()), (4, 0));
+    }
+
+    #[test]
+    fn releases_from_two_threads_leave_the_final_cursor() {
+        let cursor = AtomicU64::new(0);
+        let table = LeaseTable::new(2);
+        let barrier = Barrier::new(3);
+        let rounds = 2000;
+        std::thread::scope(|scope| {
+            for entry in 0..2 {
+                let (table, cursor, barrier) = (&table, &cursor, &barrier);
+                scope.spawn(move || {
+                    for _ in 0..rounds {
+                        barrier.wait();
+                        table.release(entry);
+                        cursor.fetch_max(table.cursor(), Ordering::Release);
+                        barrier.wait();
+                    }
+                });
+            }
+            for round in 0..rounds {
+                for entry in 0..2 {
+                    table.take(entry, 2 * round + u64::from(entry));
+                    table.skip_to(2 * round + u64::from(entry) + 1);
+                }
+                barrier.wait();
+                barrier.wait();
+                assert_eq!(cursor.load(Ordering::Acquire), 2 * round + 2, "round {round}");
+            }
+        });
+    }
+}

@@ -1,0 +1,214 @@
+//! What a reader and its leases share: the mappings, the seat, the table of grains in use.
+
+use std::mem::offset_of;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+use media::GrainIndex;
+
+use super::lease_table::LeaseTable;
+use super::{AcknowledgeError, ReadError, ReaderParts, Trust};
+use crate::atomics::{AtomicU64, Ordering, fence};
+use crate::consumer::{ConsumerClass, SeatStatus};
+use crate::geometry::Geometry;
+use crate::grain::{GrainRef, GrainState};
+use crate::layout::{self, FLAG_CANCELLED, Layout, SeatWords, SlotWords};
+use crate::lease_page;
+use crate::mapping::Mapping;
+
+/// One membership of one consumer. Geometry and mappings were checked against each other.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    geometry: Geometry,
+    layout: Layout,
+    control: Mapping,
+    data: Mapping,
+    lease: Mapping,
+    consumer: u8,
+    class: ConsumerClass,
+    nonce: u64,
+    trust: Trust,
+    table: LeaseTable,
+    /// 1 once the eviction is acknowledged.
+    ended: AtomicU64,
+    /// Last field: closed, and so noticed by the broker, when everything is unmapped.
+    _life: Option<OwnedFd>,
+}
+
+impl Membership {
+    pub(super) fn new(parts: ReaderParts) -> Self {
+        let ReaderParts { geometry, control, data, lease, consumer, class, nonce, trust, life } = parts;
+        let leases = match class {
+            ConsumerClass::Leased { k, .. } => k,
+            ConsumerClass::Lossy => Geometry::LEASES_MAX,
+        };
+        Self {
+            geometry,
+            layout: Layout::of(&geometry),
+            control,
+            data,
+            lease,
+            consumer,
+            class,
+            nonce,
+            trust,
+            table: LeaseTable::new(leases),
+            ended: AtomicU64::new(0),
+            _life: life,
+        }
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn control(&self) -> &Mapping {
+        &self.control
+    }
+
+    pub(crate) fn data(&self) -> &Mapping {
+        &self.data
+    }
+
+    pub(super) fn lease_page(&self) -> &Mapping {
+        &self.lease
+    }
+
+    pub(crate) fn table(&self) -> &LeaseTable {
+        &self.table
+    }
+
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    pub(crate) fn is_leased(&self) -> bool {
+        matches!(self.class, ConsumerClass::Leased { .. })
+    }
+
+    /// The writer's verdict on this membership; an empty seat when it is somebody else's.
+    pub(crate) fn status(&self) -> SeatStatus {
+        let at = layout::seat(self.consumer);
+        // Pairs with the writer's `show`.
+        let status = self.control.load_acquire(at + offset_of!(SeatWords, status));
+        let nonce = self.control.load(at + offset_of!(SeatWords, nonce));
+        if nonce == self.nonce { SeatStatus::decode(status) } else { SeatStatus::Empty }
+    }
+
+    /// The bound that grain `index` is at or above, if it is out of this consumer's reach.
+    pub(super) fn out_of_reach(&self, index: GrainIndex) -> Option<GrainIndex> {
+        let hi = match self.status() {
+            _ if self.has_ended() => GrainIndex(0),
+            SeatStatus::Live { .. } => return None,
+            SeatStatus::Evicted { hi } => hi,
+            SeatStatus::Empty => GrainIndex(0),
+        };
+        (index >= hi).then_some(hi)
+    }
+
+    /// Acknowledges the eviction, if no lease is left.
+    pub(super) fn end(&self) -> Result<(), AcknowledgeError> {
+        match self.table.in_use() {
+            0 => {
+                self.ended.store(1, Ordering::Relaxed);
+                lease_page::acknowledge(&self.lease, self.nonce);
+                Ok(())
+            }
+            leases => Err(AcknowledgeError::InUse(leases)),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn release(&self, entry: u8) {
+        if self.table.release(entry) {
+            self.advance();
+        }
+    }
+
+    /// Shows the writer what is still in use.
+    pub(super) fn advance(&self) {
+        lease_page::raise_cursor(&self.lease, self.table.cursor());
+    }
+
+    /// See [`crate::FrameReader::state`].
+    pub(crate) fn state(&self, grain: &GrainRef) -> Result<GrainState, ReadError> {
+        let at = self.slot_words(grain)?;
+        // Before the progress: a grain that has ended has all its progress. Pairs with FrameWriter::close.
+        let generation = self.control.load_acquire(at + offset_of!(SlotWords, generation));
+        // Pairs with FrameWriter::publish and begin_slot.
+        let progress = self.control.load_acquire(at + offset_of!(SlotWords, progress));
+        let flags = self.control.load(at + offset_of!(SlotWords, flags));
+        if progress >> 16 != grain.q || !self.lap_holds(grain) {
+            return Err(ReadError::Gone);
+        }
+        let slices = ((progress & 0xffff) as u16).min(self.geometry.slices);
+        let closed = generation == end_generation(grain.q);
+        let cancelled = closed && flags & FLAG_CANCELLED != 0;
+        let complete = closed && !cancelled && slices == self.geometry.slices;
+        Ok(GrainState { slices, complete, cancelled })
+    }
+
+    /// See [`crate::GrainLease::copy_lines`].
+    pub(crate) fn copy_lines(&self, grain: &GrainRef, lines: &Range<u16>, out: &mut [u8]) -> Result<(), ReadError> {
+        if lines.start > lines.end || lines.end > self.geometry.slices {
+            return Err(ReadError::Size);
+        }
+        let out = out.get_mut(..self.line_octets(lines)).ok_or(ReadError::Size)?;
+        if self.state(grain)?.slices < lines.end {
+            return Err(ReadError::NotYet);
+        }
+        self.data.copy_out(self.data_offset(grain.slot, lines.start), out);
+        if self.lap_holds(grain) { Ok(()) } else { Err(ReadError::Torn) }
+    }
+
+    /// See [`crate::FrameReader::is_lost`].
+    pub(crate) fn is_lost(&self, grain: &GrainRef, line: u16) -> bool {
+        line < self.geometry.slices && self.lost_word(grain, line / 64) >> (line % 64) & 1 == 1
+    }
+
+    /// Word `word` of the lost-line bitmap, without bits beyond the picture; 0 for a grain of another ring.
+    pub(super) fn lost_word(&self, grain: &GrainRef, word: u16) -> u64 {
+        let lines = u64::from(self.geometry.slices).saturating_sub(u64::from(word) * 64);
+        if lines == 0 || self.slot_words(grain).is_err() {
+            return 0;
+        }
+        let mask = if lines < 64 { (1 << lines) - 1 } else { u64::MAX };
+        // Ordered by the acquire of the progress that passed these lines.
+        self.control.load(self.layout.bitmap(grain.slot, usize::from(word))) & mask
+    }
+
+    /// Octets of `lines`, which lie within the picture.
+    pub(crate) fn line_octets(&self, lines: &Range<u16>) -> usize {
+        usize::from(lines.end - lines.start) * self.geometry.slice_octets as usize
+    }
+
+    /// Offset of a line in the data region.
+    pub(crate) fn data_offset(&self, slot: u16, line: u16) -> usize {
+        let slot_start = usize::from(slot) * self.geometry.slot_stride as usize;
+        slot_start + usize::from(line) * self.geometry.slice_octets as usize
+    }
+
+    /// Whether the slot is still in the grain's lap, after everything that was read before.
+    pub(super) fn lap_holds(&self, grain: &GrainRef) -> bool {
+        fence(Ordering::Acquire); // pairs with the Release fence in FrameWriter::begin_slot
+        let at = self.layout.slot(grain.slot) + offset_of!(SlotWords, generation);
+        let generation = self.control.load(at);
+        generation.wrapping_sub(1) / 2 == grain.q
+    }
+
+    /// Offset of the grain's slot; a reference of another ring may name a slot that does not exist here.
+    fn slot_words(&self, grain: &GrainRef) -> Result<usize, ReadError> {
+        if grain.slot < self.geometry.slots { Ok(self.layout.slot(grain.slot)) } else { Err(ReadError::Gone) }
+    }
+}
+
+fn end_generation(q: u64) -> u64 {
+    q.wrapping_mul(2).wrapping_add(2)
+}

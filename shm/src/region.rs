@@ -1,0 +1,257 @@
+//! Regions: the pair of memfds behind one epoch of a ring, created in the order that makes them safe to share.
+//!
+//! 1 memfd with SHRINK and GROW sealed; 2 placement; 3 prefault; 4 the broker's own mapping, writable only
+//! while it is mapped for DMA; 5 read-write descriptors to the producer, who acknowledges; 6 FUTURE_WRITE and
+//! SEAL (an error refuses the flow: a pod may have sealed first); 7 prefault again (a pod may have punched
+//! holes before the seal); 8 the seals as expected; 9 mode 0400; 10 read-only descriptors to consumers.
+//! [`Region`] stands for 1 to 5, [`SealedRegion`] for 6 to 10: consumers cannot get descriptors before the seal.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use crate::geometry::{Geometry, GeometryError};
+use crate::mapping::{Access, MapError, Mapping};
+use crate::memfd::{self, RING_SEALS, SealError};
+use crate::pages::{Fallback, HUGE_PAGE_OCTETS, PagePolicy, Pages};
+
+/// Where a data region shall lie and which devices shall reach it. `shm` knows no NIC: the gateway supplies
+/// these; [`IdentityPlacement`] does nothing.
+pub trait PlacementHooks {
+    /// Step 2, before any page exists: bind the region to the NIC's NUMA node.
+    ///
+    /// # Errors
+    /// Refuses the region.
+    fn place(&self, data: BorrowedFd<'_>, octets: u64) -> io::Result<()> {
+        let _ = (data, octets);
+        Ok(())
+    }
+
+    /// Step 4: map the region for DMA. `data` is writable during this call only and stays mapped, read-only,
+    /// as long as the region lives.
+    ///
+    /// # Errors
+    /// Refuses the region.
+    fn map_for_dma(&self, data: &Mapping) -> io::Result<()> {
+        let _ = data;
+        Ok(())
+    }
+}
+
+/// No placement and no device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdentityPlacement;
+
+impl PlacementHooks for IdentityPlacement {}
+
+/// Why a region could not be made or sealed. The flow is then refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RegionError {
+    /// The geometry is impossible.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// Hugepages were demanded and there are none.
+    #[error("no {pages_wanted} hugepages of 2 MiB ({errno}): raise vm.nr_hugepages, or allow plain pages")]
+    NoHugepages {
+        /// What the kernel said.
+        errno: Errno,
+        /// 2 MiB pages needed.
+        pages_wanted: u64,
+    },
+    /// The kernel gave no memory.
+    #[error("no memory for {octets} octets ({errno})")]
+    Memory {
+        /// What the kernel said; `ENOSPC` after the seal means that the producer had punched holes.
+        errno: Errno,
+        /// Octets of the region.
+        octets: u64,
+    },
+    /// A hook refused.
+    #[error("the region cannot be placed or mapped for DMA: {0}")]
+    Placement(io::Error),
+    /// Mapping failed.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The seals could not be set: the producer may have sealed first.
+    #[error("the region cannot be sealed ({0}): did its producer seal it first?")]
+    Seal(Errno),
+    /// The seals are not as expected.
+    #[error(transparent)]
+    Seals(#[from] SealError),
+    /// A descriptor could not be duplicated or reopened.
+    #[error("no descriptor for the region: {0}")]
+    Descriptor(Errno),
+}
+
+/// Descriptors of A and B for one process.
+#[derive(Debug)]
+pub struct RegionFds {
+    /// The control region (A).
+    pub control: OwnedFd,
+    /// The data region (B).
+    pub data: OwnedFd,
+}
+
+/// A region whose producer may still get writable descriptors.
+#[derive(Debug)]
+pub struct Region {
+    fds: RegionFds,
+    geometry: Geometry,
+    fallback: Option<Fallback>,
+    /// The broker's own view of B: keeps DMA mappings valid.
+    view: Mapping,
+}
+
+/// A region that nobody can newly map for writing; its producer keeps the mappings that it has.
+#[derive(Debug)]
+pub struct SealedRegion {
+    fds: RegionFds,
+    geometry: Geometry,
+    #[expect(dead_code, reason = "held: DMA mappings need their pages mapped as long as the region lives")]
+    view: Mapping,
+}
+
+impl Region {
+    /// Steps 1 to 4. The region's [`Region::geometry`] says which pages it really got.
+    ///
+    /// # Errors
+    /// [`RegionError`].
+    pub fn create(geometry: Geometry, policy: PagePolicy, hooks: &dyn PlacementHooks) -> Result<Self, RegionError> {
+        geometry.check()?;
+        let (data, geometry, fallback) = create_data(geometry, policy, hooks)?;
+        let control = allocated("flypack-control", geometry.control_octets(), Pages::Plain, &IdentityPlacement)
+            .map_err(|refusal| refusal.into_error(geometry.control_octets()))?;
+        let mut view = Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadWrite)?;
+        hooks.map_for_dma(&view).map_err(RegionError::Placement)?;
+        view.protect(Access::ReadOnly)?;
+        Ok(Self { fds: RegionFds { control, data }, geometry, fallback, view })
+    }
+
+    /// The geometry, with the pages that the region has.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Set when hugepages were preferred and plain pages were taken.
+    #[must_use]
+    pub fn fallback(&self) -> Option<Fallback> {
+        self.fallback
+    }
+
+    /// Step 5: read-write descriptors for the producer.
+    ///
+    /// # Errors
+    /// [`RegionError::Descriptor`].
+    pub fn producer_fds(&self) -> Result<RegionFds, RegionError> {
+        let duplicate = |fd| memfd::duplicate(fd).map_err(RegionError::Descriptor);
+        Ok(RegionFds { control: duplicate(&self.fds.control)?, data: duplicate(&self.fds.data)? })
+    }
+
+    /// Step 5 when the producer is this process: control and data, mapped for writing.
+    ///
+    /// # Errors
+    /// [`RegionError::Map`].
+    pub fn map_for_writing(&self) -> Result<(Mapping, Mapping), RegionError> {
+        map_ring(&self.fds, &self.geometry, Access::ReadWrite)
+    }
+
+    /// Steps 6 to 9, once the producer has mapped what it was given and said so.
+    ///
+    /// # Errors
+    /// [`RegionError`]: whatever it is, the flow must be refused and the region dropped.
+    pub fn seal(self) -> Result<SealedRegion, RegionError> {
+        let Self { fds, geometry, view, .. } = self;
+        seal_one(fds.control.as_fd(), geometry.control_octets())?;
+        seal_one(fds.data.as_fd(), geometry.data_octets())?;
+        Ok(SealedRegion { fds, geometry, view })
+    }
+}
+
+impl SealedRegion {
+    /// The geometry, with the pages that the region has.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Step 10: read-only descriptors for a consumer.
+    ///
+    /// # Errors
+    /// [`RegionError::Descriptor`].
+    pub fn consumer_fds(&self) -> Result<RegionFds, RegionError> {
+        let reopen = |fd: &OwnedFd| memfd::read_only(fd.as_fd()).map_err(RegionError::Descriptor);
+        Ok(RegionFds { control: reopen(&self.fds.control)?, data: reopen(&self.fds.data)? })
+    }
+
+    /// Control and data mapped for reading, for a consumer in this process.
+    ///
+    /// # Errors
+    /// [`RegionError::Map`].
+    pub fn map_for_reading(&self) -> Result<(Mapping, Mapping), RegionError> {
+        map_ring(&self.fds, &self.geometry, Access::ReadOnly)
+    }
+}
+
+fn map_ring(fds: &RegionFds, geometry: &Geometry, access: Access) -> Result<(Mapping, Mapping), RegionError> {
+    let control = Mapping::map(fds.control.as_fd(), geometry.control_octets(), access)?;
+    let data = Mapping::map(fds.data.as_fd(), geometry.data_octets(), access)?;
+    Ok((control, data))
+}
+
+fn seal_one(fd: BorrowedFd<'_>, octets: u64) -> Result<(), RegionError> {
+    rustix::fs::fcntl_add_seals(fd, RING_SEALS).map_err(RegionError::Seal)?;
+    memfd::allocate(fd, octets).map_err(|errno| RegionError::Memory { errno, octets })?;
+    memfd::check_seals(fd, RING_SEALS)?;
+    memfd::make_read_only(fd).map_err(RegionError::Descriptor)
+}
+
+/// Steps 1 to 3 of the data region, with the pages that the policy and the machine allow.
+fn create_data(
+    geometry: Geometry,
+    policy: PagePolicy,
+    hooks: &dyn PlacementHooks,
+) -> Result<(OwnedFd, Geometry, Option<Fallback>), RegionError> {
+    let mut fallback = None;
+    if policy != PagePolicy::PlainOnly {
+        let huge = Geometry { pages: Pages::Huge2M, ..geometry };
+        let pages_wanted = huge.data_octets() / HUGE_PAGE_OCTETS;
+        match allocated("flypack-data", huge.data_octets(), Pages::Huge2M, hooks) {
+            Ok(data) => return Ok((data, huge, None)),
+            Err(Refusal::Kernel(errno)) if policy == PagePolicy::HugeOnly => {
+                return Err(RegionError::NoHugepages { errno, pages_wanted });
+            }
+            Err(Refusal::Kernel(reason)) => fallback = Some(Fallback { reason, pages_wanted }),
+            Err(Refusal::Hook(error)) => return Err(RegionError::Placement(error)),
+        }
+    }
+    let plain = Geometry { pages: Pages::Plain, ..geometry };
+    let data = allocated("flypack-data", plain.data_octets(), Pages::Plain, hooks)
+        .map_err(|refusal| refusal.into_error(plain.data_octets()))?;
+    Ok((data, plain, fallback))
+}
+
+enum Refusal {
+    Kernel(Errno),
+    Hook(io::Error),
+}
+
+impl Refusal {
+    fn into_error(self, octets: u64) -> RegionError {
+        match self {
+            Self::Kernel(errno) => RegionError::Memory { errno, octets },
+            Self::Hook(error) => RegionError::Placement(error),
+        }
+    }
+}
+
+fn allocated(name: &str, octets: u64, pages: Pages, hooks: &dyn PlacementHooks) -> Result<OwnedFd, Refusal> {
+    let fd = memfd::create(name, octets, pages).map_err(Refusal::Kernel)?;
+    hooks.place(fd.as_fd(), octets).map_err(Refusal::Hook)?;
+    memfd::allocate(fd.as_fd(), octets).map_err(Refusal::Kernel)?;
+    Ok(fd)
+}

@@ -1,0 +1,58 @@
+//! A consumer: a reader of somebody else's ring.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::error::SessionError;
+use crate::pipe::LifeWatch;
+use crate::protocol::BrokerMessage;
+use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, check_ring_seals};
+
+/// One seat in a ring. It comes free when this and every lease taken from its reader have dropped, or the process
+/// is gone.
+#[derive(Debug)]
+pub struct Consumer {
+    reader: FrameReader,
+    producer: LifeWatch,
+}
+
+impl Consumer {
+    /// From the broker's answer to a subscription.
+    pub(super) fn attach(
+        answer: &BrokerMessage,
+        fds: Vec<OwnedFd>,
+        class: ConsumerClass,
+    ) -> Result<Self, SessionError> {
+        let BrokerMessage::Subscribed { geometry, trust, consumer, nonce, .. } = *answer else {
+            return Err(SessionError::unexpected(answer));
+        };
+        let got = fds.len();
+        let Ok([control, data, page, life, producer]) = <[OwnedFd; 5]>::try_from(fds) else {
+            return Err(SessionError::Descriptors { expected: 5, got });
+        };
+        check_ring_seals(control.as_fd())?;
+        check_ring_seals(data.as_fd())?;
+        let parts = ReaderParts {
+            geometry,
+            control: Mapping::map(control.as_fd(), geometry.control_octets(), Access::ReadOnly)?,
+            data: Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadOnly)?,
+            lease: LeasePage::map_received(&page, Access::ReadWrite)?,
+            consumer,
+            class,
+            nonce,
+            trust,
+            life: Some(life),
+        };
+        Ok(Self { reader: FrameReader::new(parts)?, producer: LifeWatch::from_fd(producer) })
+    }
+
+    /// Finds, leases and follows grains.
+    pub fn reader(&mut self) -> &mut FrameReader {
+        &mut self.reader
+    }
+
+    /// Whether the producer is gone: nothing new will come. What is leased stays readable. A system call.
+    #[must_use]
+    pub fn producer_gone(&self) -> bool {
+        self.producer.is_gone()
+    }
+}

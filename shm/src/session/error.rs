@@ -1,0 +1,97 @@
+//! Why a pod is refused, or cannot go on.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::protocol::{BrokerMessage, DecodeError, Refusal};
+use crate::{AttachError, MapError, RingError, SealError};
+
+/// Why a session, a producer or a consumer failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Nobody listens at the path, or it may not be used.
+    #[error("cannot connect to the gateway at {}: {source}{}", path.display(), Advice(*source))]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        source: Errno,
+    },
+    /// The gateway says no, and what would work.
+    #[error("the gateway refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The gateway closed the connection.
+    #[error("the gateway closed the connection: connect again when it is back")]
+    Closed,
+    /// The gateway does not answer.
+    #[error("the gateway did not answer within {waited_ms} ms: see that flypackd runs, then connect again")]
+    Silent {
+        /// How long was waited.
+        waited_ms: u64,
+    },
+    /// The connection failed.
+    #[error("the connection to the gateway failed: {0}")]
+    Connection(Errno),
+    /// The rings of the gateway have another layout.
+    #[error("the gateway's rings have layout {theirs}, this program's {ours}: build it against the gateway's release")]
+    RingAbi {
+        /// The gateway's.
+        theirs: u64,
+        /// This SDK's.
+        ours: u64,
+    },
+    /// The gateway sent what is no message.
+    #[error("the gateway sent what is no message: {0}")]
+    Decode(#[from] DecodeError),
+    /// A message came with the wrong number of descriptors.
+    #[error("a message came with {got} descriptors instead of {expected}")]
+    Descriptors {
+        /// How many belong to it.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// The gateway sent a message that answers nothing, or pages that do not rise.
+    #[error("the gateway's answers are in disorder: both must speak the same protocol")]
+    Disorder,
+    /// A ring that was received is not sealed as one must be.
+    #[error("the ring is not safe to map: {0}")]
+    Unsealed(#[from] SealError),
+    /// The ring cannot be mapped.
+    #[error("the ring cannot be mapped: {0}")]
+    Map(#[from] MapError),
+    /// The ring is not what its geometry says.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The ring cannot be written.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// The housekeeping thread does not start.
+    #[error("cannot start the housekeeping thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl SessionError {
+    /// An answer that does not belong to the question.
+    pub(super) fn unexpected(answer: &BrokerMessage) -> Self {
+        match answer {
+            BrokerMessage::Refused(refusal) => Self::Refused(*refusal),
+            _ => Self::Disorder,
+        }
+    }
+}
+
+/// What to do about a connection that does not come about.
+struct Advice(Errno);
+
+impl std::fmt::Display for Advice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            Errno::NOENT | Errno::CONNREFUSED => "; start flypackd, or name the socket that it serves",
+            Errno::ACCESS => "; the socket's mode and group must let this user in",
+            _ => "",
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! The housekeeping thread of a producer: lets consumers in, hears when they are gone, tells the broker.
+//!
+//! It goes on without the broker: when the gateway is gone, consumers that are in keep reading, and their life pipes
+//! still say when they leave.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::error::SessionError;
+use super::link::{Link, receive};
+use super::producer::Signals;
+use crate::pipe::{LifeEnd, LifeWatch};
+use crate::poll::Token;
+use crate::protocol::{BrokerMessage, PodMessage};
+use crate::seqpacket::Wait;
+use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice};
+
+/// How soon to look for what the writer answers.
+const SETTLING: Duration = Duration::from_millis(1);
+const READING: Duration = Duration::from_millis(50);
+/// Messages taken before the life pipes have their turn.
+const MESSAGES_A_TURN: usize = 16;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Housekeeper {
+    /// None once the broker is gone.
+    link: Option<Link>,
+    epoch: u128,
+    mailbox: Arc<Mailbox>,
+    signals: Arc<Signals>,
+    /// By the broker's number of the join.
+    consumers: HashMap<u64, Seated>,
+    /// What the broker could not be told yet.
+    unsaid: Vec<PodMessage>,
+}
+
+/// A consumer of this producer's ring.
+#[derive(Debug)]
+struct Seated {
+    seat: u8,
+    nonce: u64,
+    settled: bool,
+    /// Hangs up when the consumer is gone; none after that.
+    life: Option<LifeWatch>,
+    /// The writer has been told that it is gone.
+    gone_posted: bool,
+    /// Tells the consumer that this producer lives.
+    _producer: LifeEnd,
+}
+
+/// What `Join` carries.
+struct Joining {
+    join: u64,
+    seat: u8,
+    class: ConsumerClass,
+    nonce: u64,
+}
+
+impl Housekeeper {
+    pub(super) fn new(link: Link, epoch: u128, mailbox: Arc<Mailbox>, signals: Arc<Signals>) -> Result<Self, Errno> {
+        signals.poll.watch_input(link.socket(), Token::Connection(0))?;
+        Ok(Self { link: Some(link), epoch, mailbox, signals, consumers: HashMap::new(), unsaid: Vec::new() })
+    }
+
+    /// Until the producer drops; then the flow is withdrawn and the pipes close.
+    pub(super) fn run(mut self) {
+        let mut tokens = Vec::new();
+        // Acquire: pairs with the Release in Producer::drop.
+        while !self.signals.stopping.load(Ordering::Acquire) {
+            if self.signals.poll.wait(self.patience(), &mut tokens).is_err() {
+                // Only a bug of ours gets here; without a pause it would spin.
+                std::thread::sleep(READING);
+            }
+            for token in tokens.drain(..) {
+                match token {
+                    Token::Connection(_) => self.serve(),
+                    Token::Consumer(join) => self.consumer_gone(join),
+                    Token::Wake | Token::Listener | Token::Producer(_) => {}
+                }
+            }
+            self.drain_notices();
+            self.settle_departures();
+            self.speak();
+        }
+        self.unsaid.push(PodMessage::Withdraw { epoch: self.epoch });
+        self.speak();
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let unsettled = |seated: &Seated| !seated.settled || seated.life.is_none();
+        if !self.unsaid.is_empty() || self.consumers.values().any(unsettled) {
+            Some(SETTLING)
+        } else if self.consumers.is_empty() {
+            None
+        } else {
+            Some(READING)
+        }
+    }
+
+    /// Reads what the broker says.
+    fn serve(&mut self) {
+        for _ in 0..MESSAGES_A_TURN {
+            let Some(link) = &self.link else { return };
+            match receive(link.socket(), Wait::Never) {
+                Ok((_, BrokerMessage::Join { join, epoch, consumer: seat, class, nonce }, fds)) => {
+                    let known = epoch == self.epoch && self.seat(&Joining { join, seat, class, nonce }, fds).is_ok();
+                    if !known {
+                        self.unsaid.push(PodMessage::NotJoined { join });
+                    }
+                }
+                // An answer that nobody waits for.
+                Ok(_) => {}
+                Err(SessionError::Connection(Errno::AGAIN)) => return,
+                Err(_) => return self.lose_broker(),
+            }
+        }
+    }
+
+    /// Hands a new consumer to the writer.
+    fn seat(&mut self, joining: &Joining, fds: Vec<OwnedFd>) -> Result<(), Errno> {
+        let Ok([page, life, producer]) = <[OwnedFd; 3]>::try_from(fds) else { return Err(Errno::INVAL) };
+        let Joining { join, seat, class, nonce } = *joining;
+        let lease = LeasePage::map_received(&page, Access::ReadOnly).map_err(|_| Errno::INVAL)?;
+        let life = LifeWatch::from_fd(life);
+        self.signals.poll.watch_hang_up(&life, Token::Consumer(join))?;
+        if self.mailbox.post(Mail::Join { consumer: seat, class, lease, nonce }).is_err() {
+            self.signals.poll.forget(&life);
+            return Err(Errno::AGAIN);
+        }
+        let producer = LifeEnd::from_fd(producer);
+        let seated =
+            Seated { seat, nonce, settled: false, life: Some(life), gone_posted: false, _producer: producer };
+        self.consumers.insert(join, seated);
+        Ok(())
+    }
+
+    fn consumer_gone(&mut self, join: u64) {
+        if let Some(life) = self.consumers.get_mut(&join).and_then(|seated| seated.life.take()) {
+            self.signals.poll.forget(&life);
+        }
+    }
+
+    /// Tells the writer who is gone, as soon as its mailbox has room.
+    fn settle_departures(&mut self) {
+        for seated in self.consumers.values_mut().filter(|seated| seated.life.is_none() && !seated.gone_posted) {
+            let mail = Mail::Gone { consumer: seated.seat, nonce: seated.nonce };
+            seated.gone_posted = self.mailbox.post(mail).is_ok();
+        }
+    }
+
+    /// What the writer has to tell.
+    fn drain_notices(&mut self) {
+        while let Some(notice) = self.mailbox.take_notice() {
+            let (Notice::Joined { nonce, .. }
+            | Notice::Refused { nonce, .. }
+            | Notice::Evicted { nonce, .. }
+            | Notice::Released { nonce, .. }) = &notice;
+            let Some(join) = self.consumers.iter().find(|(_, s)| s.nonce == *nonce).map(|(join, _)| *join) else {
+                continue;
+            };
+            let message = match notice {
+                Notice::Joined { eff, .. } => PodMessage::Joined { join, first: eff },
+                Notice::Refused { .. } => PodMessage::NotJoined { join },
+                Notice::Evicted { hi, .. } => PodMessage::Evicted { join, end: hi },
+                Notice::Released { .. } => PodMessage::Left { join },
+            };
+            match message {
+                PodMessage::NotJoined { .. } | PodMessage::Left { .. } => self.forget(join),
+                _ => {
+                    if let Some(seated) = self.consumers.get_mut(&join) {
+                        seated.settled = true;
+                    }
+                }
+            }
+            self.unsaid.push(message);
+        }
+    }
+
+    fn forget(&mut self, join: u64) {
+        if let Some(life) = self.consumers.remove(&join).and_then(|seated| seated.life) {
+            self.signals.poll.forget(&life);
+        }
+    }
+
+    /// Tells the broker what it has to know, as far as it listens. Bounded: at most four messages a join.
+    fn speak(&mut self) {
+        let Some(link) = &self.link else { return self.unsaid.clear() };
+        let said = self.unsaid.iter().take_while(|message| link.say(message).is_ok()).count();
+        self.unsaid.drain(..said);
+    }
+
+    fn lose_broker(&mut self) {
+        self.signals.broker_gone.store(true, Ordering::Relaxed);
+        if let Some(link) = self.link.take() {
+            self.signals.poll.forget(link.socket());
+        }
+    }
+}

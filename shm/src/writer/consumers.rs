@@ -1,0 +1,227 @@
+//! The writer's private book of its consumers: who holds which window of grains.
+//!
+//! A window is all that is ever taken from a lease page, clamped between what the consumer had and what there
+//! is. It only rises: a page full of garbage costs its own consumer its lease, nobody else anything.
+
+use std::mem::offset_of;
+
+use media::GrainIndex;
+
+use super::history::History;
+use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
+use crate::geometry::Geometry;
+use crate::layout::{self, SeatWords};
+use crate::lease_page;
+use crate::mailbox::{Mail, Mailbox, Notice};
+use crate::mapping::Mapping;
+
+/// What the writer is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing: only deadlines are enforced.
+    Poll,
+    /// Open the next grain: windows longer than K are evicted too.
+    Open,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    /// None: lossy, holds nothing.
+    limits: Option<Limits>,
+    /// Least grain that it may still use.
+    eff: u64,
+    /// When it last moved, or held nothing but the newest grain (which is never given up anyway, so that
+    /// costs nobody anything and may last as long as the flow is silent). On the patience clock.
+    since: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    k: u16,
+    deadline_nanos: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    Live(Live),
+    /// Evicted: grains `lo..hi` stay until it acknowledges or is gone.
+    Quarantined {
+        lo: u64,
+        hi: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Seat {
+    standing: Standing,
+    nonce: u64,
+    lease: Mapping,
+}
+
+/// All seats of a ring.
+#[derive(Debug)]
+pub(super) struct Consumers {
+    seats: Box<[Option<Seat>]>,
+    k_max: u16,
+    /// Least grain that a live leased consumer holds; `u64::MAX` without one.
+    leased_from: u64,
+    /// Seats in quarantine.
+    quarantined: u8,
+}
+
+impl Consumers {
+    pub(super) fn new(k_max: u16) -> Self {
+        let seats = (0..CONSUMERS_MAX).map(|_| None).collect();
+        Self { seats, k_max, leased_from: u64::MAX, quarantined: 0 }
+    }
+
+    /// Whether a live consumer holds grain `index`.
+    pub(super) fn leases(&self, index: u64) -> bool {
+        index >= self.leased_from
+    }
+
+    /// Whether an evicted consumer that has not acknowledged holds grain `index`.
+    pub(super) fn quarantines(&self, index: u64) -> bool {
+        self.quarantined > 0
+            && self.seats.iter().flatten().any(|seat| match seat.standing {
+                Standing::Live(_) => false,
+                Standing::Quarantined { lo, hi } => (lo..hi).contains(&index),
+            })
+    }
+
+    /// Whether anybody holds grain `index`.
+    pub(super) fn holds(&self, index: u64) -> bool {
+        self.leases(index) || self.quarantines(index)
+    }
+
+    /// Takes at most one mail per seat. `end` is one past the newest grain. Returns whether there was any.
+    pub(super) fn drain(&mut self, mailbox: &Mailbox, control: &Mapping, end: u64, at: i64) -> bool {
+        let mut any = false;
+        for _ in 0..CONSUMERS_MAX {
+            match mailbox.next_mail() {
+                None => break,
+                Some(Mail::Gone { consumer, nonce }) => self.leave(mailbox, control, consumer, nonce),
+                Some(Mail::Join { consumer, class, lease, nonce }) => {
+                    match self.admit(consumer, class, nonce, end, at) {
+                        Some(live) => self.sit(mailbox, control, consumer, Seat { standing: live, nonce, lease }),
+                        None => mailbox.notify(Notice::Refused { consumer, nonce, lease }),
+                    }
+                }
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// Reads every lease page once and draws the consequences. Returns whether any window changed, and
+    /// how many consumers were evicted.
+    pub(super) fn observe(
+        &mut self,
+        mailbox: &Mailbox,
+        control: &Mapping,
+        history: &History,
+        at: i64,
+        turn: Turn,
+    ) -> (bool, u64) {
+        let (mut changed, mut evicted) = (false, 0);
+        self.leased_from = u64::MAX;
+        self.quarantined = 0;
+        for (consumer, entry) in (0_u8..).zip(self.seats.iter_mut()) {
+            let Some(seat) = entry else { continue };
+            if let Standing::Live(live) = &mut seat.standing {
+                let Some(limits) = live.limits else { continue };
+                changed |= live.follow(lease_page::cursor(&seat.lease), history, at);
+                if live.is_too_slow(limits, history, at, turn) {
+                    seat.evict(mailbox, control, consumer, history.end());
+                    self.quarantined += 1;
+                    evicted += 1;
+                } else {
+                    self.leased_from = self.leased_from.min(live.eff);
+                }
+            } else if lease_page::acknowledged(&seat.lease) == seat.nonce {
+                release(mailbox, consumer, entry.take());
+                changed = true;
+            } else {
+                self.quarantined += 1;
+            }
+        }
+        (changed || evicted > 0, evicted)
+    }
+
+    fn admit(&self, consumer: u8, class: ConsumerClass, nonce: u64, end: u64, at: i64) -> Option<Standing> {
+        let vacant = self.seats.get(usize::from(consumer))?.is_none();
+        let limits = match class {
+            ConsumerClass::Lossy => None,
+            ConsumerClass::Leased { k, deadline_nanos } => {
+                let k = Some(k).filter(|k| (1..=self.k_max.min(Geometry::LEASES_MAX)).contains(k))?;
+                Some(Limits { k, deadline_nanos })
+            }
+        };
+        (vacant && nonce != 0).then_some(Standing::Live(Live { limits, eff: end, since: at }))
+    }
+
+    fn sit(&mut self, mailbox: &Mailbox, control: &Mapping, consumer: u8, seat: Seat) {
+        let nonce = seat.nonce;
+        let Standing::Live(Live { eff, limits, .. }) = seat.standing else { return };
+        if limits.is_some() {
+            self.leased_from = self.leased_from.min(eff);
+        }
+        self.seats[usize::from(consumer)] = Some(seat);
+        let eff = GrainIndex(eff);
+        show(control, consumer, nonce, SeatStatus::Live { eff });
+        mailbox.notify(Notice::Joined { consumer, nonce, eff });
+    }
+
+    /// Someone else in the seat by now, or nobody, is left alone: each membership ends once.
+    fn leave(&mut self, mailbox: &Mailbox, control: &Mapping, consumer: u8, nonce: u64) {
+        let Some(entry) = self.seats.get_mut(usize::from(consumer)) else { return };
+        if let Some(seat) = entry.take_if(|seat| seat.nonce == nonce) {
+            show(control, consumer, nonce, SeatStatus::Empty);
+            release(mailbox, consumer, Some(seat));
+        }
+    }
+}
+
+impl Live {
+    /// Moves the window up to what the consumer says, between what it had and what there is. Returns
+    /// whether it moved.
+    fn follow(&mut self, cursor: u64, history: &History, at: i64) -> bool {
+        let eff = self.eff.max(cursor.min(history.end()));
+        let moved = eff > self.eff;
+        if moved || history.at_most(1, eff) {
+            self.since = at;
+        }
+        self.eff = eff;
+        moved
+    }
+
+    fn is_too_slow(&self, limits: Limits, history: &History, at: i64, turn: Turn) -> bool {
+        let too_many = turn == Turn::Open && !history.at_most(limits.k, self.eff);
+        let late = !history.at_most(1, self.eff) && at - self.since > limits.deadline_nanos;
+        too_many || late
+    }
+}
+
+impl Seat {
+    /// Stored before any grain at or above `end` is published, so a consumer that sees such a grain sees
+    /// this too.
+    fn evict(&mut self, mailbox: &Mailbox, control: &Mapping, consumer: u8, end: u64) {
+        let Standing::Live(Live { eff, .. }) = self.standing else { return };
+        self.standing = Standing::Quarantined { lo: eff, hi: end };
+        let (nonce, hi) = (self.nonce, GrainIndex(end));
+        show(control, consumer, nonce, SeatStatus::Evicted { hi });
+        mailbox.notify(Notice::Evicted { consumer, nonce, hi });
+    }
+}
+
+fn release(mailbox: &Mailbox, consumer: u8, seat: Option<Seat>) {
+    if let Some(Seat { nonce, lease, .. }) = seat {
+        mailbox.notify(Notice::Released { consumer, nonce, lease });
+    }
+}
+
+fn show(control: &Mapping, consumer: u8, nonce: u64, status: SeatStatus) {
+    let at = layout::seat(consumer);
+    control.store(at + offset_of!(SeatWords, nonce), nonce);
+    control.store_release(at + offset_of!(SeatWords, status), status.encode()); // pairs with Membership::status
+}

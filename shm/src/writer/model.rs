@@ -1,0 +1,388 @@
+//! Random interleavings of one writer and its consumers against a plain model of maps and sets.
+//!
+//! Checked after every step: the slot accounts and notices are the model's (I1, I7), what an honest
+//! consumer holds is whole (I2), `head` and `newest` never fall (I4), and none of it is disturbed by
+//! consumers that scribble on their lease pages (I6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixture::{TestConsumer, TestRing, leased, line_bytes};
+use crate::{ConsumerClass, GrainLease, Notice, ReadError, RingProbe};
+
+const SLOTS: u16 = 8;
+const LINES: u16 = 3;
+const OCTETS: usize = 40;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open {
+        ahead: u64,
+    },
+    Publish(u16),
+    Commit,
+    Cancel,
+    Poll,
+    Join {
+        seat: u8,
+        k: u16,
+    },
+    Lease(u8),
+    Release {
+        seat: u8,
+        which: usize,
+    },
+    Skip {
+        seat: u8,
+        by: u64,
+    },
+    Acknowledge(u8),
+    Gone(u8),
+    /// `acknowledge`: with this nonce's difference to the right one.
+    Scribble {
+        seat: u8,
+        cursor: u64,
+        acknowledge: Option<u64>,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let seat = 0_u8..4;
+    prop_oneof![
+        4 => prop_oneof![4 => Just(0_u64), 1 => 0_u64..3, 1 => 0_u64..1000].prop_map(|ahead| Step::Open { ahead }),
+        2 => (0..=LINES).prop_map(Step::Publish),
+        4 => Just(Step::Commit),
+        1 => Just(Step::Cancel),
+        1 => Just(Step::Poll),
+        2 => (seat.clone(), 0_u16..4).prop_map(|(seat, k)| Step::Join { seat, k }),
+        5 => seat.clone().prop_map(Step::Lease),
+        4 => (seat.clone(), 0_usize..4).prop_map(|(seat, which)| Step::Release { seat, which }),
+        1 => (seat.clone(), 0_u64..4).prop_map(|(seat, by)| Step::Skip { seat, by }),
+        2 => seat.clone().prop_map(Step::Acknowledge),
+        1 => seat.clone().prop_map(Step::Gone),
+        1 => (seat, prop_oneof![0_u64..40, any::<u64>()], prop::option::of(0_u64..2))
+            .prop_map(|(seat, cursor, acknowledge)| Step::Scribble { seat, cursor, acknowledge }),
+    ]
+}
+
+/// A seat as the model sees it; k = 0 stands for lossy.
+struct Seat {
+    consumer: TestConsumer,
+    leases: BTreeMap<u64, GrainLease>,
+    k: u16,
+    next: u64,
+    /// The two words of the lease page.
+    cursor: u64,
+    acknowledged: bool,
+    /// The reader has given its membership up.
+    ended: bool,
+    honest: bool,
+    /// What the writer knows: the window's start, and its end once evicted.
+    eff: u64,
+    hi: Option<u64>,
+}
+
+impl Seat {
+    fn raise(&mut self) {
+        let least = self.leases.keys().next().copied().unwrap_or(self.next);
+        self.cursor = self.cursor.max(least.min(self.next));
+    }
+
+    fn holds(&self, index: u64) -> bool {
+        self.k > 0 && index >= self.eff && self.hi.is_none_or(|hi| index < hi)
+    }
+}
+
+struct Model {
+    ring: TestRing,
+    probe: RingProbe,
+    seats: BTreeMap<u8, Seat>,
+    free: u16,
+    open: Option<u64>,
+    done: BTreeSet<u64>,
+    descs: BTreeMap<u64, u64>,
+    end: u64,
+    head: u64,
+    notices: Vec<(&'static str, u8, u64)>,
+    /// Joins beyond the sizing rule are not made, and then `open` must always find a slot.
+    admission: bool,
+}
+
+impl Model {
+    fn new(admission: bool) -> Self {
+        let ring = TestRing::new(SLOTS, u32::from(LINES));
+        let (control, _data) = ring.region.map_for_reading().unwrap();
+        let probe = RingProbe::new(ring.region.geometry(), control).unwrap();
+        Self {
+            ring,
+            probe,
+            seats: BTreeMap::new(),
+            free: SLOTS,
+            open: None,
+            done: BTreeSet::new(),
+            descs: BTreeMap::new(),
+            end: 0,
+            head: 0,
+            notices: Vec::new(),
+            admission,
+        }
+    }
+
+    fn run(&mut self, step: &Step) {
+        match *step {
+            Step::Open { ahead } => self.open(self.end + ahead),
+            Step::Publish(lines) => self.publish(lines),
+            Step::Commit => self.commit(),
+            Step::Cancel => {
+                self.ring.writer.cancel();
+                self.done.extend(self.open.take());
+            }
+            Step::Poll => {
+                self.ring.writer.poll(self.ring.now);
+                self.observe(Turn::Poll);
+            }
+            Step::Join { seat, k } => self.join(seat, k),
+            Step::Gone(seat) => self.gone(seat),
+            Step::Lease(_)
+            | Step::Release { .. }
+            | Step::Skip { .. }
+            | Step::Acknowledge(_)
+            | Step::Scribble { .. } => self.consume(step),
+        }
+        self.check();
+    }
+
+    fn held(&self, index: u64) -> bool {
+        self.seats.values().any(|seat| seat.holds(index))
+    }
+
+    /// What the writer does about its consumers at a poll, or before it opens a grain.
+    fn observe(&mut self, turn: Turn) {
+        let (end, mut over) = (self.end, Vec::new());
+        let grains = |eff| self.done.iter().chain(&self.open).filter(|index| **index >= eff).count();
+        for (number, seat) in &mut self.seats {
+            let nonce = seat.consumer.nonce;
+            if seat.k > 0 && seat.hi.is_none() {
+                seat.eff = seat.eff.max(seat.cursor.min(end));
+                if turn == Turn::Open && grains(seat.eff) > usize::from(seat.k) {
+                    seat.hi = Some(end);
+                    self.notices.push(("evicted", *number, nonce));
+                }
+            } else if seat.hi.is_some() && seat.acknowledged {
+                self.notices.push(("released", *number, nonce));
+                over.push(*number);
+            }
+        }
+        self.seats.retain(|number, _| !over.contains(number));
+    }
+
+    fn open(&mut self, index: u64) {
+        let outcome = self.ring.open(index);
+        if self.open.is_some() {
+            assert_eq!(outcome, Err(OpenError::AlreadyOpen));
+            return;
+        }
+        self.observe(Turn::Open);
+        let newest = self.end.saturating_sub(1);
+        let victim = self.done.iter().copied().find(|done| *done < newest && !self.held(*done));
+        if self.free == 0 && victim.is_none() {
+            assert_eq!(outcome, Err(OpenError::NoSlot));
+            assert!(!self.admission, "the sizing rule promises a slot");
+            return;
+        }
+        assert_eq!(outcome, Ok(()));
+        if self.free > 0 {
+            self.free -= 1;
+        } else {
+            self.done.remove(&victim.unwrap());
+        }
+        self.open = Some(index);
+        self.descs.insert(index % u64::from(self.ring.writer.geometry().descs), index);
+        self.end = index + 1;
+    }
+
+    fn publish(&mut self, lines: u16) {
+        let Some(index) = self.open else { return };
+        for line in self.ring.writer.published()..lines {
+            self.ring.write_line(index, line);
+        }
+        self.ring.writer.publish(lines);
+    }
+
+    fn commit(&mut self) {
+        let Some(index) = self.open.take() else { return };
+        self.ring.fill(index);
+        self.ring.writer.commit(GrainEnd::default());
+        self.done.insert(index);
+        self.head = index + 1;
+    }
+
+    fn join(&mut self, number: u8, k: u16) {
+        let admitted = self.seats.values().map(|seat| seat.k).chain([k]).filter(|k| *k > 0);
+        if self.seats.contains_key(&number) || self.admission && Geometry::slots_for(admitted) > u32::from(SLOTS) {
+            return;
+        }
+        let class = if k == 0 { ConsumerClass::Lossy } else { leased(k) };
+        let consumer = self.ring.join(number, class);
+        self.observe(Turn::Poll);
+        let end = self.end;
+        let seat = Seat {
+            consumer,
+            leases: BTreeMap::new(),
+            k,
+            next: end,
+            cursor: end,
+            acknowledged: false,
+            ended: false,
+            honest: true,
+            eff: end,
+            hi: None,
+        };
+        self.seats.insert(number, seat);
+    }
+
+    fn gone(&mut self, number: u8) {
+        if let Some(seat) = self.seats.remove(&number) {
+            let Seat { consumer, leases, .. } = seat;
+            drop(leases);
+            self.ring.gone(&consumer);
+            self.notices.push(("released", number, consumer.nonce));
+            self.observe(Turn::Poll);
+        }
+    }
+
+    fn consume(&mut self, step: &Step) {
+        let number = match *step {
+            Step::Lease(seat) | Step::Acknowledge(seat) => seat,
+            Step::Release { seat, .. } | Step::Skip { seat, .. } | Step::Scribble { seat, .. } => seat,
+            _ => return,
+        };
+        let there = |index| self.open == Some(index) || self.done.contains(&index);
+        let Some(seat) = self.seats.get_mut(&number) else { return };
+        match *step {
+            Step::Lease(_) => {
+                let expected = self.descs.values().copied().filter(|index| *index >= seat.next).min();
+                lease(seat, expected, there);
+            }
+            Step::Release { which, .. } => {
+                if let Some(index) = seat.leases.keys().nth(which).copied() {
+                    seat.leases.remove(&index);
+                    seat.raise();
+                }
+            }
+            Step::Skip { by, .. } => {
+                seat.next += by;
+                seat.consumer.reader.skip_to(GrainIndex(seat.next));
+                seat.raise();
+            }
+            Step::Acknowledge(_) => {
+                let may = seat.hi.is_some() && seat.leases.is_empty();
+                assert_eq!(seat.consumer.reader.acknowledge_eviction().is_ok(), may);
+                seat.acknowledged |= may;
+                seat.ended |= may;
+            }
+            Step::Scribble { cursor, acknowledge, .. } => {
+                seat.consumer.scribble(&[(0, cursor)]);
+                (seat.cursor, seat.honest) = (cursor, false);
+                if let Some(beside) = acknowledge {
+                    seat.consumer.scribble(&[(128, seat.consumer.nonce + beside)]);
+                    seat.acknowledged = beside == 0;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check(&mut self) {
+        let seen = self.ring.notices().into_iter().map(|notice| match notice {
+            Notice::Evicted { consumer, nonce, .. } => ("evicted", consumer, nonce),
+            Notice::Released { consumer, nonce, .. } => ("released", consumer, nonce),
+            Notice::Joined { consumer, nonce, .. } => ("joined", consumer, nonce),
+            Notice::Refused { consumer, nonce, .. } => ("refused", consumer, nonce),
+        });
+        let (mut seen, mut expected) = (seen.collect::<Vec<_>>(), std::mem::take(&mut self.notices));
+        seen.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(seen, expected, "each membership is welcomed, evicted and released once");
+        self.check_accounts();
+        assert_eq!(self.probe.newest().map_or(0, |index| index.0 + 1), self.end);
+        assert_eq!(self.probe.head().map_or(0, |index| index.0 + 1), self.head);
+        for seat in self.seats.values() {
+            for (index, lease) in &seat.leases {
+                check_lease(seat, *index, lease);
+            }
+        }
+    }
+
+    fn check_accounts(&self) {
+        let used = self.done.iter().chain(&self.open);
+        let count = |evicted: bool| {
+            let by = |index| self.seats.values().any(|seat| seat.hi.is_some() == evicted && seat.holds(index));
+            used.clone().filter(|index| by(**index)).count() as u16
+        };
+        // Windows of the live move when the writer looks; the model's do at the same moments.
+        let expected = SlotAccounts {
+            free: self.free,
+            open: u16::from(self.open.is_some()),
+            done: self.done.len() as u16,
+            leased: count(false),
+            quarantined: count(true),
+        };
+        assert_eq!(self.ring.writer.slot_accounts(), expected);
+        assert_eq!(expected.free + expected.open + expected.done, SLOTS);
+    }
+}
+
+/// Leases the next grain, if the model says so too.
+fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
+    let reader = &mut seat.consumer.reader;
+    assert_eq!(reader.next_available(), expected.map(GrainIndex));
+    let Some(index) = expected else { return };
+    let room = seat.leases.len() < if seat.k == 0 { 64 } else { usize::from(seat.k) };
+    match reader.lease(GrainIndex(index)) {
+        Ok(lease) => {
+            assert!(room && there(index) && seat.hi.is_none_or(|hi| index < hi) && !seat.ended, "grain {index} was not to be had");
+            seat.leases.insert(index, lease);
+            seat.next = index + 1;
+        }
+        Err(ReadError::Gone) => {
+            assert!(!there(index) && room);
+            seat.next = index + 1;
+        }
+        Err(ReadError::TooManyLeases) => assert!(!room),
+        Err(ReadError::Evicted { .. }) => assert!(seat.hi.is_some_and(|hi| index >= hi) || seat.ended),
+        Err(error) => panic!("grain {index}: {error}"),
+    }
+    seat.raise();
+}
+
+fn check_lease(seat: &Seat, index: u64, lease: &GrainLease) {
+    let whole = |slices| (0..slices).flat_map(|line| line_bytes(index, line, OCTETS)).collect::<Vec<u8>>();
+    let mut out = [0; LINES as usize * OCTETS];
+    match lease.state() {
+        Ok(state) => {
+            let octets = usize::from(state.slices) * OCTETS;
+            if lease.copy_lines(0..state.slices, &mut out).is_ok() {
+                assert_eq!(out[..octets], whole(state.slices), "grain {index}, validated");
+            }
+            if seat.honest && seat.k > 0 {
+                assert_eq!(lease.lines(0..state.slices).unwrap(), whole(state.slices), "grain {index}, in place");
+            }
+        }
+        Err(error) => assert!(seat.k == 0 || !seat.honest, "grain {index} of an honest leased consumer: {error}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_interleaving_is_the_models(admission: bool, steps in prop::collection::vec(step(), 1..120)) {
+        let mut model = Model::new(admission);
+        for step in &steps {
+            model.run(step);
+        }
+    }
+}
