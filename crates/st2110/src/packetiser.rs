@@ -1,0 +1,130 @@
+//! The headers of one sender's packets, in front of ranges of the grain (RFC 4175 §4.1).
+//!
+//! ```text
+//! | RTP header (12), marker on the last packet of the frame        |
+//! | extended sequence number (16): the counter's high 16 bits      |
+//! | SRD length (16) | F | row (15) | C | offset (15) |  1 to 3 times |
+//! ```
+
+use std::sync::Arc;
+
+use media::{PayloadType, RtpTimestamp, SeqNum, Ssrc};
+use rtp::{FIXED_HEADER_OCTETS, FixedHeader, write_header};
+
+use crate::packing::{EXTENDED_SEQUENCE_OCTETS, MAX_HEADER_OCTETS, PackingPlan};
+
+const SRD_START: usize = FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS;
+
+/// Writes headers for the packets of a plan and counts them.
+#[derive(Clone, Debug)]
+pub struct Packetiser {
+    plan: Arc<PackingPlan>,
+    payload_type: PayloadType,
+    ssrc: Ssrc,
+    sequence: u32,
+}
+
+impl Packetiser {
+    /// A sender whose first packet has the 32-bit number `first_sequence` (random is good: RFC 3550 §5.1).
+    #[must_use]
+    pub const fn new(plan: Arc<PackingPlan>, payload_type: PayloadType, ssrc: Ssrc, first_sequence: u32) -> Self {
+        Self { plan, payload_type, ssrc, sequence: first_sequence }
+    }
+
+    /// The plan it follows.
+    #[must_use]
+    pub fn plan(&self) -> &PackingPlan {
+        &self.plan
+    }
+
+    /// The 32-bit number of the next packet.
+    #[must_use]
+    pub const fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// Writes all that stands in front of the samples of packet `packet` of the plan, and takes a sequence
+    /// number for it. Returns the octets written: `out[..n]` is the header.
+    ///
+    /// # Panics
+    /// If the plan has no such packet.
+    pub fn header(&mut self, packet: usize, timestamp: RtpTimestamp, out: &mut [u8; MAX_HEADER_OCTETS]) -> usize {
+        let packets = self.plan.packets();
+        let planned = &packets[packet];
+        // RFC 4175 §4.1: the low 16 bits are RTP's sequence number, the high 16 bits follow the header
+        let header = FixedHeader {
+            marker: packet + 1 == packets.len(),
+            payload_type: self.payload_type,
+            sequence: SeqNum(self.sequence as u16),
+            timestamp,
+            ssrc: self.ssrc,
+        };
+        if let Some(fixed) = out.first_chunk_mut() {
+            write_header(fixed, &header);
+        }
+        out[FIXED_HEADER_OCTETS..SRD_START].copy_from_slice(&((self.sequence >> 16) as u16).to_be_bytes());
+        let srd = planned.srd_headers();
+        out[SRD_START..SRD_START + srd.len()].copy_from_slice(srd);
+        self.sequence = self.sequence.wrapping_add(1);
+        SRD_START + srd.len()
+    }
+
+    /// Takes the numbers of `packets` packets that will not be sent: a packet left out because it was late
+    /// is a loss, and its receivers shall see it as one.
+    pub const fn skip(&mut self, packets: u32) {
+        self.sequence = self.sequence.wrapping_add(packets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packing::{PackingMode, UdpLimit};
+    use media::{Depth, Rate, Sampling, VideoFormat};
+
+    fn packetiser(first_sequence: u32) -> Packetiser {
+        let format =
+            VideoFormat::new(1920, 1080, Sampling::YCbCr422, Depth::Bits10, Rate::new(50, 1).unwrap()).unwrap();
+        let plan = PackingPlan::new(format, PackingMode::Bpm, UdpLimit::Standard).unwrap();
+        Packetiser::new(Arc::new(plan), PayloadType(96), Ssrc(0x0a0b_0c0d), first_sequence)
+    }
+
+    #[test]
+    fn golden_header_of_a_packet_that_straddles_rows() {
+        let mut out = [0xff; MAX_HEADER_OCTETS];
+        // Packet 3 carries octets 3780 to 5039: 1020 of row 0 from pixel 1512, 240 of row 1.
+        let octets = packetiser(0x0001_ffff).header(3, RtpTimestamp(0x0102_0304), &mut out);
+        let want = [
+            0x80, 0x60, 0xff, 0xff, 1, 2, 3, 4, 0x0a, 0x0b, 0x0c, 0x0d, // RTP
+            0x00, 0x01, // extended sequence number
+            0x03, 0xfc, 0x00, 0x00, 0x85, 0xe8, // 1020 octets, row 0, continues, pixel 1512
+            0x00, 0xf0, 0x00, 0x01, 0x00, 0x00, // 240 octets, row 1, pixel 0
+        ];
+        assert_eq!(&out[..octets], want);
+    }
+
+    #[test]
+    fn the_marker_is_on_the_last_packet_only() {
+        let mut sender = packetiser(0);
+        let mut out = [0; MAX_HEADER_OCTETS];
+        let last = sender.plan().packets().len() - 1;
+        sender.header(last - 1, RtpTimestamp(0), &mut out);
+        assert_eq!(out[1], 0x60);
+        sender.header(last, RtpTimestamp(0), &mut out);
+        assert_eq!(out[1], 0xe0);
+    }
+
+    #[test]
+    fn numbers_carry_into_the_extension_and_wrap_at_32_bits() {
+        let mut sender = packetiser(0xffff_fffe);
+        let mut out = [0; MAX_HEADER_OCTETS];
+        let mut numbers = Vec::new();
+        for _ in 0..2 {
+            sender.header(0, RtpTimestamp(0), &mut out);
+            numbers.push([out[12], out[13], out[2], out[3]]);
+            sender.skip(1);
+        }
+        assert_eq!(numbers, [[0xff, 0xff, 0xff, 0xfe], [0, 0, 0, 0]]);
+        assert_eq!(sender.sequence(), 2);
+    }
+}
