@@ -1,0 +1,37 @@
+//! A received packet: its UDP payload and where it came from.
+
+use std::net::SocketAddr;
+
+use media::Tai;
+
+/// What is known of a received packet besides its octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketMeta {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// The address and port it was sent to (the group, for multicast). The scope of an IPv6 address is 0.
+    pub destination: SocketAddr,
+    /// When it arrived, as near to the wire as the backend can tell.
+    pub arrival: Tai,
+}
+
+/// The UDP payload of a received packet, in one or several contiguous segments.
+///
+/// The value keeps its memory: a worker may hold it for a reorder window. Every value held is missing from
+/// the queue's pool until it drops.
+pub trait PacketBuf {
+    /// Source, destination and arrival.
+    fn meta(&self) -> &PacketMeta;
+
+    /// Octets of all segments together.
+    fn octets(&self) -> usize;
+
+    /// The first segment. It holds at least the RTP header when the packet is long enough for one.
+    fn head(&self) -> &[u8];
+
+    /// All segments in order, the first included. None is empty.
+    fn segments(&self) -> impl Iterator<Item = &[u8]>;
+
+    /// The last octet (RTP's padding count, RFC 3550 §5.1); 0 when the packet is empty.
+    fn last_octet(&self) -> u8;
+}

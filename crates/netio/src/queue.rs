@@ -1,0 +1,121 @@
+//! The seam: receive and transmit queues.
+
+use std::ops::Range;
+
+use shm::StableBytes;
+
+use crate::{Burst, PacketBuf, Path, PathError, PathId, RxCounters, TxCounters};
+
+/// Longest header that [`TxQueue::gather`] takes: RTP, the payload header and room for an extension.
+pub const MAX_HEADER_OCTETS: usize = 64;
+
+/// Who holds packets to the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pacing {
+    /// The caller: a packet goes when it is given to `tx_burst`.
+    Software,
+    /// The port: it holds a queue to a rate.
+    RateLimit,
+    /// The port: it sends each packet at its time.
+    LaunchTime,
+}
+
+/// Why a transmit queue did not take something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TxFull {
+    /// Every payload slot is in use: send, then `reap`.
+    #[error("all payload slots are in use")]
+    Payloads,
+    /// No packet buffer is free: send first.
+    #[error("no packet buffer is free")]
+    Buffers,
+    /// The payload has been gathered as often as `attach` announced.
+    #[error("more packets than were announced for the payload")]
+    Packets,
+    /// The range is inverted or ends outside of the payload.
+    #[error("the range lies outside of the payload")]
+    Range,
+    /// The header is longer than [`MAX_HEADER_OCTETS`].
+    #[error("the header is too long")]
+    Header,
+    /// The path is closed or of another queue.
+    #[error("the path is not open")]
+    Path,
+}
+
+impl TxFull {
+    /// Whether the same call may succeed later. The others are a caller's error.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Payloads | Self::Buffers)
+    }
+}
+
+/// A queue that packets come from.
+pub trait RxQueue {
+    /// A received packet.
+    type Buf: PacketBuf;
+
+    /// Appends what has arrived to `burst`, as far as it has room; returns how many. Never blocks.
+    fn rx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize;
+
+    /// The counters since the queue was opened.
+    fn counters(&self) -> RxCounters;
+}
+
+/// A queue that packets go to. Packets gather a copied header and a referenced range of a lease.
+///
+/// `header` starts at RTP on every backend: the backend adds what is below it. A payload may be gathered on
+/// any queue of the same backend that the same worker holds; attach, cancel and reap happen on the first.
+pub trait TxQueue {
+    /// A packet to be sent. Dropped unsent, it gives its reference to the payload back.
+    type Buf;
+    /// An attached lease. Dropped, it is cancelled.
+    type Payload;
+    /// What keeps the payload's memory in place.
+    type Lease: StableBytes;
+
+    /// Who paces on this port; read once at start.
+    fn pacing(&self) -> Pacing;
+
+    /// Resolves a path. Off the hot path: may block briefly and allocate.
+    ///
+    /// # Errors
+    /// [`PathError`] says what was asked, what is wrong and what would work.
+    fn open_path(&mut self, path: &Path) -> Result<PathId, PathError>;
+
+    /// Forgets a path. Packets of it that were not sent yet count as errors when their turn comes. Off the hot path.
+    fn close_path(&mut self, path: PathId);
+
+    /// Takes a lease, once per grain or line range of it. `packets`: how many packets on all legs will refer to it.
+    ///
+    /// # Errors
+    /// [`TxFull::Payloads`], with the lease.
+    fn attach(&mut self, lease: Self::Lease, packets: u32) -> Result<Self::Payload, (TxFull, Self::Lease)>;
+
+    /// A packet of `header`, which is copied, and `range` (octets) of the payload, which is referenced until the
+    /// device is done with it.
+    ///
+    /// # Errors
+    /// Any [`TxFull`] but [`TxFull::Payloads`]. Nothing is consumed then.
+    fn gather(
+        &mut self,
+        path: PathId,
+        header: &[u8],
+        payload: &Self::Payload,
+        range: Range<u32>,
+    ) -> Result<Self::Buf, TxFull>;
+
+    /// Sends from the front; returns how many left the burst, given-up ones included. What was not taken stays, and
+    /// goes first next time. Never blocks.
+    fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize;
+
+    /// Ends a payload of which `unsent` announced packets were never gathered. Packets that were gathered keep it.
+    fn cancel(&mut self, payload: Self::Payload, unsent: u32);
+
+    /// Ends (drops) the leases that the device has finished with.
+    fn reap(&mut self);
+
+    /// The counters since the queue was opened.
+    fn counters(&self) -> TxCounters;
+}
