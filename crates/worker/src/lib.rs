@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The poll-mode workers: packets in, grains in a ring, packets out.
+//!
+//! Generic over packet I/O and clock, so that the whole of it runs on the simulator in virtual time. No
+//! file, socket, allocation or lock once a worker has started; everything it needs is built by the gateway
+//! and handed over through a [`Mailbox`], everything it is done with goes back the same way.
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod counters;
+mod hold;
+pub mod idle;
+mod input;
+mod receiver;
+pub mod run;
+mod sender;
+mod worker;
+
+pub use command::{Command, Mailbox, ReceiverKey, Report, SenderKey};
+pub use counters::{Counter, ReceiverCounters, SenderCounters, WorkerCounters};
+pub use idle::{Idle, IdlePolicy};
+pub use input::Input;
+pub use receiver::{Receiver, ReceiverConfig};
+pub use run::{Core, run};
+pub use sender::{Sender, SenderConfig, SenderTiming, Source};
+pub use worker::{Turn, WORKER_LIMIT, Worker};
+
+#[cfg(test)]
+mod tests;

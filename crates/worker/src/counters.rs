@@ -1,0 +1,193 @@
+//! Counters by reason, written by one worker and read by anyone.
+//!
+//! Each set stands on cache lines of its own, so that reading it never slows another worker's writes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A count with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning worker may call this: load and store are two steps.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        // Relaxed: a statistic, ordered with nothing.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Sets the value: for counts that a backend keeps and the worker mirrors.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The count now.
+    #[inline]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Declares a set of counters whose names are its fields' names.
+macro_rules! counters {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct $name { $($(#[$doc])* pub $field: Counter,)* }
+
+        impl $name {
+            /// Every counter with its name, in order of declaration.
+            pub fn values(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field.value()),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// What became of the packets and grains of one receiver.
+    ReceiverCounters {
+        /// Packets that the queue delivered for this receiver.
+        packets,
+        /// Octets of their UDP payloads.
+        octets,
+        /// Datagrams that are no RTP (version, lengths, padding that do not fit).
+        rtp_malformed,
+        /// RTP with another payload type than the SDP's.
+        payload_type_wrong,
+        /// Datagrams from a source that the SDP's filter excludes.
+        source_foreign,
+        /// RTP of another SSRC while the stream's own is alive.
+        ssrc_foreign,
+        /// Times that a new SSRC took the stream over.
+        ssrc_changes,
+        /// Payloads whose SRD headers do not fit the packet.
+        payload_malformed,
+        /// Segments with a row outside the picture.
+        segment_row,
+        /// Segments that begin or end outside their row.
+        segment_offset,
+        /// Segments of no, or not a whole number of, pgroups.
+        segment_length,
+        /// Segments whose octets are not all in the packet.
+        segment_truncated,
+        /// Segments of a second field in a progressive stream.
+        segment_field,
+        /// Octets behind the last segment's data.
+        octets_trailing,
+        /// Packets that brought nothing new.
+        duplicates,
+        /// Packets of a grain that was closed already.
+        late,
+        /// Packets that came in another order than sent.
+        reordered,
+        /// Packets that never came, by sequence number, wherever they were lost.
+        packets_lost,
+        /// Breaks of the sequence that were taken for a sender's restart.
+        sequence_restarts,
+        /// Jumps of the timestamp on which the grain index was anchored anew.
+        timestamp_jumps,
+        /// Grains begun.
+        grains_opened,
+        /// Grains in which every pgroup arrived.
+        grains_complete,
+        /// Grains closed with lines missing.
+        grains_incomplete,
+        /// Lines declared lost.
+        lines_lost,
+        /// Grains dropped whole because the ring had no free slot.
+        grains_no_slot,
+        /// Grains dropped because their index was not above the last.
+        grains_not_monotone,
+        /// Packets of grains dropped whole.
+        packets_dropped_with_grain,
+        /// Octets written to their place in the ring: the one copy.
+        octets_copied_by_us,
+        /// Octets that the kernel copied to hand the packets over.
+        octets_copied_by_kernel,
+        /// Datagrams that the socket's buffer had no room for.
+        socket_drops,
+        /// Datagrams cut by a receive buffer that was too small.
+        datagrams_truncated,
+        /// Packets that the queue had no buffer for.
+        packets_without_buffer,
+        /// Errors of the queue.
+        queue_errors,
+        /// Index of the grain that was begun last; no count.
+        last_grain,
+        /// 1 while the stream keeps its own time; no count.
+        is_async,
+    }
+}
+
+counters! {
+    /// What became of the grains and packets of one sender.
+    SenderCounters {
+        /// Packets handed to the queue.
+        packets,
+        /// Octets of their UDP payloads.
+        octets,
+        /// Grains of which every packet was handed over.
+        grains_sent,
+        /// Grains sent again by the frame synchroniser.
+        grains_repeated,
+        /// Grains dropped by the frame synchroniser.
+        grains_dropped,
+        /// Grains whose rest was skipped at the lateness bound.
+        grains_late,
+        /// Packets skipped at the lateness bound.
+        packets_skipped_late,
+        /// Packets not sent because a line in them was lost before us.
+        packets_skipped_lost,
+        /// Packets not sent because their grain was cancelled or taken away.
+        packets_skipped_gone,
+        /// Grains missed because the ring had moved on.
+        grains_missed,
+        /// Times that the ring evicted this sender.
+        evictions,
+        /// Packets that the queue refused for good.
+        packets_refused,
+        /// Turns on which the queue had no room.
+        queue_full,
+        /// Index of the grain that was sent last; no count.
+        last_grain,
+    }
+}
+
+counters! {
+    /// One worker's own counters.
+    WorkerCounters {
+        /// Turns of the loop.
+        turns,
+        /// Turns that found nothing to do.
+        turns_idle,
+        /// Packets that belong to no receiver.
+        packets_unsteered,
+        /// Packets that the transmit queue took.
+        tx_packets,
+        /// Octets that the kernel copied from ring memory on transmit.
+        tx_octets_copied_by_kernel,
+        /// Octets of pictures that the transmit path itself copied.
+        tx_octets_copied_by_us,
+        /// Packets that the kernel refused for good.
+        tx_errors,
+        /// Times the kernel would have blocked.
+        tx_would_block,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_padded_apart_and_name_their_fields() {
+        let set = WorkerCounters::default();
+        set.turns.add(2);
+        set.turns.add(3);
+        assert_eq!(set.values()[0], ("turns", 5));
+        assert_eq!(align_of::<ReceiverCounters>(), 128);
+    }
+}

@@ -1,0 +1,222 @@
+//! A receiver: one RTP stream from its packets to the grains of a ring.
+//!
+//! ```text
+//! packet → header → stream (SSRC, sequence) → which grain? → segments → place in the ring
+//!                                               │ next, while one is open → hold
+//! ```
+//! The ring has one open grain. A packet of the next grain waits in the reorder window ([`Hold`]); when the
+//! open grain is complete, or the window or the time-out has passed, the missing lines are declared lost,
+//! the grain is committed and the held packets are sorted again.
+
+mod assembly;
+mod stream;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use media::{PayloadType, Ssrc, Tai, VideoFormat};
+use netio::PacketBuf;
+use rtp::{Arrival, RtpHeader};
+use shm::FrameWriter;
+use st2110::timeline::TimelineMode;
+
+use crate::counters::ReceiverCounters;
+use crate::hold::Hold;
+use assembly::{Assembly, Closed};
+use stream::{Identity, Stream};
+
+/// What a receiver expects.
+#[derive(Clone, Debug)]
+pub struct ReceiverConfig {
+    /// The picture.
+    pub format: VideoFormat,
+    /// The SDP's payload type.
+    pub payload_type: PayloadType,
+    /// The SDP's SSRC, where it names one.
+    pub ssrc: Option<Ssrc>,
+    /// Admitted sources; empty for all.
+    pub sources: Vec<IpAddr>,
+    /// Whether timestamps follow PTP.
+    pub timeline: TimelineMode,
+    /// Reorder window, packets.
+    pub reorder_packets: u16,
+    /// From a grain's first packet until its missing lines are lost, nanoseconds.
+    pub grain_timeout_nanos: i64,
+}
+
+/// A packet whose header and sequence have been read.
+#[derive(Debug)]
+struct Arrived<B> {
+    packet: B,
+    header: RtpHeader,
+    number: media::ExtSeqNum,
+}
+
+/// Which grain a packet belongs to.
+enum Place {
+    Open,
+    Next,
+    Late,
+}
+
+/// One RTP stream and the writer of its flow.
+pub struct Receiver<B> {
+    payload_type: PayloadType,
+    sources: Box<[IpAddr]>,
+    grain_timeout_nanos: i64,
+    stream: Stream,
+    assembly: Assembly,
+    hold: Hold<Arrived<B>>,
+    /// A packet far from all others, until its successor tells whether the sender began anew.
+    doubtful: Option<Arrived<B>>,
+    counters: Arc<ReceiverCounters>,
+}
+
+impl<B: PacketBuf> Receiver<B> {
+    /// A receiver that writes through `writer`. Everything it needs is allocated here.
+    #[must_use]
+    pub fn new(config: &ReceiverConfig, writer: FrameWriter) -> Self {
+        let counters = Arc::<ReceiverCounters>::default();
+        Self {
+            payload_type: config.payload_type,
+            sources: config.sources.clone().into_boxed_slice(),
+            grain_timeout_nanos: config.grain_timeout_nanos,
+            stream: Stream::new(config.ssrc, config.format.rate()),
+            assembly: Assembly::new(config.format, config.timeline, writer, Arc::clone(&counters)),
+            hold: Hold::new(config.reorder_packets),
+            doubtful: None,
+            counters,
+        }
+    }
+
+    /// The counters, for whoever reports them.
+    #[must_use]
+    pub fn counters(&self) -> Arc<ReceiverCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    pub(crate) fn counters_ref(&self) -> &ReceiverCounters {
+        &self.counters
+    }
+
+    /// Closes what is open: the receiver leaves its worker.
+    pub(crate) fn finish(&mut self) {
+        self.assembly.close();
+    }
+
+    /// Takes in one packet. `locked`: whether our own clock follows PTP.
+    pub fn accept(&mut self, packet: B, now: Tai, locked: bool) {
+        self.counters.packets.add(1);
+        self.counters.octets.add(packet.octets() as u64);
+        let Some(header) = self.read_header(&packet) else { return };
+        match self.stream.identify(header.ssrc, now) {
+            Identity::Ours => {}
+            Identity::Foreign => return self.counters.ssrc_foreign.add(1),
+            Identity::Candidate => {
+                if !self.assembly.is_plausible(&packet, &header) {
+                    return self.counters.payload_malformed.add(1);
+                }
+                self.adopt(header.ssrc, now, locked);
+            }
+        }
+        self.order(packet, header, now, locked);
+    }
+
+    /// Passes time: closes a grain whose time-out has passed, lets consumers join and leave.
+    pub fn tick(&mut self, now: Tai, locked: bool) {
+        self.assembly.poll(now);
+        if self.assembly.open_since().is_some_and(|since| now.nanos_since(since) > self.grain_timeout_nanos) {
+            self.assembly.close();
+            self.sort_held(now, locked);
+        }
+    }
+
+    fn read_header(&self, packet: &B) -> Option<RtpHeader> {
+        if !self.sources.is_empty() && !self.sources.contains(&packet.meta().source.ip()) {
+            self.counters.source_foreign.add(1);
+            return None;
+        }
+        let Ok(header) = RtpHeader::parse(packet.head(), packet.octets(), packet.last_octet()) else {
+            self.counters.rtp_malformed.add(1);
+            return None;
+        };
+        if header.payload_type != self.payload_type {
+            self.counters.payload_type_wrong.add(1);
+            return None;
+        }
+        Some(header)
+    }
+
+    /// A new SSRC begins: what the old one left open is closed.
+    fn adopt(&mut self, ssrc: Ssrc, now: Tai, locked: bool) {
+        if self.stream.adopt(ssrc) {
+            self.counters.ssrc_changes.add(1);
+        }
+        self.doubtful = None;
+        self.assembly.close();
+        self.sort_held(now, locked);
+        self.assembly.close();
+        self.assembly.forget_order();
+    }
+
+    /// Puts the packet into the stream's sequence.
+    fn order(&mut self, packet: B, header: RtpHeader, now: Tai, locked: bool) {
+        let (number, arrival) = self.stream.observe(header.sequence, now, &self.counters);
+        let arrived = Arrived { packet, header, number };
+        match arrival {
+            Arrival::Duplicate => self.counters.duplicates.add(1),
+            Arrival::Doubtful => self.doubtful = Some(arrived),
+            Arrival::Restarted => {
+                if let Some(first) = self.doubtful.take() {
+                    self.deliver(first, now, locked);
+                }
+                self.deliver(arrived, now, locked);
+            }
+            _ => self.deliver(arrived, now, locked),
+        }
+    }
+
+    fn deliver(&mut self, arrived: Arrived<B>, now: Tai, locked: bool) {
+        if self.sort(arrived, now, locked) == Closed::Yes {
+            self.sort_held(now, locked);
+        }
+    }
+
+    /// Sorts the held packets again after a grain was closed. Ends: every round but the last completes a
+    /// grain out of packets that are then gone from the window.
+    fn sort_held(&mut self, now: Tai, locked: bool) {
+        let mut closed = Closed::Yes;
+        while closed == Closed::Yes {
+            closed = Closed::No;
+            for _ in 0..self.hold.len() {
+                let Some(arrived) = self.hold.pop() else { break };
+                if self.sort(arrived, now, locked) == Closed::Yes {
+                    closed = Closed::Yes;
+                }
+            }
+        }
+    }
+
+    /// Writes, holds or drops one packet; tells whether a grain was closed by it.
+    fn sort(&mut self, arrived: Arrived<B>, now: Tai, locked: bool) -> Closed {
+        match self.assembly.place(arrived.header.timestamp, arrived.number) {
+            Place::Open => self.assembly.write(&arrived),
+            Place::Late => {
+                self.counters.late.add(1);
+                Closed::No
+            }
+            Place::Next if self.assembly.is_waiting() => {
+                if self.hold.push(arrived) {
+                    self.assembly.close();
+                    return Closed::Yes;
+                }
+                Closed::No
+            }
+            Place::Next => {
+                self.assembly.close();
+                self.assembly.open(&arrived, now, locked);
+                self.assembly.write(&arrived)
+            }
+        }
+    }
+}

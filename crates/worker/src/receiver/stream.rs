@@ -1,0 +1,75 @@
+//! Who sends: the SSRC that a receiver follows, and the order of its packets.
+
+use media::{ExtSeqNum, Rate, SeqNum, Ssrc, Tai};
+use rtp::{Arrival, Reception};
+
+use crate::counters::ReceiverCounters;
+
+/// Frame periods of silence after which another SSRC may take the stream over.
+const SILENT_PERIODS: i64 = 3;
+
+/// The least such silence: peers burst whole frames, and hosts pause.
+const SILENT_NANOS_MIN: i64 = 250_000_000;
+
+/// Whose packet it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// Of the SSRC that is followed.
+    Ours,
+    /// Of one that may be followed from now on, if its payload is sound.
+    Candidate,
+    /// Of another, while ours is alive.
+    Foreign,
+}
+
+/// The followed SSRC and its reception.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// The only SSRC that is admitted, where the SDP names one.
+    expected: Option<Ssrc>,
+    current: Option<Ssrc>,
+    last_packet: Tai,
+    silent_nanos: i64,
+    reception: Reception,
+    lost_before: u64,
+}
+
+impl Stream {
+    pub(super) fn new(expected: Option<Ssrc>, rate: Rate) -> Self {
+        let silent_nanos = rate.period_nanos().saturating_mul(SILENT_PERIODS).max(SILENT_NANOS_MIN);
+        let reception = Reception::new();
+        Self { expected, current: None, last_packet: Tai::EPOCH, silent_nanos, reception, lost_before: 0 }
+    }
+
+    pub(super) fn identify(&self, ssrc: Ssrc, now: Tai) -> Identity {
+        if self.expected.is_some_and(|expected| expected != ssrc) {
+            return Identity::Foreign;
+        }
+        match self.current {
+            Some(current) if current == ssrc => Identity::Ours,
+            Some(_) if now.nanos_since(self.last_packet) <= self.silent_nanos => Identity::Foreign,
+            _ => Identity::Candidate,
+        }
+    }
+
+    /// Follows `ssrc` from now on; returns whether it replaces another.
+    pub(super) fn adopt(&mut self, ssrc: Ssrc) -> bool {
+        self.lost_before += self.reception.counters().lost();
+        self.reception = Reception::new();
+        self.current.replace(ssrc).is_some()
+    }
+
+    /// Takes the next packet's number, and mirrors the statistics.
+    pub(super) fn observe(&mut self, sequence: SeqNum, now: Tai, counters: &ReceiverCounters) -> (ExtSeqNum, Arrival) {
+        self.last_packet = now;
+        let observed = self.reception.observe(sequence);
+        let seen = self.reception.counters();
+        counters.packets_lost.set(self.lost_before + seen.lost());
+        match observed.1 {
+            Arrival::Reordered => counters.reordered.add(1),
+            Arrival::Restarted => counters.sequence_restarts.add(1),
+            _ => {}
+        }
+        observed
+    }
+}

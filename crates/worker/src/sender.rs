@@ -1,0 +1,419 @@
+//! A sender: grains of a source, read in place, to the packets of a path.
+//!
+//! ```text
+//! ring → lease → attach ──────────────► end of lease when the queue is done
+//!          │ slices, T_PRj                        ▲
+//!          └► header + range of the grain → gather → burst
+//! ```
+//! A packet may go when its lines are there and its time has come (ST 2110-21 §6). What is not sent when
+//! the lateness bound has passed is skipped, and counted; the references go back.
+
+mod pick;
+
+use std::sync::Arc;
+
+use media::{GrainIndex, PayloadType, Rate, RtpTimestamp, Ssrc, Tai};
+use netio::{Burst, Path, PathError, PathId, TxQueue};
+use shm::{FrameReader, GrainLease, GrainRef, ReadError};
+use st2110::{MAX_HEADER_OCTETS, PackingPlan, Packetiser, ReadSchedule, Schedule};
+
+use crate::command::SenderKey;
+use crate::counters::SenderCounters;
+use pick::{Picked, Picker};
+
+pub use pick::SenderTiming;
+
+/// Bursts that one sender may fill in a turn before others have theirs.
+const BURSTS_PER_TURN: usize = 8;
+
+/// What a sender is, whatever its source.
+#[derive(Clone, Debug)]
+pub struct SenderConfig {
+    /// Where to.
+    pub path: Path,
+    /// Payload type of the packets.
+    pub payload_type: PayloadType,
+    /// Their SSRC.
+    pub ssrc: Ssrc,
+    /// The first 32-bit sequence number.
+    pub first_sequence: u32,
+    /// When grains go.
+    pub timing: SenderTiming,
+    /// Frame periods that a grain may be late.
+    pub lateness_frames: u8,
+}
+
+/// A flow as a sender reads it: the reader and what was computed once for its format.
+pub struct Source {
+    reader: FrameReader,
+    plan: Arc<PackingPlan>,
+    schedule: Schedule,
+    rate: Rate,
+}
+
+impl Source {
+    /// `reader`'s flow, cut by `plan` and paced by `read_schedule`.
+    #[must_use]
+    pub fn new(reader: FrameReader, plan: Arc<PackingPlan>, read_schedule: ReadSchedule) -> Self {
+        let schedule = Schedule::new(plan.format(), plan.packets_per_frame(), read_schedule);
+        let rate = plan.format().rate();
+        Self { reader, plan, schedule, rate }
+    }
+}
+
+/// A grain on its way out.
+struct Active<P> {
+    grain: GrainRef,
+    payload: P,
+    /// The next packet of the plan.
+    next: u32,
+    /// Packets passed over: their references go back at the end.
+    passed_over: u32,
+    t_vd: Tai,
+    timestamp: RtpTimestamp,
+}
+
+/// What a turn of a sender amounted to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Packets put into the burst.
+    pub packets: usize,
+    /// Nanoseconds until the next packet is due.
+    pub due_in_nanos: Option<i64>,
+}
+
+/// What the gateway asked for and has no answer to yet.
+enum Pending {
+    /// Ends when the queue holds nothing of this sender.
+    Leave,
+    /// Switches at the grain boundary.
+    Switch(Option<Box<Source>>),
+}
+
+/// What is done with the gateway's request.
+pub(crate) enum Settled {
+    /// The sender is to be given back.
+    Left,
+    /// The source that it had.
+    Switched(Option<Box<Source>>),
+}
+
+/// One sender on a transmit queue.
+pub struct Sender<T: TxQueue<Lease = GrainLease>> {
+    key: SenderKey,
+    config: SenderConfig,
+    path: Option<PathId>,
+    source: Option<Box<Source>>,
+    packetiser: Option<Packetiser>,
+    sequence: u32,
+    picker: Picker,
+    active: Option<Active<T::Payload>>,
+    header: [u8; MAX_HEADER_OCTETS],
+    /// Octets of a header that is written and was not gathered yet.
+    header_octets: Option<usize>,
+    pending: Option<Pending>,
+    counters: Arc<SenderCounters>,
+}
+
+impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
+    /// A sender without a source.
+    #[must_use]
+    pub fn new(key: SenderKey, config: SenderConfig) -> Self {
+        Self {
+            key,
+            path: None,
+            source: None,
+            packetiser: None,
+            sequence: config.first_sequence,
+            picker: Picker::new(config.timing),
+            active: None,
+            header: [0; MAX_HEADER_OCTETS],
+            header_octets: None,
+            pending: None,
+            counters: Arc::default(),
+            config,
+        }
+    }
+
+    /// The key under which it is removed.
+    #[must_use]
+    pub fn key(&self) -> SenderKey {
+        self.key
+    }
+
+    /// The counters, for whoever reports them.
+    #[must_use]
+    pub fn counters(&self) -> Arc<SenderCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    pub(crate) fn open(&mut self, tx: &mut T) -> Result<(), PathError> {
+        self.path = Some(tx.open_path(&self.config.path)?);
+        Ok(())
+    }
+
+    /// Asks the sender to end; [`Self::settle`] tells when it has.
+    pub(crate) fn leave(&mut self, tx: &mut T) {
+        self.drop_active(tx, Gone::Taken);
+        self.pending = Some(Pending::Leave);
+    }
+
+    /// Asks for another source, or none, from the next grain on.
+    pub(crate) fn connect(&mut self, source: Option<Box<Source>>) {
+        self.pending = Some(Pending::Switch(source));
+    }
+
+    /// Whether a request is unanswered.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Does what was asked for, once nothing is in flight that forbids it.
+    pub(crate) fn settle(&mut self, tx: &mut T, burst_is_empty: bool) -> Option<Settled> {
+        if self.active.is_some() || !burst_is_empty {
+            return None;
+        }
+        match self.pending.take()? {
+            Pending::Leave => {
+                if let Some(path) = self.path.take() {
+                    tx.close_path(path);
+                }
+                self.picker.forget();
+                Some(Settled::Left)
+            }
+            Pending::Switch(source) => Some(Settled::Switched(self.switch(source))),
+        }
+    }
+
+    /// The sequence goes on; all else is the new source's.
+    fn switch(&mut self, source: Option<Box<Source>>) -> Option<Box<Source>> {
+        if let Some(packetiser) = &self.packetiser {
+            self.sequence = packetiser.sequence();
+        }
+        let (payload_type, ssrc) = (self.config.payload_type, self.config.ssrc);
+        self.packetiser = source
+            .as_ref()
+            .map(|source| Packetiser::new(Arc::clone(&source.plan), payload_type, ssrc, self.sequence));
+        self.picker.forget();
+        std::mem::replace(&mut self.source, source)
+    }
+
+    /// Sends what is due.
+    pub fn turn(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> Progress {
+        if let Some(source) = &self.source {
+            self.picker.observe(&source.reader, now);
+        }
+        if self.active.is_none() && self.pending.is_none() {
+            self.begin(tx, now);
+        }
+        if self.active.is_none() {
+            return Progress { packets: 0, due_in_nanos: self.source.as_ref().and_then(|s| self.picker.due_in(s.rate, now)) };
+        }
+        let packets = self.advance(tx, burst, now);
+        Progress { packets, due_in_nanos: self.due_in(now) }
+    }
+
+    /// Begins the next grain, when the timing has one.
+    fn begin(&mut self, tx: &mut T, now: Tai) {
+        let Some(source) = &mut self.source else { return };
+        let picked = match self.picker.pick(&mut source.reader, &source.schedule, source.rate, now, &self.counters) {
+            Ok(Some(picked)) => picked,
+            Ok(None) => return,
+            Err(error) => {
+                self.picker.forget();
+                return count_read(&self.counters, &mut source.reader, error);
+            }
+        };
+        let Picked { lease, t_vd, timestamp } = picked;
+        let grain = lease.grain();
+        match tx.attach(lease, source.schedule.packets()) {
+            Ok(payload) => self.active = Some(Active { grain, payload, next: 0, passed_over: 0, t_vd, timestamp }),
+            Err((_, lease)) => {
+                self.counters.queue_full.add(1);
+                self.counters.grains_missed.add(1);
+                drop(lease);
+            }
+        }
+    }
+
+    /// Gathers what is due and there; ends the grain when all is sent, gone or too late.
+    fn advance(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> usize {
+        let (Some(source), Some(active)) = (&self.source, &self.active) else { return 0 };
+        let state = match source.reader.state(&active.grain) {
+            Ok(state) => state,
+            Err(_) => {
+                self.drop_active(tx, Gone::Taken);
+                return 0;
+            }
+        };
+        if state.cancelled {
+            self.drop_active(tx, Gone::Taken);
+            return 0;
+        }
+        let bound = active.t_vd.plus_nanos(source.rate.period_nanos() * (1 + i64::from(self.config.lateness_frames)));
+        if now > bound {
+            self.drop_active(tx, Gone::Late);
+            return 0;
+        }
+        let due = source.schedule.due(now, active.t_vd);
+        let ready = Ready {
+            slices: state.slices,
+            has_lost_lines: source.reader.lost_lines(&active.grain).next().is_some(),
+            due,
+        };
+        let packets = self.gather_due(tx, burst, ready);
+        let total = source_packets(self.source.as_deref());
+        if self.active.as_ref().is_some_and(|active| active.next == total) {
+            self.finish(tx);
+        }
+        packets
+    }
+
+    fn gather_due(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, ready: Ready) -> usize {
+        let mut packets = 0;
+        for _ in 0..BURSTS_PER_TURN {
+            while !burst.is_full() {
+                match self.gather_next(tx, burst, ready) {
+                    Step::Gathered => packets += 1,
+                    Step::Skipped => {}
+                    Step::NotNow => return packets,
+                }
+            }
+            tx.tx_burst(burst);
+            if burst.is_full() {
+                self.counters.queue_full.add(1);
+                break;
+            }
+        }
+        packets
+    }
+
+    /// Gathers or skips the next packet of the active grain.
+    fn gather_next(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, ready: Ready) -> Step {
+        let (Some(source), Some(active), Some(packetiser), Some(path)) =
+            (&self.source, &mut self.active, &mut self.packetiser, self.path)
+        else {
+            return Step::NotNow;
+        };
+        let Some(packet) = source.plan.packets().get(active.next as usize).filter(|_| active.next < ready.due) else {
+            return Step::NotNow;
+        };
+        if packet.last_row >= ready.slices {
+            return Step::NotNow;
+        }
+        let rows = (packet.start / source.plan.format().row_octets()) as u16..=packet.last_row;
+        if ready.has_lost_lines && rows.into_iter().any(|row| source.reader.is_lost(&active.grain, row)) {
+            packetiser.skip(1);
+            active.next += 1;
+            active.passed_over += 1;
+            self.counters.packets_skipped_lost.add(1);
+            return Step::Skipped;
+        }
+        let index = active.next as usize;
+        let octets = match self.header_octets {
+            Some(octets) => octets,
+            None => packetiser.header(index, active.timestamp, &mut self.header),
+        };
+        self.header_octets = None;
+        match tx.gather(path, &self.header[..octets], &active.payload, packet.range()) {
+            Ok(buf) => {
+                let pushed = burst.push(buf).is_ok();
+                debug_assert!(pushed, "the burst had room");
+                self.counters.packets.add(1);
+                self.counters.octets.add(octets as u64 + u64::from(packet.octets));
+            }
+            Err(full) if full.is_transient() => {
+                self.header_octets = Some(octets);
+                self.counters.queue_full.add(1);
+                return Step::NotNow;
+            }
+            Err(_) => {
+                active.passed_over += 1;
+                self.counters.packets_refused.add(1);
+            }
+        }
+        active.next += 1;
+        Step::Gathered
+    }
+
+    /// Every packet was gathered or skipped.
+    fn finish(&mut self, tx: &mut T) {
+        let Some(active) = self.active.take() else { return };
+        tx.cancel(active.payload, active.passed_over);
+        self.counters.grains_sent.add(1);
+        self.counters.last_grain.set(active.grain.index().0);
+    }
+
+    /// Gives back the references of what will not be sent. The receivers shall see a loss.
+    #[cold]
+    fn drop_active(&mut self, tx: &mut T, why: Gone) {
+        let Some(active) = self.active.take() else { return };
+        let unsent = source_packets(self.source.as_deref()).saturating_sub(active.next);
+        // A header that is written has taken its number already.
+        let numbered = u32::from(self.header_octets.take().is_some());
+        if let Some(packetiser) = &mut self.packetiser {
+            packetiser.skip(unsent.saturating_sub(numbered));
+        }
+        tx.cancel(active.payload, unsent + active.passed_over);
+        match why {
+            Gone::Late => {
+                self.counters.grains_late.add(1);
+                self.counters.packets_skipped_late.add(u64::from(unsent));
+            }
+            Gone::Taken => self.counters.packets_skipped_gone.add(u64::from(unsent)),
+        }
+    }
+
+    fn due_in(&self, now: Tai) -> Option<i64> {
+        let (source, active) = (self.source.as_ref()?, self.active.as_ref()?);
+        Some(source.schedule.at(active.next, active.t_vd).nanos_since(now))
+    }
+
+    /// The grain that is being sent.
+    #[must_use]
+    pub fn current_grain(&self) -> Option<GrainIndex> {
+        self.active.as_ref().map(|active| active.grain.index())
+    }
+}
+
+/// What of the active grain may go in this turn.
+#[derive(Clone, Copy)]
+struct Ready {
+    /// Lines that are there, or lost.
+    slices: u16,
+    has_lost_lines: bool,
+    /// Packets whose time has come.
+    due: u32,
+}
+
+/// What became of the next packet.
+enum Step {
+    Gathered,
+    Skipped,
+    NotNow,
+}
+
+/// Why the rest of a grain is not sent.
+#[derive(Clone, Copy)]
+enum Gone {
+    Late,
+    Taken,
+}
+
+fn source_packets(source: Option<&Source>) -> u32 {
+    source.map_or(0, |source| source.schedule.packets())
+}
+
+/// A grain that could not be leased: evicted readers rejoin through the broker.
+#[cold]
+fn count_read(counters: &SenderCounters, reader: &mut FrameReader, error: ReadError) {
+    match error {
+        ReadError::Evicted { .. } => {
+            if reader.acknowledge_eviction().is_ok() {
+                counters.evictions.add(1);
+            }
+        }
+        ReadError::NotYet => {}
+        _ => counters.grains_missed.add(1),
+    }
+}

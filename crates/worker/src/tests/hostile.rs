@@ -1,0 +1,190 @@
+//! Bad input from the wire: counted by reason, nothing good lost, never a panic.
+
+use netio::sim::Faults;
+use proptest::prelude::*;
+
+use super::studio::{Studio, drain, format, picture};
+
+const FRAME: i64 = 40_000_000;
+const TICKS: u32 = 3600;
+
+/// Sends `spoil`'s version of one packet between two sound frames; both frames must be whole.
+fn beside_sound_frames(spoil: impl Fn(&mut Vec<u8>), counted: &str) {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive(format(25), 16);
+    let mut camera = studio.camera(&receiving, 1);
+    let mut stranger = studio.camera(&receiving, 1);
+    let mut reader = studio.reader(&mut receiving, 8);
+    camera.send(0, 0);
+    studio.pass(1_000_000);
+    let mut bad = stranger.datagram(7, 0, 3);
+    spoil(&mut bad);
+    stranger.send_raw(&bad);
+    studio.pass(FRAME);
+    camera.send(1, TICKS);
+    studio.pass(FRAME);
+    let values = receiving.counters.values();
+    let count = values.iter().find(|(name, _)| *name == counted).map(|(_, value)| *value);
+    assert_eq!(count, Some(1), "{counted}: {values:?}");
+    let grains = drain(&mut reader);
+    assert_eq!(grains[0].0, picture(&receiving.format, 0), "{counted}");
+    assert_eq!(grains[1].0, picture(&receiving.format, 1), "{counted}");
+}
+
+#[test]
+fn what_is_no_packet_of_the_stream_is_counted_by_reason() {
+    beside_sound_frames(|p| p.truncate(11), "rtp_malformed");
+    beside_sound_frames(|p| p[0] = 0x40, "rtp_malformed");
+    beside_sound_frames(|p| p[1] = 97, "payload_type_wrong");
+    beside_sound_frames(|p| p[11] ^= 1, "ssrc_foreign");
+    beside_sound_frames(|_| {}, "duplicates");
+}
+
+/// Puts `spoil`'s version of a packet into an open frame in place of the sound one, which comes after it.
+fn within_a_frame(spoil: impl Fn(&mut Vec<u8>), counted: &str) {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive(format(25), 16);
+    let mut camera = studio.camera(&receiving, 1);
+    let mut reader = studio.reader(&mut receiving, 8);
+    camera.send_some(0, 0, |packet| packet != 3 && packet < 31);
+    let mut bad = camera.datagram(0, 0, 3);
+    spoil(&mut bad);
+    camera.send_raw(&bad);
+    for packet in [3, 31] {
+        let good = camera.datagram(0, 0, packet);
+        camera.send_raw(&good);
+    }
+    studio.pass(FRAME);
+    let values = receiving.counters.values();
+    let count = values.iter().find(|(name, _)| *name == counted).map(|(_, value)| *value);
+    assert!(count.is_some_and(|count| count > 0), "{counted}: {values:?}");
+    assert_eq!(drain(&mut reader)[0].0, picture(&receiving.format, 0), "{counted}");
+}
+
+// Octets of the datagram: RTP 0..12, extended sequence 12..14, then SRD length, row, offset.
+#[test]
+fn bad_segments_are_counted_by_reason_and_write_nothing() {
+    within_a_frame(|p| p[16..18].copy_from_slice(&[0, 16]), "segment_row");
+    within_a_frame(|p| p[16] |= 0x80, "segment_field");
+    within_a_frame(|p| p[18..20].copy_from_slice(&[0x02, 0xd0]), "segment_offset");
+    within_a_frame(|p| p[19] |= 1, "segment_offset");
+    within_a_frame(|p| p[14..16].copy_from_slice(&[0, 0]), "segment_length");
+    within_a_frame(|p| p[14..16].copy_from_slice(&[0, 7]), "segment_length");
+    within_a_frame(|p| p.truncate(100), "segment_truncated");
+    within_a_frame(|p| p[18..20].copy_from_slice(&[0x01, 0xf4]), "segment_offset");
+    within_a_frame(
+        |p| {
+            p[18] |= 0x80;
+            p.truncate(22);
+        },
+        "payload_malformed",
+    );
+    within_a_frame(|p| p.extend([0xee; 9]), "octets_trailing");
+}
+
+#[test]
+fn a_stranger_cannot_take_a_stream_that_is_alive() {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive(format(25), 16);
+    let mut camera = studio.camera(&receiving, 1);
+    let mut stranger = studio.camera(&receiving, 2);
+    let mut reader = studio.reader(&mut receiving, 8);
+    for number in 0..4 {
+        camera.send(number, number * TICKS);
+        stranger.send(100 + number, number * TICKS + 5);
+        studio.pass(FRAME);
+    }
+    assert_eq!(receiving.counters.ssrc_foreign.value(), 4 * u64::from(camera.packets()));
+    let grains = drain(&mut reader);
+    assert!((0..4).zip(&grains).all(|(number, (bytes, _))| *bytes == picture(&receiving.format, number)));
+    // The camera falls silent: whoever sends the same picture may take over.
+    studio.pass(400_000_000);
+    stranger.send(200, 77);
+    studio.pass(FRAME);
+    assert_eq!(receiving.counters.ssrc_changes.value(), 1);
+    assert_eq!(drain(&mut reader)[0].0, picture(&receiving.format, 200));
+}
+
+#[test]
+fn sources_outside_of_the_filter_are_counted_and_dropped() {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive_with(format(25), 16, |c| c.sources = vec!["192.0.2.10".parse().unwrap()]);
+    let mut foreign = studio.camera_from(&receiving, "192.0.2.66:40000".parse().unwrap());
+    let mut camera = studio.camera(&receiving, 1);
+    let mut reader = studio.reader(&mut receiving, 8);
+    foreign.send(1, 0);
+    camera.send(2, 0);
+    studio.pass(FRAME);
+    assert_eq!(receiving.counters.source_foreign.value(), u64::from(foreign.packets()));
+    assert_eq!(drain(&mut reader)[0].0, picture(&receiving.format, 2));
+}
+
+#[test]
+fn a_sender_that_starts_its_sequence_anew_loses_nothing() {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive(format(25), 16);
+    let mut reader = studio.reader(&mut receiving, 8);
+    let mut first = studio.camera(&receiving, 5);
+    let mut second = studio.camera(&receiving, 5);
+    // The second camera has the same SSRC and begins far from where the first one is.
+    for _ in 0..50_000 {
+        second.datagram(0, 0, 0);
+    }
+    first.send(0, 0);
+    studio.pass(FRAME);
+    second.send(1, TICKS);
+    studio.pass(FRAME);
+    let grains = drain(&mut reader);
+    assert_eq!(grains.len(), 2, "{:?}", receiving.counters.values());
+    assert_eq!(grains[1].0, picture(&receiving.format, 1));
+    assert!(grains[1].1.is_empty());
+    assert_eq!(receiving.counters.sequence_restarts.value(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the wire does, what is published is either right or declared lost.
+    #[test]
+    fn every_published_line_is_right_or_lost(seed in any::<u64>(), loss in 0_u16..200, truncate in 0_u16..100) {
+        let faults = Faults {
+            loss_per_mille: loss,
+            reorder_per_mille: 100,
+            duplicate_per_mille: 50,
+            truncate_per_mille: truncate,
+            chain_per_mille: 100,
+            ..Faults::default()
+        };
+        let mut studio = Studio::new(seed, faults);
+        let mut receiving = studio.receive(format(25), 16);
+        let mut camera = studio.camera(&receiving, 1);
+        let mut reader = studio.reader(&mut receiving, 12);
+        for number in 0..4 {
+            camera.send(number, number * TICKS);
+            studio.pass(FRAME);
+        }
+        studio.pass(3 * FRAME);
+        let row = receiving.format.row_octets() as usize;
+        let pictures: Vec<_> = (0..4).map(|number| picture(&receiving.format, number)).collect();
+        for (bytes, lost) in drain(&mut reader) {
+            let right = |candidate: &Vec<u8>| (0..16_u16).all(|line| {
+                let at = usize::from(line) * row;
+                lost.contains(&line) || bytes[at..at + row] == candidate[at..at + row]
+            });
+            prop_assert!(pictures.iter().any(right));
+        }
+    }
+
+    /// Random octets on the wire neither panic nor open a grain.
+    #[test]
+    fn random_datagrams_are_harmless(datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..40)) {
+        let mut studio = Studio::new(1, Faults::default());
+        let receiving = studio.receive(format(25), 16);
+        let mut camera = studio.camera(&receiving, 1);
+        for datagram in &datagrams {
+            camera.send_raw(datagram);
+        }
+        studio.pass(FRAME);
+        prop_assert_eq!(receiving.counters.packets.value(), datagrams.len() as u64);
+    }
+}
