@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The control plane: the protobuf API `flypack.v1`, its gRPC service and client, and the state behind it.
+//!
+//! Layers, each a plain value: CONFIG ([`config`]: what exists, each object owned by one scope), ROUTING
+//! ([`routing`]: crosspoints, changed by Take only) and what [`crosspoint::resolve`] makes of them, the
+//! table that a [`Dataplane`] applies. [`Controller`] changes them one step at a time, for the gRPC
+//! service and for the loader of the configuration file alike. No packet ever comes here.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod config;
+pub mod controller;
+pub mod crosspoint;
+pub mod dataplane;
+pub mod endpoint;
+pub mod listener;
+#[cfg(any(test, feature = "recording"))]
+pub mod recording;
+pub mod routing;
+pub mod server;
+pub mod spec;
+pub mod status;
+pub mod v1;
+
+mod intake;
+mod report;
+mod service;
+
+pub use client::{ConnectError, connect};
+pub use config::{Config, Scope};
+pub use controller::{ControlError, Controller, SourcePresence, State, TakeOutcome};
+pub use crosspoint::{CrosspointTable, resolve};
+pub use dataplane::{Dataplane, DataplaneError};
+pub use endpoint::{Endpoint, EndpointError};
+pub use listener::{ListenError, Listener};
+pub use routing::Routing;
+pub use server::{ServeError, serve};
+pub use spec::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
+pub use status::{
+    ConsumerClass, ConsumerStatus, Counters, FlowProducer, FlowStatus, NodeStatus, ReceiverStatus, SenderState,
+    SenderStatus, Signal, WorkerStatus,
+};

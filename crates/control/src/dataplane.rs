@@ -1,0 +1,123 @@
+//! The seam to what moves packets: the gateway, and the `recording` one in tests.
+
+use std::io;
+use std::net::SocketAddr;
+
+use media::Name;
+
+use crate::{CrosspointTable, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderStatus};
+
+/// What moves packets, as control sees it.
+///
+/// Calls that change something come one at a time, never from a worker's thread, and may block; those that
+/// report come at any time and answer at once. An error leaves the data plane as it was.
+pub trait Dataplane: Send + Sync + 'static {
+    /// Starts to receive, and makes the flow of that name.
+    ///
+    /// # Errors
+    /// Why this machine cannot do it now.
+    fn add_receiver(&self, spec: &ReceiverSpec) -> Result<(), DataplaneError>;
+
+    /// Stops receiving, and ends the flow.
+    ///
+    /// # Errors
+    /// Why it cannot be stopped now.
+    fn remove_receiver(&self, name: &Name) -> Result<(), DataplaneError>;
+
+    /// Makes a sender; it sends nothing until a table gives it a flow.
+    ///
+    /// # Errors
+    /// Why this machine cannot do it now.
+    fn add_sender(&self, spec: &SenderSpec) -> Result<(), DataplaneError>;
+
+    /// Stops and removes a sender.
+    ///
+    /// # Errors
+    /// Why it cannot be stopped now.
+    fn remove_sender(&self, name: &Name) -> Result<(), DataplaneError>;
+
+    /// Connects senders and flows as the table says. Flows that are absent are waited for.
+    ///
+    /// # Errors
+    /// Why the table cannot be applied now; the one before stays.
+    fn apply(&self, table: &CrosspointTable) -> Result<(), DataplaneError>;
+
+    /// All flows of the node, those of pods too.
+    fn flows(&self) -> Vec<FlowStatus>;
+
+    /// All receivers.
+    fn receivers(&self) -> Vec<ReceiverStatus>;
+
+    /// All senders.
+    fn senders(&self) -> Vec<SenderStatus>;
+
+    /// The node as a whole.
+    fn node(&self) -> NodeStatus;
+}
+
+/// Why the data plane cannot do what it was told. Each says what would work.
+#[derive(Debug, thiserror::Error)]
+pub enum DataplaneError {
+    /// No such network interface.
+    #[error("there is no network interface \"{interface}\"; there are: {}", available.join(", "))]
+    Interface {
+        /// The name that was asked for.
+        interface: String,
+        /// The names that exist.
+        available: Vec<String>,
+    },
+    /// An address that cannot be bound, joined or reached.
+    #[error("{address} cannot be used: {cause}; {remedy}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: String,
+        /// What would work.
+        remedy: String,
+    },
+    /// The gateway may not do it.
+    #[error("{what} is not permitted; {remedy}")]
+    Permission {
+        /// What it tried.
+        what: String,
+        /// What would work.
+        remedy: String,
+    },
+    /// A limit, of the gateway or of the machine.
+    #[error("{resource} is used up; {remedy}")]
+    Exhausted {
+        /// What there is no more of.
+        resource: String,
+        /// What would work.
+        remedy: String,
+    },
+    /// Something that this gateway cannot do.
+    #[error("{what} is not supported; {remedy}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// What would work.
+        remedy: String,
+    },
+    /// A pod has made a flow of that name.
+    #[error("a flow \"{name}\" is there already; choose another name or stop the pod that made it")]
+    FlowExists {
+        /// The name.
+        name: Name,
+    },
+    /// A socket or device that cannot be opened as asked; the cause says what would work.
+    #[error("{0}")]
+    PacketIo(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The gateway is going down.
+    #[error("the gateway is stopping; try again when it has started")]
+    Stopping,
+    /// The system refused something that should have worked.
+    #[error("{what} failed: {cause}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+}

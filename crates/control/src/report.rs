@@ -1,0 +1,209 @@
+//! State and status as messages of the API.
+
+use std::collections::BTreeMap;
+
+use media::{Name, Sampling, VideoFormat};
+use st2110::packing::{PackingMode, UdpLimit};
+use st2110::schedule::ReadSchedule;
+
+use crate::config::Owned;
+use crate::{
+    ConsumerClass, ConsumerStatus, Counters, Dataplane, FlowProducer, FlowStatus, NodeStatus, ReceiverSpec,
+    ReceiverStatus, Scope, SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, State, v1,
+};
+
+pub(crate) fn node(status: NodeStatus) -> v1::Node {
+    let workers = status.workers.into_iter().map(|worker| v1::Worker {
+        name: worker.name,
+        core: worker.core,
+        receivers: worker.receivers,
+        senders: worker.senders,
+    });
+    v1::Node {
+        version: status.version,
+        uptime_s: status.uptime_s,
+        clock_locked: status.clock_locked,
+        tai_offset_s: status.tai_offset_s,
+        pages: status.pages,
+        workers: workers.collect(),
+        warnings: status.warnings,
+        broker_socket: status.broker_socket,
+    }
+}
+
+pub(crate) fn receivers(state: &State, dataplane: &impl Dataplane) -> Vec<v1::Receiver> {
+    let by_name: BTreeMap<Name, ReceiverStatus> =
+        dataplane.receivers().into_iter().map(|status| (status.name.clone(), status)).collect();
+    state.config().receivers().map(|owned| receiver(owned, by_name.get(&owned.spec.name))).collect()
+}
+
+fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1::Receiver {
+    let spec = &owned.spec;
+    let signal = match status.map_or(Signal::None, |status| status.signal) {
+        Signal::None => v1::Signal::None,
+        Signal::Async => v1::Signal::Async,
+        Signal::Locked => v1::Signal::Locked,
+    };
+    v1::Receiver {
+        name: spec.name.to_string(),
+        scope: scope(owned.scope).into(),
+        sdp: spec.sdp.to_sdp(),
+        interface: spec.interface.clone().unwrap_or_default(),
+        format: Some(format(&spec.sdp.format)),
+        signal: signal.into(),
+        last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
+        sdp_warnings: spec.sdp.warnings.clone(),
+        destination: spec.sdp.destination.to_string(),
+    }
+}
+
+pub(crate) fn senders(state: &State, dataplane: &impl Dataplane) -> Vec<v1::Sender> {
+    let by_name: BTreeMap<Name, SenderStatus> =
+        dataplane.senders().into_iter().map(|status| (status.name.clone(), status)).collect();
+    let message = |owned: &Owned<SenderSpec>| {
+        let name = &owned.spec.name;
+        sender(owned, state.routing().source(name), by_name.get(name))
+    };
+    state.config().senders().map(message).collect()
+}
+
+fn sender(owned: &Owned<SenderSpec>, source: Option<&Name>, status: Option<&SenderStatus>) -> v1::Sender {
+    let spec = &owned.spec;
+    let (state, trouble) = match status.map(|status| &status.state) {
+        None | Some(SenderState::Idle) => (v1::SenderState::Idle, ""),
+        Some(SenderState::Waiting) => (v1::SenderState::Waiting, ""),
+        Some(SenderState::Sending) => (v1::SenderState::Sending, ""),
+        Some(SenderState::Refused { trouble }) => (v1::SenderState::Refused, trouble.as_str()),
+    };
+    v1::Sender {
+        name: spec.name.to_string(),
+        scope: scope(owned.scope).into(),
+        destination: spec.destination.to_string(),
+        source_address: spec.source.map(|address| address.to_string()).unwrap_or_default(),
+        interface: spec.interface.clone().unwrap_or_default(),
+        payload_type: spec.payload_type.0.into(),
+        packing: packing(spec.packing).into(),
+        limit: limit(spec.limit).into(),
+        timing: timing(spec.timing).into(),
+        schedule: schedule(spec.schedule).into(),
+        lateness_frames: spec.lateness_frames.into(),
+        dscp: spec.dscp.into(),
+        ttl: spec.ttl.into(),
+        source: source.map(Name::to_string).unwrap_or_default(),
+        state: state.into(),
+        sdp: status.and_then(|status| status.sdp.clone()).unwrap_or_default(),
+        last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
+        trouble: trouble.to_owned(),
+    }
+}
+
+pub(crate) fn flows(mut flows: Vec<FlowStatus>) -> Vec<v1::Flow> {
+    flows.sort_by(|a, b| a.name.cmp(&b.name));
+    flows.into_iter().map(flow).collect()
+}
+
+fn flow(status: FlowStatus) -> v1::Flow {
+    let producer = match status.producer {
+        FlowProducer::Gateway => v1::Producer { gateway: true, uid: 0, pid: 0 },
+        FlowProducer::Pod { uid, pid } => v1::Producer { gateway: false, uid, pid },
+    };
+    v1::Flow {
+        name: status.name.to_string(),
+        id: status.id.to_string(),
+        format: Some(format(&status.format)),
+        producer: Some(producer),
+        epoch: format!("{:032x}", status.epoch),
+        slots: status.slots.into(),
+        pages: status.pages,
+        last_grain_index: status.last_grain.map(|index| index.0),
+        consumers: status.consumers.iter().map(consumer).collect(),
+    }
+}
+
+fn consumer(status: &ConsumerStatus) -> v1::Consumer {
+    let (class, k) = match status.class {
+        ConsumerClass::Leased { k } => (v1::ConsumerClass::Leased, k),
+        ConsumerClass::Lossy => (v1::ConsumerClass::Lossy, 0),
+    };
+    v1::Consumer {
+        uid: status.uid,
+        pid: status.pid,
+        class: class.into(),
+        k: k.into(),
+        state: status.state.to_owned(),
+        lag_grains: status.lag_grains,
+    }
+}
+
+pub(crate) fn crosspoints(state: &State, flows: &[FlowStatus]) -> v1::ListCrosspointsResponse {
+    let table = state.table();
+    let crosspoints = table.entries.iter().map(|(destination, source)| v1::Crosspoint {
+        destination: destination.to_string(),
+        source: source.to_string(),
+        source_present: flows.iter().any(|flow| flow.name == *source),
+    });
+    v1::ListCrosspointsResponse { version: table.version, crosspoints: crosspoints.collect() }
+}
+
+pub(crate) fn statistics(dataplane: &impl Dataplane) -> Vec<v1::Statistics> {
+    let of = |kind: v1::StatisticsKind, name: String, counters: Counters| {
+        let counters = counters.into_iter().map(|(name, value)| v1::Counter { name: name.to_owned(), value });
+        v1::Statistics { kind: kind.into(), name, counters: counters.collect() }
+    };
+    use v1::StatisticsKind::{Flow, Receiver, Sender, Worker};
+    let receivers = dataplane.receivers().into_iter().map(|s| of(Receiver, s.name.to_string(), s.counters));
+    let senders = dataplane.senders().into_iter().map(|s| of(Sender, s.name.to_string(), s.counters));
+    let flows = dataplane.flows().into_iter().map(|s| of(Flow, s.name.to_string(), s.counters));
+    let workers = dataplane.node().workers.into_iter().map(|s| of(Worker, s.name, s.counters));
+    let mut all: Vec<v1::Statistics> = receivers.chain(senders).chain(flows).chain(workers).collect();
+    all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    all
+}
+
+fn format(format: &VideoFormat) -> v1::VideoFormat {
+    let sampling = match format.sampling() {
+        Sampling::YCbCr422 => "YCbCr-4:2:2",
+    };
+    v1::VideoFormat {
+        width: format.width().into(),
+        height: format.height().into(),
+        sampling: sampling.to_owned(),
+        depth_bits: format.depth().bits().into(),
+        rate: Some(v1::Rate { num: format.rate().num(), den: format.rate().den() }),
+    }
+}
+
+fn scope(scope: Scope) -> v1::Scope {
+    match scope {
+        Scope::File => v1::Scope::File,
+        Scope::Operator => v1::Scope::Operator,
+    }
+}
+
+fn packing(mode: PackingMode) -> v1::PackingMode {
+    match mode {
+        PackingMode::Gpm => v1::PackingMode::General,
+        PackingMode::Bpm => v1::PackingMode::Block,
+    }
+}
+
+fn limit(limit: UdpLimit) -> v1::UdpLimit {
+    match limit {
+        UdpLimit::Standard => v1::UdpLimit::Standard,
+        UdpLimit::Extended => v1::UdpLimit::Extended,
+    }
+}
+
+fn timing(timing: SenderTiming) -> v1::SenderTiming {
+    match timing {
+        SenderTiming::Source => v1::SenderTiming::Source,
+        SenderTiming::Grid => v1::SenderTiming::Grid,
+    }
+}
+
+fn schedule(schedule: ReadSchedule) -> v1::ReadSchedule {
+    match schedule {
+        ReadSchedule::Gapped => v1::ReadSchedule::Gapped,
+        ReadSchedule::Linear => v1::ReadSchedule::Linear,
+    }
+}

@@ -1,0 +1,165 @@
+//! STATUS: what a data plane reports. Derived, never stored.
+
+use media::{FlowId, GrainIndex, Name, VideoFormat};
+
+/// Counters by name; the unit is part of the name (`packets`, `dropped_row_packets`).
+pub type Counters = Vec<(&'static str, u64)>;
+
+/// The gateway and the machine it runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Version of the gateway.
+    pub version: String,
+    /// Seconds since its start.
+    pub uptime_s: u64,
+    /// Whether TAI is trustworthy.
+    pub clock_locked: bool,
+    /// The kernel's TAI − UTC, seconds; 0 where nobody has set it.
+    pub tai_offset_s: i32,
+    /// Memory of the rings, "huge 2 MiB" or "plain 4 KiB".
+    pub pages: String,
+    /// The threads that move packets.
+    pub workers: Vec<WorkerStatus>,
+    /// What an operator should see to, each with what would help.
+    pub warnings: Vec<String>,
+    /// The socket at which pods join.
+    pub broker_socket: String,
+}
+
+/// A thread that moves packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerStatus {
+    /// Its name, "worker-0".
+    pub name: String,
+    /// The core it is pinned to; `None` when it floats.
+    pub core: Option<u32>,
+    /// Receivers that it serves.
+    pub receivers: u32,
+    /// Senders that it serves.
+    pub senders: u32,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+/// What a receiver hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signal {
+    /// No packet lately.
+    #[default]
+    None,
+    /// A stream that keeps its own time.
+    Async,
+    /// A stream on the TAI time line.
+    Locked,
+}
+
+/// How a receiver does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiverStatus {
+    /// Its name.
+    pub name: Name,
+    /// What it hears.
+    pub signal: Signal,
+    /// The grain that was begun last.
+    pub last_grain: Option<GrainIndex>,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+/// What a sender does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SenderState {
+    /// It has no crosspoint.
+    #[default]
+    Idle,
+    /// Its flow is not there, or gives no grains.
+    Waiting,
+    /// Packets go out.
+    Sending,
+    /// Its flow cannot be sent.
+    Refused {
+        /// Why, and what would help.
+        trouble: String,
+    },
+}
+
+/// How a sender does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderStatus {
+    /// Its name.
+    pub name: Name,
+    /// What it does.
+    pub state: SenderState,
+    /// What it sends, once its format is known.
+    pub sdp: Option<String>,
+    /// The grain that was sent last.
+    pub last_grain: Option<GrainIndex>,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+/// A ring of grains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowStatus {
+    /// Its name.
+    pub name: Name,
+    /// Its UUID.
+    pub id: FlowId,
+    /// Its pictures.
+    pub format: VideoFormat,
+    /// Who writes it.
+    pub producer: FlowProducer,
+    /// Which ring it is: another epoch is another ring.
+    pub epoch: u128,
+    /// Grains that the ring has room for.
+    pub slots: u16,
+    /// Its memory, "huge 2 MiB" or "plain 4 KiB".
+    pub pages: String,
+    /// The grain that was begun last.
+    pub last_grain: Option<GrainIndex>,
+    /// Who reads it.
+    pub consumers: Vec<ConsumerStatus>,
+    /// What its writer counted.
+    pub counters: Counters,
+}
+
+/// Who writes a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowProducer {
+    /// The gateway: the flow is a receiver's.
+    Gateway,
+    /// A process of the node.
+    Pod {
+        /// User id.
+        uid: u32,
+        /// Process id in the gateway's namespace, 0 where it has none.
+        pid: u32,
+    },
+}
+
+/// How a consumer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerClass {
+    /// Up to `k` grains are kept for it.
+    Leased {
+        /// Grains that it may hold.
+        k: u16,
+    },
+    /// Nothing is kept for it.
+    Lossy,
+}
+
+/// Who reads a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerStatus {
+    /// User id.
+    pub uid: u32,
+    /// Process id in the gateway's namespace, 0 where it has none.
+    pub pid: u32,
+    /// How it reads.
+    pub class: ConsumerClass,
+    /// "joining", "live", "evicted" or "quarantined".
+    pub state: &'static str,
+    /// Grains from its oldest unread one to the newest.
+    pub lag_grains: u64,
+}
