@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The daemon `flypackd`: configuration, cores, clock, wiring, metrics.
+//!
+//! The only daemon code that names concrete backends: sockets of the kernel for packets, the broker's rings
+//! for frames, the counter against TAI for time.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod dataplane;
+pub mod metrics;
+pub mod pool;
+pub mod specs;

@@ -1,0 +1,384 @@
+//! `flypackd.toml`: what the file says, with defaults, before anything is opened.
+//!
+//! The sample in `deploy/flypackd.toml` documents every key and is parsed by a test. Unknown keys are errors.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// This node.
+    pub node: NodeConfig,
+    /// The rings and the socket of pods.
+    pub broker: BrokerSection,
+    /// gRPC.
+    pub api: ApiConfig,
+    /// `/metrics`.
+    pub metrics: MetricsConfig,
+    /// Worker threads.
+    pub workers: WorkersConfig,
+    /// Receivers.
+    #[serde(rename = "receiver")]
+    pub receivers: Vec<ReceiverConfig>,
+    /// Senders.
+    #[serde(rename = "sender")]
+    pub senders: Vec<SenderConfig>,
+    /// Crosspoints taken at start.
+    #[serde(rename = "crosspoint")]
+    pub crosspoints: Vec<CrosspointConfig>,
+}
+
+/// `[node]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Name in status and metrics; empty for the host name.
+    pub name: String,
+}
+
+/// `[broker]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrokerSection {
+    /// The socket's path.
+    pub socket: PathBuf,
+    /// Its permissions, octal text.
+    pub mode: String,
+    /// Its group, name or number; empty for the daemon's.
+    pub group: String,
+    /// Admitted users; empty for all whom mode and group let in.
+    pub uids: Vec<u32>,
+    /// Page policy.
+    pub pages: PagesConfig,
+    /// Default slots of a ring.
+    pub slots: u16,
+}
+
+/// Pages of the rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PagesConfig {
+    /// 2 MB pages, or 4 KB pages and a warning.
+    PreferHuge,
+    /// 2 MB pages or an error.
+    Huge,
+    /// 4 KB pages.
+    Plain,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// `unix:/path` or `host:port`.
+    pub listen: String,
+    /// Permissions of a Unix socket, octal text.
+    pub mode: String,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// `host:port`; empty for off.
+    pub listen: String,
+}
+
+/// `[workers]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkersConfig {
+    /// One pinned worker each; empty for one unpinned worker.
+    pub cores: Vec<usize>,
+    /// What an idle worker does.
+    pub idle: IdleConfig,
+    /// Longest sleep, microseconds.
+    pub idle_sleep_us: u64,
+    /// Packets of one stream back to back.
+    pub max_gso_segments: u16,
+}
+
+/// What an idle worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdleConfig {
+    /// Backs off.
+    Sleep,
+    /// Busy polls.
+    Spin,
+}
+
+/// `[[receiver]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverConfig {
+    /// Its name, and that of its flow.
+    pub name: String,
+    /// The SDP's file.
+    pub sdp: Option<PathBuf>,
+    /// The SDP itself.
+    pub sdp_text: Option<String>,
+    /// Interface of the join; empty for the routes' choice.
+    #[serde(default)]
+    pub interface: String,
+    /// Rate for an SDP without one; empty for none.
+    #[serde(default)]
+    pub rate: String,
+    /// Slots; 0 for the broker's default.
+    #[serde(default)]
+    pub slots: u16,
+    /// Reorder window, packets.
+    #[serde(default = "defaults::reorder_packets")]
+    pub reorder_packets: u16,
+    /// Grain time-out, milliseconds; 0 for two periods.
+    #[serde(default)]
+    pub grain_timeout_ms: u32,
+    /// Receive buffer, octets.
+    #[serde(default = "defaults::receive_buffer_octets")]
+    pub receive_buffer_octets: u32,
+}
+
+/// `[[sender]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SenderConfig {
+    /// Its name.
+    pub name: String,
+    /// `address:port`.
+    pub destination: String,
+    /// Source address; empty for the routes' choice.
+    #[serde(default)]
+    pub source_address: String,
+    /// Interface of multicast; empty for the routes' choice.
+    #[serde(default)]
+    pub interface: String,
+    /// RTP payload type.
+    #[serde(default = "defaults::payload_type")]
+    pub payload_type: u8,
+    /// `gpm` or `bpm`.
+    #[serde(default = "defaults::packing")]
+    pub packing: String,
+    /// 1460 or 8960.
+    #[serde(default = "defaults::max_udp")]
+    pub max_udp: u16,
+    /// `source` or `grid`.
+    #[serde(default = "defaults::timing")]
+    pub timing: String,
+    /// `gapped` or `linear`.
+    #[serde(default = "defaults::schedule")]
+    pub schedule: String,
+    /// Lateness bound, frame periods.
+    #[serde(default = "defaults::lateness_frames")]
+    pub lateness_frames: u8,
+    /// DSCP.
+    #[serde(default = "defaults::dscp")]
+    pub dscp: u8,
+    /// TTL or hop limit.
+    #[serde(default = "defaults::ttl")]
+    pub ttl: u8,
+}
+
+/// `[[crosspoint]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrosspointConfig {
+    /// A sender.
+    pub destination: String,
+    /// A flow.
+    pub source: String,
+}
+
+mod defaults {
+    pub(super) fn reorder_packets() -> u16 {
+        64
+    }
+    pub(super) fn receive_buffer_octets() -> u32 {
+        33_554_432
+    }
+    pub(super) fn payload_type() -> u8 {
+        96
+    }
+    pub(super) fn packing() -> String {
+        "gpm".to_owned()
+    }
+    pub(super) fn max_udp() -> u16 {
+        1460
+    }
+    pub(super) fn timing() -> String {
+        "source".to_owned()
+    }
+    pub(super) fn schedule() -> String {
+        "gapped".to_owned()
+    }
+    pub(super) fn lateness_frames() -> u8 {
+        1
+    }
+    pub(super) fn dscp() -> u8 {
+        34
+    }
+    pub(super) fn ttl() -> u8 {
+        64
+    }
+}
+
+impl Default for BrokerSection {
+    fn default() -> Self {
+        Self {
+            socket: PathBuf::from("/run/flypack/broker.sock"),
+            mode: "0660".to_owned(),
+            group: String::new(),
+            uids: Vec::new(),
+            pages: PagesConfig::PreferHuge,
+            slots: 16,
+        }
+    }
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: "unix:/run/flypack/flypack.sock".to_owned(), mode: "0660".to_owned() }
+    }
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned() }
+    }
+}
+
+impl Default for WorkersConfig {
+    fn default() -> Self {
+        Self { cores: Vec::new(), idle: IdleConfig::Sleep, idle_sleep_us: 250, max_gso_segments: 4 }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}; name the file with --config, a commented sample is deploy/flypackd.toml", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, a value of another type.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// A value that no key accepts.
+    #[error("{key} = {value:?}: {wanted}")]
+    Value {
+        /// The key, with its table.
+        key: String,
+        /// What stands there.
+        value: String,
+        /// What would work.
+        wanted: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn value(key: impl Into<String>, value: impl ToString, wanted: impl Into<String>) -> Self {
+        Self::Value { key: key.into(), value: value.to_string(), wanted: wanted.into() }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file; relative paths in it become relative to its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file, the key and what would work.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source: source.into() })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.broker.socket = folder.join(&config.broker.socket);
+        for receiver in &mut config.receivers {
+            receiver.sdp = receiver.sdp.take().map(|sdp| folder.join(sdp));
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let workers = &self.workers;
+        if !(4..=1024).contains(&self.broker.slots) {
+            return Err(ConfigError::value("broker.slots", self.broker.slots, "4 to 1024"));
+        }
+        if !(10..=10_000).contains(&workers.idle_sleep_us) {
+            return Err(ConfigError::value("workers.idle_sleep_us", workers.idle_sleep_us, "10 to 10000"));
+        }
+        if !(1..=64).contains(&workers.max_gso_segments) {
+            return Err(ConfigError::value("workers.max_gso_segments", workers.max_gso_segments, "1 to 64"));
+        }
+        octal("broker.mode", &self.broker.mode)?;
+        octal("api.mode", &self.api.mode)?;
+        Ok(())
+    }
+}
+
+/// Permissions from octal text.
+///
+/// # Errors
+/// [`ConfigError::Value`] for what is no octal number up to 0777.
+pub fn octal(key: &str, text: &str) -> Result<u32, ConfigError> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err(ConfigError::value(key, text, "permissions in octal, such as \"0660\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flypackd.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path)
+    }
+
+    #[test]
+    fn an_empty_file_is_a_gateway_with_defaults() {
+        let config = parse("").unwrap();
+        assert_eq!(config.broker.socket, Path::new("/run/flypack/broker.sock"));
+        assert_eq!(config.workers.idle, IdleConfig::Sleep);
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_types_name_their_place() {
+        for (text, word) in [
+            ("[broker]\nsokcet = \"x\"", "sokcet"),
+            ("[[receiver]]\nname = \"a\"\nslots = \"many\"", "slots"),
+            ("[workers]\nidle = \"doze\"", "doze"),
+            ("[broker]\nmode = \"rw\"", "broker.mode"),
+            ("[workers]\nmax_gso_segments = 0", "max_gso_segments"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_says_where_a_sample_is() {
+        let error = Config::load(Path::new("/nonexistent/flypackd.toml")).unwrap_err().to_string();
+        assert!(error.contains("deploy/flypackd.toml"), "{error}");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let config = parse("[broker]\nsocket = \"b.sock\"").unwrap();
+        assert!(config.broker.socket.is_absolute());
+    }
+}

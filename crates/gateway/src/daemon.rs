@@ -1,0 +1,209 @@
+//! `flypackd` from its configuration to its end.
+//!
+//! Start: clock, workers, broker (which refuses a second instance), data plane, then the file's receivers,
+//! senders and crosspoints, then the API. End, at SIGTERM or SIGINT: the API closes, senders finish the
+//! grain they are at, open grains are closed, the sockets go.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use control::{Controller, Endpoint, Listener, Scope, SourcePresence};
+use netio::KernelTxConfig;
+use shm::{Broker, BrokerConfig, FlowEvent, PagePolicy};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use worker::IdlePolicy;
+
+use crate::clock::ClockKeeper;
+use crate::config::{Config, IdleConfig, PagesConfig, octal};
+use crate::dataplane::{Gateway, Parts};
+use crate::pool::Pool;
+use crate::{metrics, specs};
+
+/// Between two ticks of the housekeeping thread.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A socket's send buffer, octets: some frames of headers and payloads.
+const SEND_BUFFER_OCTETS: usize = 8 << 20;
+
+/// Runs the gateway until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting, or ended it.
+pub fn run(config_path: &Path) -> Result<()> {
+    let config = Config::load(config_path)?;
+    let keeper = ClockKeeper::start();
+    let (events, from_broker) = std::sync::mpsc::channel();
+    let broker = Broker::start(broker_config(&config)?, move |event| {
+        // The receiver ends with the housekeeping thread, after the broker: nothing is lost before.
+        let _ = events.send(event);
+    })?;
+    let pool = start_pool(&config, &keeper)?;
+    let gateway = Gateway::new(Parts {
+        broker,
+        pool,
+        clock: keeper.clock(),
+        node: node_name(&config),
+        slots: config.broker.slots,
+        broker_socket: config.broker.socket.display().to_string(),
+        page_policy: page_words(config.broker.pages).to_owned(),
+    });
+    let (stop, stopping) = watch::channel(false);
+    let housekeeping = spawn_housekeeping(keeper, gateway.clone(), from_broker, stopping.clone())?;
+    let controller = Arc::new(Controller::new(gateway.clone()));
+    let served = load(&config, &controller).and_then(|()| serve(&config, &controller, &gateway));
+    tracing::info!("stopping: senders finish their grain");
+    gateway.drain();
+    let _ = stop.send(true);
+    if housekeeping.join().is_err() {
+        tracing::error!("the housekeeping thread panicked; please report the message above");
+    }
+    served
+}
+
+fn node_name(config: &Config) -> String {
+    if !config.node.name.is_empty() {
+        return config.node.name.clone();
+    }
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn broker_config(config: &Config) -> Result<BrokerConfig> {
+    let broker = &config.broker;
+    Ok(BrokerConfig {
+        mode: octal("broker.mode", &broker.mode)?,
+        group: (!broker.group.is_empty()).then(|| broker.group.clone()),
+        uids: broker.uids.clone(),
+        page_policy: match broker.pages {
+            PagesConfig::PreferHuge => PagePolicy::Prefer,
+            PagesConfig::Huge => PagePolicy::HugeOnly,
+            PagesConfig::Plain => PagePolicy::PlainOnly,
+        },
+        default_slots: broker.slots,
+        ..BrokerConfig::new(broker.socket.clone())
+    })
+}
+
+fn page_words(pages: PagesConfig) -> &'static str {
+    match pages {
+        PagesConfig::PreferHuge => "huge 2 MiB where there are any",
+        PagesConfig::Huge => "huge 2 MiB",
+        PagesConfig::Plain => "plain 4 KiB",
+    }
+}
+
+fn start_pool(config: &Config, keeper: &ClockKeeper) -> Result<Pool> {
+    let workers = &config.workers;
+    let policy = match workers.idle {
+        IdleConfig::Spin => IdlePolicy::Spin,
+        IdleConfig::Sleep => IdlePolicy::Sleep { longest: Duration::from_micros(workers.idle_sleep_us) },
+    };
+    let tx = KernelTxConfig {
+        max_gso_segments: workers.max_gso_segments,
+        send_buffer_octets: SEND_BUFFER_OCTETS,
+        paths: worker::WORKER_LIMIT as u16,
+        payloads: 4 * worker::WORKER_LIMIT as u16,
+    };
+    Ok(Pool::start(&workers.cores, policy, &tx, &keeper.clock())?)
+}
+
+/// The thread that keeps the clock, follows the broker's events and notes what moves.
+fn spawn_housekeeping(
+    mut keeper: ClockKeeper,
+    gateway: Gateway,
+    events: Receiver<FlowEvent>,
+    stopping: watch::Receiver<bool>,
+) -> Result<std::thread::JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name("housekeeping".to_owned()).spawn(move || {
+        while !*stopping.borrow() {
+            match events.recv_timeout(TICK) {
+                Ok(FlowEvent::PlainPages { name, fallback }) => {
+                    let warning = format!("flow {name} stands on plain 4 KiB pages: {fallback}");
+                    tracing::warn!("{warning}");
+                    gateway.warn(warning);
+                }
+                Ok(FlowEvent::Added { name }) => {
+                    tracing::info!("flow {name} is there");
+                    gateway.reconcile();
+                }
+                Ok(FlowEvent::Removed { name }) => {
+                    tracing::info!("flow {name} is gone");
+                    gateway.reconcile();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+            }
+            keeper.tick();
+            gateway.tick();
+        }
+    })?;
+    Ok(thread)
+}
+
+/// What the file says exists, and is connected.
+fn load(config: &Config, controller: &Controller<Gateway>) -> Result<()> {
+    for receiver in &config.receivers {
+        let spec = specs::receiver(receiver)?;
+        controller.add_receiver(Scope::File, spec).with_context(|| format!("receiver {}", receiver.name))?;
+    }
+    for sender in &config.senders {
+        let spec = specs::sender(sender)?;
+        controller.add_sender(Scope::File, spec).with_context(|| format!("sender {}", sender.name))?;
+    }
+    for crosspoint in &config.crosspoints {
+        let (destination, source) = specs::crosspoint(crosspoint)?;
+        controller.take(&destination, Some(&source), SourcePresence::Awaited).context("crosspoint")?;
+    }
+    Ok(())
+}
+
+/// Serves the API and `/metrics` until a signal comes.
+fn serve(
+    config: &Config,
+    controller: &Arc<Controller<Gateway>>,
+    gateway: &Gateway,
+) -> Result<()> {
+    let endpoint: Endpoint = config.api.listen.parse().context("api.listen")?;
+    let listener = Listener::bind(&endpoint, octal("api.mode", &config.api.mode)?).context("api.listen")?;
+    let metrics = bind_metrics(&config.metrics.listen)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (end, ended) = watch::channel(false);
+        if let Some(metrics) = metrics {
+            let listener = tokio::net::TcpListener::from_std(metrics)?;
+            tokio::spawn(metrics::serve(listener, gateway.clone(), until(ended)));
+        }
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            end.send_replace(true);
+        };
+        tracing::info!("ready: API at {endpoint}");
+        control::serve(Arc::clone(controller), listener, shutdown).await?;
+        Ok(())
+    })
+}
+
+async fn until(mut ended: watch::Receiver<bool>) {
+    // An error is the sender dropped, which is an end as well.
+    let _ = ended.wait_for(|ended| *ended).await;
+}
+
+fn bind_metrics(listen: &str) -> Result<Option<std::net::TcpListener>> {
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let address: SocketAddr = listen
+        .parse()
+        .with_context(|| format!("metrics.listen = {listen:?}: write address:port, or \"\" for none"))?;
+    let bound = metrics::bind(address);
+    bound.map(Some).with_context(|| format!("metrics.listen = {listen:?}: another program may have the port"))
+}

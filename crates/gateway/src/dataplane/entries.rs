@@ -1,0 +1,171 @@
+//! What the data plane remembers of its receivers and senders.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use control::{CrosspointTable, ReceiverSpec, SenderSpec};
+use media::{Name, Ssrc, VideoFormat};
+use shm::FlowSnapshot;
+use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey};
+
+use crate::pool::WorkerIndex;
+
+/// After so long without a packet a stream counts as silent, at least; slow rates have three periods.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Warnings that are kept for status.
+const WARNINGS: usize = 32;
+
+/// Everything by name.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub(super) receivers: BTreeMap<Name, ReceiverEntry>,
+    pub(super) senders: BTreeMap<Name, SenderEntry>,
+    pub(super) table: CrosspointTable,
+    pub(super) is_stopping: bool,
+    warnings: Vec<String>,
+    keys: u64,
+}
+
+impl Entries {
+    pub(super) fn next_key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
+    }
+
+    pub(super) fn sender_keys(&self) -> Vec<(WorkerIndex, SenderKey)> {
+        self.senders.values().map(|sender| (sender.worker, sender.key)).collect()
+    }
+
+    pub(super) fn receiver_keys(&self) -> Vec<(WorkerIndex, ReceiverKey)> {
+        self.receivers.values().map(|receiver| (receiver.worker, receiver.key)).collect()
+    }
+
+    pub(super) fn note_warning(&mut self, warning: String) {
+        if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The node's warnings and those of its receivers.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let receivers = self.receivers.values().filter_map(|receiver| receiver.warning.clone());
+        self.warnings.iter().cloned().chain(receivers).collect()
+    }
+
+    /// Notes what moved; tells whether a sender was evicted from its ring.
+    pub(super) fn tick(&mut self, now: Instant) -> bool {
+        for receiver in self.receivers.values_mut() {
+            receiver.packets.note(receiver.counters.packets.value(), now);
+        }
+        let mut evicted = false;
+        for sender in self.senders.values_mut() {
+            sender.packets.note(sender.counters.packets.value(), now);
+            evicted |= sender.counters.evictions.value() != sender.evictions_seen;
+        }
+        evicted
+    }
+}
+
+/// When a counter last moved.
+#[derive(Default)]
+pub(super) struct Movement {
+    value: u64,
+    at: Option<Instant>,
+}
+
+impl Movement {
+    fn note(&mut self, value: u64, now: Instant) {
+        if value != self.value {
+            self.value = value;
+            self.at = Some(now);
+        }
+    }
+
+    /// Whether it moved lately, for grains that come `period` apart.
+    pub(super) fn is_recent(&self, period: Duration) -> bool {
+        self.at.is_some_and(|at| at.elapsed() < SILENCE.max(period * 3))
+    }
+}
+
+/// A receiver.
+pub(super) struct ReceiverEntry {
+    pub(super) spec: ReceiverSpec,
+    pub(super) key: ReceiverKey,
+    pub(super) worker: WorkerIndex,
+    pub(super) counters: Arc<ReceiverCounters>,
+    pub(super) packets: Movement,
+    pub(super) warning: Option<String>,
+}
+
+impl ReceiverEntry {
+    pub(super) fn new(
+        spec: ReceiverSpec,
+        key: ReceiverKey,
+        worker: WorkerIndex,
+        counters: Arc<ReceiverCounters>,
+        warning: Option<String>,
+    ) -> Self {
+        Self { spec, key, worker, counters, packets: Movement::default(), warning }
+    }
+}
+
+/// A sender.
+pub(super) struct SenderEntry {
+    pub(super) spec: SenderSpec,
+    pub(super) key: SenderKey,
+    pub(super) worker: WorkerIndex,
+    pub(super) ssrc: Ssrc,
+    pub(super) counters: Arc<SenderCounters>,
+    pub(super) packets: Movement,
+    pub(super) connection: Option<Connection>,
+    pub(super) sdp: Option<String>,
+    pub(super) trouble: Option<String>,
+    /// The flow and epoch that cannot be sent, however often it is tried.
+    pub(super) refused: Option<(Name, u128)>,
+    pub(super) evictions_seen: u64,
+}
+
+impl SenderEntry {
+    pub(super) fn new(
+        spec: SenderSpec,
+        key: SenderKey,
+        worker: WorkerIndex,
+        ssrc: Ssrc,
+        counters: Arc<SenderCounters>,
+    ) -> Self {
+        Self {
+            spec,
+            key,
+            worker,
+            ssrc,
+            counters,
+            packets: Movement::default(),
+            connection: None,
+            sdp: None,
+            trouble: None,
+            refused: None,
+            evictions_seen: 0,
+        }
+    }
+}
+
+/// One ring that a sender reads.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    pub(super) flow: Name,
+    pub(super) epoch: u128,
+    pub(super) format: VideoFormat,
+}
+
+impl Connection {
+    pub(super) fn to(flow: &FlowSnapshot) -> Self {
+        Self { flow: flow.name.clone(), epoch: flow.epoch, format: flow.format }
+    }
+
+    /// What tells one ring from another.
+    pub(super) fn key(&self) -> (Name, u128) {
+        (self.flow.clone(), self.epoch)
+    }
+}

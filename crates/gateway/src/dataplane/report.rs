@@ -1,0 +1,157 @@
+//! STATUS, derived from counters and snapshots at the moment of asking.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use control::{
+    ConsumerStatus, CrosspointTable, FlowProducer, FlowStatus, NodeStatus, ReceiverStatus, SenderState, SenderStatus,
+    Signal, WorkerStatus,
+};
+use media::{Clock, GrainIndex, Rate};
+use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapshot};
+
+use super::Parts;
+use super::entries::{ReceiverEntry, SenderEntry};
+use crate::pool::WorkerThread;
+
+/// Values that the counters carry along and that are no counts.
+const NO_COUNTS: [&str; 2] = ["last_grain", "is_async"];
+
+fn counts(values: Vec<(&'static str, u64)>) -> Vec<(&'static str, u64)> {
+    values.into_iter().filter(|(name, _)| !NO_COUNTS.contains(name)).collect()
+}
+
+fn period(rate: Rate) -> Duration {
+    Duration::from_nanos(rate.period_nanos().unsigned_abs())
+}
+
+/// A receiver as it is now.
+pub(super) fn receiver(entry: &ReceiverEntry) -> ReceiverStatus {
+    let counters = &entry.counters;
+    let is_recent = entry.packets.is_recent(period(entry.spec.sdp.format.rate()));
+    let signal = match (is_recent, counters.is_async.value()) {
+        (false, _) => Signal::None,
+        (true, 0) => Signal::Locked,
+        (true, _) => Signal::Async,
+    };
+    let last_grain = (counters.grains_opened.value() > 0).then(|| GrainIndex(counters.last_grain.value()));
+    ReceiverStatus { name: entry.spec.name.clone(), signal, last_grain, counters: counts(counters.values()) }
+}
+
+/// A sender as it is now.
+pub(super) fn sender(entry: &SenderEntry, table: &CrosspointTable) -> SenderStatus {
+    let counters = &entry.counters;
+    let is_recent = |rate: Rate| entry.packets.is_recent(period(rate));
+    let state = match (table.source(&entry.spec.name), &entry.trouble, &entry.connection) {
+        (None, ..) => SenderState::Idle,
+        (Some(_), Some(trouble), _) => SenderState::Refused { trouble: trouble.clone() },
+        (Some(_), None, Some(connection)) if is_recent(connection.format.rate()) => SenderState::Sending,
+        _ => SenderState::Waiting,
+    };
+    let last_grain = (counters.grains_sent.value() > 0).then(|| GrainIndex(counters.last_grain.value()));
+    SenderStatus {
+        name: entry.spec.name.clone(),
+        state,
+        sdp: entry.sdp.clone(),
+        last_grain,
+        counters: counts(counters.values()),
+    }
+}
+
+/// A flow as the broker has it.
+pub(super) fn flow(flow: &FlowSnapshot) -> FlowStatus {
+    let producer = match flow.origin {
+        FlowOrigin::Gateway => FlowProducer::Gateway,
+        FlowOrigin::Pod { uid, pid } => FlowProducer::Pod { uid, pid: pid.unwrap_or(0) },
+    };
+    let counters = flow.counters.as_ref().map_or_else(Vec::new, |counters| {
+        let slots = counters.slot_accounts();
+        vec![
+            ("grains_opened", counters.opened()),
+            ("grains_committed", counters.committed()),
+            ("grains_cancelled", counters.cancelled()),
+            ("grains_no_slot", counters.no_slot()),
+            ("consumers_evicted", counters.evicted()),
+            ("lines_lost", counters.lines_lost()),
+            ("slots_free", u64::from(slots.free)),
+            ("slots_open", u64::from(slots.open)),
+            ("slots_done", u64::from(slots.done)),
+            ("slots_leased", u64::from(slots.leased)),
+            ("slots_quarantined", u64::from(slots.quarantined)),
+        ]
+    });
+    FlowStatus {
+        name: flow.name.clone(),
+        id: flow.id,
+        format: flow.format,
+        producer,
+        epoch: flow.epoch,
+        slots: flow.slots,
+        pages: flow.pages.to_string(),
+        last_grain: flow.newest,
+        consumers: flow.consumers.iter().map(consumer).collect(),
+        counters,
+    }
+}
+
+fn consumer(consumer: &ConsumerSnapshot) -> ConsumerStatus {
+    ConsumerStatus {
+        uid: consumer.uid.unwrap_or(0),
+        pid: consumer.pid.unwrap_or(0),
+        class: match consumer.class {
+            ConsumerClass::Leased { k, .. } => control::ConsumerClass::Leased { k },
+            ConsumerClass::Lossy => control::ConsumerClass::Lossy,
+        },
+        state: match consumer.state {
+            ConsumerState::Joining => "joining",
+            ConsumerState::Live { .. } => "live",
+            ConsumerState::Evicted { .. } => "evicted",
+            ConsumerState::Leaving => "leaving",
+        },
+        lag_grains: consumer.lag.unwrap_or(0),
+    }
+}
+
+/// The node as a whole.
+pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -> NodeStatus {
+    let clock_locked = parts.clock.is_locked();
+    if !clock_locked {
+        warnings.push(
+            "the kernel's TAI offset is 0: the clock is unlocked and every stream counts as async; let PTP set it \
+             (phc2sys -w, or ptp4l with time stamping)"
+                .to_owned(),
+        );
+    }
+    if parts.pool.has_failed() {
+        warnings.push("a worker has ended: restart flypackd, and report what its log says".to_owned());
+    }
+    NodeStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_s: started.elapsed().as_secs(),
+        clock_locked,
+        tai_offset_s: i32::try_from(parts.clock.tai_offset_seconds()).unwrap_or(0),
+        pages: pages(parts),
+        workers: parts.pool.workers().iter().enumerate().map(|(index, thread)| worker(index, thread)).collect(),
+        warnings,
+        broker_socket: parts.broker_socket.clone(),
+    }
+}
+
+/// What backs the rings: of the flows there are, or the policy where there is none.
+fn pages(parts: &Parts) -> String {
+    let mut kinds: Vec<_> = parts.broker.flows().iter().map(|flow| flow.pages.to_string()).collect();
+    kinds.sort();
+    kinds.dedup();
+    if kinds.is_empty() { parts.page_policy.clone() } else { kinds.join(" and ") }
+}
+
+fn worker(index: usize, thread: &WorkerThread) -> WorkerStatus {
+    let count = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed) as u32;
+    WorkerStatus {
+        name: format!("worker-{index}"),
+        core: thread.core.map(|core| core.0 as u32),
+        receivers: count(&thread.receivers),
+        senders: count(&thread.senders),
+        counters: counts(thread.counters.values()),
+    }
+}

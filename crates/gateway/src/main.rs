@@ -1,0 +1,29 @@
+//! `flypackd --config flypackd.toml`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// The gateway: frames between packets and pods. One per node.
+#[derive(Parser)]
+#[command(name = "flypackd", version)]
+struct Arguments {
+    /// The configuration; deploy/flypackd.toml is a commented sample.
+    #[arg(long, default_value = "/etc/flypack/flypackd.toml")]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("FLYPACK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match gateway::daemon::run(&arguments.config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flypackd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

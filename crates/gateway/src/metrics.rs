@@ -1,0 +1,125 @@
+//! `/metrics` in OpenMetrics text: every counter of status, by name and reason.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use control::Dataplane;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::dataplane::Gateway;
+
+/// The OpenMetrics content type.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves `/metrics` on `listener` until `shutdown` ends.
+///
+/// # Errors
+/// What the server failed with.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    gateway: Gateway,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(GatewayCollector(gateway)));
+    let registry = Arc::new(registry);
+    let metrics = move || async move {
+        let mut text = String::new();
+        match encode(&mut text, &registry) {
+            Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+            Err(error) => (axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        }
+    };
+    axum::serve(listener, Router::new().route("/metrics", get(metrics))).with_graceful_shutdown(shutdown).await
+}
+
+/// Binds the address of `/metrics`.
+///
+/// # Errors
+/// What the system says, with the address.
+pub fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Reads the data plane's status at each scrape.
+struct GatewayCollector(Gateway);
+
+impl fmt::Debug for GatewayCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GatewayCollector")
+    }
+}
+
+/// Values of one metric: a label's value and a number.
+type Series = Vec<(String, u64)>;
+
+impl Collector for GatewayCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let gateway = &self.0;
+        let node = gateway.node();
+        gauge(&mut encoder, "flypack_clock_locked", "1 while TAI follows PTP", u64::from(node.clock_locked))?;
+        gauge(&mut encoder, "flypack_uptime_seconds", "Seconds since the start", node.uptime_s)?;
+        let receivers = gateway.receivers();
+        let receivers = receivers.iter().map(|entry| (entry.name.to_string(), &entry.counters));
+        families(&mut encoder, "receiver", MetricType::Counter, by_counter(receivers))?;
+        let senders = gateway.senders();
+        let senders = senders.iter().map(|entry| (entry.name.to_string(), &entry.counters));
+        families(&mut encoder, "sender", MetricType::Counter, by_counter(senders))?;
+        let workers = node.workers.iter().map(|entry| (entry.name.clone(), &entry.counters));
+        families(&mut encoder, "worker", MetricType::Counter, by_counter(workers))?;
+        let flows = gateway.flows();
+        let flow_counters = by_counter(flows.iter().map(|entry| (entry.name.to_string(), &entry.counters)));
+        let (slots, counts) = flow_counters.into_iter().partition(|(name, _)| name.starts_with("slots_"));
+        families(&mut encoder, "flow", MetricType::Counter, counts)?;
+        families(&mut encoder, "flow", MetricType::Gauge, slots)
+    }
+}
+
+/// Turns "object → counters" into "counter → objects".
+fn by_counter<'a>(objects: impl Iterator<Item = (String, &'a control::Counters)>) -> BTreeMap<&'static str, Series> {
+    let mut by_counter: BTreeMap<&'static str, Series> = BTreeMap::new();
+    for (object, counters) in objects {
+        for (name, value) in counters {
+            by_counter.entry(name).or_default().push((object.clone(), *value));
+        }
+    }
+    by_counter
+}
+
+/// Encodes each metric of `kind` with all objects that have it.
+fn families(
+    encoder: &mut DescriptorEncoder,
+    kind: &str,
+    metric: MetricType,
+    by_counter: BTreeMap<&'static str, Series>,
+) -> Result<(), fmt::Error> {
+    for (name, series) in by_counter {
+        let (full, help) = (format!("flypack_{kind}_{name}"), format!("{} of a {kind}", name.replace('_', " ")));
+        let mut family = encoder.encode_descriptor(&full, &help, None, metric)?;
+        for (object, value) in series {
+            let labels = [(kind, object.as_str())];
+            let mut value_encoder = family.encode_family(&labels)?;
+            match metric {
+                MetricType::Gauge => value_encoder.encode_gauge(&value)?,
+                _ => value_encoder.encode_counter::<NoLabelSet, u64, f64>(&value, None)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+}

@@ -1,0 +1,207 @@
+//! The worker threads, and the conversation with them.
+//!
+//! One conversation at a time per worker: a command, then its report. What a report brings back is dropped
+//! here, never on the worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use netio::{KernelRx, KernelTx, KernelTxConfig};
+use shm::GrainLease;
+use worker::{Command, Core, IdlePolicy, Mailbox, Report, Worker, WorkerCounters};
+
+use crate::clock::TaiClock;
+
+/// Receive queues of this build.
+pub type Rx = KernelRx<TaiClock>;
+/// Transmit queues of this build.
+pub type Tx = KernelTx<GrainLease>;
+
+/// How long a worker may take to answer. A switch waits for a grain to end.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Between two looks for an answer.
+const LOOK: Duration = Duration::from_micros(200);
+
+/// Which worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerIndex(pub usize);
+
+/// A worker did not answer, or is gone.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("worker-{} did not answer within {} s; if this lasts, restart flypackd", .0.0, ANSWER.as_secs())]
+pub struct NoAnswer(pub WorkerIndex);
+
+/// Why no worker could be started.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// A core that this process may not use.
+    #[error("workers.cores names core {core}, which this process may not use; it may use {usable:?}")]
+    Core {
+        /// The core asked for.
+        core: usize,
+        /// Those that would work.
+        usable: Vec<usize>,
+    },
+    /// The system gave no thread.
+    #[error("a worker's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A worker as the gateway sees it.
+pub struct WorkerThread {
+    /// Its core; `None` when it floats.
+    pub core: Option<Core>,
+    /// Its own counters.
+    pub counters: Arc<WorkerCounters>,
+    /// Receivers that it serves.
+    pub receivers: AtomicUsize,
+    /// Senders that it serves.
+    pub senders: AtomicUsize,
+    mailbox: Arc<Mailbox<Rx, Tx>>,
+    /// Answers that came too late for their question and are still owed.
+    owed: Mutex<usize>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// All workers.
+pub struct Pool {
+    workers: Vec<WorkerThread>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Pool {
+    /// Starts one pinned worker per core, or one that floats.
+    ///
+    /// # Errors
+    /// [`PoolError`]; workers started so far are stopped.
+    pub fn start(
+        cores: &[usize],
+        policy: IdlePolicy,
+        tx_config: &KernelTxConfig,
+        clock: &TaiClock,
+    ) -> Result<Self, PoolError> {
+        let usable = worker::run::usable_cores();
+        if let Some(&core) = cores.iter().find(|core| !usable.contains(core)) {
+            return Err(PoolError::Core { core, usable });
+        }
+        let wanted: Vec<Option<Core>> =
+            if cores.is_empty() { vec![None] } else { cores.iter().map(|core| Some(Core(*core))).collect() };
+        let mut pool = Self { workers: Vec::new(), stop: Arc::default() };
+        for (index, core) in wanted.into_iter().enumerate() {
+            let worker = pool.spawn(index, core, policy, tx_config, clock)?;
+            pool.workers.push(worker);
+        }
+        Ok(pool)
+    }
+
+    fn spawn(
+        &self,
+        index: usize,
+        core: Option<Core>,
+        policy: IdlePolicy,
+        tx_config: &KernelTxConfig,
+        clock: &TaiClock,
+    ) -> Result<WorkerThread, PoolError> {
+        let mailbox = Mailbox::new();
+        let tx = Tx::new(*tx_config);
+        let mut worker = Worker::<Rx, Tx, TaiClock>::new(clock.clone(), tx, Arc::clone(&mailbox));
+        let counters = worker.counters();
+        let stop = Arc::clone(&self.stop);
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            if let Some(core) = core
+                && let Err(usable) = worker::run::pin(core)
+            {
+                tracing::warn!("worker-{index} could not be pinned to core {}; usable: {usable:?}", core.0);
+            }
+            worker::run(&mut worker, policy, &stop);
+        })?;
+        Ok(WorkerThread {
+            core,
+            counters,
+            receivers: AtomicUsize::new(0),
+            senders: AtomicUsize::new(0),
+            mailbox,
+            owed: Mutex::new(0),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The workers in order.
+    #[must_use]
+    pub fn workers(&self) -> &[WorkerThread] {
+        &self.workers
+    }
+
+    /// The worker that serves the fewest.
+    #[must_use]
+    pub fn least_loaded(&self) -> WorkerIndex {
+        let load = |worker: &WorkerThread| {
+            worker.receivers.load(Ordering::Relaxed) + worker.senders.load(Ordering::Relaxed)
+        };
+        let least = self.workers.iter().enumerate().min_by_key(|(_, worker)| load(worker));
+        WorkerIndex(least.map_or(0, |(index, _)| index))
+    }
+
+    /// Sends a command and waits for its report.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]; the command's parts are then dropped when the late report is found.
+    pub fn ask(&self, index: WorkerIndex, command: Command<Rx, Tx>) -> Result<Report<Rx, Tx>, NoAnswer> {
+        let worker = self.workers.get(index.0).ok_or(NoAnswer(index))?;
+        let mut owed = worker.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + ANSWER;
+        while *owed > 0 {
+            worker.wait(until).ok_or(NoAnswer(index))?;
+            *owed -= 1;
+        }
+        worker.mailbox.send(command).map_err(|_| NoAnswer(index))?;
+        worker.wait(until).ok_or_else(|| {
+            *owed += 1;
+            NoAnswer(index)
+        })
+    }
+
+    /// Stops all workers and waits for them.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for worker in &self.workers {
+            let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if thread.is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!("a worker panicked; please report the message above");
+            }
+        }
+    }
+
+    /// Whether any worker's thread has ended although nobody stopped it.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let ended = |worker: &WorkerThread| {
+            worker.thread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(JoinHandle::is_finished)
+        };
+        !self.stop.load(Ordering::Relaxed) && self.workers.iter().any(ended)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl WorkerThread {
+    fn wait(&self, until: Instant) -> Option<Report<Rx, Tx>> {
+        loop {
+            if let Some(report) = self.mailbox.report() {
+                return Some(report);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}

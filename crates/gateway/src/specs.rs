@@ -1,0 +1,168 @@
+//! From the file's words to what control checks and the data plane builds.
+
+use std::net::{IpAddr, SocketAddr};
+
+use control::{ReceiverSpec, SenderSpec, SenderTiming};
+use media::{Name, PayloadType, Rate};
+use st2110::{PackingMode, ReadSchedule, UdpLimit, VideoSdp};
+
+use crate::config::{ConfigError, CrosspointConfig, ReceiverConfig, SenderConfig};
+
+/// A receiver of the file.
+///
+/// # Errors
+/// [`ConfigError::Value`] or [`ConfigError::Read`], naming the receiver's key.
+pub fn receiver(config: &ReceiverConfig) -> Result<ReceiverSpec, ConfigError> {
+    let name = name("receiver.name", &config.name)?;
+    let rate = match config.rate.as_str() {
+        "" => None,
+        text => Some(text.parse::<Rate>().map_err(|e| ConfigError::value(key(&name, "rate"), text, e.to_string()))?),
+    };
+    let text = sdp_text(config, &name)?;
+    let sdp = VideoSdp::parse(&text, rate)
+        .map_err(|error| ConfigError::value(key(&name, "sdp"), first_line(&text), error.to_string()))?;
+    for warning in &sdp.warnings {
+        tracing::warn!("receiver {name}: SDP: {warning}");
+    }
+    Ok(ReceiverSpec {
+        name,
+        sdp,
+        interface: optional(&config.interface),
+        slots: (config.slots != 0).then_some(config.slots),
+        reorder_packets: Some(config.reorder_packets),
+        grain_timeout_ms: (config.grain_timeout_ms != 0).then_some(config.grain_timeout_ms),
+        receive_buffer_octets: Some(config.receive_buffer_octets),
+    })
+}
+
+fn sdp_text(config: &ReceiverConfig, name: &Name) -> Result<String, ConfigError> {
+    match (&config.sdp, &config.sdp_text) {
+        (Some(path), None) => {
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })
+        }
+        (None, Some(text)) => Ok(text.clone()),
+        _ => Err(ConfigError::value(key(name, "sdp"), "", "give either sdp (a file) or sdp_text, one of the two")),
+    }
+}
+
+/// A sender of the file.
+///
+/// # Errors
+/// [`ConfigError::Value`], naming the sender's key.
+pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
+    let name = name("sender.name", &config.name)?;
+    let destination: SocketAddr = config.destination.parse().map_err(|_| {
+        ConfigError::value(key(&name, "destination"), &config.destination, "address:port, such as 239.1.1.1:5004")
+    })?;
+    let source = match optional(&config.source_address) {
+        None => None,
+        Some(text) => Some(SocketAddr::new(
+            text.parse::<IpAddr>()
+                .map_err(|_| ConfigError::value(key(&name, "source_address"), &text, "an address of this host"))?,
+            0,
+        )),
+    };
+    Ok(SenderSpec {
+        destination,
+        source,
+        interface: optional(&config.interface),
+        payload_type: PayloadType(config.payload_type),
+        packing: word(&name, "packing", &config.packing, &[("gpm", PackingMode::Gpm), ("bpm", PackingMode::Bpm)])?,
+        limit: match config.max_udp {
+            1460 => UdpLimit::Standard,
+            8960 => UdpLimit::Extended,
+            other => return Err(ConfigError::value(key(&name, "max_udp"), other, "1460 or 8960")),
+        },
+        timing: word(&name, "timing", &config.timing, &[("source", SenderTiming::Source), ("grid", SenderTiming::Grid)])?,
+        schedule: word(
+            &name,
+            "schedule",
+            &config.schedule,
+            &[("gapped", ReadSchedule::Gapped), ("linear", ReadSchedule::Linear)],
+        )?,
+        lateness_frames: config.lateness_frames,
+        dscp: config.dscp,
+        ttl: config.ttl,
+        name,
+    })
+}
+
+/// A crosspoint of the file: the sender's and the flow's name.
+///
+/// # Errors
+/// [`ConfigError::Value`], when one of them is no name.
+pub fn crosspoint(config: &CrosspointConfig) -> Result<(Name, Name), ConfigError> {
+    Ok((name("crosspoint.destination", &config.destination)?, name("crosspoint.source", &config.source)?))
+}
+
+fn name(key: &str, text: &str) -> Result<Name, ConfigError> {
+    text.parse().map_err(|error: media::NameError| ConfigError::value(key, text, error.to_string()))
+}
+
+fn key(name: &Name, key: &str) -> String {
+    format!("{name}: {key}")
+}
+
+fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}
+
+fn word<T: Copy>(name: &Name, which: &str, text: &str, words: &[(&str, T)]) -> Result<T, ConfigError> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        ConfigError::value(key(name, which), text, known.join(" or "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn sample() -> Config {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/flypackd.toml");
+        Config::load(&path).unwrap()
+    }
+
+    #[test]
+    fn the_sample_configuration_is_whole() {
+        let config = sample();
+        let receivers: Vec<_> = config.receivers.iter().map(|r| receiver(r).unwrap()).collect();
+        let senders: Vec<_> = config.senders.iter().map(|s| sender(s).unwrap()).collect();
+        assert_eq!(receivers[0].sdp.format.to_string(), "1920x1080p25 4:2:2 10 bit");
+        senders[0].check().unwrap();
+        receivers[0].check().unwrap();
+        let (destination, source) = crosspoint(&config.crosspoints[0]).unwrap();
+        assert_eq!((destination, source), (senders[0].name.clone(), receivers[0].name.clone()));
+    }
+
+    #[test]
+    fn the_samples_values_are_the_defaults() {
+        let config = sample();
+        let mut bare = config.senders[0].clone();
+        bare = toml::from_str(&format!("name = {:?}\ndestination = {:?}", bare.name, bare.destination)).unwrap();
+        assert_eq!(sender(&bare).unwrap(), sender(&config.senders[0]).unwrap());
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_the_right_ones() {
+        let mut config = sample().senders.remove(0);
+        config.timing = "whenever".to_owned();
+        let error = sender(&config).unwrap_err().to_string();
+        assert!(error.contains("out-1: timing") && error.contains("\"grid\""), "{error}");
+    }
+
+    #[test]
+    fn a_receiver_has_one_sdp() {
+        let mut config = sample().receivers.remove(0);
+        config.sdp_text = None;
+        assert!(receiver(&config).unwrap_err().to_string().contains("sdp_text"));
+    }
+}
