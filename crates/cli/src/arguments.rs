@@ -1,0 +1,349 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use control::Endpoint;
+use media::{Name, Rate};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done (also: stopped by SIGINT or SIGTERM); 1 refused or failed; 2 the command line makes no sense;
+3 no gateway answers; 4 the flow ended before the frames that were asked for.";
+
+/// Operates a Flypack gateway, and sends and receives frames as a pod.
+#[derive(Debug, Parser)]
+#[command(name = "flypack", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Arguments {
+    /// The gateway's control endpoint: unix:/path or http://host:port.
+    #[arg(long, global = true, env = "FLYPACK_ENDPOINT", default_value = Endpoint::DEFAULT)]
+    pub endpoint: Endpoint,
+    /// One JSON document on stdout instead of tables, and errors as JSON on stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The gateway at a glance: node, receivers, senders and crosspoints.
+    Status,
+    /// The flows of the node, and who reads them.
+    Flows,
+    /// All counters, by object.
+    Statistics {
+        /// Only objects of this name.
+        name: Option<String>,
+    },
+    /// Prints the SDP of what a sender sends.
+    Sdp {
+        /// The sender.
+        sender: Name,
+    },
+    /// Connects a sender to a flow, or to nothing.
+    Take(Take),
+    /// Lists, adds and deletes receivers.
+    Receivers {
+        /// What to do; listing if left out.
+        #[command(subcommand)]
+        action: Option<ReceiverAction>,
+    },
+    /// Lists, adds and deletes senders.
+    Senders {
+        /// What to do; listing if left out.
+        #[command(subcommand)]
+        action: Option<SenderAction>,
+    },
+    /// Puts frames from a file or from stdin into a flow, as a pod.
+    Send(Send),
+    /// Takes frames from a flow into files or to stdout, as a pod.
+    Recv(Recv),
+    /// Looks at the machine: what a gateway needs here, and how to give it that.
+    Doctor(Doctor),
+}
+
+/// `take`.
+#[derive(Debug, Args)]
+pub struct Take {
+    /// The sender.
+    pub destination: Name,
+    /// The flow: a receiver's or a pod's.
+    #[arg(required_unless_present = "clear", conflicts_with = "clear")]
+    pub source: Option<Name>,
+    /// Disconnect the sender.
+    #[arg(long)]
+    pub clear: bool,
+    /// Accept a flow that is not there yet; the sender begins when it comes.
+    #[arg(long = "await", conflicts_with = "clear")]
+    pub accept_absent: bool,
+}
+
+/// `receivers`.
+#[derive(Debug, Subcommand)]
+pub enum ReceiverAction {
+    /// Lists them.
+    List,
+    /// Begins to receive the stream of an SDP; its flow has the receiver's name.
+    Add(AddReceiver),
+    /// Stops receiving, and ends the flow.
+    Del {
+        /// The receiver.
+        name: Name,
+    },
+}
+
+/// `receivers add`.
+#[derive(Debug, Args)]
+pub struct AddReceiver {
+    /// Name of the receiver and of its flow.
+    pub name: Name,
+    /// The stream's SDP, a file or - for stdin.
+    #[arg(long)]
+    pub sdp: PathBuf,
+    /// The network interface; otherwise the kernel chooses.
+    #[arg(long)]
+    pub interface: Option<String>,
+    /// Slots of the ring, 4 to 1024; otherwise the gateway's default.
+    #[arg(long)]
+    pub slots: Option<u16>,
+    /// Packets of the next frame that may arrive while a frame is incomplete, at most 1024.
+    #[arg(long)]
+    pub reorder_packets: Option<u32>,
+    /// Milliseconds from a frame's first packet until its missing lines are lost.
+    #[arg(long)]
+    pub grain_timeout_ms: Option<u32>,
+    /// Octets of the socket's receive buffer; otherwise the gateway's default.
+    #[arg(long)]
+    pub receive_buffer_octets: Option<u32>,
+    /// Frames per second where the SDP does not say: 25, 30000/1001 or 29.97.
+    #[arg(long)]
+    pub default_rate: Option<Rate>,
+}
+
+/// `senders`.
+#[derive(Debug, Subcommand)]
+pub enum SenderAction {
+    /// Lists them.
+    List,
+    /// Makes a sender; `take` gives it a flow.
+    Add(AddSender),
+    /// Removes a sender with its crosspoint.
+    Del {
+        /// The sender.
+        name: Name,
+    },
+}
+
+/// `senders add`.
+#[derive(Debug, Args)]
+pub struct AddSender {
+    /// Name of the sender.
+    pub name: Name,
+    /// Where packets go: 239.1.1.1:5004 or [ff3e::1]:5004.
+    #[arg(long = "to")]
+    pub destination: SocketAddr,
+    /// Where packets come from: an address, perhaps with a port; otherwise the kernel chooses.
+    #[arg(long = "from")]
+    pub source_address: Option<String>,
+    /// The network interface; otherwise the kernel chooses.
+    #[arg(long)]
+    pub interface: Option<String>,
+    /// RTP payload type, 96 to 127.
+    #[arg(long, default_value_t = 96)]
+    pub payload_type: u8,
+    /// How rows are cut into packets.
+    #[arg(long, value_enum, default_value_t)]
+    pub packing: Packing,
+    /// The largest datagram: 1460 or 8960 octets.
+    #[arg(long, value_enum, default_value_t)]
+    pub limit: Limit,
+    /// When frames go: as the source gives them, or on the TAI grid.
+    #[arg(long, value_enum, default_value_t)]
+    pub timing: SenderTiming,
+    /// The shape of a frame on the wire.
+    #[arg(long, value_enum, default_value_t)]
+    pub schedule: Schedule,
+    /// Frame periods that a frame may be late before its rest is skipped, 1 to 10.
+    #[arg(long, default_value_t = 1)]
+    pub lateness_frames: u8,
+    /// Differentiated services code point, 0 to 63.
+    #[arg(long, default_value_t = 34)]
+    pub dscp: u8,
+    /// Hops, 1 to 255.
+    #[arg(long, default_value_t = 64)]
+    pub ttl: u8,
+}
+
+/// How rows are cut into packets.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Packing {
+    /// General packing mode.
+    #[default]
+    Gpm,
+    /// Block packing mode.
+    Bpm,
+}
+
+/// The largest datagram.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Limit {
+    /// 1460 octets.
+    #[default]
+    Standard,
+    /// 8960 octets.
+    Extended,
+}
+
+/// When frames go.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum SenderTiming {
+    /// As the source gives them.
+    #[default]
+    Source,
+    /// On the TAI grid, through a frame synchroniser.
+    Grid,
+}
+
+/// The shape of a frame on the wire.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Schedule {
+    /// Nothing in the vertical blanking.
+    #[default]
+    Gapped,
+    /// Spread over the whole frame.
+    Linear,
+}
+
+/// Where the broker of the rings is.
+#[derive(Debug, Args)]
+pub struct BrokerSocket {
+    /// The gateway's broker socket.
+    #[arg(long = "broker", env = "FLYPACK_BROKER", default_value = "/run/flypack/broker.sock")]
+    pub path: PathBuf,
+}
+
+/// `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The format of the frames, as an SDP file.
+    #[arg(long)]
+    pub sdp: PathBuf,
+    /// Frames as they are on the wire (pgroups, rows unpadded), or - for stdin.
+    #[arg(long)]
+    pub input: PathBuf,
+    /// Name of the flow; otherwise the SDP file's name without its ending.
+    #[arg(long)]
+    pub name: Option<Name>,
+    /// Frames per second, instead of the SDP's: 25, 30000/1001 or 29.97.
+    #[arg(long)]
+    pub rate: Option<Rate>,
+    /// Stop after this many frames.
+    #[arg(long)]
+    pub frames: Option<u64>,
+    /// Begin again at the end of the file.
+    #[arg(long = "loop")]
+    pub repeat: bool,
+    /// At the rate on the TAI grid, or as fast as the ring takes them.
+    #[arg(long, value_enum, default_value_t)]
+    pub timing: SendTiming,
+    /// Slots of the ring; otherwise as many as --hold asks for.
+    #[arg(long)]
+    pub slots: Option<u16>,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerSocket,
+}
+
+/// When `send` opens the next grain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SendTiming {
+    /// At its place on the TAI grid.
+    #[default]
+    Rate,
+    /// At once.
+    Fast,
+}
+
+/// `recv`.
+#[derive(Debug, Args)]
+pub struct Recv {
+    /// The flow.
+    pub flow: Name,
+    /// raw (FLOW.raw), png (FLOW.png), - (raw to stdout), or a file; with %d or %06d in its name, one file
+    /// per frame, numbered from 1.
+    #[arg(long)]
+    pub output: String,
+    /// What to write, where the output's name does not say.
+    #[arg(long, value_enum)]
+    pub format: Option<OutputFormat>,
+    /// Stop after this many frames; a single PNG without %d stops after one.
+    #[arg(long)]
+    pub frames: Option<u64>,
+    /// Grains to hold at most, for a writer of files that is slow at times.
+    #[arg(long, default_value_t = 2)]
+    pub hold: u16,
+    /// Go on with the newest grain each time instead of taking every one in order.
+    #[arg(long)]
+    pub newest: bool,
+    /// Hold nothing: grains may be overwritten while they are read, which is noticed and counted.
+    #[arg(long)]
+    pub lossy: bool,
+    /// Colours of the PNG.
+    #[arg(long, value_enum)]
+    pub matrix: Option<MatrixName>,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerSocket,
+}
+
+/// What `recv` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Frames as they are on the wire.
+    Raw,
+    /// RGB pictures of 8 bits.
+    Png,
+}
+
+/// The colour matrix of a PNG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MatrixName {
+    /// BT.601: standard definition, the default up to 576 rows.
+    Bt601,
+    /// BT.709: high definition, the default above.
+    Bt709,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Look at the files of this folder instead of the machine's.
+    #[arg(long, hide = true)]
+    pub root: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn take_needs_a_source_or_clear() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert!(parse("flypack take out cam").is_ok());
+        assert!(parse("flypack take out --clear").is_ok());
+        assert!(parse("flypack take out").is_err());
+        assert!(parse("flypack take out cam --clear").is_err());
+        assert!(parse("flypack take out ../cam").is_err());
+        assert!(parse("flypack status --endpoint /run/x").is_err());
+    }
+}

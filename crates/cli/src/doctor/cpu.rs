@@ -1,0 +1,59 @@
+//! The processors: isolated cores for the workers, full speed, a clock that is read without a system call.
+
+use super::Check;
+use super::machine::Machine;
+
+pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+    vec![isolated(machine), governor(machine), clocksource(machine)]
+}
+
+fn isolated(machine: &Machine) -> Check {
+    const NAME: &str = "isolated cores";
+    let online = machine.text("sys/devices/system/cpu/online").unwrap_or_default();
+    match machine.text("sys/devices/system/cpu/isolated") {
+        Some(list) if !list.is_empty() => Check::ok(NAME, format!("{list} of {online}")),
+        _ => Check::warn(
+            NAME,
+            format!("none of {}: the scheduler may interrupt a worker", if online.is_empty() { "?" } else { &online }),
+            "add isolcpus=LIST nohz_full=LIST rcu_nocbs=LIST to GRUB_CMDLINE_LINUX in /etc/default/grub, then \
+             update-grub && reboot; give LIST to the workers in flypackd.toml",
+        ),
+    }
+}
+
+fn governor(machine: &Machine) -> Check {
+    const NAME: &str = "governor";
+    let folder = "sys/devices/system/cpu";
+    let cpus = machine.names(folder).into_iter().filter(|name| {
+        name.strip_prefix("cpu").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    });
+    let governors: Vec<String> =
+        cpus.filter_map(|cpu| machine.text(&format!("{folder}/{cpu}/cpufreq/scaling_governor"))).collect();
+    let slow = governors.iter().filter(|governor| *governor != "performance").count();
+    match governors.first() {
+        None => Check::ok(NAME, "no frequency scaling here"),
+        Some(_) if slow == 0 => Check::ok(NAME, "performance on every core"),
+        Some(_) => {
+            let other = governors.iter().find(|governor| *governor != "performance").cloned().unwrap_or_default();
+            let found = format!("{slow} of {} cores are not on performance ({other})", governors.len());
+            Check::warn(NAME, found, "cpupower frequency-set -g performance (apt-get install linux-cpupower)")
+        }
+    }
+}
+
+/// The clocks that Linux reads from user space without entering the kernel.
+fn clocksource(machine: &Machine) -> Check {
+    const NAME: &str = "clocksource";
+    let folder = "sys/devices/system/clocksource/clocksource0";
+    match machine.text(&format!("{folder}/current_clocksource")).as_deref() {
+        Some(fast @ ("tsc" | "kvm-clock" | "hyperv_clocksource_tsc_page" | "arch_sys_counter")) => {
+            Check::ok(NAME, fast)
+        }
+        Some(slow) => Check::warn(
+            NAME,
+            format!("{slow}: each reading of the time is a system call"),
+            format!("echo tsc > /{folder}/current_clocksource (or add tsc=reliable to the kernel's command line)"),
+        ),
+        None => Check::warn(NAME, "unknown: no /sys", "mount -t sysfs sysfs /sys"),
+    }
+}

@@ -1,0 +1,276 @@
+//! What the commands print: the JSON shapes (an interface: fields are added, never changed) and tables.
+//!
+//! Absent values are `null`. Rates are texts ("25", "30000/1001"), addresses "host:port". Shapes by command:
+//!
+//! | command | document |
+//! |---|---|
+//! | `status` | [`StatusView`] |
+//! | `flows` | [`FlowsView`] |
+//! | `statistics` | [`StatisticsView`] |
+//! | `sdp` | [`SdpView`] |
+//! | `take` | [`TakenView`] |
+//! | `receivers` | [`ReceiversView`]; `add`: [`ReceiverMadeView`]; `del`: [`DeletedView`] |
+//! | `senders` | [`SendersView`]; `add`: [`SenderMadeView`]; `del`: [`DeletedView`] |
+//! | `send`, `recv` | [`crate::send::Summary`], [`crate::recv::Summary`] |
+//! | `doctor` | [`crate::doctor::Report`] |
+//!
+//! An error is `{"error": {"code": "not_found", "message": "…"}}` on stderr; notes and progress there are
+//! `{"note": "…"}` and `{"progress": {…}}`, one document a line.
+
+use std::collections::BTreeMap;
+
+use control::v1;
+use serde::Serialize;
+
+mod flow;
+mod receiver;
+mod sender;
+
+pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
+pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};
+pub use sender::{SenderMadeView, SenderView, SendersView};
+
+use crate::table::Table;
+
+/// A picture format.
+#[derive(Debug, Serialize)]
+pub struct FormatView {
+    /// Pixels.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// "YCbCr-4:2:2".
+    pub sampling: String,
+    /// 8 or 10.
+    pub depth_bits: u32,
+    /// Frames per second, "25" or "30000/1001".
+    pub rate: String,
+}
+
+impl From<v1::VideoFormat> for FormatView {
+    fn from(format: v1::VideoFormat) -> Self {
+        let rate = match format.rate.unwrap_or_default() {
+            v1::Rate { num, den: 1 } => num.to_string(),
+            v1::Rate { num, den } => format!("{num}/{den}"),
+        };
+        let v1::VideoFormat { width, height, sampling, depth_bits, .. } = format;
+        Self { width, height, sampling, depth_bits, rate }
+    }
+}
+
+impl FormatView {
+    /// "1920x1080p25 YCbCr-4:2:2 10 bit".
+    pub(crate) fn text(&self) -> String {
+        let Self { width, height, sampling, depth_bits, rate } = self;
+        format!("{width}x{height}p{rate} {sampling} {depth_bits} bit")
+    }
+}
+
+/// The node.
+#[derive(Debug, Serialize)]
+pub struct NodeView {
+    /// Version of the gateway.
+    pub version: String,
+    /// Seconds since its start.
+    pub uptime_s: u64,
+    /// Whether TAI is trustworthy.
+    pub clock_locked: bool,
+    /// TAI − UTC of the kernel, seconds.
+    pub tai_offset_s: i32,
+    /// Memory of the rings.
+    pub pages: String,
+    /// The threads that move packets.
+    pub workers: Vec<WorkerView>,
+    /// What to see to.
+    pub warnings: Vec<String>,
+    /// The socket at which pods join.
+    pub broker_socket: String,
+}
+
+/// A thread that moves packets.
+#[derive(Debug, Serialize)]
+pub struct WorkerView {
+    /// Its name.
+    pub name: String,
+    /// The core it is pinned to.
+    pub core: Option<u32>,
+    /// Receivers that it serves.
+    pub receivers: u32,
+    /// Senders that it serves.
+    pub senders: u32,
+}
+
+impl From<v1::Node> for NodeView {
+    fn from(node: v1::Node) -> Self {
+        let worker = |worker: v1::Worker| {
+            let v1::Worker { name, core, receivers, senders } = worker;
+            WorkerView { name, core, receivers, senders }
+        };
+        Self {
+            version: node.version,
+            uptime_s: node.uptime_s,
+            clock_locked: node.clock_locked,
+            tai_offset_s: node.tai_offset_s,
+            pages: node.pages,
+            workers: node.workers.into_iter().map(worker).collect(),
+            warnings: node.warnings,
+            broker_socket: node.broker_socket,
+        }
+    }
+}
+
+impl NodeView {
+    fn text(&self) -> String {
+        let clock = if self.clock_locked { "locked" } else { "UNLOCKED, every stream is async" };
+        let worker = |worker: &WorkerView| {
+            let core = worker.core.map_or("no core of its own".to_owned(), |core| format!("core {core}"));
+            format!("worker   {} on {core}: {} receivers, {} senders\n", worker.name, worker.receivers, worker.senders)
+        };
+        let mut text = format!(
+            "gateway  {}, up {} s\nclock    {clock} (TAI − UTC = {} s)\npages    {}\nbroker   {}\n",
+            self.version, self.uptime_s, self.tai_offset_s, self.pages, self.broker_socket
+        );
+        text.extend(self.workers.iter().map(worker));
+        text.extend(self.warnings.iter().map(|warning| format!("warning  {warning}\n")));
+        text
+    }
+}
+
+/// One crosspoint.
+#[derive(Debug, Serialize)]
+pub struct CrosspointView {
+    /// A sender.
+    pub destination: String,
+    /// A flow.
+    pub source: String,
+    /// Whether the flow is there now.
+    pub source_present: bool,
+}
+
+/// `status`.
+#[derive(Debug, Serialize)]
+pub struct StatusView {
+    /// The node.
+    pub node: NodeView,
+    /// The receivers, by name.
+    pub receivers: Vec<ReceiverView>,
+    /// The senders, by name.
+    pub senders: Vec<SenderView>,
+    /// The crosspoints, by destination.
+    pub crosspoints: Vec<CrosspointView>,
+    /// Version of the crosspoint table.
+    pub crosspoint_version: u64,
+}
+
+impl From<v1::Crosspoint> for CrosspointView {
+    fn from(crosspoint: v1::Crosspoint) -> Self {
+        let v1::Crosspoint { destination, source, source_present } = crosspoint;
+        Self { destination, source, source_present }
+    }
+}
+
+impl StatusView {
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.node.text();
+        for part in [receiver::text(&self.receivers), sender::text(&self.senders)] {
+            text.push('\n');
+            text.push_str(&part);
+        }
+        let waits = self.crosspoints.iter().filter(|crosspoint| !crosspoint.source_present);
+        text.extend(waits.map(|c| format!("\n{} waits for flow {}, which is not there\n", c.destination, c.source)));
+        text
+    }
+}
+
+/// `sdp`.
+#[derive(Debug, Serialize)]
+pub struct SdpView {
+    /// The sender.
+    pub sender: String,
+    /// What it sends.
+    pub sdp: String,
+}
+
+/// `take`.
+#[derive(Debug, Serialize)]
+pub struct TakenView {
+    /// The sender.
+    pub destination: String,
+    /// Its flow now.
+    pub source: Option<String>,
+    /// Its flow before.
+    pub previous_source: Option<String>,
+    /// Version of the table with the change.
+    pub version: u64,
+}
+
+impl TakenView {
+    pub(crate) fn text(&self) -> String {
+        let name = |source: &Option<String>| source.clone().unwrap_or("nothing".into());
+        format!("{}: {} (was {})\n", self.destination, name(&self.source), name(&self.previous_source))
+    }
+}
+
+/// `receivers del`, `senders del`.
+#[derive(Debug, Serialize)]
+pub struct DeletedView {
+    /// The name that is gone.
+    pub deleted: String,
+}
+
+/// `statistics`.
+#[derive(Debug, Serialize)]
+pub struct StatisticsView {
+    /// By kind, then by name.
+    pub statistics: Vec<ObjectStatisticsView>,
+}
+
+/// The counters of one object.
+#[derive(Debug, Serialize)]
+pub struct ObjectStatisticsView {
+    /// "receiver", "sender", "flow" or "worker".
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// By name, which ends in the unit.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl From<v1::Statistics> for ObjectStatisticsView {
+    fn from(statistics: v1::Statistics) -> Self {
+        let kind = match statistics.kind() {
+            v1::StatisticsKind::Receiver => "receiver",
+            v1::StatisticsKind::Sender => "sender",
+            v1::StatisticsKind::Flow => "flow",
+            v1::StatisticsKind::Worker => "worker",
+            v1::StatisticsKind::Unspecified => "unknown",
+        };
+        let counters = statistics.counters.into_iter().map(|counter| (counter.name, counter.value)).collect();
+        Self { kind, name: statistics.name, counters }
+    }
+}
+
+impl StatisticsView {
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new(&["OBJECT", "NAME", "COUNTER", "VALUE"]);
+        for of in &self.statistics {
+            for (counter, value) in &of.counters {
+                table.row([of.kind.to_owned(), of.name.clone(), counter.clone(), value.to_string()]);
+            }
+        }
+        table.render()
+    }
+}
+
+/// Empty texts of the API are absent values.
+fn present(text: String) -> Option<String> {
+    if text.is_empty() { None } else { Some(text) }
+}
+
+fn scope(scope: v1::Scope) -> &'static str {
+    match scope {
+        v1::Scope::File => "file",
+        v1::Scope::Operator => "operator",
+        v1::Scope::Unspecified => "unknown",
+    }
+}

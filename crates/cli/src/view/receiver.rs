@@ -1,0 +1,97 @@
+//! Receivers as printed.
+
+use control::v1;
+use serde::Serialize;
+
+use super::{FormatView, present, scope};
+use crate::table::Table;
+
+/// A receiver.
+#[derive(Debug, Serialize)]
+pub struct ReceiverView {
+    /// Also the name of its flow.
+    pub name: String,
+    /// "file" or "operator".
+    pub scope: &'static str,
+    /// Where packets come to.
+    pub destination: String,
+    /// The network interface.
+    pub interface: Option<String>,
+    /// Its pictures.
+    pub format: FormatView,
+    /// "none", "async" or "locked".
+    pub signal: &'static str,
+    /// The grain that was begun last.
+    pub last_grain_index: Option<u64>,
+    /// The SDP as understood.
+    pub sdp: String,
+    /// What was odd in it.
+    pub sdp_warnings: Vec<String>,
+}
+
+/// `receivers`.
+#[derive(Debug, Serialize)]
+pub struct ReceiversView {
+    /// By name.
+    pub receivers: Vec<ReceiverView>,
+}
+
+/// `receivers add`.
+#[derive(Debug, Serialize)]
+pub struct ReceiverMadeView {
+    /// What was made.
+    pub receiver: ReceiverView,
+}
+
+impl From<v1::Receiver> for ReceiverView {
+    fn from(receiver: v1::Receiver) -> Self {
+        let signal = match receiver.signal() {
+            v1::Signal::Locked => "locked",
+            v1::Signal::Async => "async",
+            v1::Signal::None | v1::Signal::Unspecified => "none",
+        };
+        Self {
+            scope: scope(receiver.scope()),
+            name: receiver.name,
+            destination: receiver.destination,
+            interface: present(receiver.interface),
+            format: receiver.format.unwrap_or_default().into(),
+            signal,
+            last_grain_index: receiver.last_grain_index,
+            sdp: receiver.sdp,
+            sdp_warnings: receiver.sdp_warnings,
+        }
+    }
+}
+
+/// The table of `receivers`, and what was odd.
+pub(crate) fn text(receivers: &[ReceiverView]) -> String {
+    let mut table = Table::new(&["RECEIVER", "SCOPE", "FROM", "FORMAT", "SIGNAL", "GRAIN"]);
+    for receiver in receivers {
+        table.row([
+            receiver.name.clone(),
+            receiver.scope.to_owned(),
+            receiver.destination.clone(),
+            receiver.format.text(),
+            receiver.signal.to_owned(),
+            receiver.last_grain_index.map(|index| index.to_string()).unwrap_or_default(),
+        ]);
+    }
+    if table.is_empty() {
+        return "no receivers; add one with `flypack receivers add NAME --sdp FILE`\n".to_owned();
+    }
+    let warnings = receivers.iter().flat_map(|r| r.sdp_warnings.iter().map(|w| format!("{}: {w}\n", r.name)));
+    table.render() + &warnings.collect::<String>()
+}
+
+impl ReceiversView {
+    pub(crate) fn text(&self) -> String {
+        text(&self.receivers)
+    }
+}
+
+impl ReceiverMadeView {
+    pub(crate) fn text(&self) -> String {
+        text(std::slice::from_ref(&self.receiver))
+    }
+}

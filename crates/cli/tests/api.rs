@@ -1,0 +1,227 @@
+//! The commands over the API, by running `flypack` against a server in this process.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use control::recording::RecordingDataplane;
+use control::{Controller, Endpoint, Listener, Scope, SenderSpec};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+const SDP: &str = include_str!("../../control/tests/camera.sdp");
+
+struct Gateway {
+    folder: tempfile::TempDir,
+    endpoint: Endpoint,
+    controller: Arc<Controller<RecordingDataplane>>,
+    _runtime: Runtime,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Endpoint::Unix(folder.path().join("control.sock"));
+        let listener = Listener::bind(&endpoint, 0o600).unwrap();
+        let controller = Arc::new(Controller::new(RecordingDataplane::default()));
+        let runtime = Runtime::new().unwrap();
+        runtime.spawn(control::serve(Arc::clone(&controller), listener, std::future::pending()));
+        std::fs::write(folder.path().join("camera.sdp"), SDP).unwrap();
+        Self { folder, endpoint, controller, _runtime: runtime }
+    }
+
+    fn sdp(&self) -> PathBuf {
+        self.folder.path().join("camera.sdp")
+    }
+
+    fn flypack(&self, arguments: &str) -> Output {
+        let endpoint = self.endpoint.to_string();
+        flypack(&["--endpoint", &endpoint].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>())
+    }
+
+    /// The document that a command that must succeed prints.
+    fn json(&self, arguments: &str) -> Value {
+        let output = self.flypack(&format!("--json {arguments}"));
+        assert!(output.status.success(), "{arguments}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// With a receiver "cam" and a sender "out".
+    fn furnish(&self) {
+        self.json(&format!("receivers add cam --sdp {}", self.sdp().display()));
+        self.json("senders add out --to 239.1.1.2:5004");
+    }
+}
+
+fn flypack(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flypack"));
+    command.args(arguments).env_remove("FLYPACK_ENDPOINT").env_remove("FLYPACK_BROKER");
+    command.output().unwrap()
+}
+
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap()
+}
+
+#[test]
+fn a_stream_is_received_routed_and_sent() {
+    let gateway = Gateway::start();
+    let made = gateway.json(&format!("receivers add cam --sdp {} --slots 8", gateway.sdp().display()));
+    assert_eq!(made["receiver"]["name"], "cam");
+    assert_eq!(made["receiver"]["scope"], "operator");
+    let format = json!({ "width": 64, "height": 8, "sampling": "YCbCr-4:2:2", "depth_bits": 10, "rate": "25" });
+    assert_eq!(made["receiver"]["format"], format);
+
+    let made = gateway.json("senders add out --to 239.1.1.2:5004 --packing bpm --timing grid --ttl 7");
+    let sender = &made["sender"];
+    assert_eq!([&sender["packing"], &sender["timing"], &sender["state"]], ["bpm", "grid", "idle"]);
+    assert_eq!([&sender["ttl"], &sender["dscp"], &sender["payload_type"]], [7, 34, 96]);
+    assert_eq!(sender["source"], Value::Null);
+
+    let taken = gateway.json("take out cam");
+    let expected = json!({ "destination": "out", "source": "cam", "previous_source": null, "version": 1 });
+    assert_eq!(taken, expected);
+    let sdp = gateway.json("sdp out");
+    assert_eq!(sdp, json!({ "sender": "out", "sdp": "v=0\r\ns=cam\r\n" }));
+    assert_eq!(text(&gateway.flypack("sdp out").stdout), "v=0\r\ns=cam\r\n");
+
+    let status = gateway.json("status");
+    assert_eq!(status["node"]["workers"][0]["core"], 1);
+    assert_eq!(status["crosspoints"], json!([{ "destination": "out", "source": "cam", "source_present": true }]));
+    assert_eq!(status["senders"][0]["state"], "sending");
+
+    let cleared = gateway.json("take out --clear");
+    assert_eq!([&cleared["source"], &cleared["previous_source"]], [&Value::Null, &json!("cam")]);
+    assert_eq!(gateway.json("senders del out"), json!({ "deleted": "out" }));
+    assert_eq!(gateway.json("receivers del cam"), json!({ "deleted": "cam" }));
+    assert_eq!(gateway.json("flows"), json!({ "flows": [] }));
+}
+
+#[test]
+fn tables_show_the_same() {
+    let gateway = Gateway::start();
+    let output = gateway.flypack("status");
+    assert!(text(&output.stdout).contains("no receivers; add one with `flypack receivers add"));
+    gateway.furnish();
+    gateway.json("take out cam");
+    let output = gateway.flypack("status");
+    let shown = text(&output.stdout);
+    for part in ["UNLOCKED", "plain 4 KiB", "warning  no hugepages", "64x8p25 YCbCr-4:2:2 10 bit", "sending", "async"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let output = gateway.flypack("flows");
+    assert!(text(&output.stdout).lines().nth(1).unwrap().starts_with("cam   64x8p25"), "{}", text(&output.stdout));
+    let output = gateway.flypack("take out --clear");
+    assert_eq!(text(&output.stdout), "out: nothing (was cam)\n");
+    let output = gateway.flypack("receivers");
+    assert!(text(&output.stdout).contains("239.1.1.1:5004"));
+}
+
+#[test]
+fn statistics_are_by_object_and_name() {
+    let gateway = Gateway::start();
+    gateway.furnish();
+    let all = gateway.json("statistics");
+    assert_eq!(all["statistics"].as_array().unwrap().len(), 4);
+    let of = gateway.json("statistics out");
+    assert_eq!(of, json!({ "statistics": [{ "kind": "sender", "name": "out", "counters": { "packets": 500 } }] }));
+}
+
+#[test]
+fn refusals_go_to_stderr_with_a_code() {
+    let gateway = Gateway::start();
+    gateway.furnish();
+    let file_owned = SenderSpec::new("fixed".parse().unwrap(), "10.0.0.1:5004".parse().unwrap());
+    gateway.controller.add_sender(Scope::File, file_owned).unwrap();
+    let cases = [
+        ("take nowhere cam", "not_found", "there are: fixed, out"),
+        ("take out nothing", "not_found", "there are: cam"),
+        ("sdp nowhere", "not_found", "there are: fixed, out"),
+        ("sdp out", "no_sdp", "flypack take out FLOW"),
+        ("senders del fixed", "failed_precondition", "configuration file"),
+        ("senders add out --to 10.0.0.1:5004", "already_exists", "another name"),
+        ("senders add o2 --to 0.0.0.0:5004", "invalid_argument", "239.1.1.1:5004"),
+        ("receivers add c2 --sdp /nonexistent/x.sdp", "file", "/nonexistent/x.sdp"),
+    ];
+    for (arguments, code, part) in cases {
+        let output = gateway.flypack(&format!("--json {arguments}"));
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        assert!(output.stdout.is_empty(), "{arguments}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["code"], code, "{arguments}: {error}");
+        assert!(error["error"]["message"].as_str().unwrap().contains(part), "{arguments}: {error}");
+        let plain = gateway.flypack(arguments);
+        assert!(text(&plain.stderr).starts_with("flypack: "), "{arguments}");
+    }
+}
+
+#[test]
+fn a_flow_that_is_not_there_can_be_awaited() {
+    let gateway = Gateway::start();
+    gateway.furnish();
+    assert_eq!(gateway.json("take out pod --await")["version"], 1);
+    let status = gateway.flypack("status");
+    assert!(text(&status.stdout).contains("out waits for flow pod"));
+    let refused = gateway.flypack("sdp out");
+    assert!(text(&refused.stderr).is_empty(), "the recording data plane has an SDP for every source");
+}
+
+#[test]
+fn a_gateway_that_is_not_running_has_its_own_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = format!("unix:{}", folder.path().join("none.sock").display());
+    let output = flypack(&["--endpoint", &endpoint, "status"]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stderr);
+    assert!(said.contains("flypackd --config") && said.contains("--endpoint"), "{said}");
+}
+
+#[test]
+fn an_sdp_comes_from_stdin_too() {
+    let gateway = Gateway::start();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flypack"))
+        .args(["--endpoint", &gateway.endpoint.to_string(), "receivers", "add", "cam", "--sdp", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(SDP.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("239.1.1.1:5004"));
+}
+
+#[test]
+fn usage_errors_are_code_2_and_json_when_asked() {
+    let plain = flypack(&["take"]);
+    assert_eq!(plain.status.code(), Some(2));
+    assert!(text(&plain.stderr).contains("Usage:"));
+    let refused = flypack(&["--json", "take", "out"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "usage");
+    let help = flypack(&["--help"]);
+    assert!(help.status.success() && text(&help.stdout).contains("Exit codes: 0"));
+}
+
+#[test]
+fn the_doctor_fails_only_when_a_gateway_could_not_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let output = flypack(&["doctor", "--root", &root]);
+    assert_eq!(output.status.code(), Some(0), "warnings are no failure");
+    assert!(text(&output.stdout).contains("fix: "));
+    std::fs::create_dir_all(folder.path().join("proc/sys/kernel")).unwrap();
+    std::fs::write(folder.path().join("proc/sys/kernel/osrelease"), "4.19.0\n").unwrap();
+    let output = flypack(&["--json", "doctor", "--root", &root]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!([&report["worst"], &report["checks"][0]["level"]], ["fail", "fail"]);
+    assert_eq!(report["checks"][0]["name"], "kernel");
+    assert!(report["checks"][0]["fix"].is_string());
+    let here = flypack(&["--json", "doctor"]);
+    let report: Value = serde_json::from_slice(&here.stdout).unwrap();
+    assert!(report["checks"].as_array().unwrap().iter().any(|check| check["name"] == "sealed memory"));
+}
