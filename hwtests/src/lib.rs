@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The bench on which Flypack is tested against programs that nobody here wrote: network namespaces joined
+//! by veth, FFmpeg and GStreamer as cameras and receivers, pictures that carry their number, and a verifier.
+//!
+//! Everything that changes the machine is undone through the [`reaper`], also after a panic, an interrupt or
+//! `kill -9`. The crate serves tests and the demo only, so its errors are `anyhow` texts for a person to read.
+#![forbid(unsafe_code)]
+
+pub mod clip;
+pub mod namespace;
+pub mod pattern;
+pub mod peer;
+pub mod picture;
+pub mod planes;
+pub mod process;
+pub mod reaper;
+pub mod scratch;
+pub mod sysctl;
+pub mod turn;
+pub mod udp_state;
+pub mod verify;
+
+pub use clip::Clip;
+pub use namespace::{Link, Namespace};
+pub use pattern::Pattern;
+pub use peer::{Camera, Peer, Receiver};
+pub use planes::{Layout, Planes};
+pub use process::{Launch, Process, User};
+pub use reaper::Undo;
+pub use scratch::Scratch;
+pub use sysctl::Sysctl;
+pub use turn::take_turn;
+pub use verify::{Tally, Verifier};

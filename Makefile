@@ -1,0 +1,61 @@
+# Flypack. `make` or `make help` lists the targets; CONTRIBUTING.md says more.
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-unprivileged lint demo bench soak fuzz clean
+
+CARGO ?= cargo
+# Where cargo puts what it builds; the same setting that cargo itself reads.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 10
+# The demo's own arguments: make demo DEMO="--seconds 20"
+DEMO ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## every program and test, for development
+	scripts/install build
+	$(CARGO) build --locked --workspace --all-targets
+
+test: ## every test: plain, then namespaces and peers (as root), then brief fuzzing
+	scripts/install build peers fuzz
+	$(CARGO) test --locked
+	$(CARGO) build --locked -p flypack-gateway -p flypack-cli
+	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
+	scripts/fuzz $(FUZZ_SECONDS)
+
+test-unprivileged: ## the plain tests once more, as the user nobody (needs root)
+	scripts/test-unprivileged
+
+lint: ## format, clippy, licences and bans, documentation, architecture, shell scripts
+	scripts/install build lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	scripts/deny
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	$(CARGO) xtask tidy
+	scripts/shellcheck
+
+demo: ## cameras through the gateway to receivers and back, every frame compared (under two minutes)
+	scripts/install build peers
+	$(CARGO) build --locked -p flypack-gateway -p flypack-cli -p flypack-hwtests
+	$(TARGET)/debug/flypack-demo $(DEMO)
+
+bench: ## all benchmarks (criterion)
+	scripts/install build
+	$(CARGO) bench --locked --workspace --benches
+
+soak: ## the long runs: many more random cases, a long demo, fuzzing for a minute a target (about 20 minutes)
+	scripts/install build peers fuzz
+	PROPTEST_CASES=20000 $(CARGO) test --locked
+	$(MAKE) demo DEMO="--seconds 60"
+	scripts/fuzz 60
+
+fuzz: ## every fuzz target for FUZZ_SECONDS=10 (needs a nightly toolchain)
+	scripts/install build fuzz
+	scripts/fuzz $(FUZZ_SECONDS)
+
+clean: ## what was built
+	$(CARGO) clean
+	rm -rf out fuzz/target

@@ -1,0 +1,151 @@
+//! The gateway under test: its configuration, its start, its counters as `flypack` tells them, its end.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hwtests::{Launch, Process};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::plan::Plan;
+use crate::stage::Stage;
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// A running `flypackd`.
+pub(crate) struct Gateway {
+    process: Process,
+    /// `flypack`, copied to where every user may run it.
+    pub(crate) flypack: PathBuf,
+    pub(crate) broker: PathBuf,
+    endpoint: String,
+}
+
+impl Gateway {
+    /// Starts it in the rack and waits until it answers.
+    pub(crate) fn start(stage: &Stage, plan: &Plan) -> Result<Self> {
+        let folder = stage.scratch.path();
+        let (broker, api) = (folder.join("broker.sock"), folder.join("flypack.sock"));
+        let config = folder.join("flypackd.toml");
+        std::fs::write(&config, configuration(&broker, &api, plan)).context("cannot write the configuration")?;
+        let flypack = folder.join("flypack");
+        std::fs::copy(beside_us("flypack")?, &flypack).context("cannot copy flypack")?;
+        let launch = Launch::new(beside_us("flypackd")?, &stage.out.join("flypackd.log"));
+        let process = launch.arg("--config").arg(config.to_string_lossy()).inside(stage.rack()).start()?;
+        let endpoint = format!("unix:{}", api.display());
+        let mut gateway = Self { process, flypack, broker, endpoint };
+        let Self { process, flypack, endpoint, .. } = &mut gateway;
+        process.until(START_LIMIT, "it answered", |_| ask(flypack, endpoint, "status").is_ok())?;
+        let node = &gateway.ask("status")?["node"];
+        println!("flypackd {}: rings in {}", text(&node["version"]), text(&node["pages"]));
+        for warning in node["warnings"].as_array().into_iter().flatten() {
+            println!("flypackd warns: {}", text(warning));
+        }
+        Ok(gateway)
+    }
+
+    /// Waits until the process `pid` reads the flow `name`.
+    pub(crate) fn wait_for_consumer(&mut self, name: &str, pid: u32) -> Result<()> {
+        let Self { process, flypack, endpoint, .. } = self;
+        let joined = |flows: Value| {
+            let flows = flows["flows"].as_array().cloned().unwrap_or_default();
+            let flow = flows.into_iter().find(|flow| flow["name"] == name);
+            let consumers = flow.and_then(|flow| flow["consumers"].as_array().cloned()).unwrap_or_default();
+            consumers.iter().any(|consumer| consumer["pid"] == pid && consumer["state"] == "live")
+        };
+        process.until(START_LIMIT, "the viewer had joined", |_| ask(flypack, endpoint, "flows").is_ok_and(joined))
+    }
+
+    /// Writes all counters to a file, for whoever wants to know more than the table tells.
+    pub(crate) fn save_statistics(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.ask("statistics")?).context("cannot write JSON")?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Waits until `enough` of its counters say yes, or `limit` has passed; the counters then.
+    pub(crate) fn settle(&self, limit: Duration, enough: impl Fn(&Statistics) -> bool) -> Result<Statistics> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let statistics = self.statistics()?;
+            if enough(&statistics) || Instant::now() > deadline {
+                return Ok(statistics);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// All counters now.
+    pub(crate) fn statistics(&self) -> Result<Statistics> {
+        let answer = self.ask("statistics")?;
+        let objects = answer["statistics"].as_array().context("flypack statistics shows none")?;
+        let mut counters = HashMap::new();
+        for object in objects {
+            let (kind, name) = (text(&object["kind"]), text(&object["name"]));
+            for (counter, value) in object["counters"].as_object().into_iter().flatten() {
+                let key = (kind.clone(), name.clone(), counter.clone());
+                counters.insert(key, value.as_u64().context("a counter that is no number")?);
+            }
+        }
+        Ok(Statistics(counters))
+    }
+
+    /// SIGTERM: it must drain and exit with 0.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.process.signal(Signal::TERM)?;
+        self.process.finish(STOP_LIMIT)
+    }
+
+    fn ask(&self, question: &str) -> Result<Value> {
+        ask(&self.flypack, &self.endpoint, question)
+    }
+}
+
+/// The counters of every object.
+pub(crate) struct Statistics(HashMap<(String, String, String), u64>);
+
+impl Statistics {
+    /// A counter of one object; one that does not exist is an error of this demo's, not a 0.
+    pub(crate) fn of(&self, kind: &str, name: &str, counter: &str) -> Result<u64> {
+        let key = (kind.to_owned(), name.to_owned(), counter.to_owned());
+        self.0.get(&key).copied().with_context(|| format!("flypack shows no {counter} of the {kind} {name}"))
+    }
+
+    /// A counter summed over all objects of a kind.
+    pub(crate) fn sum(&self, kind: &str, counter: &str) -> u64 {
+        self.0.iter().filter(|((k, _, c), _)| k == kind && c == counter).map(|(_, value)| value).sum()
+    }
+}
+
+fn configuration(broker: &Path, api: &Path, plan: &Plan) -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let (broker, api) = (broker.display(), api.display());
+    format!(
+        "[broker]\nsocket = \"{broker}\"\nmode = \"0666\"\nuids = [{uid}, 65534]\npages = \"prefer-huge\"\n\n\
+         [api]\nlisten = \"unix:{api}\"\n\n[metrics]\nlisten = \"\"\n{}",
+        plan.config()
+    )
+}
+
+/// A program that cargo built into the same folder as this one.
+fn beside_us(name: &str) -> Result<PathBuf> {
+    let here = std::env::current_exe().context("this program does not know where it is")?;
+    let path = here.with_file_name(name);
+    ensure!(path.is_file(), "{} is not built: cargo build -p flypack-gateway -p flypack-cli", path.display());
+    Ok(path)
+}
+
+fn ask(flypack: &Path, endpoint: &str, question: &str) -> Result<Value> {
+    let output = Command::new(flypack).args(["--json", "--endpoint", endpoint, question]).output()?;
+    if !output.status.success() {
+        bail!("flypack {question}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("flypack {question} printed no JSON"))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,90 @@
+//! `make demo`: FFmpeg and GStreamer cameras in one network namespace, the gateway in a second, an
+//! unprivileged viewer in a third, FFmpeg and GStreamer receivers; every frame is compared bit by bit.
+//!
+//! The exit status is 0 only when every inner frame matched everywhere.
+#![forbid(unsafe_code)]
+
+mod gateway;
+mod plan;
+mod round;
+mod stage;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use hwtests::sysctl;
+
+use crate::gateway::Gateway;
+use crate::plan::Plan;
+use crate::stage::Stage;
+use crate::table::Row;
+
+const USAGE: &str = "usage: flypack-demo [--seconds N] [--out FOLDER]";
+
+/// What the demo must leave as it found it.
+const SETTINGS: [&str; 3] = ["net.core.rmem_max", "net.core.wmem_max", "vm.nr_hugepages"];
+
+fn main() {
+    let status = match run() {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(error) => {
+            eprintln!("the demo could not run to its end: {error:#}");
+            2
+        }
+    };
+    hwtests::reaper::exit(status);
+}
+
+/// Whether everything matched.
+fn run() -> Result<bool> {
+    let begin = Instant::now();
+    let (seconds, out) = arguments()?;
+    let before = settings();
+    let rows = perform(seconds, &out)?;
+    let left = if settings() == before { "as it was found" } else { "CHANGED" };
+    println!("\n{}", table::render(&rows));
+    println!("pictures and logs: {}", out.display());
+    println!("the machine is left {left}; {} s", begin.elapsed().as_secs());
+    let matched = rows.iter().all(Row::is_right);
+    println!("{}", if matched { "all inner frames matched, bit by bit" } else { "NOT ALL FRAMES MATCHED" });
+    Ok(matched && settings() == before)
+}
+
+/// Everything that changes the machine lives and ends in here.
+fn perform(seconds: u32, out: &std::path::Path) -> Result<Vec<Row>> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let stage = Stage::set_up(out)?;
+    stage.announce();
+    let plan = Plan::new(&stage, seconds)?;
+    let mut gateway = Gateway::start(&stage, &plan)?;
+    let mut rows = Vec::new();
+    for round in &plan.rounds {
+        rows.extend(round::play(round, &stage, &mut gateway)?);
+    }
+    gateway.stop()?;
+    Ok(rows)
+}
+
+fn arguments() -> Result<(u32, PathBuf)> {
+    let (mut seconds, mut out) = (5, PathBuf::from("out/demo"));
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value = words.next().with_context(|| format!("{word} wants a value; {USAGE}"))?;
+        match &*word {
+            "--seconds" => seconds = value.parse().with_context(|| format!("\"{value}\" is no number; {USAGE}"))?,
+            "--out" => out = value.into(),
+            _ => bail!("there is no {word}; {USAGE}"),
+        }
+    }
+    if !(2..=3600).contains(&seconds) {
+        bail!("--seconds can be 2 to 3600");
+    }
+    Ok((seconds, out))
+}
+
+fn settings() -> Vec<Option<u64>> {
+    SETTINGS.iter().map(|name| sysctl::read(name).ok()).collect()
+}
