@@ -2,21 +2,23 @@
 //! do (1), a word's number or line numbers (2), a value (8).
 #![no_main]
 
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use media::{Depth, FlowId, GrainIndex, Rate, Sampling, Tai, VideoFormat};
 use shm::{
     Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainLease, IdentityPlacement, LeasePage, Mail, Mailbox,
-    Mapping, PagePolicy, Pages, ReaderParts, Region, RegionFds, Trust,
+    Mapping, PagePolicy, Pages, ReaderParts, Region, Trust,
 };
 
 const LINES: u16 = 70;
 const CLASS: ConsumerClass = ConsumerClass::Leased { k: 1, deadline_nanos: i64::MAX };
 
-/// A ring that was in order once: the producer's descriptors, and a reader that distrusts it.
-fn ring() -> Option<(RegionFds, FrameReader)> {
+/// A ring that was in order once: the producer's control region, and a reader that distrusts it.
+fn ring() -> Option<(File, FrameReader)> {
     let format =
         VideoFormat::new(16, u32::from(LINES), Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).ok()?).ok()?;
     let geometry = Geometry::for_video(FlowId::from_octets([7; 16]), format, 4, Pages::Plain).ok()?;
@@ -42,7 +44,7 @@ fn ring() -> Option<(RegionFds, FrameReader)> {
         life: None,
     })
     .ok()?;
-    Some((fds, reader))
+    Some((File::from(fds.control), reader))
 }
 
 /// Everything that may be asked about a grain.
@@ -59,7 +61,7 @@ fn look(reader: &FrameReader, lease: &GrainLease, number: u16) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let (fds, mut reader) = ring().expect("plain pages are always to be had");
+    let (control, mut reader) = ring().expect("plain pages are always to be had");
     let words = reader.geometry().control_octets() / 8;
     let mut held: Option<GrainLease> = None;
     for step in input.chunks_exact(11).take(200) {
@@ -67,20 +69,21 @@ fuzz_target!(|input: &[u8]| {
         let mut octets = [0; 8];
         octets.copy_from_slice(&step[3..]);
         let value = u64::from_le_bytes(octets);
-        match step[0] % 8 {
+        match step[0] % 9 {
             0..4 => {
                 let at = u64::from(number) % words * 8;
-                rustix::io::pwrite(&fds.control, &octets, at).expect("the producer's own descriptor");
+                control.write_all_at(&octets, at).expect("the producer's own descriptor");
             }
             4 => held = reader.next_available().and_then(|index| reader.lease(index).ok()).or(held),
             5 => held = reader.lease(GrainIndex(value)).ok().or(held),
             6 => held = None,
-            _ => reader.skip_to(GrainIndex(value)),
+            7 => reader.skip_to(GrainIndex(value)),
+            _ => drop(reader.acknowledge_eviction()),
         }
         if let Some(lease) = &held {
             look(&reader, lease, number);
         }
         assert!(reader.waiting() <= reader.geometry().descs);
-        let _ = (reader.newest(), reader.status(), reader.acknowledge_eviction());
+        let _ = (reader.newest(), reader.status());
     }
 });

@@ -55,7 +55,7 @@ impl Clock for TaiClock {
             let rate = self.triple.rate.load(Ordering::Relaxed);
             fence(Ordering::Acquire); // pairs with ClockKeeper::publish
             if before & 1 == 0 && self.triple.sequence.load(Ordering::Relaxed) == before {
-                let elapsed = u128::from(self.count().wrapping_sub(count)) * u128::from(rate) >> RATE_BITS;
+                let elapsed = (u128::from(self.count().wrapping_sub(count)) * u128::from(rate)) >> RATE_BITS;
                 return Tai::from_nanos(tai.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX)));
             }
             std::hint::spin_loop();
@@ -158,7 +158,8 @@ fn kernel_nanos(clock: DynamicClockId<'_>) -> i64 {
 }
 
 fn tai_offset_seconds() -> i64 {
-    let difference = kernel_nanos(DynamicClockId::Tai) - kernel_nanos(DynamicClockId::Known(rustix::time::ClockId::Realtime));
+    let difference =
+        kernel_nanos(DynamicClockId::Tai) - kernel_nanos(DynamicClockId::Known(rustix::time::ClockId::Realtime));
     difference.saturating_add(500_000_000).div_euclid(1_000_000_000)
 }
 

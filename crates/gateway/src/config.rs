@@ -287,8 +287,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn value(key: impl Into<String>, value: impl ToString, wanted: impl Into<String>) -> Self {
-        Self::Value { key: key.into(), value: value.to_string(), wanted: wanted.into() }
+    pub(crate) fn value(key: impl Into<String>, value: impl std::fmt::Display, wanted: impl Into<String>) -> Self {
+        Self::Value { key: key.into(), value: format!("{value}"), wanted: wanted.into() }
     }
 }
 

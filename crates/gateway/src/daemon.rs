@@ -162,11 +162,7 @@ fn load(config: &Config, controller: &Controller<Gateway>) -> Result<()> {
 }
 
 /// Serves the API and `/metrics` until a signal comes.
-fn serve(
-    config: &Config,
-    controller: &Arc<Controller<Gateway>>,
-    gateway: &Gateway,
-) -> Result<()> {
+fn serve(config: &Config, controller: &Arc<Controller<Gateway>>, gateway: &Gateway) -> Result<()> {
     let endpoint: Endpoint = config.api.listen.parse().context("api.listen")?;
     let listener = Listener::bind(&endpoint, octal("api.mode", &config.api.mode)?).context("api.listen")?;
     let metrics = bind_metrics(&config.metrics.listen)?;
@@ -201,9 +197,8 @@ fn bind_metrics(listen: &str) -> Result<Option<std::net::TcpListener>> {
     if listen.is_empty() {
         return Ok(None);
     }
-    let address: SocketAddr = listen
-        .parse()
-        .with_context(|| format!("metrics.listen = {listen:?}: write address:port, or \"\" for none"))?;
+    let address: SocketAddr =
+        listen.parse().with_context(|| format!("metrics.listen = {listen:?}: write address:port, or \"\" for none"))?;
     let bound = metrics::bind(address);
     bound.map(Some).with_context(|| format!("metrics.listen = {listen:?}: another program may have the port"))
 }

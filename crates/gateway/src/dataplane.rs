@@ -59,12 +59,7 @@ impl Gateway {
     /// A data plane without receivers and senders.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Shared {
-            parts,
-            started: Instant::now(),
-            change: Mutex::default(),
-            entries: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { parts, started: Instant::now(), change: Mutex::default(), entries: Mutex::default() }))
     }
 
     fn parts(&self) -> &Parts {

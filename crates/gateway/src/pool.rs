@@ -139,9 +139,8 @@ impl Pool {
     /// The worker that serves the fewest.
     #[must_use]
     pub fn least_loaded(&self) -> WorkerIndex {
-        let load = |worker: &WorkerThread| {
-            worker.receivers.load(Ordering::Relaxed) + worker.senders.load(Ordering::Relaxed)
-        };
+        let load =
+            |worker: &WorkerThread| worker.receivers.load(Ordering::Relaxed) + worker.senders.load(Ordering::Relaxed);
         let least = self.workers.iter().enumerate().min_by_key(|(_, worker)| load(worker));
         WorkerIndex(least.map_or(0, |(index, _)| index))
     }

@@ -73,7 +73,12 @@ pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
             8960 => UdpLimit::Extended,
             other => return Err(ConfigError::value(key(&name, "max_udp"), other, "1460 or 8960")),
         },
-        timing: word(&name, "timing", &config.timing, &[("source", SenderTiming::Source), ("grid", SenderTiming::Grid)])?,
+        timing: word(
+            &name,
+            "timing",
+            &config.timing,
+            &[("source", SenderTiming::Source), ("grid", SenderTiming::Grid)],
+        )?,
         schedule: word(
             &name,
             "schedule",

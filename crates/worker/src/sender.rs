@@ -15,7 +15,7 @@ use std::sync::Arc;
 use media::{GrainIndex, PayloadType, Rate, RtpTimestamp, Ssrc, Tai};
 use netio::{Burst, Path, PathError, PathId, TxQueue};
 use shm::{FrameReader, GrainLease, GrainRef, ReadError};
-use st2110::{MAX_HEADER_OCTETS, PackingPlan, Packetiser, ReadSchedule, Schedule};
+use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingPlan, ReadSchedule, Schedule};
 
 use crate::command::SenderKey;
 use crate::counters::SenderCounters;
@@ -191,9 +191,8 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             self.sequence = packetiser.sequence();
         }
         let (payload_type, ssrc) = (self.config.payload_type, self.config.ssrc);
-        self.packetiser = source
-            .as_ref()
-            .map(|source| Packetiser::new(Arc::clone(&source.plan), payload_type, ssrc, self.sequence));
+        self.packetiser =
+            source.as_ref().map(|source| Packetiser::new(Arc::clone(&source.plan), payload_type, ssrc, self.sequence));
         self.picker.forget();
         std::mem::replace(&mut self.source, source)
     }
@@ -207,7 +206,10 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             self.begin(tx, now);
         }
         if self.active.is_none() {
-            return Progress { packets: 0, due_in_nanos: self.source.as_ref().and_then(|s| self.picker.due_in(s.rate, now)) };
+            return Progress {
+                packets: 0,
+                due_in_nanos: self.source.as_ref().and_then(|s| self.picker.due_in(s.rate, now)),
+            };
         }
         let packets = self.advance(tx, burst, now);
         Progress { packets, due_in_nanos: self.due_in(now) }
@@ -239,17 +241,10 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     /// Gathers what is due and there; ends the grain when all is sent, gone or too late.
     fn advance(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> usize {
         let (Some(source), Some(active)) = (&self.source, &self.active) else { return 0 };
-        let state = match source.reader.state(&active.grain) {
-            Ok(state) => state,
-            Err(_) => {
-                self.drop_active(tx, Gone::Taken);
-                return 0;
-            }
-        };
-        if state.cancelled {
+        let Some(state) = source.reader.state(&active.grain).ok().filter(|state| !state.cancelled) else {
             self.drop_active(tx, Gone::Taken);
             return 0;
-        }
+        };
         let bound = active.t_vd.plus_nanos(source.rate.period_nanos() * (1 + i64::from(self.config.lateness_frames)));
         if now > bound {
             self.drop_active(tx, Gone::Late);

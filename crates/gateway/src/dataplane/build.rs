@@ -44,11 +44,7 @@ pub(super) struct BuiltReceiver {
 }
 
 /// Opens the socket, makes the flow, and joins both.
-pub(super) fn receiver(
-    parts: &Parts,
-    spec: &ReceiverSpec,
-    key: ReceiverKey,
-) -> Result<BuiltReceiver, DataplaneError> {
+pub(super) fn receiver(parts: &Parts, spec: &ReceiverSpec, key: ReceiverKey) -> Result<BuiltReceiver, DataplaneError> {
     let window = spec.reorder_packets.unwrap_or(REORDER_PACKETS);
     let queue = Rx::open(
         &KernelRxConfig {
@@ -64,8 +60,10 @@ pub(super) fn receiver(
     let buffer = queue.receive_buffer();
     let buffer_warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", spec.name));
     let slots = spec.slots.unwrap_or(parts.slots);
-    let writer =
-        parts.broker.create_flow(&spec.name, spec.sdp.format, Some(slots)).map_err(|error| flow_error(&spec.name, error))?;
+    let writer = parts
+        .broker
+        .create_flow(&spec.name, spec.sdp.format, Some(slots))
+        .map_err(|error| flow_error(&spec.name, error))?;
     let receiver = Receiver::new(&receiver_config(spec, window), writer);
     let counters = receiver.counters();
     let input = Box::new(worker::Input::new(key, queue.local_addr(), queue, receiver));
@@ -75,9 +73,8 @@ pub(super) fn receiver(
 fn receiver_config(spec: &ReceiverSpec, reorder_packets: u16) -> ReceiverConfig {
     let sdp = &spec.sdp;
     let period = sdp.format.rate().period_nanos();
-    let timeout = spec
-        .grain_timeout_ms
-        .map_or((period * TIMEOUT_PERIODS).max(TIMEOUT_NANOS_MIN), |ms| i64::from(ms) * 1_000_000);
+    let timeout =
+        spec.grain_timeout_ms.map_or((period * TIMEOUT_PERIODS).max(TIMEOUT_NANOS_MIN), |ms| i64::from(ms) * 1_000_000);
     ReceiverConfig {
         format: sdp.format,
         payload_type: sdp.payload_type,

@@ -9,12 +9,7 @@ use st2110::{SenderType, VideoSdp};
 
 /// What a sender sends, for those who are to receive it. The colorimetry is the source's, where a
 /// receiver's SDP told it.
-pub(super) fn of_sender(
-    spec: &SenderSpec,
-    ssrc: Ssrc,
-    format: &VideoFormat,
-    source: Option<&VideoSdp>,
-) -> VideoSdp {
+pub(super) fn of_sender(spec: &SenderSpec, ssrc: Ssrc, format: &VideoFormat, source: Option<&VideoSdp>) -> VideoSdp {
     let from = source_address(spec);
     let mut sdp = VideoSdp::new(spec.name.as_str(), from, spec.destination, spec.payload_type, *format);
     sdp.packing = spec.packing;

@@ -88,8 +88,7 @@ impl Assembly {
     pub(super) fn is_plausible<B: PacketBuf>(&self, packet: &B, header: &RtpHeader) -> bool {
         let payload = header.payload();
         let head = packet.head().get(payload.start..).unwrap_or_default();
-        srd::parse(head, payload.len())
-            .is_ok_and(|parsed| parsed.segments(&self.format).any(|segment| segment.is_ok()))
+        srd::parse(head, payload.len()).is_ok_and(|parsed| parsed.segments(&self.format).any(|segment| segment.is_ok()))
     }
 
     /// Sequence tells the order of grains, the timestamp tells them apart.

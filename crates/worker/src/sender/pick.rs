@@ -40,13 +40,7 @@ pub(super) struct Picker {
 
 impl Picker {
     pub(super) fn new(timing: SenderTiming) -> Self {
-        Self {
-            timing,
-            sightings: Sightings::default(),
-            sync: FrameSync::new(SYNC_DEPTH),
-            last_tick: None,
-            kept: None,
-        }
+        Self { timing, sightings: Sightings::default(), sync: FrameSync::new(SYNC_DEPTH), last_tick: None, kept: None }
     }
 
     /// Drops all that belongs to the source: its leases end.
@@ -107,11 +101,7 @@ impl Picker {
         Ok(lease.map(|lease| Picked { lease, t_vd, timestamp }))
     }
 
-    fn repeat(
-        &self,
-        reader: &mut FrameReader,
-        counters: &SenderCounters,
-    ) -> Result<Option<GrainLease>, ReadError> {
+    fn repeat(&self, reader: &mut FrameReader, counters: &SenderCounters) -> Result<Option<GrainLease>, ReadError> {
         let Some(kept) = &self.kept else { return Ok(None) };
         let lease = reader.lease_again(kept)?;
         counters.grains_repeated.add(1);

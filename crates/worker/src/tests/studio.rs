@@ -10,7 +10,7 @@ use shm::{
     Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainLease, IdentityPlacement, LeasePage, Mail, Mailbox,
     PagePolicy, Pages, ReaderParts, Region, SealedRegion, Trust, WriterCounters,
 };
-use st2110::{MAX_HEADER_OCTETS, PackingMode, PackingPlan, Packetiser, ReadSchedule, TimelineMode, UdpLimit};
+use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
 use crate::command::{Command, ReceiverKey, Report, SenderKey};
 use crate::counters::{ReceiverCounters, SenderCounters};
@@ -163,7 +163,6 @@ pub(super) struct Studio {
 
 /// A receiver that the worker serves.
 pub(super) struct Receiving {
-    pub(super) key: ReceiverKey,
     pub(super) ring: Ring,
     pub(super) counters: Arc<ReceiverCounters>,
     pub(super) writer: Arc<WriterCounters>,
@@ -221,7 +220,7 @@ impl Studio {
         let queue = self.net.open_rx(config);
         let input = Box::new(Input::new(key, destination, queue, receiver));
         assert!(matches!(self.ask(Command::AddReceiver(input)), Report::Added));
-        Receiving { key, ring, counters, writer: counters_of_ring, destination, format }
+        Receiving { ring, counters, writer: counters_of_ring, destination, format }
     }
 
     pub(super) fn camera(&self, receiving: &Receiving, ssrc: u32) -> Camera {

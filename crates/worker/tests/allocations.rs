@@ -1,0 +1,198 @@
+//! A worker's turn allocates nothing, from its first packet on: kernel UDP in, a ring, kernel UDP out.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use media::{Depth, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
+use netio::{Burst, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, Path, TxQueue};
+use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, GrainLease, PagePolicy};
+use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
+use worker::{
+    Command, Input, Mailbox, Receiver, ReceiverConfig, ReceiverKey, Report, Sender, SenderConfig, SenderKey,
+    SenderTiming, Source, Worker,
+};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what each thread takes and gives back.
+struct Counting;
+
+#[allow(unsafe_code, reason = "a test allocator")]
+// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local cell that needs no
+// allocation and no destructor.
+unsafe impl GlobalAlloc for Counting {
+    // SAFETY: the caller keeps the contract of GlobalAlloc.
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    // SAFETY: the caller keeps the contract of GlobalAlloc.
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+type Rx = KernelRx<ManualClock>;
+type Tx = KernelTx<GrainLease>;
+
+const FRAMES: u32 = 50;
+const FRAME_NANOS: i64 = 40_000_000;
+
+fn format() -> VideoFormat {
+    VideoFormat::new(720, 16, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap()
+}
+
+struct Bench {
+    clock: ManualClock,
+    broker: Broker,
+    mailbox: Arc<Mailbox<Rx, Tx>>,
+    worker: Worker<Rx, Tx, ManualClock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = BrokerConfig::new(folder.path().join("broker.sock"));
+        config.page_policy = PagePolicy::PlainOnly;
+        let broker = Broker::start(config, |_| {}).unwrap();
+        let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
+        let mailbox = Mailbox::new();
+        let worker = Worker::new(clock.clone(), Tx::new(KernelTxConfig::default()), Arc::clone(&mailbox));
+        Self { clock, broker, mailbox, worker, _folder: folder }
+    }
+
+    fn ask(&mut self, command: Command<Rx, Tx>) -> Report<Rx, Tx> {
+        assert!(self.mailbox.send(command).is_ok());
+        loop {
+            self.worker.turn();
+            if let Some(report) = self.mailbox.report() {
+                return report;
+            }
+            self.clock.advance_nanos(1_000_000);
+        }
+    }
+
+    fn receiver(&mut self, key: u64, flow: &str) -> (SocketAddr, Arc<worker::ReceiverCounters>) {
+        let flow: Name = flow.parse().unwrap();
+        let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
+        let address = queue.local_addr();
+        let config = ReceiverConfig {
+            format: format(),
+            payload_type: PayloadType(96),
+            ssrc: None,
+            sources: Vec::new(),
+            timeline: TimelineMode::Async,
+            reorder_packets: 64,
+            grain_timeout_nanos: 2 * FRAME_NANOS,
+        };
+        let receiver = Receiver::new(&config, self.broker.create_flow(&flow, format(), Some(8)).unwrap());
+        let counters = receiver.counters();
+        let input = Box::new(Input::new(ReceiverKey(key), address, queue, receiver));
+        assert!(matches!(self.ask(Command::AddReceiver(input)), Report::Added));
+        (address, counters)
+    }
+
+    /// Joins a flow: the broker waits for the worker's next turns.
+    fn reader(&mut self, flow: &str) -> FrameReader {
+        let class = ConsumerClass::Leased { k: 3, deadline_nanos: i64::MAX };
+        let (broker, worker, name) = (&self.broker, &mut self.worker, flow.parse().unwrap());
+        std::thread::scope(|scope| {
+            let joining = scope.spawn(|| broker.subscribe(&name, class).unwrap());
+            while !joining.is_finished() {
+                worker.turn();
+            }
+            joining.join().unwrap()
+        })
+    }
+}
+
+#[test]
+fn a_turn_allocates_nothing() {
+    let mut bench = Bench::new();
+    let (near, received) = bench.receiver(1, "near");
+    let (far, arrived) = bench.receiver(2, "far");
+    let config = SenderConfig {
+        path: Path::to(far),
+        payload_type: PayloadType(96),
+        ssrc: Ssrc(3),
+        first_sequence: 1,
+        timing: SenderTiming::Source,
+        lateness_frames: 1,
+    };
+    assert!(matches!(bench.ask(Command::AddSender(Box::new(Sender::new(SenderKey(3), config)))), Report::Added));
+    let plan = Arc::new(PackingPlan::new(format(), PackingMode::Gpm, UdpLimit::Standard).unwrap());
+    let source = Source::new(bench.reader("near"), Arc::clone(&plan), ReadSchedule::Gapped);
+    let connect = Command::Connect(SenderKey(3), Some(Box::new(source)));
+    assert!(matches!(bench.ask(connect), Report::Disconnected(None)));
+
+    let mut camera = Camera::new(near, plan);
+    let (mut turns, mut allocations) = (0, 0);
+    for frame in 0..FRAMES {
+        camera.send(frame);
+        for _ in 0..FRAME_NANOS / 500_000 {
+            bench.clock.advance_nanos(500_000);
+            let before = ALLOCATIONS.get();
+            bench.worker.turn();
+            allocations += ALLOCATIONS.get() - before;
+            turns += 1;
+        }
+    }
+
+    assert_eq!(allocations, 0, "in {turns} turns");
+    assert!(received.grains_complete.value() > u64::from(FRAMES) / 2, "{:?}", received.values());
+    assert!(arrived.grains_opened.value() > u64::from(FRAMES) / 2, "{:?}", arrived.values());
+    assert!(ALLOCATIONS.get() > 0, "the allocator counts");
+}
+
+/// A camera on a socket.
+struct Camera {
+    tx: KernelTx<OwnedBytes>,
+    path: netio::PathId,
+    packetiser: Packetiser,
+    plan: Arc<PackingPlan>,
+}
+
+impl Camera {
+    fn new(destination: SocketAddr, plan: Arc<PackingPlan>) -> Self {
+        let mut tx = KernelTx::new(KernelTxConfig::default());
+        let path = tx.open_path(&Path::to(destination)).unwrap();
+        Self { tx, path, packetiser: Packetiser::new(Arc::clone(&plan), PayloadType(96), Ssrc(1), 9), plan }
+    }
+
+    /// One frame with two packets exchanged, and one that is no RTP at all.
+    fn send(&mut self, frame: u32) {
+        let total = self.plan.packets_per_frame();
+        let bytes = OwnedBytes::new(vec![frame as u8; format().frame_octets() as usize]);
+        let payload = self.tx.attach(bytes, total + 1).unwrap();
+        let mut burst = Burst::new();
+        let mut packets: Vec<_> = (0..total as usize)
+            .map(|packet| {
+                let mut header = [0; MAX_HEADER_OCTETS];
+                let octets = self.packetiser.header(packet, RtpTimestamp(frame * 3600), &mut header);
+                let range = self.plan.packets()[packet].range();
+                self.tx.gather(self.path, &header[..octets], &payload, range).unwrap()
+            })
+            .collect();
+        packets.push(self.tx.gather(self.path, &[0; 20], &payload, 0..80).unwrap());
+        packets.swap(3, 7);
+        self.tx.cancel(payload, 0);
+        for packet in packets {
+            assert!(burst.push(packet).is_ok());
+            self.tx.tx_burst(&mut burst);
+        }
+        self.tx.reap();
+    }
+}
