@@ -21,7 +21,7 @@ build: ## every program and test, for development
 test: ## every test: plain, then namespaces and peers (as root), then brief fuzzing
 	scripts/install build peers fuzz
 	$(CARGO) test --locked
-	$(CARGO) build --locked -p flypack-gateway -p flypack-cli
+	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
 	scripts/fuzz $(FUZZ_SECONDS)
 
@@ -39,7 +39,7 @@ lint: ## format, clippy, licences and bans, documentation, architecture, shell s
 
 demo: ## cameras through the gateway to receivers and back, every frame compared (under two minutes)
 	scripts/install build peers
-	$(CARGO) build --locked -p flypack-gateway -p flypack-cli -p flypack-hwtests
+	$(CARGO) build --locked --workspace --bins
 	$(TARGET)/debug/flypack-demo $(DEMO)
 
 bench: ## all benchmarks (criterion)

@@ -21,7 +21,7 @@ const ALLOWED: [&str; 7] = [
 const COMMENT_REACH: usize = 12;
 
 pub(crate) fn check(path: &str, source: &str, file: &syn::File) -> Vec<Finding> {
-    let mut walk = Walk { uses: Vec::new() };
+    let mut walk = Walk { uses: Vec::new(), implements_trait: false };
     walk.visit_file(file);
     let lines: Vec<&str> = source.lines().collect();
     let mut findings: Vec<Finding> = Vec::new();
@@ -80,6 +80,8 @@ fn forbids(path: &str, file: &syn::File) -> Option<Finding> {
 
 struct Walk {
     uses: Vec<(usize, &'static str)>,
+    /// The contract of an unsafe fn in the impl of a trait is the trait's.
+    implements_trait: bool,
 }
 
 impl Walk {
@@ -88,7 +90,7 @@ impl Walk {
     }
 
     fn function(&mut self, signature: &syn::Signature) {
-        if let syn::Safety::Unsafe(token) = &signature.safety {
+        if let (syn::Safety::Unsafe(token), false) = (&signature.safety, self.implements_trait) {
             self.note(token.span(), "an unsafe fn");
         }
     }
@@ -104,7 +106,9 @@ impl<'ast> Visit<'ast> for Walk {
         if let Some(token) = &item.unsafety {
             self.note(token.span(), "an unsafe impl");
         }
+        self.implements_trait = item.trait_.is_some();
         visit::visit_item_impl(self, item);
+        self.implements_trait = false;
     }
 
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
@@ -167,6 +171,12 @@ mod tests {
         let elsewhere = format!("{EXPLAINED}\n\n{BARE}");
         assert_eq!(rules("shm/src/ring.rs", &elsewhere), ["unsafe-comment"]);
         assert_eq!(rules("shm/src/ring.rs", "/// # Safety\n/// `p` is live.\nunsafe fn f() {}"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_allocator_explains_its_impl_and_its_blocks_only() {
+        let allocator = "// SAFETY: as System.\nunsafe impl GlobalAlloc for X {\n\nunsafe fn alloc() {}\n}";
+        assert_eq!(rules("shm/tests/no_alloc.rs", allocator), Vec::<&str>::new());
     }
 
     #[test]

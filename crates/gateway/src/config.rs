@@ -97,6 +97,8 @@ pub struct WorkersConfig {
     pub idle: IdleConfig,
     /// Longest sleep, microseconds.
     pub idle_sleep_us: u64,
+    /// Nice value of the threads.
+    pub nice: i32,
     /// Packets of one stream back to back.
     pub max_gso_segments: u16,
 }
@@ -251,7 +253,7 @@ impl Default for MetricsConfig {
 
 impl Default for WorkersConfig {
     fn default() -> Self {
-        Self { cores: Vec::new(), idle: IdleConfig::Sleep, idle_sleep_us: 250, max_gso_segments: 4 }
+        Self { cores: Vec::new(), idle: IdleConfig::Sleep, idle_sleep_us: 250, nice: -10, max_gso_segments: 4 }
     }
 }
 
@@ -317,6 +319,9 @@ impl Config {
         }
         if !(10..=10_000).contains(&workers.idle_sleep_us) {
             return Err(ConfigError::value("workers.idle_sleep_us", workers.idle_sleep_us, "10 to 10000"));
+        }
+        if !(-20..=19).contains(&workers.nice) {
+            return Err(ConfigError::value("workers.nice", workers.nice, "-20 to 19"));
         }
         if !(1..=64).contains(&workers.max_gso_segments) {
             return Err(ConfigError::value("workers.max_gso_segments", workers.max_gso_segments, "1 to 64"));

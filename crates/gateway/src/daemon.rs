@@ -21,7 +21,7 @@ use worker::IdlePolicy;
 use crate::clock::ClockKeeper;
 use crate::config::{Config, IdleConfig, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
-use crate::pool::Pool;
+use crate::pool::{Pool, ThreadSettings};
 use crate::{metrics, specs};
 
 /// Between two ticks of the housekeeping thread.
@@ -98,7 +98,7 @@ fn page_words(pages: PagesConfig) -> &'static str {
 
 fn start_pool(config: &Config, keeper: &ClockKeeper) -> Result<Pool> {
     let workers = &config.workers;
-    let policy = match workers.idle {
+    let idle = match workers.idle {
         IdleConfig::Spin => IdlePolicy::Spin,
         IdleConfig::Sleep => IdlePolicy::Sleep { longest: Duration::from_micros(workers.idle_sleep_us) },
     };
@@ -108,7 +108,7 @@ fn start_pool(config: &Config, keeper: &ClockKeeper) -> Result<Pool> {
         paths: worker::WORKER_LIMIT as u16,
         payloads: 4 * worker::WORKER_LIMIT as u16,
     };
-    Ok(Pool::start(&workers.cores, policy, &tx, &keeper.clock())?)
+    Ok(Pool::start(&workers.cores, &ThreadSettings { idle, nice: workers.nice, tx }, &keeper.clock())?)
 }
 
 /// The thread that keeps the clock, follows the broker's events and notes what moves.

@@ -26,6 +26,17 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Between two looks for an answer.
 const LOOK: Duration = Duration::from_micros(200);
 
+/// What each worker's thread is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadSettings {
+    /// When there is nothing to do.
+    pub idle: IdlePolicy,
+    /// Nice value of the thread.
+    pub nice: i32,
+    /// The transmit queue.
+    pub tx: KernelTxConfig,
+}
+
 /// Which worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerIndex(pub usize);
@@ -78,12 +89,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError`]; workers started so far are stopped.
-    pub fn start(
-        cores: &[usize],
-        policy: IdlePolicy,
-        tx_config: &KernelTxConfig,
-        clock: &TaiClock,
-    ) -> Result<Self, PoolError> {
+    pub fn start(cores: &[usize], settings: &ThreadSettings, clock: &TaiClock) -> Result<Self, PoolError> {
         let usable = worker::run::usable_cores();
         if let Some(&core) = cores.iter().find(|core| !usable.contains(core)) {
             return Err(PoolError::Core { core, usable });
@@ -92,7 +98,7 @@ impl Pool {
             if cores.is_empty() { vec![None] } else { cores.iter().map(|core| Some(Core(*core))).collect() };
         let mut pool = Self { workers: Vec::new(), stop: Arc::default() };
         for (index, core) in wanted.into_iter().enumerate() {
-            let worker = pool.spawn(index, core, policy, tx_config, clock)?;
+            let worker = pool.spawn(index, core, settings, clock)?;
             pool.workers.push(worker);
         }
         Ok(pool)
@@ -102,22 +108,25 @@ impl Pool {
         &self,
         index: usize,
         core: Option<Core>,
-        policy: IdlePolicy,
-        tx_config: &KernelTxConfig,
+        settings: &ThreadSettings,
         clock: &TaiClock,
     ) -> Result<WorkerThread, PoolError> {
         let mailbox = Mailbox::new();
-        let tx = Tx::new(*tx_config);
+        let tx = Tx::new(settings.tx);
         let mut worker = Worker::<Rx, Tx, TaiClock>::new(clock.clone(), tx, Arc::clone(&mailbox));
         let counters = worker.counters();
         let stop = Arc::clone(&self.stop);
+        let ThreadSettings { idle, nice, .. } = *settings;
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             if let Some(core) = core
                 && let Err(usable) = worker::run::pin(core)
             {
                 tracing::warn!("worker-{index} could not be pinned to core {}; usable: {usable:?}", core.0);
             }
-            worker::run(&mut worker, policy, &stop);
+            if let Err(error) = rustix::process::setpriority_process(None, nice) {
+                tracing::info!("worker-{index} keeps its priority, not workers.nice = {nice}: {error}");
+            }
+            worker::run(&mut worker, idle, &stop);
         })?;
         Ok(WorkerThread {
             core,

@@ -69,7 +69,8 @@ impl Plan {
             let _ =
                 write!(text, "\n[[receiver]]\nname = \"{name}\"\nslots = {SLOTS}\nsdp_text = \"\"\"\n{sdp}\"\"\"\n");
             for Output { name: out, to, .. } in &flow.outputs {
-                let _ = write!(text, "\n[[sender]]\nname = \"{out}\"\ndestination = \"{to}\"\n");
+                // Two cores serve the peers and us: a pause of the host must not count as a late frame.
+                let _ = write!(text, "\n[[sender]]\nname = \"{out}\"\ndestination = \"{to}\"\nlateness_frames = 4\n");
                 let _ = write!(text, "\n[[crosspoint]]\ndestination = \"{out}\"\nsource = \"{name}\"\n");
             }
         }
