@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clip;
+pub mod gateway;
 pub mod namespace;
 pub mod pattern;
 pub mod peer;
@@ -20,6 +21,7 @@ pub mod udp_state;
 pub mod verify;
 
 pub use clip::Clip;
+pub use gateway::{Gateway, Statistics};
 pub use namespace::{Link, Namespace};
 pub use pattern::Pattern;
 pub use peer::{Camera, Peer, Receiver};

@@ -142,7 +142,7 @@ pub enum SenderAction {
 pub struct AddSender {
     /// Name of the sender.
     pub name: Name,
-    /// Where packets go: 239.1.1.1:5004 or [ff3e::1]:5004.
+    /// Where packets go: `239.1.1.1:5004` or `[ff3e::1]:5004`.
     #[arg(long = "to")]
     pub destination: SocketAddr,
     /// Where packets come from: an address, perhaps with a port; otherwise the kernel chooses.
@@ -249,7 +249,7 @@ pub struct Send {
     /// At the rate on the TAI grid, or as fast as the ring takes them.
     #[arg(long, value_enum, default_value_t)]
     pub timing: SendTiming,
-    /// Slots of the ring; otherwise as many as --hold asks for.
+    /// Slots of the ring; otherwise the gateway's default.
     #[arg(long)]
     pub slots: Option<u16>,
     /// Where the broker is.

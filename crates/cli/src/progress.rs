@@ -1,11 +1,16 @@
-//! Progress of `send` and `recv` on stderr, once they have run for two seconds.
+//! What takes more than two seconds says so on stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::printer::Printer;
+
+/// How long a command is given before it has to say something.
+const AFTER: Duration = Duration::from_secs(2);
 
 /// Says how far a command has come: every second on a terminal, every ten elsewhere.
 pub(crate) struct Progress {
@@ -19,14 +24,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    const AFTER: Duration = Duration::from_secs(2);
-
     /// Progress of what is `verb` ("received", "sent").
     pub(crate) fn new(printer: Printer, verb: &'static str) -> Self {
         let started = Instant::now();
         let is_terminal = io::stderr().is_terminal() && !printer.is_json();
         let every = Duration::from_secs(if is_terminal { 1 } else { 10 });
-        Self { printer, verb, started, next: started + Self::AFTER, every, is_terminal, has_line: false }
+        Self { printer, verb, started, next: started + AFTER, every, is_terminal, has_line: false }
     }
 
     /// Says so if it is time. `frames` so far, of `of` if that is known, with what went wrong.
@@ -58,5 +61,25 @@ impl Drop for Progress {
         if self.has_line {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
+    }
+}
+
+/// One call that blocks: a note is printed if this lives for two seconds.
+pub(crate) struct Waiting {
+    _ended: mpsc::Sender<()>,
+}
+
+impl Waiting {
+    pub(crate) fn begin(printer: Printer, text: &'static str) -> Self {
+        let (sender, ended) = mpsc::channel::<()>();
+        let watch = move || {
+            // Disconnected as soon as this drops.
+            if ended.recv_timeout(AFTER) == Err(RecvTimeoutError::Timeout) {
+                printer.note(text);
+            }
+        };
+        // Without the thread there is no note, which is no reason to fail.
+        let _ = thread::Builder::new().name("waiting".into()).spawn(watch);
+        Self { _ended: sender }
     }
 }

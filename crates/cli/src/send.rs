@@ -11,6 +11,7 @@ use st2110::VideoSdp;
 
 use crate::arguments::Send;
 use crate::printer::Printer;
+use crate::progress::Waiting;
 use crate::stop::Stop;
 use crate::{Exit, Failure, command, pod};
 
@@ -76,7 +77,9 @@ pub(crate) fn run(arguments: &Send, printer: Printer) -> Result<Exit, Failure> {
     let input = FrameInput::open(&arguments.input, format, arguments.repeat)?;
     let stop = Stop::at_signals()?;
     let session = pod::connect(&arguments.broker.path)?;
+    let waiting = Waiting::begin(printer, "still waiting for the gateway to make the ring");
     let producer = session.produce(&flow, format, arguments.slots).map_err(|error| pod::broker_failure(&error))?;
+    drop(waiting);
     let feeder = Feeder::new(producer, input, arguments.timing, &stop, printer);
     let mut summary = feeder.run(arguments.frames)?;
     summary.flow = flow.to_string();

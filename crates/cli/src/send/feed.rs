@@ -32,7 +32,8 @@ pub(super) struct Feeder<'a> {
     printer: Printer,
     clock: KernelTai,
     summary: Summary,
-    last: Option<GrainIndex>,
+    /// The next free place; none before the first frame.
+    next: Option<GrainIndex>,
 }
 
 /// What comes next.
@@ -51,7 +52,7 @@ impl<'a> Feeder<'a> {
     ) -> Self {
         let format = *input.format();
         let summary = Summary::default();
-        Self { producer, input, format, timing, stop, printer, clock: KernelTai, summary, last: None }
+        Self { producer, input, format, timing, stop, printer, clock: KernelTai, summary, next: None }
     }
 
     /// Sends until there are `frames`, or the input ends, or somebody wants it to end.
@@ -106,7 +107,7 @@ impl<'a> Feeder<'a> {
         } else {
             self.summary.frames_dropped += 1;
         }
-        self.last = Some(index);
+        self.next = Some(index.next());
         Ok(None)
     }
 
@@ -120,7 +121,7 @@ impl<'a> Feeder<'a> {
             let now = self.clock.now();
             self.producer.writer().poll(now);
             let nearest = grain_index_nearest(now, rate);
-            let next = self.last.map_or(nearest.next(), GrainIndex::next);
+            let next = *self.next.get_or_insert(nearest.next());
             let wait_nanos = match self.timing {
                 SendTiming::Rate => grain_start(next, rate).nanos_since(now),
                 SendTiming::Fast => 0,
@@ -135,8 +136,10 @@ impl<'a> Feeder<'a> {
                 Read::End => return Ok(Place::Ended(Stopped::InputEnded)),
             }
             // Late by more than half a frame: the places that have passed stay empty.
-            if self.timing == SendTiming::Rate && self.last.is_some() && nearest > next {
-                self.summary.indices_skipped += nearest.0 - next.0;
+            if self.timing == SendTiming::Rate && nearest > next {
+                // Before the first frame, nothing was promised.
+                let is_first = self.summary.frames_sent + self.summary.frames_dropped == 0;
+                self.summary.indices_skipped += if is_first { 0 } else { nearest.0 - next.0 };
                 return Ok(Place::At(nearest));
             }
             return Ok(Place::At(next));

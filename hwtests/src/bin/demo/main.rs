@@ -4,7 +4,6 @@
 //! The exit status is 0 only when every inner frame matched everywhere.
 #![forbid(unsafe_code)]
 
-mod gateway;
 mod plan;
 mod round;
 mod stage;
@@ -14,9 +13,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use hwtests::sysctl;
+use hwtests::{Gateway, sysctl};
 
-use crate::gateway::Gateway;
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::table::Row;
@@ -59,13 +57,26 @@ fn perform(seconds: u32, out: &std::path::Path) -> Result<Vec<Row>> {
     let stage = Stage::set_up(out)?;
     stage.announce();
     let plan = Plan::new(&stage, seconds)?;
-    let mut gateway = Gateway::start(&stage, &plan)?;
+    let log = stage.out.join("flypackd.log");
+    let mut gateway = Gateway::start(stage.scratch.path(), &plan.config(), stage.rack(), &log)?;
+    announce(&gateway)?;
     let mut rows = Vec::new();
     for round in &plan.rounds {
         rows.extend(round::play(round, &stage, &mut gateway)?);
     }
     gateway.stop()?;
     Ok(rows)
+}
+
+/// What the gateway says of itself.
+fn announce(gateway: &Gateway) -> Result<()> {
+    let node = gateway.node()?;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    println!("flypackd {}: rings in {}", text(&node["version"]), text(&node["pages"]));
+    for warning in node["warnings"].as_array().into_iter().flatten() {
+        println!("flypackd warns: {}", text(warning));
+    }
+    Ok(())
 }
 
 fn arguments() -> Result<(u32, PathBuf)> {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hwtests::{Camera, Clip, Launch, Layout, Pattern, Planes, Process, Receiver, Tally, Verifier, picture};
+use hwtests::{
+    Camera, Clip, Gateway, Launch, Layout, Pattern, Planes, Process, Receiver, Statistics, Tally, Verifier, picture,
+};
 
-use crate::gateway::{Gateway, Statistics};
 use crate::plan::{Flow, Output, Round};
 use crate::stage::Stage;
 use crate::table::{Copied, Judged, Lost, Row};

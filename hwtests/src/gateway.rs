@@ -5,51 +5,66 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use hwtests::{Launch, Process};
+use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::plan::Plan;
-use crate::stage::Stage;
+use crate::namespace::Namespace;
+use crate::process::{Launch, Process};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// A running `flypackd`.
-pub(crate) struct Gateway {
+pub struct Gateway {
     process: Process,
     /// `flypack`, copied to where every user may run it.
-    pub(crate) flypack: PathBuf,
-    pub(crate) broker: PathBuf,
+    pub flypack: PathBuf,
+    /// The broker's socket.
+    pub broker: PathBuf,
     endpoint: String,
 }
 
 impl Gateway {
-    /// Starts it in the rack and waits until it answers.
-    pub(crate) fn start(stage: &Stage, plan: &Plan) -> Result<Self> {
-        let folder = stage.scratch.path();
+    /// Starts it with its sockets in `folder`, which every user must be able to enter, and with `objects` (receivers,
+    /// senders, crosspoints) in its configuration; waits until it answers.
+    ///
+    /// # Errors
+    /// When it is not built, or does not answer in time.
+    pub fn start(folder: &Path, objects: &str, namespace: Option<&Namespace>, log: &Path) -> Result<Self> {
         let (broker, api) = (folder.join("broker.sock"), folder.join("flypack.sock"));
         let config = folder.join("flypackd.toml");
-        std::fs::write(&config, configuration(&broker, &api, plan)).context("cannot write the configuration")?;
+        std::fs::write(&config, configuration(&broker, &api, objects)).context("cannot write the configuration")?;
         let flypack = folder.join("flypack");
-        std::fs::copy(beside_us("flypack")?, &flypack).context("cannot copy flypack")?;
-        let launch = Launch::new(beside_us("flypackd")?, &stage.out.join("flypackd.log"));
-        let process = launch.arg("--config").arg(config.to_string_lossy()).inside(stage.rack()).start()?;
+        std::fs::copy(program("flypack")?, &flypack).context("cannot copy flypack")?;
+        let launch = Launch::new(program("flypackd")?, log);
+        let process = launch.arg("--config").arg(config.to_string_lossy()).inside(namespace).start()?;
         let endpoint = format!("unix:{}", api.display());
         let mut gateway = Self { process, flypack, broker, endpoint };
         let Self { process, flypack, endpoint, .. } = &mut gateway;
         process.until(START_LIMIT, "it answered", |_| ask(flypack, endpoint, "status").is_ok())?;
-        let node = &gateway.ask("status")?["node"];
-        println!("flypackd {}: rings in {}", text(&node["version"]), text(&node["pages"]));
-        for warning in node["warnings"].as_array().into_iter().flatten() {
-            println!("flypackd warns: {}", text(warning));
-        }
         Ok(gateway)
     }
 
+    /// What `flypack status` says of the node.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn node(&self) -> Result<Value> {
+        Ok(self.ask("status")?["node"].take())
+    }
+
+    /// `flypackd`'s own process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// Waits until the process `pid` reads the flow `name`.
-    pub(crate) fn wait_for_consumer(&mut self, name: &str, pid: u32) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it does not come to that in time.
+    pub fn wait_for_consumer(&mut self, name: &str, pid: u32) -> Result<()> {
         let Self { process, flypack, endpoint, .. } = self;
         let joined = |flows: Value| {
             let flows = flows["flows"].as_array().cloned().unwrap_or_default();
@@ -61,13 +76,19 @@ impl Gateway {
     }
 
     /// Writes all counters to a file, for whoever wants to know more than the table tells.
-    pub(crate) fn save_statistics(&self, path: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the gateway does not answer or the file cannot be written.
+    pub fn save_statistics(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.ask("statistics")?).context("cannot write JSON")?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Waits until `enough` of its counters say yes, or `limit` has passed; the counters then.
-    pub(crate) fn settle(&self, limit: Duration, enough: impl Fn(&Statistics) -> bool) -> Result<Statistics> {
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub fn settle(&self, limit: Duration, enough: impl Fn(&Statistics) -> bool) -> Result<Statistics> {
         let deadline = Instant::now() + limit;
         loop {
             let statistics = self.statistics()?;
@@ -79,7 +100,10 @@ impl Gateway {
     }
 
     /// All counters now.
-    pub(crate) fn statistics(&self) -> Result<Statistics> {
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub fn statistics(&self) -> Result<Statistics> {
         let answer = self.ask("statistics")?;
         let objects = answer["statistics"].as_array().context("flypack statistics shows none")?;
         let mut counters = HashMap::new();
@@ -94,7 +118,10 @@ impl Gateway {
     }
 
     /// SIGTERM: it must drain and exit with 0.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it does not, in time.
+    pub fn stop(mut self) -> Result<()> {
         self.process.signal(Signal::TERM)?;
         self.process.finish(STOP_LIMIT)
     }
@@ -105,37 +132,39 @@ impl Gateway {
 }
 
 /// The counters of every object.
-pub(crate) struct Statistics(HashMap<(String, String, String), u64>);
+pub struct Statistics(HashMap<(String, String, String), u64>);
 
 impl Statistics {
     /// A counter of one object; one that does not exist is an error of this demo's, not a 0.
-    pub(crate) fn of(&self, kind: &str, name: &str, counter: &str) -> Result<u64> {
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn of(&self, kind: &str, name: &str, counter: &str) -> Result<u64> {
         let key = (kind.to_owned(), name.to_owned(), counter.to_owned());
         self.0.get(&key).copied().with_context(|| format!("flypack shows no {counter} of the {kind} {name}"))
     }
 
     /// A counter summed over all objects of a kind.
-    pub(crate) fn sum(&self, kind: &str, counter: &str) -> u64 {
+    pub fn sum(&self, kind: &str, counter: &str) -> u64 {
         self.0.iter().filter(|((k, _, c), _)| k == kind && c == counter).map(|(_, value)| value).sum()
     }
 }
 
-fn configuration(broker: &Path, api: &Path, plan: &Plan) -> String {
+fn configuration(broker: &Path, api: &Path, objects: &str) -> String {
     let uid = rustix::process::geteuid().as_raw();
     let (broker, api) = (broker.display(), api.display());
     format!(
         "[broker]\nsocket = \"{broker}\"\nmode = \"0666\"\nuids = [{uid}, 65534]\npages = \"prefer-huge\"\n\n\
-         [api]\nlisten = \"unix:{api}\"\n\n[metrics]\nlisten = \"\"\n{}",
-        plan.config()
+         [api]\nlisten = \"unix:{api}\"\n\n[metrics]\nlisten = \"\"\n{objects}"
     )
 }
 
-/// A program that cargo built into the same folder as this one.
-fn beside_us(name: &str) -> Result<PathBuf> {
+/// A program that cargo built beside this one, or beside the folder of this test.
+fn program(name: &str) -> Result<PathBuf> {
     let here = std::env::current_exe().context("this program does not know where it is")?;
-    let path = here.with_file_name(name);
-    ensure!(path.is_file(), "{} is not built: cargo build -p flypack-gateway -p flypack-cli", path.display());
-    Ok(path)
+    let folders = here.ancestors().skip(1).take(2);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not built: cargo build -p flypack-gateway -p flypack-cli"))
 }
 
 fn ask(flypack: &Path, endpoint: &str, question: &str) -> Result<Value> {
