@@ -14,6 +14,8 @@ mod connection;
 mod error;
 mod flow;
 mod housekeeper;
+mod joining;
+mod leaving;
 mod listener;
 mod making;
 mod mason;
@@ -150,17 +152,18 @@ impl Broker {
         }
     }
 
-    /// Ends a flow, whoever produces it. Its consumers hear that the producer is gone; the writer of a flow of this
-    /// process goes on into memory that nobody new gets to see, until it is dropped.
+    /// Ends a flow, whoever produces it. Nobody new gets to see it; a pod that produces it loses its connection.
+    ///
+    /// Consumers of a flow of this process hear that the producer is gone; drop the writer soon, for nobody looks
+    /// after its consumers any more. Consumers of a pod's flow read on until that pod ends.
     ///
     /// # Errors
     /// [`Refusal::NoSuchFlow`].
     pub fn remove_flow(&self, name: &Name) -> Result<(), BrokerError> {
         let mut state = self.shared.lock();
-        if !state.flows.contains_key(name) {
-            return Err(Refusal::NoSuchFlow.into());
-        }
+        let producer = state.flows.get(name).ok_or(Refusal::NoSuchFlow)?.producer();
         state.end_flow(name);
+        producer.into_iter().for_each(|connection| state.disconnect(connection));
         drop(state);
         self.shared.poll.wake();
         Ok(())

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn tokens_round_trip() {
-        for token in [Token::Wake, Token::Listener, Token::Connection(7), Token::Consumer(0), Token::Producer(1 << 60)] {
+        for token in [Token::Wake, Token::Listener, Token::Connection(7), Token::Consumer(0), Token::Producer(1 << 60)]
+        {
             assert_eq!(Token::decode(token.encode()), token);
         }
     }

@@ -5,6 +5,8 @@
 //! producer can do to its readers is to show them no picture, or a wrong one.
 
 mod again;
+#[cfg(test)]
+mod hostile;
 mod lease_table;
 mod membership;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The ring's paths allocate nothing once they have started: grains in, grains out, a consumer that joins, one
 //! that is evicted, acknowledges and leaves (ARCHITECTURE, invariant 5).
 #![allow(unsafe_code, reason = "a counting test allocator")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -4,6 +4,8 @@
 //! Every step waits for the one before: the parent writes a grain, then tells the reading pods to read it. So a pod
 //! that lives is never late, however slow the machine is.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "torture/pod.rs"]
 mod pod;
 #[path = "torture/stage.rs"]
@@ -149,7 +151,7 @@ fn pods_that_die_at_any_moment_leave_nothing_behind() {
         }
         for (number, victim) in victims.iter_mut().enumerate() {
             // Some get as far as reading or writing.
-            if (round + number as u64) % 3 == 0 {
+            if (round + number as u64).is_multiple_of(3) {
                 victim.expect("ready");
                 victim.tell(&format!("hold {index}"));
                 victim.tell("begin 1");
@@ -157,9 +159,7 @@ fn pods_that_die_at_any_moment_leave_nothing_behind() {
             victim.kill();
         }
     }
-    until("only the honest one is left", || {
-        stage.consumers("cam").len() == 1 && stage.broker.flows().len() == 1
-    });
+    until("only the honest one is left", || stage.consumers("cam").len() == 1 && stage.broker.flows().len() == 1);
     index += 1;
     worker.write(index);
     honest.ask(&format!("read {index}"), &format!("ok {index}"));

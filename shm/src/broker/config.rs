@@ -54,6 +54,8 @@ pub struct Limits {
     pub flows_per_connection: u32,
     /// Octets of one pod-produced ring.
     pub ring_octets: u64,
+    /// Octets of all pod-produced rings. What a pod keeps mapped after its flow has ended is not among them.
+    pub pod_octets: u64,
     /// Consumers of one flow that are of one user; the gateway's own do not count.
     pub consumers_per_uid: u32,
     /// How long a writer may take to let a consumer in, ms.
@@ -71,6 +73,7 @@ impl Default for Limits {
             flows: 256,
             flows_per_connection: 8,
             ring_octets: 1 << 30,
+            pod_octets: 4 << 30,
             consumers_per_uid: u32::from(CONSUMERS_MAX) / 2,
             join_ms: 2000,
             answer_ms: 10_000,

@@ -18,7 +18,8 @@ pub(super) fn run(shared: &Shared, listener: &Listener, on_event: &(impl Fn(Flow
     // Acquire: pairs with the Release in Broker::stop.
     while !shared.stopping.load(Ordering::Acquire) {
         let patience = shared.lock().patience();
-        let timeout = if paused.is_some() { Some(patience.map_or(ACCEPT_PAUSE, |p| p.min(ACCEPT_PAUSE))) } else { patience };
+        let timeout =
+            if paused.is_some() { Some(patience.map_or(ACCEPT_PAUSE, |p| p.min(ACCEPT_PAUSE))) } else { patience };
         if shared.poll.wait(timeout, &mut tokens).is_err() {
             // Only a bug of ours gets here; without a pause it would spin.
             std::thread::sleep(ACCEPT_PAUSE);

@@ -20,6 +20,8 @@ pub(super) struct Making {
     pub(super) name: Name,
     /// Who asked; none is the gateway, which makes its region in the calling thread.
     pod: Option<Asker>,
+    /// What counts against [`super::Limits::pod_octets`].
+    octets: u64,
     stage: Stage,
     fallback: Option<Fallback>,
 }
@@ -63,7 +65,7 @@ impl State {
     /// Takes the name for a flow that the gateway makes; [`Self::release_name`] or [`Self::finish_own`] gives it on.
     pub(super) fn reserve_name(&mut self, name: &Name, epoch: u128) -> Result<(), Refusal> {
         self.check_new_flow(name, None)?;
-        let making = Making { name: name.clone(), pod: None, stage: Stage::Making, fallback: None };
+        let making = Making { name: name.clone(), pod: None, octets: 0, stage: Stage::Making, fallback: None };
         self.makings.insert(epoch, making);
         Ok(())
     }
@@ -94,10 +96,22 @@ impl State {
         if octets > self.limits.ring_octets {
             return Err(Refusal::RingTooLarge { octets, limit: self.limits.ring_octets });
         }
+        let left = self.limits.pod_octets.saturating_sub(self.pod_octets());
+        if octets > left {
+            return Err(Refusal::PodMemory { octets, left });
+        }
         let pod = Some(Asker { connection, request });
-        self.makings.insert(geometry.epoch, Making { name: name.clone(), pod, stage: Stage::Making, fallback: None });
+        self.makings
+            .insert(geometry.epoch, Making { name: name.clone(), pod, octets, stage: Stage::Making, fallback: None });
         self.hand_to_mason(Job::Make(geometry, self.page_policy));
         Ok(())
+    }
+
+    /// Octets of the rings that pods produce, or are about to.
+    fn pod_octets(&self) -> u64 {
+        let of = |flow: &Flow| flow.ring.geometry().control_octets() + flow.ring.geometry().data_octets();
+        let made: u64 = self.flows.values().filter(|flow| flow.producer().is_some()).map(of).sum();
+        made + self.makings.values().map(|making| making.octets).sum::<u64>()
     }
 
     /// The mason has made a pod's region, or failed to.

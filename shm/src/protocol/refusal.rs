@@ -59,6 +59,16 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
+    /// All pods' rings together would be too large.
+    #[error(
+        "the ring would take {octets} octets, and {left} are left for pods' rings: end a flow, or ask for fewer slots"
+    )]
+    PodMemory {
+        /// What it would take.
+        octets: u64,
+        /// What is left.
+        left: u64,
+    },
     /// That number of slots makes no ring.
     #[error("{slots} slots make no ring: {min} to {max} do")]
     Slots {
@@ -191,6 +201,7 @@ impl Refusal {
             Self::FlowEnded => (19, [0; 3]),
             Self::Descriptors { errno } => (20, [errno as u64, 0, 0]),
             Self::Stopping => (21, [0; 3]),
+            Self::PodMemory { octets, left } => (23, [octets, left, 0]),
             Self::UserConsumers { uid, limit } => (22, [uid as u64, limit as u64, 0]),
         }
     }
@@ -221,6 +232,7 @@ impl Refusal {
             20 => Self::Descriptors { errno: a as u32 },
             21 => Self::Stopping,
             22 => Self::UserConsumers { uid: a as u32, limit: b as u32 },
+            23 => Self::PodMemory { octets: a, left: b },
             _ => return Err(DecodeError::Field("refusal")),
         };
         // What a value cannot hold would come back changed.

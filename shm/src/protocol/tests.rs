@@ -67,10 +67,7 @@ fn pod_messages() -> Vec<(PodMessage, String)> {
             format!("0300 5c00 07000000 {CAM} 00 0000 {FORMAT}"),
         ),
         (PodMessage::Mapped { epoch }, format!("0400 1800 07000000 {EPOCH}")),
-        (
-            PodMessage::Subscribe { name: name("cam-1"), class: leased() },
-            format!("0500 5500 07000000 {CAM} {LEASED}"),
-        ),
+        (PodMessage::Subscribe { name: name("cam-1"), class: leased() }, format!("0500 5500 07000000 {CAM} {LEASED}")),
         (
             PodMessage::Subscribe { name: name("cam-1"), class: ConsumerClass::Lossy },
             format!("0500 5500 07000000 {CAM} 00*12"),
@@ -164,6 +161,7 @@ fn refusals() -> Vec<(Refusal, &'static str)> {
         (Refusal::FlowEnded, "1300 00*24"),
         (Refusal::Descriptors { errno: 24 }, "1400 1800000000000000 00*16"),
         (Refusal::Stopping, "1500 00*24"),
+        (Refusal::PodMemory { octets: 1 << 30, left: 7 }, "1700 0000004000000000 0700000000000000 00*8"),
         (Refusal::UserConsumers { uid: 1000, limit: 32 }, "1600 e803000000000000 2000000000000000 00*8"),
     ]
 }

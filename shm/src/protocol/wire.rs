@@ -304,7 +304,18 @@ impl<'a> Decoder<'a> {
         self.spare_u16()?;
         let tai_base = Tai::from_nanos(self.u64(field)? as i64);
         let geometry = Geometry {
-            epoch, flow, format, slots, slot_stride, slices, slice_octets, grain_octets, descs, k_max, pages, tai_base,
+            epoch,
+            flow,
+            format,
+            slots,
+            slot_stride,
+            slices,
+            slice_octets,
+            grain_octets,
+            descs,
+            k_max,
+            pages,
+            tai_base,
         };
         geometry.check().map_err(|_| DecodeError::Field(field))?;
         Ok(geometry)

@@ -102,10 +102,8 @@ impl LeaseTable {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::Barrier;
-
     use super::*;
 
     #[test]
@@ -137,33 +135,121 @@ mod tests {
         assert_eq!((table.cursor(), table.in_use()), (4, 0));
     }
 
+    /// Both release at the same moment, again and again. That no order of memory spoils it is loom's to show, below.
     #[test]
     fn releases_from_two_threads_leave_the_final_cursor() {
-        let cursor = AtomicU64::new(0);
         let table = LeaseTable::new(2);
-        let barrier = Barrier::new(3);
-        let rounds = 2000;
+        let (cursor, round) = (AtomicU64::new(0), AtomicU64::new(0));
+        let rounds = 3_000;
+        let release = |entry| {
+            table.release(entry);
+            cursor.fetch_max(table.cursor(), Ordering::AcqRel);
+        };
         std::thread::scope(|scope| {
-            for entry in 0..2 {
-                let (table, cursor, barrier) = (&table, &cursor, &barrier);
-                scope.spawn(move || {
-                    for _ in 0..rounds {
-                        barrier.wait();
-                        table.release(entry);
-                        cursor.fetch_max(table.cursor(), Ordering::Release);
-                        barrier.wait();
-                    }
-                });
-            }
-            for round in 0..rounds {
-                for entry in 0..2 {
-                    table.take(entry, 2 * round + u64::from(entry));
-                    table.skip_to(2 * round + u64::from(entry) + 1);
+            // Odd: both release. Even: the other has released.
+            scope.spawn(|| {
+                for number in 0..rounds {
+                    wait_for(&round, 2 * number + 1);
+                    release(1);
+                    round.store(2 * number + 2, Ordering::Release);
                 }
-                barrier.wait();
-                barrier.wait();
-                assert_eq!(cursor.load(Ordering::Acquire), 2 * round + 2, "round {round}");
+            });
+            for number in 0..rounds {
+                for entry in 0..2 {
+                    let index = 2 * number + u64::from(entry);
+                    table.take(entry, index);
+                    table.skip_to(index + 1);
+                }
+                round.store(2 * number + 1, Ordering::Release);
+                release(0);
+                wait_for(&round, 2 * number + 2);
+                assert_eq!(cursor.load(Ordering::Acquire), 2 * number + 2, "round {number}");
             }
+        });
+    }
+
+    /// Spins for a while, for a start at the same moment; then lets others run.
+    fn wait_for(round: &AtomicU64, value: u64) {
+        for spin in 0_u64.. {
+            if round.load(Ordering::Acquire) == value {
+                return;
+            }
+            if spin < 2_000 { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p flypack-shm --lib lease_table`
+#[cfg(all(test, loom))]
+mod models {
+    use loom::thread;
+
+    use super::*;
+    use crate::atomics::Arc;
+
+    struct Shown {
+        table: LeaseTable,
+        cursor: AtomicU64,
+    }
+
+    impl Shown {
+        fn take(&self, entry: u8, index: u64) {
+            self.table.take(entry, index);
+            self.table.skip_to(index + 1);
+            self.cursor.fetch_max(self.table.cursor(), Ordering::Release);
+        }
+
+        fn release(&self, entry: u8) {
+            if self.table.release(entry) {
+                self.cursor.fetch_max(self.table.cursor(), Ordering::Release);
+            }
+        }
+    }
+
+    /// Grains 0 to `taken` are in use.
+    fn model(taken: u8, check: impl Fn(&Arc<Shown>) + Sync + Send + 'static) {
+        loom::model(move || {
+            let shown = Arc::new(Shown { table: LeaseTable::new(3), cursor: AtomicU64::new(0) });
+            (0..taken).for_each(|entry| shown.take(entry, u64::from(entry)));
+            check(&shown);
+        });
+    }
+
+    #[test]
+    fn two_releases_leave_the_final_cursor() {
+        model(2, |shown| {
+            let other = Arc::clone(shown);
+            let thread = thread::spawn(move || other.release(0));
+            shown.release(1);
+            thread.join().expect("the model");
+            assert_eq!(shown.cursor.load(Ordering::Relaxed), 2);
+        });
+    }
+
+    #[test]
+    fn a_release_never_passes_what_is_taken_meanwhile() {
+        model(2, |shown| {
+            let other = Arc::clone(shown);
+            let thread = thread::spawn(move || {
+                other.release(0);
+                other.release(1);
+            });
+            shown.take(2, 2);
+            assert!(shown.cursor.load(Ordering::Relaxed) <= 2, "grain 2 is in use");
+            thread.join().expect("the model");
+            assert_eq!(shown.cursor.load(Ordering::Relaxed), 2);
+        });
+    }
+
+    #[test]
+    fn a_grain_leased_twice_is_passed_by_the_last_release() {
+        model(1, |shown| {
+            shown.table.share(0);
+            let other = Arc::clone(shown);
+            let thread = thread::spawn(move || other.release(0));
+            shown.release(0);
+            thread.join().expect("the model");
+            assert_eq!(shown.cursor.load(Ordering::Relaxed), 1);
         });
     }
 }

@@ -134,8 +134,7 @@ impl Housekeeper {
             return Err(Errno::AGAIN);
         }
         let producer = LifeEnd::from_fd(producer);
-        let seated =
-            Seated { seat, nonce, settled: false, life: Some(life), gone_posted: false, _producer: producer };
+        let seated = Seated { seat, nonce, settled: false, life: Some(life), gone_posted: false, _producer: producer };
         self.consumers.insert(join, seated);
         Ok(())
     }

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::{TestConsumer, TestRing, leased, line_bytes};
+use crate::fixture::{TestConsumer, TestRing, geometry, leased, line_bytes};
 use crate::{ConsumerClass, GrainLease, Notice, ReadError, RingProbe};
 
-const SLOTS: u16 = 8;
 const LINES: u16 = 3;
 const OCTETS: usize = 40;
 
@@ -22,6 +21,7 @@ enum Step {
         ahead: u64,
     },
     Publish(u16),
+    Lose(u16),
     Commit,
     Cancel,
     Poll,
@@ -53,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop_oneof![4 => Just(0_u64), 1 => 0_u64..3, 1 => 0_u64..1000].prop_map(|ahead| Step::Open { ahead }),
         2 => (0..=LINES).prop_map(Step::Publish),
+        1 => (0..LINES).prop_map(Step::Lose),
         4 => Just(Step::Commit),
         1 => Just(Step::Cancel),
         1 => Just(Step::Poll),
@@ -100,6 +101,7 @@ struct Model {
     probe: RingProbe,
     seats: BTreeMap<u8, Seat>,
     free: u16,
+    lost: BTreeMap<u64, BTreeSet<u16>>,
     open: Option<u64>,
     done: BTreeSet<u64>,
     descs: BTreeMap<u64, u64>,
@@ -111,15 +113,16 @@ struct Model {
 }
 
 impl Model {
-    fn new(admission: bool) -> Self {
-        let ring = TestRing::new(SLOTS, u32::from(LINES));
+    fn new(slots: u16, admission: bool) -> Self {
+        let ring = TestRing::with(Geometry { k_max: 3, ..geometry(slots, u32::from(LINES)) });
         let (control, _data) = ring.region.map_for_reading().unwrap();
         let probe = RingProbe::new(ring.region.geometry(), control).unwrap();
         Self {
             ring,
             probe,
             seats: BTreeMap::new(),
-            free: SLOTS,
+            free: slots,
+            lost: BTreeMap::new(),
             open: None,
             done: BTreeSet::new(),
             descs: BTreeMap::new(),
@@ -134,6 +137,7 @@ impl Model {
         match *step {
             Step::Open { ahead } => self.open(self.end + ahead),
             Step::Publish(lines) => self.publish(lines),
+            Step::Lose(line) => self.lose(line),
             Step::Commit => self.commit(),
             Step::Cancel => {
                 self.ring.writer.cancel();
@@ -211,6 +215,14 @@ impl Model {
         self.ring.writer.publish(lines);
     }
 
+    fn lose(&mut self, line: u16) {
+        let published = self.ring.writer.published();
+        self.ring.writer.mark_lost(line);
+        if let Some(index) = self.open.filter(|_| line >= published) {
+            self.lost.entry(index).or_default().insert(line);
+        }
+    }
+
     fn commit(&mut self) {
         let Some(index) = self.open.take() else { return };
         self.ring.fill(index);
@@ -221,7 +233,9 @@ impl Model {
 
     fn join(&mut self, number: u8, k: u16) {
         let admitted = self.seats.values().map(|seat| seat.k).chain([k]).filter(|k| *k > 0);
-        if self.seats.contains_key(&number) || self.admission && Geometry::slots_for(admitted) > u32::from(SLOTS) {
+        if self.seats.contains_key(&number)
+            || self.admission && Geometry::slots_for(admitted) > u32::from(self.ring.writer.geometry().slots)
+        {
             return;
         }
         let class = if k == 0 { ConsumerClass::Lossy } else { leased(k) };
@@ -311,7 +325,7 @@ impl Model {
         assert_eq!(self.probe.head().map_or(0, |index| index.0 + 1), self.head);
         for seat in self.seats.values() {
             for (index, lease) in &seat.leases {
-                check_lease(seat, *index, lease);
+                check_lease(seat, *index, lease, self.lost.get(index));
             }
         }
     }
@@ -331,7 +345,7 @@ impl Model {
             quarantined: count(true),
         };
         assert_eq!(self.ring.writer.slot_accounts(), expected);
-        assert_eq!(expected.free + expected.open + expected.done, SLOTS);
+        assert_eq!(expected.free + expected.open + expected.done, self.ring.writer.geometry().slots);
     }
 }
 
@@ -343,7 +357,10 @@ fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
     let room = seat.leases.len() < if seat.k == 0 { 64 } else { usize::from(seat.k) };
     match reader.lease(GrainIndex(index)) {
         Ok(lease) => {
-            assert!(room && there(index) && seat.hi.is_none_or(|hi| index < hi) && !seat.ended, "grain {index} was not to be had");
+            assert!(
+                room && there(index) && seat.hi.is_none_or(|hi| index < hi) && !seat.ended,
+                "grain {index} was not to be had"
+            );
             seat.leases.insert(index, lease);
             seat.next = index + 1;
         }
@@ -358,7 +375,7 @@ fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
     seat.raise();
 }
 
-fn check_lease(seat: &Seat, index: u64, lease: &GrainLease) {
+fn check_lease(seat: &Seat, index: u64, lease: &GrainLease, lost: Option<&BTreeSet<u16>>) {
     let whole = |slices| (0..slices).flat_map(|line| line_bytes(index, line, OCTETS)).collect::<Vec<u8>>();
     let mut out = [0; LINES as usize * OCTETS];
     match lease.state() {
@@ -368,6 +385,10 @@ fn check_lease(seat: &Seat, index: u64, lease: &GrainLease) {
                 assert_eq!(out[..octets], whole(state.slices), "grain {index}, validated");
             }
             if seat.honest && seat.k > 0 {
+                for line in 0..state.slices {
+                    let expected = lost.is_some_and(|lost| lost.contains(&line));
+                    assert_eq!(lease.is_lost(line), expected, "line {line} of grain {index}");
+                }
                 assert_eq!(lease.lines(0..state.slices).unwrap(), whole(state.slices), "grain {index}, in place");
             }
         }
@@ -376,11 +397,9 @@ fn check_lease(seat: &Seat, index: u64, lease: &GrainLease) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
-    fn any_interleaving_is_the_models(admission: bool, steps in prop::collection::vec(step(), 1..120)) {
-        let mut model = Model::new(admission);
+    fn any_interleaving_is_the_models(slots in 4_u16..=9, admission: bool, steps in prop::collection::vec(step(), 1..120)) {
+        let mut model = Model::new(slots, admission);
         for step in &steps {
             model.run(step);
         }

@@ -102,6 +102,22 @@ fn a_held_grain_is_never_overwritten_and_the_new_one_is_dropped() {
 }
 
 #[test]
+fn what_a_live_consumer_holds_is_not_given_up_either() {
+    let mut ring = TestRing::with(Geometry { k_max: 2, ..crate::fixture::geometry(4, 3) });
+    let _evicted = ring.join(0, leased(1));
+    ring.grain(0).unwrap();
+    ring.grain(1).unwrap();
+    let mut consumer = ring.join(1, leased(2));
+    ring.grain(2).unwrap();
+    ring.grain(3).unwrap();
+    let held = lease(&mut consumer, 2);
+    assert_eq!(ring.writer.slot_accounts(), accounts(0, 0, 4, 2, 2));
+    assert_eq!(ring.open(4), Err(OpenError::NoSlot));
+    assert_eq!(consumer.reader.status(), SeatStatus::Live { eff: GrainIndex(2) });
+    assert_eq!(held.lines(0..1).unwrap(), line_bytes(2, 0, 40));
+}
+
+#[test]
 fn a_consumer_that_keeps_up_is_never_evicted() {
     let mut ring = TestRing::new(4, 3);
     let mut consumer = ring.join(0, leased(1));
@@ -303,6 +319,35 @@ fn a_mailbox_nobody_empties_loses_nothing() {
         answered += notices.len();
         ring.writer.poll(ring.now);
     }
+}
+
+/// Evictions and releases need no mail, so they must find room however full the mailbox is.
+#[test]
+fn notices_of_the_seated_find_room_behind_a_flood() {
+    let mut ring = TestRing::new(8, 3);
+    let house: Vec<_> = (0..CONSUMERS).map(|seat| ring.join(seat, leased(1))).collect();
+    for _ in 0..200 {
+        let lease = house[0].page.map(Access::ReadOnly).unwrap();
+        let _full = ring.mailbox.post(Mail::Join { consumer: 0, class: leased(1), lease, nonce: 1 });
+        ring.writer.poll(ring.now);
+    }
+    for index in 0..3 {
+        ring.grain(index).unwrap();
+    }
+    for consumer in &house {
+        consumer.scribble(&[(128, consumer.nonce)]);
+    }
+    ring.writer.poll(ring.now);
+    let (mut refused, mut evicted, mut released) = (0, 0, 0);
+    for notice in ring.notices() {
+        match notice {
+            Notice::Joined { .. } => panic!("{notice:?}"),
+            Notice::Refused { .. } => refused += 1,
+            Notice::Evicted { .. } => evicted += 1,
+            Notice::Released { .. } => released += 1,
+        }
+    }
+    assert_eq!((refused, evicted, released), (64, 64, 64));
 }
 
 #[test]

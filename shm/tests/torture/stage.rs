@@ -78,7 +78,7 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(dir.path().join("broker.sock"));
         config.page_policy = PagePolicy::PlainOnly;
-        config.default_slots = 4;
+        config.default_slots = 8;
         let (tell, events) = mpsc::channel();
         let broker = Broker::start(config, move |event| drop(tell.send(event))).unwrap();
         Self { dir, broker, events }

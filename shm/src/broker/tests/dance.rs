@@ -156,8 +156,7 @@ fn one_user_does_not_take_every_seat() {
     let refused = session.subscribe(&name("cam"), ConsumerClass::Lossy).unwrap_err();
     assert!(matches!(refused, SessionError::Refused(Refusal::UserConsumers { limit: 3, .. })), "{refused}");
     // The gateway's own are not of that user.
-    let own: Vec<_> =
-        (0..61).map(|_| bench.broker.subscribe(&name("cam"), ConsumerClass::Lossy).unwrap()).collect();
+    let own: Vec<_> = (0..61).map(|_| bench.broker.subscribe(&name("cam"), ConsumerClass::Lossy).unwrap()).collect();
     assert!(matches!(
         bench.broker.subscribe(&name("cam"), ConsumerClass::Lossy),
         Err(SubscribeError::Refused(Refusal::Consumers { limit: 64 }))

@@ -115,6 +115,7 @@ fn a_producer_whose_writer_sleeps_is_said_to_and_keeps_its_flow() {
 fn rings_that_are_too_large_or_too_many_are_refused() {
     let bench = Bench::with(|config| {
         config.limits.ring_octets = 20 << 20;
+        config.limits.pod_octets = 24 << 20;
         config.limits.flows = 3;
     });
     let session = bench.session();
@@ -122,8 +123,15 @@ fn rings_that_are_too_large_or_too_many_are_refused() {
         SessionError::Refused(refusal) => refusal,
         other => panic!("{other}"),
     };
-    assert!(matches!(refusal("gfx", Some(16)), Refusal::RingTooLarge { octets, limit: 0x0140_0000 } if octets > 32 << 20));
+    assert!(
+        matches!(refusal("gfx", Some(16)), Refusal::RingTooLarge { octets, limit: 0x0140_0000 } if octets > 32 << 20)
+    );
     assert_eq!(refusal("gfx", Some(2000)), Refusal::Slots { slots: 2000, min: 2, max: 1024 });
+    let large = session.produce(&name("large"), tiny(), Some(9)).unwrap();
+    let left = (24 << 20) - (18 << 20) - large_control_octets();
+    assert!(matches!(refusal("gfx", Some(4)), Refusal::PodMemory { left: told, .. } if told == left));
+    drop(large);
+    until("the flow ends", || bench.broker.flows().is_empty());
     let kept: Vec<_> =
         ["a", "b", "c"].map(|flow| session.produce(&name(flow), tiny(), Some(2)).unwrap()).into_iter().collect();
     assert_eq!(refusal("d", Some(2)), Refusal::Flows { limit: 3 });
@@ -131,6 +139,11 @@ fn rings_that_are_too_large_or_too_many_are_refused() {
     drop(kept);
     until("the flows end", || bench.broker.flows().is_empty());
     session.produce(&name("d"), tiny(), None).unwrap();
+}
+
+/// The control region of a ring of nine slots.
+fn large_control_octets() -> u64 {
+    making::plan(&name("large"), tiny(), 9).unwrap().control_octets()
 }
 
 #[test]
@@ -145,4 +158,6 @@ fn a_flow_that_the_gateway_ends_is_gone_for_its_readers_too() {
     worker.write(1);
     check(reader.reader(), 1);
     assert!(!reader.producer_gone());
+    let producer = worker.stop();
+    until("the producer is told", || producer.broker_gone());
 }
