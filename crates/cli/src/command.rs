@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Senders { action } => senders::run(&endpoint, action, printer),
         Command::Send(arguments) => send::run(&arguments, printer),
         Command::Recv(arguments) => recv::run(&arguments, printer),
-        Command::Doctor(arguments) => Ok(doctor::run(arguments.root, printer)),
+        Command::Doctor(arguments) => doctor::run(arguments.root, printer),
     }
 }
 
@@ -47,7 +47,7 @@ fn status(endpoint: &Endpoint, printer: Printer) -> Result<Exit, Failure> {
         crosspoint_version: crosspoints.version,
         crosspoints: crosspoints.crosspoints.into_iter().map(Into::into).collect(),
     };
-    printer.result(&view, || view.text());
+    printer.result(&view, || view.text())?;
     Ok(Exit::Success)
 }
 
@@ -55,7 +55,7 @@ fn flows(endpoint: &Endpoint, printer: Printer) -> Result<Exit, Failure> {
     let mut gateway = Gateway::connect(endpoint, printer)?;
     let flows = gateway.call(async |client| client.list_flows(v1::ListFlowsRequest {}).await)?.flows;
     let view = FlowsView { flows: flows.into_iter().map(Into::into).collect() };
-    printer.result(&view, || view.text());
+    printer.result(&view, || view.text())?;
     Ok(Exit::Success)
 }
 
@@ -64,7 +64,11 @@ fn statistics(endpoint: &Endpoint, name: Option<&str>, printer: Printer) -> Resu
     let all = gateway.call(async |client| client.get_statistics(v1::GetStatisticsRequest {}).await)?.statistics;
     let asked = all.into_iter().filter(|of| name.is_none_or(|name| of.name == name));
     let view = StatisticsView { statistics: asked.map(ObjectStatisticsView::from).collect() };
-    printer.result(&view, || view.text());
+    if let (Some(name), true) = (name, view.statistics.is_empty()) {
+        let message = format!("there is no object \"{name}\"; `flypack statistics` shows all");
+        return Err(tonic::Status::not_found(message).into());
+    }
+    printer.result(&view, || view.text())?;
     Ok(Exit::Success)
 }
 
@@ -87,20 +91,21 @@ fn sdp(endpoint: &Endpoint, sender: &str, printer: Printer) -> Result<Exit, Fail
         }));
     };
     let view = SdpView { sender: sender.to_owned(), sdp };
-    printer.result(&view, || view.sdp.clone());
+    printer.result(&view, || view.sdp.clone())?;
     Ok(Exit::Success)
 }
 
-/// The text of an SDP file, or of stdin for "-".
+/// The text of an SDP file, or of stdin for "-". Names in another character set than UTF-8 (RFC 8866 §6.10) lose what
+/// is not ASCII, and nothing else.
 pub(crate) fn read_sdp(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
+    let mut octets = Vec::new();
     let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(SDP_READ_OCTETS).read_to_string(&mut text)
+        std::io::stdin().lock().take(SDP_READ_OCTETS).read_to_end(&mut octets)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(SDP_READ_OCTETS).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(SDP_READ_OCTETS).read_to_end(&mut octets))
     };
     match read {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(String::from_utf8_lossy(&octets).into_owned()),
         Err(cause) => Err(Failure::File { action: "cannot read the SDP", path: path.into(), cause }),
     }
 }

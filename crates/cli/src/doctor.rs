@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::Exit;
 use crate::printer::Printer;
+use crate::{Exit, Failure};
 
 mod cpu;
 mod kernel;
@@ -103,13 +103,13 @@ impl Report {
 }
 
 /// Looks, prints, and says with the exit code whether a gateway works here.
-pub(crate) fn run(root: Option<PathBuf>, printer: Printer) -> Exit {
+pub(crate) fn run(root: Option<PathBuf>, printer: Printer) -> Result<Exit, Failure> {
     let report = match root {
         Some(root) => Report::of(root, &Trials::default()),
         None => Report::of("/".into(), &Trials::run()),
     };
-    printer.result(&report, || report.text());
-    if report.worst == Level::Fail { Exit::Failure } else { Exit::Success }
+    printer.result(&report, || report.text())?;
+    Ok(if report.worst == Level::Fail { Exit::Failure } else { Exit::Success })
 }
 
 #[cfg(test)]

@@ -32,16 +32,30 @@ impl Printer {
     }
 
     /// The result of a command: `document` as JSON, or `text`, which ends with a line feed.
-    pub(crate) fn result(self, document: &impl Serialize, text: impl FnOnce() -> String) {
-        self.result_on(Stream::Stdout, document, text);
+    ///
+    /// # Errors
+    /// [`Failure::File`] when stdout cannot take it, a full disk behind it perhaps.
+    pub(crate) fn result(self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        self.result_on(Stream::Stdout, document, text)
     }
 
     /// A result on the stream that is free for it.
-    pub(crate) fn result_on(self, stream: Stream, document: &impl Serialize, text: impl FnOnce() -> String) {
+    ///
+    /// # Errors
+    /// As [`Self::result`].
+    pub(crate) fn result_on(
+        self,
+        stream: Stream,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let printed = if self.json { pretty(document) } else { text() };
         match stream {
-            Stream::Stdout => write_quietly(io::stdout().lock(), &printed),
-            Stream::Stderr => write_quietly(io::stderr().lock(), &printed),
+            Stream::Stdout => write_result(io::stdout().lock(), &printed),
+            Stream::Stderr => {
+                write_quietly(io::stderr().lock(), &printed);
+                Ok(())
+            }
         }
     }
 
@@ -73,6 +87,16 @@ fn pretty(document: &impl Serialize) -> String {
 }
 
 /// Writes all of it; whoever closed the other end did not want it.
+fn write_result(mut out: impl Write, text: &str) -> Result<(), Failure> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::File { action: "cannot write to", path: "stdout".into(), cause })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes all of it; when stderr takes nothing, there is nobody to tell.
 fn write_quietly(mut out: impl Write, text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -128,7 +128,7 @@ pub(crate) fn run(arguments: &Recv, printer: Printer) -> Result<Exit, Failure> {
     let session = pod::connect(&arguments.broker.path)?;
     let summary = job.receive(&session)?;
     let stream = if job.output.is_stdout() { Stream::Stderr } else { Stream::Stdout };
-    printer.result_on(stream, &summary, || summary.text());
+    printer.result_on(stream, &summary, || summary.text())?;
     let is_short = frames.is_some_and(|frames| summary.frames_received < frames);
     Ok(if summary.stopped == Stopped::ProducerGone && is_short { Exit::FlowEnded } else { Exit::Success })
 }

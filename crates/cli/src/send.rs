@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &Send, printer: Printer) -> Result<Exit, Failure> {
     let feeder = Feeder::new(producer, input, arguments.timing, &stop, printer);
     let mut summary = feeder.run(arguments.frames)?;
     summary.flow = flow.to_string();
-    printer.result(&summary, || summary.text());
+    printer.result(&summary, || summary.text())?;
     Ok(Exit::Success)
 }
 

@@ -225,3 +225,35 @@ fn the_doctor_fails_only_when_a_gateway_could_not_work() {
     let report: Value = serde_json::from_slice(&here.stdout).unwrap();
     assert!(report["checks"].as_array().unwrap().iter().any(|check| check["name"] == "sealed memory"));
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let gateway = Gateway::start();
+    gateway.furnish();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flypack"));
+    let output = command.args(["--endpoint", &gateway.endpoint.to_string(), "senders"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("No space left"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn statistics_of_what_is_not_there_are_an_error() {
+    let gateway = Gateway::start();
+    gateway.furnish();
+    assert_ne!(gateway.json("statistics cam")["statistics"], json!([]));
+    let output = gateway.flypack("statistics nope");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("nope"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_sdp_whose_name_is_latin_1_is_read() {
+    let gateway = Gateway::start();
+    let mut sdp = SDP.as_bytes().to_vec();
+    let at = SDP.find("s=").unwrap() + 2;
+    sdp.insert(at, 0xe9);
+    std::fs::write(gateway.sdp(), sdp).unwrap();
+    let made = gateway.json(&format!("receivers add cam --sdp {}", gateway.sdp().display()));
+    assert_eq!(made["receiver"]["name"], "cam");
+}

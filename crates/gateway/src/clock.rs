@@ -55,7 +55,9 @@ impl Clock for TaiClock {
             let rate = self.triple.rate.load(Ordering::Relaxed);
             fence(Ordering::Acquire); // pairs with ClockKeeper::publish
             if before & 1 == 0 && self.triple.sequence.load(Ordering::Relaxed) == before {
-                let elapsed = (u128::from(self.count().wrapping_sub(count)) * u128::from(rate)) >> RATE_BITS;
+                // A core whose counter lags behind the keeper's, or that read it early, stands at the triple's instant.
+                let counts = self.count().wrapping_sub(count).cast_signed().max(0).unsigned_abs();
+                let elapsed = (u128::from(counts) * u128::from(rate)) >> RATE_BITS;
                 return Tai::from_nanos(tai.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX)));
             }
             std::hint::spin_loop();
@@ -190,6 +192,14 @@ mod tests {
         assert_eq!(keeper.rate, rate);
         keeper.adopt(rate + rate / 100_000);
         assert_ne!(keeper.rate, rate);
+    }
+
+    #[test]
+    fn a_counter_behind_the_triple_is_no_leap_of_centuries() {
+        let mut keeper = ClockKeeper::start();
+        let ahead = keeper.clock().count() + (1 << 40);
+        keeper.publish((ahead, 1_000));
+        assert_eq!(keeper.clock().now(), Tai::from_nanos(1_000));
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub enum PagesConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// `unix:/path` or `host:port`.
+    /// `unix:/path` or `http://host:port`.
     pub listen: String,
     /// Permissions of a Unix socket, octal text.
     pub mode: String,
@@ -263,6 +263,16 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("{}: {source}; name the file with --config, a commented sample is deploy/flypackd.toml", path.display())]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// The SDP file of a receiver cannot be read.
+    #[error("{}: {source}; it is the sdp of receiver {receiver}", path.display())]
+    ReadSdp {
+        /// The receiver.
+        receiver: String,
         /// The file.
         path: PathBuf,
         /// The system's word.

@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use control::{Controller, Endpoint, Listener, Scope, SourcePresence};
 use netio::KernelTxConfig;
 use shm::{Broker, BrokerConfig, FlowEvent, PagePolicy};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use worker::IdlePolicy;
 
@@ -36,6 +37,8 @@ const SEND_BUFFER_OCTETS: usize = 8 << 20;
 /// What kept it from starting, or ended it.
 pub fn run(config_path: &Path) -> Result<()> {
     let config = Config::load(config_path)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ending = Ending::catch(&runtime)?;
     let keeper = ClockKeeper::start();
     let (events, from_broker) = std::sync::mpsc::channel();
     let broker = Broker::start(broker_config(&config)?, move |event| {
@@ -55,7 +58,8 @@ pub fn run(config_path: &Path) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
     let housekeeping = spawn_housekeeping(keeper, gateway.clone(), from_broker, stopping.clone())?;
     let controller = Arc::new(Controller::new(gateway.clone()));
-    let served = load(&config, &controller).and_then(|()| serve(&config, &controller, &gateway));
+    let served = load(&config, &controller).and_then(|()| serve(&config, &controller, &gateway, &runtime, ending));
+    drop(runtime); // waits for the calls of the API that still run
     tracing::info!("stopping: senders finish their grain");
     gateway.drain();
     let _ = stop.send(true);
@@ -138,7 +142,7 @@ fn spawn_housekeeping(
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
             }
             keeper.tick();
-            gateway.tick();
+            gateway.tick(Instant::now());
         }
     })?;
     Ok(thread)
@@ -161,31 +165,65 @@ fn load(config: &Config, controller: &Controller<Gateway>) -> Result<()> {
     Ok(())
 }
 
+/// The signals that end the gateway. Caught before anything is opened: rings may take seconds to make, and a start
+/// that is broken off is drained too.
+struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ending {
+    fn catch(runtime: &Runtime) -> std::io::Result<Self> {
+        let _context = runtime.enter();
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn comes(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Serves the API and `/metrics` until a signal comes.
-fn serve(config: &Config, controller: &Arc<Controller<Gateway>>, gateway: &Gateway) -> Result<()> {
+fn serve(
+    config: &Config,
+    controller: &Arc<Controller<Gateway>>,
+    gateway: &Gateway,
+    runtime: &Runtime,
+    ending: Ending,
+) -> Result<()> {
     let endpoint: Endpoint = config.api.listen.parse().context("api.listen")?;
     let listener = Listener::bind(&endpoint, octal("api.mode", &config.api.mode)?).context("api.listen")?;
     let metrics = bind_metrics(&config.metrics.listen)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (end, ended) = watch::channel(false);
         if let Some(metrics) = metrics {
             let listener = tokio::net::TcpListener::from_std(metrics)?;
             tokio::spawn(metrics::serve(listener, gateway.clone(), until(ended)));
         }
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         let shutdown = async move {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                () = ending.comes() => {}
+                () = failed(gateway) => tracing::error!("a worker has ended by itself: flypackd ends too, start it again"),
             }
             end.send_replace(true);
         };
         tracing::info!("ready: API at {endpoint}");
         control::serve(Arc::clone(controller), listener, shutdown).await?;
+        anyhow::ensure!(!gateway.pool().has_failed(), "a worker ended by itself; its log line above says where");
         Ok(())
     })
+}
+
+/// Waits until a worker's thread has ended although nobody stopped it: its flows stand still, so the daemon goes
+/// down loudly and whoever supervises it starts another.
+async fn failed(gateway: &Gateway) {
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    while !gateway.pool().has_failed() {
+        look.tick().await;
+    }
 }
 
 async fn until(mut ended: watch::Receiver<bool>) {
@@ -200,5 +238,7 @@ fn bind_metrics(listen: &str) -> Result<Option<std::net::TcpListener>> {
     let address: SocketAddr =
         listen.parse().with_context(|| format!("metrics.listen = {listen:?}: write address:port, or \"\" for none"))?;
     let bound = metrics::bind(address);
-    bound.map(Some).with_context(|| format!("metrics.listen = {listen:?}: another program may have the port"))
+    bound
+        .map(Some)
+        .with_context(|| format!("metrics.listen = {listen:?}: it must be an address of this host and a free port"))
 }

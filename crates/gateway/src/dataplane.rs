@@ -4,9 +4,11 @@
 //! are connected when it comes ([`Gateway::reconcile`]), also after an eviction.
 
 mod build;
+mod connection;
 mod entries;
 mod report;
 mod sdp;
+mod sender_entry;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +24,9 @@ use worker::{Command, ReceiverKey, Report, SenderKey, Source};
 
 use crate::clock::TaiClock;
 use crate::pool::{NoAnswer, Pool, Rx, Tx, WorkerIndex};
-use entries::{Connection, Entries, ReceiverEntry, SenderEntry};
+use connection::Connection;
+use entries::{Entries, ReceiverEntry};
+use sender_entry::SenderEntry;
 
 /// What the data plane is made of.
 pub struct Parts {
@@ -80,16 +84,19 @@ impl Gateway {
         &self.parts().pool
     }
 
-    /// Makes what is connected agree with the table and with the flows that exist.
+    /// Makes what is connected agree with the table and with the flows that exist; nothing once it drains.
     pub fn reconcile(&self) {
         let _change = self.change();
-        self.reconcile_changing();
+        if self.check_running().is_ok() {
+            self.reconcile_changing();
+        }
     }
 
-    /// Notes which streams and senders moved since the last time; rejoins evicted senders.
-    pub fn tick(&self) {
-        let evicted = self.entries().tick(Instant::now());
-        if evicted {
+    /// Notes which streams and senders moved since the last time; rejoins evicted senders, and tries refused ones
+    /// again.
+    pub fn tick(&self, now: Instant) {
+        let is_due = self.entries().tick(now);
+        if is_due {
             self.reconcile();
         }
     }
@@ -113,11 +120,6 @@ impl Gateway {
     /// Gives one sender the source that the table says, if that is another than it has.
     fn connect(&self, name: &Name) -> Result<(), DataplaneError> {
         let Some(wanted) = self.wanted(name) else { return Ok(()) };
-        if let Some(connection) = &wanted.connection
-            && wanted.trouble_of.as_ref() == Some(&connection.key())
-        {
-            return Ok(()); // refused before, and nothing has changed since
-        }
         let (source, connection) = match wanted.connection {
             None => (None, None),
             Some(connection) => match build::source(self.parts(), &wanted.spec, &connection) {
@@ -135,8 +137,7 @@ impl Gateway {
                 let receiver = wanted.receiver_sdp.as_ref();
                 sdp::of_sender(&sender.spec, sender.ssrc, &connection.format, receiver).to_sdp()
             });
-            sender.trouble = None;
-            sender.refused = None;
+            sender.settle();
             sender.evictions_seen = sender.counters.evictions.value();
             match &connection {
                 Some(connection) => tracing::info!("sender {name}: sends {} ({})", connection.flow, connection.format),
@@ -148,10 +149,10 @@ impl Gateway {
     }
 
     fn refuse(&self, name: &Name, connection: &Connection, error: &build::SourceError) {
-        tracing::warn!("sender {name} cannot send {}: {error}", connection.flow);
-        if let Some(sender) = self.entries().senders.get_mut(name) {
-            sender.trouble = Some(error.to_string());
-            sender.refused = error.is_lasting().then(|| connection.key());
+        let mut entries = self.entries();
+        let Some(sender) = entries.senders.get_mut(name) else { return };
+        if sender.refuse(connection, error.to_string(), error.is_lasting()) {
+            tracing::warn!("sender {name} cannot send {}: {error}", connection.flow);
         }
     }
 
@@ -168,28 +169,24 @@ impl Gateway {
         }
     }
 
-    /// What a sender should have, when that differs from what it has.
+    /// What a sender should have, when that differs from what it has and may be tried.
     fn wanted(&self, name: &Name) -> Option<Wanted> {
         let flows = self.parts().broker.flows();
-        let entries = self.entries();
-        let sender = entries.senders.get(name)?;
-        let flow = entries.table.source(name).and_then(|source| flows.iter().find(|flow| flow.name == *source));
+        let mut entries = self.entries();
+        let Entries { senders, table, receivers, .. } = &mut *entries;
+        let sender = senders.get_mut(name)?;
+        let flow = table.source(name).and_then(|source| flows.iter().find(|flow| flow.name == *source));
         let connection = flow.map(Connection::to);
-        let is_evicted = sender.counters.evictions.value() != sender.evictions_seen;
         let key = |connection: &Connection| connection.key();
-        if connection.as_ref().map(key) == sender.connection.as_ref().map(key) && !is_evicted {
+        if connection.as_ref().map(key) == sender.connection.as_ref().map(key) && !sender.is_evicted() {
+            sender.settle();
             return None;
         }
-        let receiver_sdp =
-            flow.and_then(|flow| entries.receivers.get(&flow.name)).map(|receiver| receiver.spec.sdp.clone());
-        Some(Wanted {
-            connection,
-            spec: sender.spec.clone(),
-            worker: sender.worker,
-            key: sender.key,
-            trouble_of: sender.refused.clone(),
-            receiver_sdp,
-        })
+        if connection.as_ref().is_some_and(|connection| !sender.may_try(connection)) {
+            return None;
+        }
+        let receiver_sdp = flow.and_then(|flow| receivers.get(&flow.name)).map(|receiver| receiver.spec.sdp.clone());
+        Some(Wanted { connection, spec: sender.spec.clone(), worker: sender.worker, key: sender.key, receiver_sdp })
     }
 
     /// Stops everything: senders end with the grain they are sending, open grains are closed.
@@ -223,7 +220,6 @@ struct Wanted {
     spec: SenderSpec,
     worker: WorkerIndex,
     key: SenderKey,
-    trouble_of: Option<(Name, u128)>,
     receiver_sdp: Option<st2110::VideoSdp>,
 }
 
@@ -347,3 +343,6 @@ fn full(resource: &str) -> DataplaneError {
 
 type Input = Box<worker::Input<Rx>>;
 type Sender = worker::Sender<Tx>;
+
+#[cfg(test)]
+mod tests;

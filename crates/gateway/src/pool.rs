@@ -41,10 +41,16 @@ pub struct ThreadSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerIndex(pub usize);
 
-/// A worker did not answer, or is gone.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("worker-{} did not answer within {} s; if this lasts, restart flypackd", .0.0, ANSWER.as_secs())]
-pub struct NoAnswer(pub WorkerIndex);
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The worker takes too long.
+    #[error("worker-{} did not answer within {} s; if this lasts, restart flypackd", .0.0, ANSWER.as_secs())]
+    Silent(WorkerIndex),
+    /// The worker's thread is gone.
+    #[error("worker-{} has ended: restart flypackd, and report what its log says", .0.0)]
+    Ended(WorkerIndex),
+}
 
 /// Why no worker could be started.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,9 @@ pub enum PoolError {
         /// Those that would work.
         usable: Vec<usize>,
     },
+    /// Two workers on one core would take turns.
+    #[error("workers.cores names core {0} twice: one worker a core; name each once")]
+    CoreTwice(usize),
     /// The system gave no thread.
     #[error("a worker's thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -93,6 +102,9 @@ impl Pool {
         let usable = worker::run::usable_cores();
         if let Some(&core) = cores.iter().find(|core| !usable.contains(core)) {
             return Err(PoolError::Core { core, usable });
+        }
+        if let Some((_, &core)) = cores.iter().enumerate().find(|(at, core)| cores[..*at].contains(core)) {
+            return Err(PoolError::CoreTwice(core));
         }
         let wanted: Vec<Option<Core>> =
             if cores.is_empty() { vec![None] } else { cores.iter().map(|core| Some(Core(*core))).collect() };
@@ -159,18 +171,15 @@ impl Pool {
     /// # Errors
     /// [`NoAnswer`]; the command's parts are then dropped when the late report is found.
     pub fn ask(&self, index: WorkerIndex, command: Command<Rx, Tx>) -> Result<Report<Rx, Tx>, NoAnswer> {
-        let worker = self.workers.get(index.0).ok_or(NoAnswer(index))?;
+        let worker = self.workers.get(index.0).ok_or(NoAnswer::Ended(index))?;
         let mut owed = worker.owed.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + ANSWER;
         while *owed > 0 {
-            worker.wait(until).ok_or(NoAnswer(index))?;
+            worker.wait(index, until)?;
             *owed -= 1;
         }
-        worker.mailbox.send(command).map_err(|_| NoAnswer(index))?;
-        worker.wait(until).ok_or_else(|| {
-            *owed += 1;
-            NoAnswer(index)
-        })
+        worker.mailbox.send(command).map_err(|_| NoAnswer::Silent(index))?;
+        worker.wait(index, until).inspect_err(|_| *owed += 1)
     }
 
     /// Stops all workers and waits for them.
@@ -187,10 +196,7 @@ impl Pool {
     /// Whether any worker's thread has ended although nobody stopped it.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        let ended = |worker: &WorkerThread| {
-            worker.thread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(JoinHandle::is_finished)
-        };
-        !self.stop.load(Ordering::Relaxed) && self.workers.iter().any(ended)
+        !self.stop.load(Ordering::Relaxed) && self.workers.iter().any(WorkerThread::has_ended)
     }
 }
 
@@ -201,13 +207,23 @@ impl Drop for Pool {
 }
 
 impl WorkerThread {
-    fn wait(&self, until: Instant) -> Option<Report<Rx, Tx>> {
+    fn has_ended(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn wait(&self, index: WorkerIndex, until: Instant) -> Result<Report<Rx, Tx>, NoAnswer> {
         loop {
+            // Asked before the mailbox: an answer may be the last thing that the thread did.
+            let has_ended = self.has_ended();
             if let Some(report) = self.mailbox.report() {
-                return Some(report);
+                return Ok(report);
+            }
+            if has_ended {
+                return Err(NoAnswer::Ended(index));
             }
             if Instant::now() >= until {
-                return None;
+                return Err(NoAnswer::Silent(index));
             }
             std::thread::sleep(LOOK);
         }

@@ -38,7 +38,13 @@ pub fn receiver(config: &ReceiverConfig) -> Result<ReceiverSpec, ConfigError> {
 fn sdp_text(config: &ReceiverConfig, name: &Name) -> Result<String, ConfigError> {
     match (&config.sdp, &config.sdp_text) {
         (Some(path), None) => {
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })
+            let octets = std::fs::read(path).map_err(|source| ConfigError::ReadSdp {
+                receiver: name.to_string(),
+                path: path.clone(),
+                source,
+            })?;
+            // Names in another character set (RFC 8866 §6.10) lose what is not ASCII, and nothing else.
+            Ok(String::from_utf8_lossy(&octets).into_owned())
         }
         (None, Some(text)) => Ok(text.clone()),
         _ => Err(ConfigError::value(key(name, "sdp"), "", "give either sdp (a file) or sdp_text, one of the two")),

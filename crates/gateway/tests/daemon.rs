@@ -8,6 +8,8 @@ mod flypackd;
 #[path = "daemon/road.rs"]
 mod road;
 
+use std::io::Write;
+
 use flypackd::{Folder, read_to_end};
 
 #[test]
@@ -18,6 +20,22 @@ fn a_gateway_without_receivers_starts_and_ends_cleanly() {
     assert!(daemon.terminate().success(), "SIGTERM is a clean end: {}", daemon.log());
     assert!(!folder.path("api.sock").exists(), "the API's socket goes with the gateway");
     assert!(!folder.path("broker.sock").exists(), "the broker's socket goes with the gateway");
+}
+
+#[test]
+fn a_signal_while_the_gateway_starts_is_a_clean_end_too() {
+    let folder = Folder::new();
+    let fifo = folder.path("slow.sdp");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let mut child = folder.spawn("[[receiver]]\nname = \"cam\"\nsdp = \"slow.sdp\"\n");
+    // Opens when the gateway reads its receivers' SDPs: in the middle of its start.
+    let mut sdp = std::fs::File::options().write(true).open(&fifo).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    sdp.write_all(folder.sdp().as_bytes()).unwrap();
+    drop(sdp);
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(!folder.path("broker.sock").exists());
 }
 
 #[test]

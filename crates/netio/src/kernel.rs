@@ -21,3 +21,4 @@ pub(crate) mod tx;
 
 pub use open_error::OpenError;
 pub use socket::SocketBuffer;
+pub use tx::source_address;

@@ -198,6 +198,12 @@ pub enum SdpError {
         /// What is supported.
         want: &'static str,
     },
+    /// Fields, or frames in two segments.
+    #[error("{name} video is not supported: use progressive")]
+    Interlaced {
+        /// The flag, `interlace` or `segmented`.
+        name: &'static str,
+    },
     /// A picture that cannot be carried.
     #[error(transparent)]
     Format(#[from] FormatError),

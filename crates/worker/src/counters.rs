@@ -85,6 +85,8 @@ counters! {
         reordered,
         /// Packets that never came, by sequence number, wherever they were lost.
         packets_lost,
+        /// Packets far from all others in sequence: sorted in only if the next one follows.
+        doubtful,
         /// Breaks of the sequence that were taken for a sender's restart.
         sequence_restarts,
         /// Jumps of the timestamp on which the grain index was anchored anew.

@@ -57,10 +57,11 @@ impl<R: RxQueue> Input<R> {
             if taken == 0 {
                 // Only now is nothing waiting in the queue that could still complete a grain.
                 self.receiver.tick(now, locked);
-                self.mirror();
                 break;
             }
         }
+        // Also when the queue never runs dry: that is when it drops.
+        self.mirror();
         packets
     }
 

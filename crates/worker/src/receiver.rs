@@ -109,15 +109,16 @@ impl<B: PacketBuf> Receiver<B> {
         self.counters.packets.add(1);
         self.counters.octets.add(packet.octets() as u64);
         let Some(header) = self.read_header(&packet) else { return };
-        match self.stream.identify(header.ssrc, now) {
-            Identity::Ours => {}
-            Identity::Foreign => return self.counters.ssrc_foreign.add(1),
-            Identity::Candidate => {
-                if !self.assembly.is_plausible(&packet, &header) {
-                    return self.counters.payload_malformed.add(1);
-                }
-                self.adopt(header.ssrc, now, locked);
-            }
+        let identity = self.stream.identify(header.ssrc, now);
+        if identity == Identity::Foreign {
+            return self.counters.ssrc_foreign.add(1);
+        }
+        // A packet without samples leaves no trace: its number may be a sound packet's, and its timestamp no grain's.
+        if !self.assembly.has_samples(&packet, &header) {
+            return;
+        }
+        if identity == Identity::Candidate {
+            self.adopt(header.ssrc, now, locked);
         }
         self.order(packet, header, now, locked);
     }
@@ -154,8 +155,11 @@ impl<B: PacketBuf> Receiver<B> {
         }
         self.doubtful = None;
         self.assembly.close();
-        self.sort_held(now, locked);
-        self.assembly.close();
+        // Each round takes the first packet at least; all of them are the old one's.
+        while self.hold.len() > 0 {
+            self.sort_held(now, locked);
+            self.assembly.close();
+        }
         self.assembly.forget_order();
     }
 
@@ -165,7 +169,10 @@ impl<B: PacketBuf> Receiver<B> {
         let arrived = Arrived { packet, header, number };
         match arrival {
             Arrival::Duplicate => self.counters.duplicates.add(1),
-            Arrival::Doubtful => self.doubtful = Some(arrived),
+            Arrival::Doubtful => {
+                self.counters.doubtful.add(1);
+                self.doubtful = Some(arrived);
+            }
             Arrival::Restarted => {
                 if let Some(first) = self.doubtful.take() {
                     self.deliver(first, now, locked);

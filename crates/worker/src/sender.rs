@@ -9,22 +9,28 @@
 //! the lateness bound has passed is skipped, and counted; the references go back.
 
 mod pick;
+mod source;
 
 use std::sync::Arc;
 
-use media::{GrainIndex, PayloadType, Rate, RtpTimestamp, Ssrc, Tai};
+use media::{GrainIndex, PayloadType, RtpTimestamp, Ssrc, Tai};
 use netio::{Burst, Path, PathError, PathId, TxQueue};
-use shm::{FrameReader, GrainLease, GrainRef, ReadError};
-use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingPlan, ReadSchedule, Schedule};
+use shm::{GrainLease, GrainRef};
+use st2110::{MAX_HEADER_OCTETS, Packetiser};
 
 use crate::command::SenderKey;
 use crate::counters::SenderCounters;
 use pick::{Picked, Picker};
 
 pub use pick::SenderTiming;
+pub use source::Source;
 
 /// Bursts that one sender may fill in a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;
+
+/// How long a switch waits for the grain to end: a source may stall in the middle of one, and name any rate. The
+/// gateway waits longer.
+const SWITCH_NANOS_MAX: i64 = 3_000_000_000;
 
 /// What a sender is, whatever its source.
 #[derive(Clone, Debug)]
@@ -41,24 +47,6 @@ pub struct SenderConfig {
     pub timing: SenderTiming,
     /// Frame periods that a grain may be late.
     pub lateness_frames: u8,
-}
-
-/// A flow as a sender reads it: the reader and what was computed once for its format.
-pub struct Source {
-    reader: FrameReader,
-    plan: Arc<PackingPlan>,
-    schedule: Schedule,
-    rate: Rate,
-}
-
-impl Source {
-    /// `reader`'s flow, cut by `plan` and paced by `read_schedule`.
-    #[must_use]
-    pub fn new(reader: FrameReader, plan: Arc<PackingPlan>, read_schedule: ReadSchedule) -> Self {
-        let schedule = Schedule::new(plan.format(), plan.packets_per_frame(), read_schedule);
-        let rate = plan.format().rate();
-        Self { reader, plan, schedule, rate }
-    }
 }
 
 /// A grain on its way out.
@@ -86,8 +74,8 @@ pub struct Progress {
 enum Pending {
     /// Ends when the queue holds nothing of this sender.
     Leave,
-    /// Switches at the grain boundary.
-    Switch(Option<Box<Source>>),
+    /// Switches at the grain boundary, asked for at that time.
+    Switch(Option<Box<Source>>, Tai),
 }
 
 /// What is done with the gateway's request.
@@ -159,8 +147,8 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Asks for another source, or none, from the next grain on.
-    pub(crate) fn connect(&mut self, source: Option<Box<Source>>) {
-        self.pending = Some(Pending::Switch(source));
+    pub(crate) fn connect(&mut self, source: Option<Box<Source>>, now: Tai) {
+        self.pending = Some(Pending::Switch(source, now));
     }
 
     /// Whether a request is unanswered.
@@ -169,7 +157,10 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Does what was asked for, once nothing is in flight that forbids it.
-    pub(crate) fn settle(&mut self, tx: &mut T, burst_is_empty: bool) -> Option<Settled> {
+    pub(crate) fn settle(&mut self, tx: &mut T, burst_is_empty: bool, now: Tai) -> Option<Settled> {
+        if self.waits_in_vain(now) {
+            self.drop_active(tx, Gone::Taken);
+        }
         if self.active.is_some() || !burst_is_empty {
             return None;
         }
@@ -181,8 +172,14 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
                 self.picker.forget();
                 Some(Settled::Left)
             }
-            Pending::Switch(source) => Some(Settled::Switched(self.switch(source))),
+            Pending::Switch(source, _) => Some(Settled::Switched(self.switch(source))),
         }
+    }
+
+    /// Whether a switch has waited long enough. A clock that steps back counts as time that has passed.
+    fn waits_in_vain(&self, now: Tai) -> bool {
+        let Some(Pending::Switch(_, asked)) = &self.pending else { return false };
+        self.active.is_some() && now.nanos_since(*asked).saturating_abs() > SWITCH_NANOS_MAX
     }
 
     /// The sequence goes on; all else is the new source's.
@@ -192,7 +189,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         }
         let (payload_type, ssrc) = (self.config.payload_type, self.config.ssrc);
         self.packetiser =
-            source.as_ref().map(|source| Packetiser::new(Arc::clone(&source.plan), payload_type, ssrc, self.sequence));
+            source.as_ref().map(|source| Packetiser::new(Arc::clone(source.plan()), payload_type, ssrc, self.sequence));
         self.picker.forget();
         std::mem::replace(&mut self.source, source)
     }
@@ -200,7 +197,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     /// Sends what is due.
     pub fn turn(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> Progress {
         if let Some(source) = &self.source {
-            self.picker.observe(&source.reader, now);
+            self.picker.observe(source.reader(), now);
         }
         if self.active.is_none() && self.pending.is_none() {
             self.begin(tx, now);
@@ -208,7 +205,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         if self.active.is_none() {
             return Progress {
                 packets: 0,
-                due_in_nanos: self.source.as_ref().and_then(|s| self.picker.due_in(s.rate, now)),
+                due_in_nanos: self.source.as_ref().and_then(|source| self.picker.due_in(source.rate(), now)),
             };
         }
         let packets = self.advance(tx, burst, now);
@@ -218,17 +215,17 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     /// Begins the next grain, when the timing has one.
     fn begin(&mut self, tx: &mut T, now: Tai) {
         let Some(source) = &mut self.source else { return };
-        let picked = match self.picker.pick(&mut source.reader, &source.schedule, source.rate, now, &self.counters) {
+        let picked = match source.pick(&mut self.picker, now, &self.counters) {
             Ok(Some(picked)) => picked,
             Ok(None) => return,
             Err(error) => {
                 self.picker.forget();
-                return count_read(&self.counters, &mut source.reader, error);
+                return source.count(error, &self.counters);
             }
         };
         let Picked { lease, t_vd, timestamp } = picked;
         let grain = lease.grain();
-        match tx.attach(lease, source.schedule.packets()) {
+        match tx.attach(lease, source.schedule().packets()) {
             Ok(payload) => self.active = Some(Active { grain, payload, next: 0, passed_over: 0, t_vd, timestamp }),
             Err((_, lease)) => {
                 self.counters.queue_full.add(1);
@@ -241,19 +238,18 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     /// Gathers what is due and there; ends the grain when all is sent, gone or too late.
     fn advance(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> usize {
         let (Some(source), Some(active)) = (&self.source, &self.active) else { return 0 };
-        let Some(state) = source.reader.state(&active.grain).ok().filter(|state| !state.cancelled) else {
+        let Some(state) = source.reader().state(&active.grain).ok().filter(|state| !state.cancelled) else {
             self.drop_active(tx, Gone::Taken);
             return 0;
         };
-        let bound = active.t_vd.plus_nanos(source.rate.period_nanos() * (1 + i64::from(self.config.lateness_frames)));
-        if now > bound {
+        if source.is_past(active.t_vd, self.config.lateness_frames, now) {
             self.drop_active(tx, Gone::Late);
             return 0;
         }
-        let due = source.schedule.due(now, active.t_vd);
+        let due = source.schedule().due(now, active.t_vd);
         let ready = Ready {
             slices: state.slices,
-            has_lost_lines: source.reader.lost_lines(&active.grain).next().is_some(),
+            has_lost_lines: source.reader().lost_lines(&active.grain).next().is_some(),
             due,
         };
         let packets = self.gather_due(tx, burst, ready);
@@ -290,14 +286,14 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         else {
             return Step::NotNow;
         };
-        let Some(packet) = source.plan.packets().get(active.next as usize).filter(|_| active.next < ready.due) else {
+        let Some(packet) = source.plan().packets().get(active.next as usize).filter(|_| active.next < ready.due) else {
             return Step::NotNow;
         };
         if packet.last_row >= ready.slices {
             return Step::NotNow;
         }
-        let rows = (packet.start / source.plan.format().row_octets()) as u16..=packet.last_row;
-        if ready.has_lost_lines && rows.into_iter().any(|row| source.reader.is_lost(&active.grain, row)) {
+        let rows = (packet.start / source.plan().format().row_octets()) as u16..=packet.last_row;
+        if ready.has_lost_lines && rows.into_iter().any(|row| source.reader().is_lost(&active.grain, row)) {
             packetiser.skip(1);
             active.next += 1;
             active.passed_over += 1;
@@ -359,9 +355,11 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         }
     }
 
+    /// `None` for a packet whose time has come: it waits for its line or for the queue, and neither says when.
     fn due_in(&self, now: Tai) -> Option<i64> {
         let (source, active) = (self.source.as_ref()?, self.active.as_ref()?);
-        Some(source.schedule.at(active.next, active.t_vd).nanos_since(now))
+        let nanos = source.schedule().at(active.next, active.t_vd).nanos_since(now);
+        (nanos > 0).then_some(nanos)
     }
 
     /// The grain that is being sent.
@@ -396,19 +394,5 @@ enum Gone {
 }
 
 fn source_packets(source: Option<&Source>) -> u32 {
-    source.map_or(0, |source| source.schedule.packets())
-}
-
-/// A grain that could not be leased: evicted readers rejoin through the broker.
-#[cold]
-fn count_read(counters: &SenderCounters, reader: &mut FrameReader, error: ReadError) {
-    match error {
-        ReadError::Evicted { .. } => {
-            if reader.acknowledge_eviction().is_ok() {
-                counters.evictions.add(1);
-            }
-        }
-        ReadError::NotYet => {}
-        _ => counters.grains_missed.add(1),
-    }
+    source.map_or(0, |source| source.schedule().packets())
 }

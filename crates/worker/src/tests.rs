@@ -4,3 +4,4 @@ mod hostile;
 mod receive;
 mod send;
 mod studio;
+mod unsteady;

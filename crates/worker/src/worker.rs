@@ -62,17 +62,15 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     /// One turn of the loop.
     pub fn turn(&mut self) -> Turn {
         let now = self.clock.now();
-        let commanded = self.take_command();
+        let commanded = self.take_command(now);
         let received = self.receive(now);
         let (sent, due_in_nanos) = self.send(now);
-        self.settle();
+        self.settle(now);
         self.tx.reap();
         let is_busy = commanded || received || sent;
         self.counters.turns.add(1);
         self.counters.turns_idle.add(u64::from(!is_busy));
-        if !is_busy {
-            self.mirror();
-        }
+        self.mirror();
         Turn { is_busy, due_in_nanos }
     }
 
@@ -98,10 +96,10 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     }
 
     /// Answers for a sender that has left or switched.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Tai) {
         let is_flushed = self.burst.is_empty();
         let Some(at) = self.senders.iter().position(|sender| sender.is_unsettled()) else { return };
-        match self.senders[at].settle(&mut self.tx, is_flushed) {
+        match self.senders[at].settle(&mut self.tx, is_flushed, now) {
             None => {}
             Some(Settled::Switched(old)) => self.mailbox.answer(Report::Disconnected(old)),
             Some(Settled::Left) => {
@@ -112,7 +110,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         }
     }
 
-    fn take_command(&mut self) -> bool {
+    fn take_command(&mut self, now: Tai) -> bool {
         // A sender still owes its answer: one command at a time.
         if self.senders.iter().any(|sender| sender.is_unsettled()) {
             return false;
@@ -130,7 +128,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             }
             Command::AddSender(sender) => Some(self.add_sender(sender)),
             Command::RemoveSender(key) => self.remove_sender(key),
-            Command::Connect(key, source) => self.connect(key, source),
+            Command::Connect(key, source) => self.connect(key, source, now),
         };
         if let Some(report) = report {
             self.mailbox.answer(report);
@@ -169,11 +167,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     }
 
     /// Takes a source to a sender; its answer follows at the grain boundary.
-    fn connect(&mut self, key: SenderKey, source: Option<Box<Source>>) -> Option<Report<R, T>> {
+    fn connect(&mut self, key: SenderKey, source: Option<Box<Source>>, now: Tai) -> Option<Report<R, T>> {
         let Some(sender) = self.senders.iter_mut().find(|sender| sender.key() == key) else {
             return Some(Report::Unknown(source));
         };
-        sender.connect(source);
+        sender.connect(source, now);
         None
     }
 

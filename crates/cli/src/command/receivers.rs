@@ -13,20 +13,20 @@ pub(super) fn run(endpoint: &Endpoint, action: Option<ReceiverAction>, printer: 
         ReceiverAction::List => {
             let receivers = list(&mut Gateway::connect(endpoint, printer)?)?;
             let view = ReceiversView { receivers };
-            printer.result(&view, || view.text());
+            printer.result(&view, || view.text())?;
         }
         ReceiverAction::Add(arguments) => {
             let request = request(arguments)?;
             let mut gateway = Gateway::connect(endpoint, printer)?;
             let made = gateway.call(async |client| client.create_receiver(request).await)?;
             let view = ReceiverMadeView { receiver: made.receiver.unwrap_or_default().into() };
-            printer.result(&view, || view.text());
+            printer.result(&view, || view.text())?;
         }
         ReceiverAction::Del { name } => {
             let mut gateway = Gateway::connect(endpoint, printer)?;
             let request = v1::DeleteReceiverRequest { name: name.to_string() };
             gateway.call(async |client| client.delete_receiver(request).await)?;
-            printer.result(&DeletedView { deleted: name.to_string() }, || format!("receiver {name} is gone\n"));
+            printer.result(&DeletedView { deleted: name.to_string() }, || format!("receiver {name} is gone\n"))?;
         }
     }
     Ok(Exit::Success)

@@ -12,19 +12,19 @@ pub(super) fn run(endpoint: &Endpoint, action: Option<SenderAction>, printer: Pr
     match action.unwrap_or(SenderAction::List) {
         SenderAction::List => {
             let view = SendersView { senders: list(&mut Gateway::connect(endpoint, printer)?)? };
-            printer.result(&view, || view.text());
+            printer.result(&view, || view.text())?;
         }
         SenderAction::Add(arguments) => {
             let mut gateway = Gateway::connect(endpoint, printer)?;
             let made = gateway.call(async |client| client.create_sender(request(arguments)).await)?;
             let view = SenderMadeView { sender: made.sender.unwrap_or_default().into() };
-            printer.result(&view, || view.text());
+            printer.result(&view, || view.text())?;
         }
         SenderAction::Del { name } => {
             let mut gateway = Gateway::connect(endpoint, printer)?;
             let request = v1::DeleteSenderRequest { name: name.to_string() };
             gateway.call(async |client| client.delete_sender(request).await)?;
-            printer.result(&DeletedView { deleted: name.to_string() }, || format!("sender {name} is gone\n"));
+            printer.result(&DeletedView { deleted: name.to_string() }, || format!("sender {name} is gone\n"))?;
         }
     }
     Ok(Exit::Success)

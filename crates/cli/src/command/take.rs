@@ -20,6 +20,6 @@ pub(super) fn run(endpoint: &Endpoint, arguments: Take, printer: Printer) -> Res
     let taken = gateway.call(async |client| client.take(request).await)?;
     let previous_source = Some(taken.previous_source).filter(|name| !name.is_empty());
     let view = TakenView { destination, source, previous_source, version: taken.version };
-    printer.result(&view, || view.text());
+    printer.result(&view, || view.text())?;
     Ok(Exit::Success)
 }

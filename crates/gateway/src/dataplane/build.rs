@@ -10,8 +10,9 @@ use st2110::{PackingPlan, PlanError, TimelineMode};
 use uuid::Uuid;
 use worker::{Receiver, ReceiverConfig, ReceiverCounters, ReceiverKey, SenderConfig, SenderKey, Source};
 
-use super::entries::Connection;
+use super::connection::Connection;
 use super::{Input, Parts, Sender};
+use crate::memory;
 use crate::pool::Rx;
 
 /// Reorder window where the receiver states none, packets.
@@ -60,6 +61,7 @@ pub(super) fn receiver(parts: &Parts, spec: &ReceiverSpec, key: ReceiverKey) -> 
     let buffer = queue.receive_buffer();
     let buffer_warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", spec.name));
     let slots = spec.slots.unwrap_or(parts.slots);
+    memory::check_ring(&spec.name, &spec.sdp.format, slots, memory::free_octets())?;
     let writer = parts
         .broker
         .create_flow(&spec.name, spec.sdp.format, Some(slots))
@@ -95,13 +97,7 @@ pub(super) fn sender(spec: &SenderSpec, key: SenderKey) -> (Sender, Ssrc) {
     let random = Uuid::new_v4().as_u128();
     let ssrc = Ssrc(random as u32);
     let config = SenderConfig {
-        path: Path {
-            source: spec.source,
-            dscp: spec.dscp,
-            ttl: spec.ttl,
-            interface: spec.interface.clone(),
-            ..Path::to(spec.destination)
-        },
+        path: path(spec),
         payload_type: spec.payload_type,
         ssrc,
         first_sequence: (random >> 96) as u32,
@@ -112,6 +108,17 @@ pub(super) fn sender(spec: &SenderSpec, key: SenderKey) -> (Sender, Ssrc) {
         lateness_frames: spec.lateness_frames,
     };
     (Sender::new(key, config), ssrc)
+}
+
+/// The way of a sender's packets.
+pub(super) fn path(spec: &SenderSpec) -> Path {
+    Path {
+        source: spec.source,
+        dscp: spec.dscp,
+        ttl: spec.ttl,
+        interface: spec.interface.clone(),
+        ..Path::to(spec.destination)
+    }
 }
 
 /// Why a sender cannot send a flow.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::{CrosspointTable, ReceiverSpec, SenderSpec};
-use media::{Name, Ssrc, VideoFormat};
-use shm::FlowSnapshot;
-use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey};
+use control::{CrosspointTable, ReceiverSpec};
+use media::Name;
+use worker::{ReceiverCounters, ReceiverKey, SenderKey};
 
+use super::sender_entry::SenderEntry;
 use crate::pool::WorkerIndex;
 
 /// After so long without a packet a stream counts as silent, at least; slow rates have three periods.
@@ -54,17 +54,17 @@ impl Entries {
         self.warnings.iter().cloned().chain(receivers).collect()
     }
 
-    /// Notes what moved; tells whether a sender was evicted from its ring.
+    /// Notes what moved; tells whether a sender is to be connected again: it was evicted from its ring, or the
+    /// pause after a refusal is over.
     pub(super) fn tick(&mut self, now: Instant) -> bool {
         for receiver in self.receivers.values_mut() {
             receiver.packets.note(receiver.counters.packets.value(), now);
         }
-        let mut evicted = false;
+        let mut is_due = false;
         for sender in self.senders.values_mut() {
-            sender.packets.note(sender.counters.packets.value(), now);
-            evicted |= sender.counters.evictions.value() != sender.evictions_seen;
+            is_due |= sender.tick(now);
         }
-        evicted
+        is_due
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Movement {
 }
 
 impl Movement {
-    fn note(&mut self, value: u64, now: Instant) {
+    pub(super) fn note(&mut self, value: u64, now: Instant) {
         if value != self.value {
             self.value = value;
             self.at = Some(now);
@@ -108,64 +108,5 @@ impl ReceiverEntry {
         warning: Option<String>,
     ) -> Self {
         Self { spec, key, worker, counters, packets: Movement::default(), warning }
-    }
-}
-
-/// A sender.
-pub(super) struct SenderEntry {
-    pub(super) spec: SenderSpec,
-    pub(super) key: SenderKey,
-    pub(super) worker: WorkerIndex,
-    pub(super) ssrc: Ssrc,
-    pub(super) counters: Arc<SenderCounters>,
-    pub(super) packets: Movement,
-    pub(super) connection: Option<Connection>,
-    pub(super) sdp: Option<String>,
-    pub(super) trouble: Option<String>,
-    /// The flow and epoch that cannot be sent, however often it is tried.
-    pub(super) refused: Option<(Name, u128)>,
-    pub(super) evictions_seen: u64,
-}
-
-impl SenderEntry {
-    pub(super) fn new(
-        spec: SenderSpec,
-        key: SenderKey,
-        worker: WorkerIndex,
-        ssrc: Ssrc,
-        counters: Arc<SenderCounters>,
-    ) -> Self {
-        Self {
-            spec,
-            key,
-            worker,
-            ssrc,
-            counters,
-            packets: Movement::default(),
-            connection: None,
-            sdp: None,
-            trouble: None,
-            refused: None,
-            evictions_seen: 0,
-        }
-    }
-}
-
-/// One ring that a sender reads.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
-    pub(super) flow: Name,
-    pub(super) epoch: u128,
-    pub(super) format: VideoFormat,
-}
-
-impl Connection {
-    pub(super) fn to(flow: &FlowSnapshot) -> Self {
-        Self { flow: flow.name.clone(), epoch: flow.epoch, format: flow.format }
-    }
-
-    /// What tells one ring from another.
-    pub(super) fn key(&self) -> (Name, u128) {
-        (self.flow.clone(), self.epoch)
     }
 }

@@ -11,7 +11,8 @@ use media::{Clock, GrainIndex, Rate};
 use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapshot};
 
 use super::Parts;
-use super::entries::{ReceiverEntry, SenderEntry};
+use super::entries::ReceiverEntry;
+use super::sender_entry::SenderEntry;
 use crate::pool::WorkerThread;
 
 /// Values that the counters carry along and that are no counts.

@@ -1,17 +1,21 @@
 //! The SDP of a sender: its own addresses, the source's picture.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::SystemTime;
 
 use control::{SenderSpec, SenderTiming};
 use media::{Ssrc, VideoFormat};
-use st2110::sdp::{MediaClock, ReferenceClock};
+use st2110::sdp::{MediaClock, Origin, ReferenceClock};
 use st2110::{SenderType, VideoSdp};
+
+use super::build;
 
 /// What a sender sends, for those who are to receive it. The colorimetry is the source's, where a
 /// receiver's SDP told it.
 pub(super) fn of_sender(spec: &SenderSpec, ssrc: Ssrc, format: &VideoFormat, source: Option<&VideoSdp>) -> VideoSdp {
     let from = source_address(spec);
     let mut sdp = VideoSdp::new(spec.name.as_str(), from, spec.destination, spec.payload_type, *format);
+    sdp.origin = origin(ssrc, from);
     sdp.packing = spec.packing;
     sdp.limit = spec.limit;
     sdp.ttl = sdp.ttl.map(|_| spec.ttl);
@@ -32,21 +36,23 @@ pub(super) fn of_sender(spec: &SenderSpec, ssrc: Ssrc, format: &VideoFormat, sou
     sdp
 }
 
-/// The address that packets will carry: the one configured, or the routes' choice.
+/// The address that packets carry: receivers filter by it, so it is asked of the way that the packets go.
 fn source_address(spec: &SenderSpec) -> IpAddr {
-    if let Some(source) = spec.source {
-        return source.ip();
-    }
-    let any: SocketAddr = match spec.destination {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    let none: IpAddr = match spec.destination {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    // Connecting a datagram socket sends nothing: it asks the routes.
-    let asked = UdpSocket::bind(any).and_then(|socket| {
-        socket.connect(spec.destination)?;
-        socket.local_addr()
-    });
-    asked.map_or(any.ip(), |local| local.ip())
+    netio::kernel::source_address(&build::path(spec)).unwrap_or(none)
+}
+
+/// One session per sender, and a version that rises with every change (RFC 8866 §5.2).
+fn origin(ssrc: Ssrc, from: IpAddr) -> Origin {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Origin {
+        session_id: ssrc.0.to_string(),
+        session_version: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        address: from.to_string(),
+    }
 }
 
 /// The MAC that names this host's own clock (RFC 7273 §4.9): the interface's, or the first that has one.
@@ -88,6 +94,8 @@ mod tests {
         let text = of_sender(&spec, Ssrc(7), &format(), None).to_sdp();
         let read = VideoSdp::parse(&text, None).unwrap();
         assert_eq!((read.format, read.destination, read.ssrc), (format(), spec.destination, Some(Ssrc(7))));
+        assert_eq!((read.origin.session_id.as_str(), read.origin.address.as_str()), ("7", "127.0.0.1"));
+        assert!(read.origin.session_version > 0);
         assert!(text.contains("a=ts-refclk:") && text.contains("a=mediaclk:sender"), "{text}");
     }
 

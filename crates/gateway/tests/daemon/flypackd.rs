@@ -73,10 +73,15 @@ impl Folder {
         self.command(config).output().unwrap()
     }
 
+    /// Starts a gateway without waiting for anything.
+    pub(super) fn spawn(&self, text: &str) -> Child {
+        self.write_config(text);
+        self.command("flypackd.toml").stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts a gateway and waits until it says that it is ready.
     pub(super) fn start(&self, text: &str) -> Flypackd {
-        self.write_config(text);
-        let mut child = self.command("flypackd.toml").stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self.spawn(text);
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         loop {

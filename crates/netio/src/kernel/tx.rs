@@ -4,6 +4,8 @@ mod open;
 #[cfg(test)]
 mod tests;
 
+pub use open::source_address;
+
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;

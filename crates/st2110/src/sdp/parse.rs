@@ -26,6 +26,9 @@ pub(super) fn video(text: &str, default_rate: Option<Rate>) -> Result<VideoSdp, 
     let mut warnings = Vec::new();
     let (media, payload_type) = raw_video(&session, &mut warnings)?;
     let mut fmtp = Fmtp::parse(parameters(media, payload_type)?)?;
+    if of_payload_type_all(media, "fmtp", payload_type).count() > 1 {
+        warnings.push(format!("more than one a=fmtp:{}: the first is used, the others are not", payload_type.0));
+    }
     let format = format(&mut fmtp, media, default_rate, &mut warnings)?;
     let (address, ttl) = connection(&session, media, &mut warnings)?;
     let destination = SocketAddr::new(address, port(media)?);
@@ -92,9 +95,13 @@ fn clip(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// The value of `a=<name>:<payload type> <value>`.
+/// The value of the first `a=<name>:<payload type> <value>`.
 fn of_payload_type<'a>(media: &'a Media, name: &str, payload_type: PayloadType) -> Option<&'a str> {
-    values(&media.attributes, name).find_map(|value| {
+    of_payload_type_all(media, name, payload_type).next()
+}
+
+fn of_payload_type_all<'a>(media: &'a Media, name: &str, payload_type: PayloadType) -> impl Iterator<Item = &'a str> {
+    values(&media.attributes, name).filter_map(move |value| {
         let (number, rest) = value.trim_start().split_once(char::is_whitespace)?;
         (number.parse() == Ok(payload_type.0)).then_some(rest)
     })
@@ -152,7 +159,7 @@ fn progressive(fmtp: &mut Fmtp) -> Result<(), SdpError> {
         match fmtp.take(name) {
             None => {}
             Some(value) if value == "0" || value.eq_ignore_ascii_case("false") => {}
-            Some(value) => return Err(SdpError::Unsupported { name, value: clip(&value), want: "use progressive" }),
+            Some(_) => return Err(SdpError::Interlaced { name }),
         }
     }
     Ok(())
@@ -254,6 +261,8 @@ fn sources(session: &Session, media: &Media, destination: IpAddr, warnings: &mut
             warnings.push("a=source-filter: excl is not supported: ignored".into());
         } else if here {
             admit(&filter, destination, &mut sources, warnings);
+        } else {
+            warnings.push(format!("a=source-filter:{} is not for {destination}: ignored", clip(text)));
         }
     }
     sources

@@ -232,6 +232,8 @@ fn odd_but_usable_values_get_by_with_a_warning() {
         ("a=source-filter: incl", "a=source-filter: excl", "excl"),
         ("a=source-filter: incl IN", "a=source-filter: incl", "source-filter"),
         ("192.168.10.5\r\na=rtpmap", "fe80::1\r\na=rtpmap", "fe80::1"),
+        ("a=source-filter: incl IN IP4 239.10.1.1", "a=source-filter: incl IN IP4 239.10.1.9", "not for 239.10.1.1"),
+        ("a=mid:primary", "a=fmtp:96 sampling=RGB", "more than one a=fmtp:96"),
         ("a=mid:primary", "a=ssrc:1 cname:a\r\na=ssrc:2 cname:b", "several a=ssrc"),
     ] {
         let sdp = accepted(from, to);

@@ -84,11 +84,20 @@ impl Assembly {
         self.closed = None;
     }
 
-    /// Whether a packet of an unknown SSRC carries this picture at all.
-    pub(super) fn is_plausible<B: PacketBuf>(&self, packet: &B, header: &RtpHeader) -> bool {
+    /// Whether a packet brings any samples of this picture; if not, the counters say why.
+    pub(super) fn has_samples<B: PacketBuf>(&self, packet: &B, header: &RtpHeader) -> bool {
         let payload = header.payload();
         let head = packet.head().get(payload.start..).unwrap_or_default();
-        srd::parse(head, payload.len()).is_ok_and(|parsed| parsed.segments(&self.format).any(|segment| segment.is_ok()))
+        let Ok(parsed) = srd::parse(head, payload.len()) else {
+            self.counters.payload_malformed.add(1);
+            return false;
+        };
+        // Of nearly every packet only the first header is read here.
+        if parsed.segments(&self.format).any(|segment| segment.is_ok()) {
+            return true;
+        }
+        parsed.segments(&self.format).filter_map(Result::err).for_each(|error| count_segment(&self.counters, error));
+        false
     }
 
     /// Sequence tells the order of grains, the timestamp tells them apart.
@@ -168,17 +177,13 @@ impl Assembly {
     fn write_segments<B: PacketBuf>(&mut self, packet: &B, header: &RtpHeader) {
         let payload = header.payload();
         let head = packet.head().get(payload.start..).unwrap_or_default();
-        let Ok(parsed) = srd::parse(head, payload.len()) else {
-            self.counters.payload_malformed.add(1);
-            return;
-        };
+        // `has_samples` has let it pass: its chain of headers is whole, and a segment is sound.
+        let Ok(parsed) = srd::parse(head, payload.len()) else { return };
         let mut brought = 0;
-        let mut sound = 0_u32;
         let mut end = payload.len();
         for segment in parsed.segments(&self.format) {
             match segment {
                 Ok(segment) => {
-                    sound += 1;
                     end = segment.payload_start as usize + usize::from(segment.octets);
                     brought += self.write_segment(packet, payload.start, &segment);
                 }
@@ -186,7 +191,7 @@ impl Assembly {
             }
         }
         self.counters.octets_trailing.add((payload.len() - end) as u64);
-        if brought == 0 && sound > 0 {
+        if brought == 0 {
             self.counters.duplicates.add(1);
         }
     }

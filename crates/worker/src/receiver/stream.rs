@@ -47,7 +47,8 @@ impl Stream {
         }
         match self.current {
             Some(current) if current == ssrc => Identity::Ours,
-            Some(_) if now.nanos_since(self.last_packet) <= self.silent_nanos => Identity::Foreign,
+            // A clock that has stepped back says nothing about the silence: then, too, it may be another's turn.
+            Some(_) if now.nanos_since(self.last_packet).saturating_abs() <= self.silent_nanos => Identity::Foreign,
             _ => Identity::Candidate,
         }
     }

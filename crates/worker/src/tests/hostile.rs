@@ -38,6 +38,26 @@ fn what_is_no_packet_of_the_stream_is_counted_by_reason() {
     beside_sound_frames(|p| p[1] = 97, "payload_type_wrong");
     beside_sound_frames(|p| p[11] ^= 1, "ssrc_foreign");
     beside_sound_frames(|_| {}, "duplicates");
+    beside_sound_frames(|p| p[2..4].copy_from_slice(&50_000_u16.to_be_bytes()), "doubtful");
+}
+
+#[test]
+fn padding_extensions_and_contributors_are_read_over() {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive(format(25), 16);
+    let mut camera = studio.camera(&receiving, 1);
+    let mut reader = studio.reader(&mut receiving, 8);
+    for packet in 0..camera.packets() {
+        let mut datagram = camera.datagram(3, 0, packet);
+        datagram.splice(12..12, [0xbe, 0xde, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8]); // RFC 3550 §5.3.1: two words
+        datagram.splice(12..12, [9; 8]); // two CSRCs
+        datagram.extend([0, 0, 3]);
+        datagram[0] |= 0b0011_0010; // P, X, CC = 2
+        camera.send_raw(&datagram);
+    }
+    studio.pass(FRAME);
+    assert_eq!(drain(&mut reader)[0].0, picture(&receiving.format, 3), "{:?}", receiving.counters.values());
+    assert_eq!(receiving.counters.octets_trailing.value(), 0);
 }
 
 /// Puts `spoil`'s version of a packet into an open frame in place of the sound one, which comes after it.
@@ -80,6 +100,45 @@ fn bad_segments_are_counted_by_reason_and_write_nothing() {
         "payload_malformed",
     );
     within_a_frame(|p| p.extend([0xee; 9]), "octets_trailing");
+}
+
+/// Sends `spoil`'s version of one packet right before the sound one of that number, inside a frame and between two.
+fn in_the_number_of_a_sound_packet(spoil: impl Fn(&mut Vec<u8>), counted: &str) {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut receiving = studio.receive(format(25), 16);
+    let mut camera = studio.camera(&receiving, 1);
+    let mut reader = studio.reader(&mut receiving, 8);
+    for number in 0..3 {
+        for packet in 0..camera.packets() {
+            let good = camera.datagram(number, number * TICKS, packet);
+            if packet % 5 == 0 {
+                let mut bad = good.clone();
+                spoil(&mut bad);
+                camera.send_raw(&bad);
+            }
+            camera.send_raw(&good);
+        }
+        studio.pass(FRAME);
+    }
+    let values = receiving.counters.values();
+    let count = values.iter().find(|(name, _)| *name == counted).map(|(_, value)| *value);
+    assert!(count.is_some_and(|count| count > 0), "{counted}: {values:?}");
+    let pictures: Vec<_> = drain(&mut reader).into_iter().map(|(bytes, _)| bytes).collect();
+    let sent: Vec<_> = (0..3).map(|number| picture(&receiving.format, number)).collect();
+    assert!(pictures == sent, "{counted}: {} frames, {values:?}", pictures.len());
+}
+
+#[test]
+fn a_packet_without_samples_takes_no_number_and_opens_no_grain() {
+    // Row 16 of 16, and a payload that is not there: as RFC 6263 keeps paths open.
+    let row: fn(&mut Vec<u8>) = |p| p[16..18].copy_from_slice(&[0, 16]);
+    let empty: fn(&mut Vec<u8>) = |p| p.truncate(12);
+    for (spoil, counted) in [(row, "segment_row"), (empty, "payload_malformed")] {
+        in_the_number_of_a_sound_packet(spoil, counted);
+        // Octets 4 to 7 are the timestamp, 2 and 3 the number.
+        in_the_number_of_a_sound_packet(|p| (spoil(p), p[4] ^= 0x55).1, counted);
+        in_the_number_of_a_sound_packet(|p| (spoil(p), p[4] ^= 0x55, p[3] ^= 0x10).1, counted);
+    }
 }
 
 #[test]

@@ -150,6 +150,21 @@ fn a_timestamp_jump_anchors_the_index_anew_and_loses_nothing() {
     assert_eq!(receiving.counters.timestamp_jumps.value(), 2);
 }
 
+#[test]
+fn drops_of_the_socket_are_told_while_the_worker_is_overrun() {
+    let mut studio = Studio::new(1, Faults::default());
+    let receiving = studio.receive(format(25), 16);
+    let mut camera = studio.camera(&receiving, 1);
+    let frames = 5000 / camera.packets();
+    for number in 0..frames {
+        camera.send(number, number * TICKS);
+    }
+    let turn = studio.worker.turn();
+    assert!(turn.is_busy);
+    let drops = u64::from(frames * camera.packets()) - 4096;
+    assert_eq!(receiving.counters.socket_drops.value(), drops);
+}
+
 /// Readers in the ring when frame `number` has been sent.
 fn readers_at(number: u32) -> usize {
     1 + usize::from(number >= 5)

@@ -69,6 +69,18 @@ fn packets_keep_to_the_schedule() {
 }
 
 #[test]
+fn the_queues_counts_are_told_while_the_worker_is_busy() {
+    let mut studio = Studio::new(1, Faults::default());
+    let road = road(&mut studio, SenderTiming::Source);
+    studio.camera(&road.near, 1).send(0, 0);
+    studio.clock.advance_nanos(FRAME);
+    assert!(studio.worker.turn().is_busy);
+    let (sent, worker) = (road.counters.packets.value(), studio.worker.counters());
+    assert!(sent > 0);
+    assert_eq!(worker.tx_packets.value(), sent);
+}
+
+#[test]
 fn lines_leave_before_their_frame_is_whole() {
     let mut studio = Studio::new(1, Faults::default());
     let mut road = road(&mut studio, SenderTiming::Source);

@@ -240,8 +240,17 @@ impl Studio {
     }
 
     pub(super) fn sender(&mut self, destination: SocketAddr, timing: SenderTiming) -> (SenderKey, Arc<SenderCounters>) {
+        self.sender_with(destination, timing, |_| {})
+    }
+
+    pub(super) fn sender_with(
+        &mut self,
+        destination: SocketAddr,
+        timing: SenderTiming,
+        change: impl FnOnce(&mut SenderConfig),
+    ) -> (SenderKey, Arc<SenderCounters>) {
         let key = SenderKey(self.key());
-        let config = SenderConfig {
+        let mut config = SenderConfig {
             path: Path::to(destination),
             payload_type: PT,
             ssrc: Ssrc(9),
@@ -249,6 +258,7 @@ impl Studio {
             timing,
             lateness_frames: 1,
         };
+        change(&mut config);
         let sender = Sender::new(key, config);
         let counters = sender.counters();
         assert!(matches!(self.ask(Command::AddSender(Box::new(sender))), Report::Added));
@@ -265,7 +275,8 @@ impl Studio {
 
     pub(super) fn ask(&mut self, command: Command<SimRx, SimTx<GrainLease>>) -> Report<SimRx, SimTx<GrainLease>> {
         assert!(self.mailbox.send(command).is_ok());
-        for _ in 0..10_000 {
+        // Ten seconds of virtual time: as long as the gateway waits.
+        for _ in 0..100_000 {
             self.worker.turn();
             if let Some(report) = self.mailbox.report() {
                 return report;

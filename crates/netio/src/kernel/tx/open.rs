@@ -39,6 +39,16 @@ pub(super) fn open(path: &Path, send_buffer_octets: usize) -> Result<(Socket, So
     Ok((socket, buffer))
 }
 
+/// The address that packets along `path` carry as their source; nothing is sent.
+///
+/// # Errors
+/// [`PathError`]: packets cannot go that way either.
+pub fn source_address(path: &Path) -> Result<IpAddr, PathError> {
+    let (socket, _) = open(path, 0)?;
+    let local = socket.local_addr().and_then(|local| local.as_socket().ok_or(io::ErrorKind::Unsupported.into()));
+    local.map(|local| local.ip()).map_err(|error| system(path, "read the source address", error))
+}
+
 /// The index of the named interface, 0 for none.
 fn interface_index(path: &Path) -> Result<u32, PathError> {
     let Some(name) = &path.interface else { return Ok(0) };

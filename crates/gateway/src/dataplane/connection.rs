@@ -1,0 +1,23 @@
+//! Which ring a sender reads.
+
+use media::{Name, VideoFormat};
+use shm::FlowSnapshot;
+
+/// One ring that a sender reads.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    pub(super) flow: Name,
+    pub(super) epoch: u128,
+    pub(super) format: VideoFormat,
+}
+
+impl Connection {
+    pub(super) fn to(flow: &FlowSnapshot) -> Self {
+        Self { flow: flow.name.clone(), epoch: flow.epoch, format: flow.format }
+    }
+
+    /// What tells one ring from another.
+    pub(super) fn key(&self) -> (Name, u128) {
+        (self.flow.clone(), self.epoch)
+    }
+}

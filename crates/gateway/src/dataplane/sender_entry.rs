@@ -1,0 +1,114 @@
+//! What the data plane remembers of one sender: what it has, and why it has not what it should have.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use control::SenderSpec;
+use media::{Name, Ssrc};
+use worker::{SenderCounters, SenderKey};
+
+use super::connection::Connection;
+use super::entries::Movement;
+use crate::pool::WorkerIndex;
+
+/// Until a ring that did not admit a sender is asked again; doubles with each refusal.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// A sender.
+pub(super) struct SenderEntry {
+    pub(super) spec: SenderSpec,
+    pub(super) key: SenderKey,
+    pub(super) worker: WorkerIndex,
+    pub(super) ssrc: Ssrc,
+    pub(super) counters: Arc<SenderCounters>,
+    pub(super) packets: Movement,
+    pub(super) connection: Option<Connection>,
+    pub(super) sdp: Option<String>,
+    pub(super) trouble: Option<String>,
+    refused: Option<Refused>,
+    pub(super) evictions_seen: u64,
+}
+
+impl SenderEntry {
+    pub(super) fn new(
+        spec: SenderSpec,
+        key: SenderKey,
+        worker: WorkerIndex,
+        ssrc: Ssrc,
+        counters: Arc<SenderCounters>,
+    ) -> Self {
+        Self {
+            spec,
+            key,
+            worker,
+            ssrc,
+            counters,
+            packets: Movement::default(),
+            connection: None,
+            sdp: None,
+            trouble: None,
+            refused: None,
+            evictions_seen: 0,
+        }
+    }
+
+    /// Notes what moved; tells whether it is to be connected again.
+    pub(super) fn tick(&mut self, now: Instant) -> bool {
+        self.packets.note(self.counters.packets.value(), now);
+        match &mut self.refused {
+            Some(refused) => refused.end_pause(now),
+            None => self.is_evicted(),
+        }
+    }
+
+    pub(super) fn is_evicted(&self) -> bool {
+        self.counters.evictions.value() != self.evictions_seen
+    }
+
+    /// It has what it should have: what was said about other rings is past.
+    pub(super) fn settle(&mut self) {
+        self.trouble = None;
+        self.refused = None;
+    }
+
+    pub(super) fn may_try(&self, connection: &Connection) -> bool {
+        !self.refused.as_ref().is_some_and(|refused| refused.keeps_from(&connection.key()))
+    }
+
+    /// Notes that it cannot have a ring; `is_lasting`: however often it is tried. Returns whether that is news.
+    pub(super) fn refuse(&mut self, connection: &Connection, trouble: String, is_lasting: bool) -> bool {
+        let ring = connection.key();
+        let before = self.refused.take().filter(|refused| refused.ring == ring);
+        let pause = before.map_or(PAUSE_MIN, |refused| (refused.pause * 2).min(PAUSE_MAX));
+        let again = (!is_lasting).then(|| Instant::now() + pause);
+        self.refused = Some(Refused { ring, again, pause, is_pausing: true });
+        let is_news = self.trouble.as_ref() != Some(&trouble);
+        self.trouble = Some(trouble);
+        is_news
+    }
+}
+
+/// A ring that a sender should have and cannot.
+struct Refused {
+    /// Flow and epoch.
+    ring: (Name, u128),
+    /// When it is tried again; `None` where that is in vain.
+    again: Option<Instant>,
+    pause: Duration,
+    is_pausing: bool,
+}
+
+impl Refused {
+    /// Whether the pause has just ended.
+    fn end_pause(&mut self, now: Instant) -> bool {
+        let is_over = self.is_pausing && self.again.is_some_and(|again| now >= again);
+        self.is_pausing &= !is_over;
+        is_over
+    }
+
+    /// Whether this ring is not to be tried now.
+    fn keeps_from(&self, ring: &(Name, u128)) -> bool {
+        self.is_pausing && self.ring == *ring
+    }
+}

@@ -1,0 +1,83 @@
+//! A flow as a sender reads it.
+
+use std::sync::Arc;
+
+use media::{Rate, Tai};
+use shm::{FrameReader, ReadError};
+use st2110::{PackingPlan, ReadSchedule, Schedule};
+
+use super::pick::{Picked, Picker};
+use crate::counters::SenderCounters;
+
+/// A reader, and what was computed once for its format.
+pub struct Source {
+    reader: FrameReader,
+    plan: Arc<PackingPlan>,
+    schedule: Schedule,
+    rate: Rate,
+    /// Evicted, and every lease given back: only another reader gets on.
+    has_ended: bool,
+}
+
+impl Source {
+    /// `reader`'s flow, cut by `plan` and paced by `read_schedule`.
+    #[must_use]
+    pub fn new(reader: FrameReader, plan: Arc<PackingPlan>, read_schedule: ReadSchedule) -> Self {
+        let schedule = Schedule::new(plan.format(), plan.packets_per_frame(), read_schedule);
+        let rate = plan.format().rate();
+        Self { reader, plan, schedule, rate, has_ended: false }
+    }
+
+    pub(super) fn reader(&self) -> &FrameReader {
+        &self.reader
+    }
+
+    pub(super) fn plan(&self) -> &Arc<PackingPlan> {
+        &self.plan
+    }
+
+    pub(super) fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// The picker's next grain; none once this reader was evicted.
+    pub(super) fn pick(
+        &mut self,
+        picker: &mut Picker,
+        now: Tai,
+        counters: &SenderCounters,
+    ) -> Result<Option<Picked>, ReadError> {
+        if self.has_ended {
+            return Ok(None);
+        }
+        picker.pick(&mut self.reader, &self.schedule, self.rate, now, counters)
+    }
+
+    /// Whether a grain with `t_vd` is not to be sent at `now` any more: it is too late, or the clock has stepped
+    /// back and its time would come far too late.
+    pub(super) fn is_past(&self, t_vd: Tai, lateness_frames: u8, now: Tai) -> bool {
+        let period = self.rate.period_nanos();
+        let age = now.nanos_since(t_vd);
+        age > period.saturating_mul(1 + i64::from(lateness_frames)) || age < period.saturating_neg()
+    }
+
+    /// Counts a grain that could not be leased. Evicted readers rejoin through the broker: the gateway sees the
+    /// count and brings another.
+    #[cold]
+    pub(super) fn count(&mut self, error: ReadError, counters: &SenderCounters) {
+        match error {
+            ReadError::Evicted { .. } => {
+                if self.reader.acknowledge_eviction().is_ok() {
+                    self.has_ended = true;
+                    counters.evictions.add(1);
+                }
+            }
+            ReadError::NotYet => {}
+            _ => counters.grains_missed.add(1),
+        }
+    }
+}
