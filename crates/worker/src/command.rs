@@ -10,15 +10,8 @@ use netio::{PathError, RxQueue, TxQueue};
 use shm::GrainLease;
 
 use crate::input::Input;
+use crate::key::{ReceiverKey, SenderKey};
 use crate::sender::{Sender, Source};
-
-/// Names a receiver on its worker; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReceiverKey(pub u64);
-
-/// Names a sender on its worker; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SenderKey(pub u64);
 
 /// A request to a worker.
 pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use media::Tai;
 use netio::{Burst, PacketBuf, RxQueue};
 
-use crate::command::ReceiverKey;
 use crate::counters::WorkerCounters;
+use crate::key::ReceiverKey;
 use crate::receiver::Receiver;
 
 /// Bursts that one queue may take from a turn before others have theirs.

@@ -10,15 +10,17 @@ pub mod counters;
 mod hold;
 pub mod idle;
 mod input;
+mod key;
 mod receiver;
 pub mod run;
 mod sender;
 mod worker;
 
-pub use command::{Command, Mailbox, ReceiverKey, Report, SenderKey};
+pub use command::{Command, Mailbox, Report};
 pub use counters::{Counter, ReceiverCounters, SenderCounters, WorkerCounters};
 pub use idle::{Idle, IdlePolicy};
 pub use input::Input;
+pub use key::{ReceiverKey, SenderKey};
 pub use receiver::{Receiver, ReceiverConfig};
 pub use run::{Core, run};
 pub use sender::{Sender, SenderConfig, SenderTiming, Source};

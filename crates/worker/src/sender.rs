@@ -18,8 +18,8 @@ use netio::{Burst, Path, PathError, PathId, TxQueue};
 use shm::{GrainLease, GrainRef};
 use st2110::{MAX_HEADER_OCTETS, Packetiser};
 
-use crate::command::SenderKey;
 use crate::counters::SenderCounters;
+use crate::key::SenderKey;
 use pick::{Picked, Picker};
 
 pub use pick::SenderTiming;

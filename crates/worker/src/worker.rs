@@ -10,9 +10,10 @@ use media::{Clock, Tai};
 use netio::{Burst, RxQueue, TxQueue};
 use shm::GrainLease;
 
-use crate::command::{Command, Mailbox, Report, SenderKey};
+use crate::command::{Command, Mailbox, Report};
 use crate::counters::WorkerCounters;
 use crate::input::Input;
+use crate::key::SenderKey;
 use crate::sender::{Sender, Settled, Source};
 
 /// Receivers, and senders, that one worker serves at most.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use netio::sim::Faults;
 
 use super::studio::{Receiving, Studio, drain, format, picture};
-use crate::command::{Command, Report, SenderKey};
+use crate::command::{Command, Report};
 use crate::counters::SenderCounters;
+use crate::key::SenderKey;
 use crate::sender::SenderTiming;
 
 const FRAME: i64 = 40_000_000;

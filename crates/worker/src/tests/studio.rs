@@ -12,9 +12,10 @@ use shm::{
 };
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
-use crate::command::{Command, ReceiverKey, Report, SenderKey};
+use crate::command::{Command, Report};
 use crate::counters::{ReceiverCounters, SenderCounters};
 use crate::input::Input;
+use crate::key::{ReceiverKey, SenderKey};
 use crate::receiver::{Receiver, ReceiverConfig};
 use crate::sender::{Sender, SenderConfig, SenderTiming, Source};
 use crate::worker::Worker;
