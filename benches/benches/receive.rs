@@ -27,7 +27,6 @@ fn receive(criterion: &mut Criterion) {
     let config = ReceiverConfig {
         format,
         payload_type: PayloadType(96),
-        ssrc: None,
         sources: Vec::new(),
         timeline: TimelineMode::Async,
         reorder_packets: 64,

@@ -14,6 +14,7 @@ pub mod picture;
 pub mod planes;
 pub mod process;
 pub mod reaper;
+pub mod rfc4175;
 pub mod scratch;
 pub mod sysctl;
 pub mod turn;

@@ -229,3 +229,18 @@ impl WorkerThread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ClockKeeper;
+
+    #[test]
+    fn a_core_that_is_named_twice_is_an_error() {
+        let core = worker::run::usable_cores()[0];
+        let idle = IdlePolicy::Sleep { longest: Duration::from_micros(250) };
+        let settings = ThreadSettings { idle, nice: 0, tx: KernelTxConfig::default() };
+        let pool = Pool::start(&[core, core], &settings, &ClockKeeper::start().clock());
+        assert!(matches!(pool, Err(PoolError::CoreTwice(twice)) if twice == core));
+    }
+}

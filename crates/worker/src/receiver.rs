@@ -32,8 +32,6 @@ pub struct ReceiverConfig {
     pub format: VideoFormat,
     /// The SDP's payload type.
     pub payload_type: PayloadType,
-    /// The SDP's SSRC, where it names one.
-    pub ssrc: Option<Ssrc>,
     /// Admitted sources; empty for all.
     pub sources: Vec<IpAddr>,
     /// Whether timestamps follow PTP.
@@ -81,7 +79,7 @@ impl<B: PacketBuf> Receiver<B> {
             payload_type: config.payload_type,
             sources: config.sources.clone().into_boxed_slice(),
             grain_timeout_nanos: config.grain_timeout_nanos,
-            stream: Stream::new(config.ssrc, config.format.rate()),
+            stream: Stream::new(config.format.rate()),
             assembly: Assembly::new(config.format, config.timeline, writer, Arc::clone(&counters)),
             hold: Hold::new(config.reorder_packets),
             doubtful: None,

@@ -92,7 +92,6 @@ impl Bench {
         let config = ReceiverConfig {
             format: format(),
             payload_type: PayloadType(96),
-            ssrc: None,
             sources: Vec::new(),
             timeline: TimelineMode::Async,
             reorder_packets: 64,

@@ -80,7 +80,6 @@ fn receiver_config(spec: &ReceiverSpec, reorder_packets: u16) -> ReceiverConfig 
     ReceiverConfig {
         format: sdp.format,
         payload_type: sdp.payload_type,
-        ssrc: sdp.ssrc,
         sources: sdp.sources.clone(),
         timeline: if sdp.is_ptp_locked() { TimelineMode::Locked } else { TimelineMode::Async },
         reorder_packets,

@@ -22,11 +22,10 @@ pub(super) enum Identity {
     Foreign,
 }
 
-/// The followed SSRC and its reception.
+/// The followed SSRC and its reception. What an SDP says in `a=ssrc` is no filter: a sender that starts anew has
+/// another one, and receivers keep the SDP that they were given.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// The only SSRC that is admitted, where the SDP names one.
-    expected: Option<Ssrc>,
     current: Option<Ssrc>,
     last_packet: Tai,
     silent_nanos: i64,
@@ -35,16 +34,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(expected: Option<Ssrc>, rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         let silent_nanos = rate.period_nanos().saturating_mul(SILENT_PERIODS).max(SILENT_NANOS_MIN);
         let reception = Reception::new();
-        Self { expected, current: None, last_packet: Tai::EPOCH, silent_nanos, reception, lost_before: 0 }
+        Self { current: None, last_packet: Tai::EPOCH, silent_nanos, reception, lost_before: 0 }
     }
 
     pub(super) fn identify(&self, ssrc: Ssrc, now: Tai) -> Identity {
-        if self.expected.is_some_and(|expected| expected != ssrc) {
-            return Identity::Foreign;
-        }
         match self.current {
             Some(current) if current == ssrc => Identity::Ours,
             // A clock that has stepped back says nothing about the silence: then, too, it may be another's turn.

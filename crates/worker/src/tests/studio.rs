@@ -207,7 +207,6 @@ impl Studio {
         let mut config = ReceiverConfig {
             format,
             payload_type: PT,
-            ssrc: None,
             sources: Vec::new(),
             timeline: TimelineMode::Async,
             reorder_packets: 16,

@@ -194,3 +194,14 @@ fn paths_that_this_host_cannot_open_say_what_would_work() {
     small.close_path(id);
     assert!(small.open_path(&good).is_ok());
 }
+
+#[test]
+fn the_source_address_is_the_one_that_packets_have() {
+    let (socket, path) = receiver();
+    assert_eq!(source_address(&path).unwrap(), socket.local_addr().unwrap().ip());
+    // The whole of 127/8 is ours, and the routes would choose another one.
+    let from: SocketAddr = "127.0.0.9:0".parse().unwrap();
+    assert_eq!(source_address(&Path { source: Some(from), ..path.clone() }).unwrap(), from.ip());
+    let nowhere = Path { interface: Some("nosuch0".to_owned()), ..path };
+    assert!(matches!(source_address(&nowhere), Err(PathError::NoInterface { .. })));
+}
