@@ -21,6 +21,7 @@ pub mod spec;
 pub mod status;
 pub mod v1;
 
+mod authority;
 mod intake;
 mod report;
 mod service;

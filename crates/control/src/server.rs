@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use crate::authority::UnixConnection;
 use crate::listener::Socket;
 use crate::service::FlypackService;
 use crate::v1::{self, flypack_server::FlypackServer};
@@ -61,6 +63,7 @@ pub async fn serve<D: Dataplane>(
         match socket {
             Socket::Unix(socket) => {
                 let incoming = UnixListenerStream::new(tokio::net::UnixListener::from_std(socket)?);
+                let incoming = incoming.map(|accepted| accepted.map(UnixConnection::new));
                 router.serve_with_incoming_shutdown(incoming, stopped).await?;
             }
             Socket::Tcp(socket) => {
