@@ -41,6 +41,10 @@ pub fn run(config_path: &Path) -> Result<()> {
     let ending = Ending::catch(&runtime)?;
     let keeper = ClockKeeper::start();
     let (events, from_broker) = std::sync::mpsc::channel();
+    make_folder_of(&config.broker.socket);
+    if let Ok(Endpoint::Unix(socket)) = config.api.listen.parse() {
+        make_folder_of(&socket);
+    }
     let broker = Broker::start(broker_config(&config)?, move |event| {
         // The receiver ends with the housekeeping thread, after the broker: nothing is lost before.
         let _ = events.send(event);
@@ -67,6 +71,17 @@ pub fn run(config_path: &Path) -> Result<()> {
         tracing::error!("the housekeeping thread panicked; please report the message above");
     }
     served
+}
+
+/// Makes the folder of a socket where only that is missing: /run is empty after each boot. Where it cannot be made,
+/// opening the socket says why.
+fn make_folder_of(socket: &Path) {
+    let Some(folder) = socket.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
+        return;
+    };
+    if std::fs::create_dir(folder).is_ok() {
+        tracing::info!("made the folder {}", folder.display());
+    }
 }
 
 fn node_name(config: &Config) -> String {

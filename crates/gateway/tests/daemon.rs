@@ -39,6 +39,25 @@ fn a_signal_while_the_gateway_starts_is_a_clean_end_too() {
 }
 
 #[test]
+fn the_folder_of_the_sockets_is_made_and_one_that_cannot_be_is_named() {
+    let folder = Folder::new();
+    let config = |sockets: &str| {
+        let (broker, api) = (format!("{sockets}/broker.sock"), folder.path(&format!("{sockets}/api.sock")));
+        let text = format!(
+            "[broker]\nsocket = \"{broker}\"\n[api]\nlisten = \"unix:{}\"\n[metrics]\nlisten = \"\"\n",
+            api.display()
+        );
+        std::fs::write(folder.path("flypackd.toml"), text).unwrap();
+    };
+    config("run");
+    assert!(folder.launch().terminate().success());
+    assert!(folder.path("run").is_dir());
+    config("no/such");
+    let said = read_to_end(&folder.run_to_end("flypackd.toml"));
+    assert!(said.contains("no/such") && said.contains("folder"), "{said}");
+}
+
+#[test]
 fn a_second_instance_fails_clearly_and_leaves_the_first_alone() {
     let folder = Folder::new();
     let mut first = folder.start("");

@@ -81,7 +81,13 @@ impl Folder {
 
     /// Starts a gateway and waits until it says that it is ready.
     pub(super) fn start(&self, text: &str) -> Flypackd {
-        let mut child = self.spawn(text);
+        self.write_config(text);
+        self.launch()
+    }
+
+    /// Starts a gateway with the configuration that is there, and waits until it says that it is ready.
+    pub(super) fn launch(&self) -> Flypackd {
+        let mut child = self.command("flypackd.toml").stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         loop {
