@@ -9,6 +9,7 @@ pub mod burst;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod counters;
+pub mod exchange;
 #[allow(unsafe_code, reason = "system calls over raw memory and the payloads' leases: the one unsafe module here")]
 pub mod kernel;
 pub mod packet;

@@ -1,15 +1,21 @@
-//! Nothing on the kernel backend's hot path allocates, from the first call on.
+//! Nothing on the hot path allocates, from the first call on: neither on the kernel backend nor on the worker's side of
+//! an exchange, which frees nothing either.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use std::iter;
+use std::sync::Arc;
+
 use media::ManualClock;
+use netio::exchange::{ExchangeConfig, MediaTable, NeighbourCell, Offer, exchange};
 use netio::{
     BURST, Burst, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, PacketBuf, Path, RxQueue, TxQueue,
 };
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static FREES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counting per thread.
@@ -28,6 +34,7 @@ unsafe impl GlobalAlloc for Counting {
 
     // SAFETY: the caller keeps the contract of GlobalAlloc.
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        FREES.set(FREES.get() + 1);
         // SAFETY: the caller's promise is passed on.
         unsafe { System.dealloc(at, layout) }
     }
@@ -78,4 +85,36 @@ fn attach_gather_send_receive_cancel_and_reap_allocate_nothing() {
     assert_eq!(after - before, 0, "allocations on the hot path");
     assert!(received >= GRAINS * BURST / 2 && octets > received * 1200, "{received} packets: the test shows nothing");
     assert!(before > 0, "the allocator counts");
+}
+
+/// One exchange whose ends are used in turn; only what the worker does is counted.
+#[test]
+fn the_workers_side_of_an_exchange_allocates_and_frees_nothing() {
+    let (mut rx, mut tx, mut host) = exchange(ExchangeConfig { frames: 4, frame_octets: 128, requests: 4 });
+    let cell = Arc::new(NeighbourCell::new());
+    let frame = [1; 100];
+    let (mut allocations, mut frees, mut taken) = (0, 0, 0);
+    for turn in 0..100_u16 {
+        let destinations = (0..turn).map(|port| ([239, 0, 0, 1], port).into());
+        host.publish(destinations.collect::<MediaTable>());
+        while host.send(&frame) {}
+
+        let before = (ALLOCATIONS.get(), FREES.get());
+        assert_eq!(rx.media().len(), usize::from(turn));
+        while rx.offer([frame.as_slice(), &frame[..20]].into_iter()) == Offer::Taken {
+            taken += 1;
+        }
+        assert_eq!(rx.offer(iter::repeat_n(frame.as_slice(), 2)), Offer::Full);
+        while let Some(frame) = tx.next() {
+            taken += frame.len() / frame.len();
+        }
+        while tx.resolve([192, 0, 2, 1].into(), Arc::clone(&cell)) {}
+        allocations += ALLOCATIONS.get() - before.0;
+        frees += FREES.get() - before.1;
+
+        while host.receive().is_some() {}
+        while host.request().is_some() {}
+    }
+    assert_eq!((allocations, frees), (0, 0), "on the worker's side");
+    assert!(taken == 800 && FREES.get() > 0, "{taken} frames: the test shows nothing");
 }
