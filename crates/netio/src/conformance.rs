@@ -4,6 +4,7 @@
 //! [`IN_FLIGHT`] packets.
 
 mod delivery;
+mod forward;
 mod leases;
 mod refusals;
 #[cfg(test)]
@@ -22,7 +23,7 @@ const STEPS: usize = 1_000;
 /// A backend under test. All queues belong to one worker: this thread.
 pub trait Harness {
     /// The transmit queue under test.
-    type Tx: TxQueue<Lease = OwnedBytes>;
+    type Tx: TxQueue<Lease = OwnedBytes, Received = <Self::Rx as RxQueue>::Buf>;
     /// The receive queue under test.
     type Rx: RxQueue;
 
@@ -31,6 +32,12 @@ pub trait Harness {
 
     /// Lets time pass until `rx` may have packets, or the device may have finished with some.
     fn step(&mut self, rx: &Self::Rx);
+
+    /// Whether packets refer to the lease until they are sent. False where the device cannot gather, and the backend
+    /// copies: the checks are then that it copies right, and counts.
+    fn gathers_by_reference(&self) -> bool {
+        true
+    }
 }
 
 /// A transmit queue, a receive queue, and two ways from one to the other that differ in the packets' source.
@@ -50,6 +57,10 @@ pub fn suite<H: Harness>(mut harness: impl FnMut() -> H) {
     delivery::paths_of_one_burst_keep_apart(&mut harness());
     delivery::held_packets_keep_their_octets(&mut harness());
     delivery::a_payload_serves_two_queues(&mut harness());
+    delivery::octets_are_read_when_the_packet_is_sent(&mut harness());
+    forward::a_new_header_replaces_the_old_one(&mut harness());
+    forward::one_packet_goes_to_several_paths(&mut harness());
+    forward::what_cannot_be_forwarded_is_refused(&mut harness());
     leases::a_lease_lasts_until_its_packets_are_sent(&mut harness());
     leases::cancelled_packets_release_the_lease(&mut harness());
     leases::dropped_packets_and_payloads_release_the_lease(&mut harness());

@@ -34,6 +34,8 @@ pub struct TxCounters {
     pub errors: u64,
     /// Answers of the network to earlier packets (such as port unreachable), which lost no packet here.
     pub peer_errors: u64,
+    /// Packets that were not made because the next hop's link address was not known; the same packet may count often.
+    pub unresolved: u64,
     /// Paths on which segmentation offload was refused; they go on packet by packet.
     pub gso_refused: u64,
     /// Octets that the kernel or a driver copied, headers included.

@@ -14,6 +14,7 @@ pub(crate) mod owned;
 pub(crate) mod payload;
 mod pool;
 mod receive;
+pub(crate) mod referred;
 pub(crate) mod rx;
 mod send;
 mod socket;

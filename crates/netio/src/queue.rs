@@ -32,7 +32,7 @@ pub enum TxFull {
     /// The payload has been gathered as often as `attach` announced.
     #[error("more packets than were announced for the payload")]
     Packets,
-    /// The range is inverted or ends outside of the payload.
+    /// The range is inverted or ends outside of the payload, or more is to be skipped than was received.
     #[error("the range lies outside of the payload")]
     Range,
     /// The header is longer than [`MAX_HEADER_OCTETS`].
@@ -41,13 +41,19 @@ pub enum TxFull {
     /// The path is closed or of another queue.
     #[error("the path is not open")]
     Path,
+    /// The packet would not fit the port's MTU.
+    #[error("the packet is longer than the port's MTU")]
+    Mtu,
+    /// The link address of the path's next hop is not known yet. It is being asked for.
+    #[error("the next hop has not told its link address yet")]
+    Unresolved,
 }
 
 impl TxFull {
     /// Whether the same call may succeed later. The others are a caller's error.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Payloads | Self::Buffers)
+        matches!(self, Self::Payloads | Self::Buffers | Self::Unresolved)
     }
 }
 
@@ -63,7 +69,8 @@ pub trait RxQueue {
     fn counters(&self) -> RxCounters;
 }
 
-/// A queue that packets go to. Packets gather a copied header and a referenced range of a lease.
+/// A queue that packets go to. Packets gather a copied header and a referenced range of a lease, or of a packet that was
+/// received.
 ///
 /// `header` starts at RTP on every backend: the backend adds what is below it. A payload may be gathered on
 /// any queue of the same backend that the same worker holds; attach, cancel and reap happen on the first.
@@ -74,6 +81,8 @@ pub trait TxQueue {
     type Payload;
     /// What keeps the payload's memory in place.
     type Lease: StableBytes;
+    /// What the same backend receives.
+    type Received: PacketBuf;
 
     /// Who paces on this port; read once at start.
     fn pacing(&self) -> Pacing;
@@ -104,6 +113,20 @@ pub trait TxQueue {
         header: &[u8],
         payload: &Self::Payload,
         range: Range<u32>,
+    ) -> Result<Self::Buf, TxFull>;
+
+    /// Relay: a packet of `header`, which is copied, and what follows the first `skip` octets of a received packet.
+    /// These are shared by reference count until the device is done with them: `received` may drop before.
+    ///
+    /// # Errors
+    /// Any [`TxFull`] but [`TxFull::Payloads`] and [`TxFull::Packets`]; [`TxFull::Range`] when the packet has fewer octets
+    /// than `skip`.
+    fn forward(
+        &mut self,
+        path: PathId,
+        header: &[u8],
+        received: &Self::Received,
+        skip: u16,
     ) -> Result<Self::Buf, TxFull>;
 
     /// Sends from the front; returns how many left the burst, given-up ones included. What was not taken stays, and

@@ -53,14 +53,14 @@ static COUNTING: Counting = Counting;
 const GRAINS: usize = 200;
 
 #[test]
-fn attach_gather_send_receive_cancel_and_reap_allocate_nothing() {
+fn attach_gather_send_receive_forward_cancel_and_reap_allocate_nothing() {
     let rx_config = KernelRxConfig::of("127.0.0.1:0".parse().expect("an address"));
     let mut rx = KernelRx::open(&rx_config, ManualClock::default()).expect("the loopback");
     let mut tx = KernelTx::new(KernelTxConfig { payloads: 4, ..KernelTxConfig::default() });
     let path = tx.open_path(&Path::to(rx.local_addr())).expect("the loopback");
     let leases: Vec<OwnedBytes> = (0..GRAINS).map(|_| OwnedBytes::new(vec![7; 1200 * BURST])).collect();
     let (mut burst, mut arrived) = (Burst::new(), Burst::new());
-    let (mut received, mut octets) = (0, 0);
+    let (mut received, mut octets, mut forwarded) = (0, 0, 0);
 
     let before = ALLOCATIONS.get();
     for (grain, lease) in leases.into_iter().enumerate() {
@@ -77,6 +77,12 @@ fn attach_gather_send_receive_cancel_and_reap_allocate_nothing() {
         tx.reap();
         while rx.rx_burst(&mut arrived) > 0 {
             received += arrived.len();
+            if grain % 8 == 0 && arrived.as_slice()[0].octets() > 1200 {
+                let Ok(packet) = tx.forward(path, &[9; 20], &arrived.as_slice()[0], 100) else { panic!("long enough") };
+                assert!(burst.push(packet).is_ok());
+                tx.tx_burst(&mut burst);
+                forwarded += 1;
+            }
             octets += arrived.drain().map(|packet| packet.octets()).sum::<usize>();
         }
     }
@@ -84,7 +90,7 @@ fn attach_gather_send_receive_cancel_and_reap_allocate_nothing() {
 
     assert_eq!(after - before, 0, "allocations on the hot path");
     assert!(received >= GRAINS * BURST / 2 && octets > received * 1200, "{received} packets: the test shows nothing");
-    assert!(before > 0, "the allocator counts");
+    assert!(before > 0 && forwarded > 0, "the allocator counts, and packets were sent on");
 }
 
 /// One exchange whose ends are used in turn; only what the worker does is counted.

@@ -148,3 +148,25 @@ pub(super) fn a_payload_serves_two_queues<H: Harness>(harness: &mut H) {
     }
     panic!("the lease never ended");
 }
+
+/// A canary: no copy was made when the packet was gathered, so what the owner changes until it is sent is what arrives.
+pub(super) fn octets_are_read_when_the_packet_is_sent<H: Harness>(harness: &mut H) {
+    let Link { mut tx, mut rx, paths: [path, _] } = harness.link();
+    let id = tx.open_path(&path).expect("the path opens");
+    let (lease, watch, mut bytes) = lease(100);
+    let payload = attach(&mut tx, lease, 1);
+    let mut burst = Burst::new();
+    push(&mut burst, gather(&mut tx, id, &header(0), &payload, 0..100));
+    let canary = !bytes[50];
+    assert!(watch.write(50, canary));
+    send(harness, &mut tx, &rx, &mut burst);
+    let received = receive(harness, &mut rx, 1);
+    let copied = tx.counters().octets_copied_by_us;
+    if harness.gathers_by_reference() {
+        bytes[50] = canary;
+        assert_eq!(copied, 0, "octets that the backend copied");
+    } else {
+        assert_eq!(copied, 100, "octets that the backend copied");
+    }
+    assert_eq!(received[0].octets, [&header(0), &bytes[..]].concat());
+}

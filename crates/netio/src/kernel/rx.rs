@@ -15,8 +15,9 @@ use socket2::Socket;
 
 use crate::kernel::pool::Pool;
 use crate::kernel::receive::{Datagram, Receiver};
+use crate::kernel::referred::ReceivedRange;
 use crate::kernel::{OpenError, SocketBuffer, socket};
-use crate::{BURST, Burst, PacketBuf, PacketMeta, RxCounters, RxQueue};
+use crate::{BURST, Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TxFull};
 
 /// The largest datagram, coalesced or not.
 const BUFFER_OCTETS: usize = 65_536;
@@ -242,6 +243,13 @@ pub struct KernelBuf {
     start: u32,
     octets: u32,
     meta: PacketMeta,
+}
+
+impl KernelBuf {
+    /// All but the first `skip` octets, for a packet that is sent on.
+    pub(crate) fn share(&self, skip: u16) -> Result<ReceivedRange, TxFull> {
+        ReceivedRange::new(&self.buffer, self.start, self.octets, skip)
+    }
 }
 
 impl PacketBuf for KernelBuf {

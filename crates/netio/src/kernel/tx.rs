@@ -13,7 +13,9 @@ use std::os::fd::AsRawFd;
 use shm::StableBytes;
 use socket2::Socket;
 
-use crate::kernel::payload::{Payload, PayloadRange, PayloadTable};
+use crate::kernel::payload::{Payload, PayloadTable};
+use crate::kernel::referred::Referred;
+use crate::kernel::rx::KernelBuf;
 use crate::kernel::{SocketBuffer, send};
 use crate::{BURST, Burst, MAX_HEADER_OCTETS, Pacing, Path, PathError, PathId, PathTable, TxCounters, TxFull, TxQueue};
 
@@ -53,13 +55,13 @@ struct Link {
     segments: usize,
 }
 
-/// A packet to be sent: a copied header and a referenced payload.
+/// A packet to be sent: a copied header and a payload by reference.
 #[derive(Debug)]
 pub struct KernelTxBuf<L> {
     path: PathId,
     header: [u8; MAX_HEADER_OCTETS],
     header_octets: u8,
-    payload: PayloadRange<L>,
+    payload: Referred<L>,
 }
 
 impl<L> KernelTxBuf<L> {
@@ -68,11 +70,26 @@ impl<L> KernelTxBuf<L> {
         self.header_octets as usize + self.payload.octets()
     }
 
+    /// A packet on an open path. The payload is only asked for when all else is right.
+    fn new(
+        paths: &PathTable<Link>,
+        path: PathId,
+        header: &[u8],
+        payload: impl FnOnce() -> Result<Referred<L>, TxFull>,
+    ) -> Result<Self, TxFull> {
+        if paths.at(path).is_none() {
+            return Err(TxFull::Path);
+        }
+        let mut room = [0; MAX_HEADER_OCTETS];
+        room.get_mut(..header.len()).ok_or(TxFull::Header)?.copy_from_slice(header);
+        Ok(Self { path, header: room, header_octets: header.len() as u8, payload: payload()? })
+    }
+
     pub(crate) fn header(&self) -> &[u8] {
         &self.header[..usize::from(self.header_octets)]
     }
 
-    pub(crate) const fn payload(&self) -> &PayloadRange<L> {
+    pub(crate) const fn payload(&self) -> &Referred<L> {
         &self.payload
     }
 }
@@ -107,6 +124,7 @@ impl<L: StableBytes> TxQueue for KernelTx<L> {
     type Buf = KernelTxBuf<L>;
     type Payload = Payload<L>;
     type Lease = L;
+    type Received = KernelBuf;
 
     fn pacing(&self) -> Pacing {
         Pacing::Software
@@ -134,13 +152,17 @@ impl<L: StableBytes> TxQueue for KernelTx<L> {
         payload: &Payload<L>,
         range: Range<u32>,
     ) -> Result<KernelTxBuf<L>, TxFull> {
-        if self.paths.at(path).is_none() {
-            return Err(TxFull::Path);
-        }
-        let mut room = [0; MAX_HEADER_OCTETS];
-        room.get_mut(..header.len()).ok_or(TxFull::Header)?.copy_from_slice(header);
-        let payload = payload.gather(range)?;
-        Ok(KernelTxBuf { path, header: room, header_octets: header.len() as u8, payload })
+        KernelTxBuf::new(&self.paths, path, header, || payload.gather(range).map(Referred::Leased))
+    }
+
+    fn forward(
+        &mut self,
+        path: PathId,
+        header: &[u8],
+        received: &KernelBuf,
+        skip: u16,
+    ) -> Result<KernelTxBuf<L>, TxFull> {
+        KernelTxBuf::new(&self.paths, path, header, || received.share(skip).map(Referred::Received))
     }
 
     fn tx_burst(&mut self, burst: &mut Burst<KernelTxBuf<L>>) -> usize {

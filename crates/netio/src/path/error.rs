@@ -100,6 +100,51 @@ pub enum PathError {
         /// The interface that was asked.
         interface: Option<String>,
     },
+    /// The queue is a port's, and of another one than was asked.
+    #[error("no port \"{asked}\" serves this path; there are: {}. Name one of them, or none", .present.join(", "))]
+    NoPort {
+        /// What was asked.
+        asked: String,
+        /// The ports that there are.
+        present: Vec<String>,
+    },
+    /// The port reaches its own networks, and others through a gateway only.
+    #[error(
+        "port {port} has no way to {destination}: its networks are {networks} and it has no gateway for others; set a \
+         gateway, give the port an address on that network, or use another port",
+        networks = if .networks.is_empty() { "none".to_owned() } else { .networks.join(", ") }
+    )]
+    NoRoute {
+        /// The destination that was asked.
+        destination: SocketAddr,
+        /// The port's name.
+        port: String,
+        /// The port's addresses with their prefix lengths.
+        networks: Vec<String>,
+    },
+    /// The source is not the port's.
+    #[error("{asked} is no address of port {port}, which has: {}. Use one of them, or give no source", list(.present))]
+    NotThePortsAddress {
+        /// What was asked.
+        asked: IpAddr,
+        /// The port's name.
+        port: String,
+        /// The port's addresses.
+        present: Vec<IpAddr>,
+    },
+    /// The port is a member of one VLAN, or of none, and its neighbours are asked for there.
+    #[error(
+        "port {port} does not tag VLAN {asked}: it is set to {}; give no VLAN, or set the port's",
+        .present.map_or_else(|| "send untagged".to_owned(), |vlan| format!("VLAN {vlan}"))
+    )]
+    NotThePortsVlan {
+        /// What was asked.
+        asked: u16,
+        /// The port's name.
+        port: String,
+        /// The port's VLAN.
+        present: Option<u16>,
+    },
     /// The table is full.
     #[error("all {limit} paths of this queue are open: close one, or open the queue with more")]
     Full {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use media::Clock;
 
 use super::SimNet;
-use crate::{Burst, PacketBuf, PacketMeta, RxCounters, RxQueue};
+use crate::kernel::referred::ReceivedRange;
+use crate::{Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TxFull};
 
 /// What to receive.
 #[derive(Clone, Debug)]
@@ -83,6 +84,13 @@ pub struct SimBuf {
     kept: usize,
     head: usize,
     meta: PacketMeta,
+}
+
+impl SimBuf {
+    /// All but the first `skip` octets, for a packet that is sent on.
+    pub(super) fn share(&self, skip: u16) -> Result<ReceivedRange, TxFull> {
+        ReceivedRange::new(&self.octets, 0, self.kept as u32, skip)
+    }
 }
 
 impl PacketBuf for SimBuf {

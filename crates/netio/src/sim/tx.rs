@@ -7,9 +7,10 @@ use std::ops::Range;
 use media::{Clock, Tai};
 use shm::StableBytes;
 
-use super::SimNet;
 use super::wire::Flight;
-use crate::kernel::payload::{PayloadRange, PayloadTable};
+use super::{SimBuf, SimNet};
+use crate::kernel::payload::PayloadTable;
+use crate::kernel::referred::Referred;
 use crate::{
     Burst, MAX_HEADER_OCTETS, Pacing, Path, PathError, PathId, PathTable, Payload, TxCounters, TxFull, TxQueue,
 };
@@ -43,7 +44,7 @@ pub struct SimTx<L> {
     paths: PathTable<Link>,
     payloads: PayloadTable<L>,
     /// Payloads that the device reads, and until when.
-    in_device: VecDeque<(Tai, PayloadRange<L>)>,
+    in_device: VecDeque<(Tai, Referred<L>)>,
     /// When the line has sent all that it was given.
     line_free: Tai,
     counters: TxCounters,
@@ -60,7 +61,7 @@ struct Link {
 pub struct SimTxBuf<L> {
     path: PathId,
     header: Vec<u8>,
-    payload: PayloadRange<L>,
+    payload: Referred<L>,
 }
 
 impl<L: StableBytes> SimTx<L> {
@@ -74,6 +75,13 @@ impl<L: StableBytes> SimTx<L> {
             line_free: Tai::from_nanos(i64::MIN),
             counters: TxCounters::default(),
         }
+    }
+
+    fn check(&self, path: PathId, header: &[u8]) -> Result<(), TxFull> {
+        if self.paths.at(path).is_none() {
+            return Err(TxFull::Path);
+        }
+        if header.len() > MAX_HEADER_OCTETS { Err(TxFull::Header) } else { Ok(()) }
     }
 
     /// Lets go of payloads that the device has sent.
@@ -108,6 +116,7 @@ impl<L: StableBytes> TxQueue for SimTx<L> {
     type Buf = SimTxBuf<L>;
     type Payload = Payload<L>;
     type Lease = L;
+    type Received = SimBuf;
 
     fn pacing(&self) -> Pacing {
         Pacing::Software
@@ -138,13 +147,14 @@ impl<L: StableBytes> TxQueue for SimTx<L> {
         payload: &Payload<L>,
         range: Range<u32>,
     ) -> Result<SimTxBuf<L>, TxFull> {
-        if self.paths.at(path).is_none() {
-            return Err(TxFull::Path);
-        }
-        if header.len() > MAX_HEADER_OCTETS {
-            return Err(TxFull::Header);
-        }
-        let payload = payload.gather(range)?;
+        self.check(path, header)?;
+        let payload = Referred::Leased(payload.gather(range)?);
+        Ok(SimTxBuf { path, header: header.to_vec(), payload })
+    }
+
+    fn forward(&mut self, path: PathId, header: &[u8], received: &SimBuf, skip: u16) -> Result<SimTxBuf<L>, TxFull> {
+        self.check(path, header)?;
+        let payload = Referred::Received(received.share(skip)?);
         Ok(SimTxBuf { path, header: header.to_vec(), payload })
     }
 
