@@ -35,7 +35,7 @@ fn ring() -> Option<(File, FrameReader)> {
     let reader = FrameReader::new(ReaderParts {
         geometry,
         control: Mapping::map(fds.control.as_fd(), geometry.control_octets(), Access::ReadOnly).ok()?,
-        data: Mapping::map(fds.data.as_fd(), geometry.data_octets(), Access::ReadOnly).ok()?,
+        data: Mapping::map(fds.data.as_fd(), geometry.data_octets(), Access::ReadOnly).ok()?.into(),
         lease: page.map(Access::ReadWrite).ok()?,
         consumer: 0,
         class: CLASS,

@@ -24,9 +24,9 @@ mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::fmt;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,8 +43,8 @@ use crate::access::SocketAccess;
 use crate::poll::{Poll, Token};
 use crate::protocol::Refusal;
 use crate::{
-    Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, Mapping,
-    PlacementHooks, ReaderParts, Region,
+    Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, PlacementHooks,
+    ReaderParts, Region,
 };
 use flow::{Flow, WriterSide};
 use listener::Listener;
@@ -175,6 +175,9 @@ impl Broker {
     /// A flow of a pod is read as [`crate::Trust::Pod`]; [`FlowEvent::Removed`] tells when its producer is gone. The
     /// seat comes free when the reader and all its leases have dropped.
     ///
+    /// All readers of a flow read through one mapping, the one that was mapped for DMA. The broker is the last to let
+    /// go of it, and of the reader's other pages: a lease may drop on a worker.
+    ///
     /// # Errors
     /// [`SubscribeError::Refused`] says what would work.
     pub fn subscribe(&self, name: &Name, class: ConsumerClass) -> Result<FrameReader, SubscribeError> {
@@ -191,13 +194,19 @@ impl Broker {
             RecvTimeoutError::Timeout => Refusal::WriterSilent { waited_ms: join_ms },
             RecvTimeoutError::Disconnected => Refusal::Stopping,
         })??;
-        attach(*seat, class)
+        Ok(self.shared.keep(attach(*seat, class)?))
     }
 
     /// The flows as they stand, by name.
     #[must_use]
     pub fn flows(&self) -> Vec<FlowSnapshot> {
         self.shared.lock().snapshot()
+    }
+
+    /// Regions of flows that are gone, which are still mapped here because leases are out, or are being unmapped.
+    #[must_use]
+    pub fn retired_views(&self) -> usize {
+        self.shared.lock().views.uncollected()
     }
 
     /// What has been counted since the start.
@@ -208,17 +217,20 @@ impl Broker {
 
     /// Ends all flows, closes all connections and removes the socket. The gateway's own readers and writers keep
     /// their mappings until they drop.
-    pub fn stop(self) {
-        drop(self);
+    ///
+    /// Regions that devices reach and that are still leased stay mapped until the process ends, whenever those leases
+    /// drop. Gives back how many that are: 0 when every port was stopped before.
+    pub fn stop(mut self) -> usize {
+        self.shut_down()
     }
 
-    fn shut_down(&mut self) {
+    fn shut_down(&mut self) -> usize {
         // Release: pairs with the Acquire in housekeeper::run.
         self.shared.stopping.store(true, Ordering::Release);
         {
             let mut state = self.shared.lock();
             state.mason = None;
-            state.makings.clear();
+            state.forget_makings(|_| true);
         }
         self.shared.poll.wake();
         for thread in self.threads.drain(..) {
@@ -229,6 +241,7 @@ impl Broker {
         let names: Vec<Name> = state.flows.keys().cloned().collect();
         names.iter().for_each(|name| state.end_flow(name));
         state.connections.clear();
+        state.abandon_views()
     }
 }
 
@@ -258,11 +271,11 @@ fn build_flow(region: Region) -> Result<(FrameWriter, Flow, Option<Fallback>), B
 
 /// A reader in this process.
 fn attach(seat: Seat, class: ConsumerClass) -> Result<FrameReader, SubscribeError> {
-    let Seat { geometry, ring, page, seat: consumer, nonce, trust, life } = seat;
+    let Seat { geometry, control, data, page, seat: consumer, nonce, trust, life } = seat;
     let parts = ReaderParts {
         geometry,
-        control: Mapping::map(ring.control.as_fd(), geometry.control_octets(), Access::ReadOnly)?,
-        data: Mapping::map(ring.data.as_fd(), geometry.data_octets(), Access::ReadOnly)?,
+        control,
+        data,
         lease: page.map(Access::ReadWrite)?,
         consumer,
         class,

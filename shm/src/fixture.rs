@@ -1,5 +1,7 @@
 //! A whole ring in one process, for tests: region, writer, mailbox, and readers that join and leave.
 
+pub(crate) mod device;
+
 use std::sync::Arc;
 
 use media::{Depth, FlowId, GrainIndex, Name, Rate, RtpTimestamp, Sampling, Tai, VideoFormat};

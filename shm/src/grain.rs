@@ -60,8 +60,9 @@ pub struct GrainState {
     pub cancelled: bool,
 }
 
-/// A grain that is in use. Dropping it releases it, from any thread, without a lock or system call (unless it
-/// is the last thing that is left of its reader: then the ring is unmapped).
+/// A grain that is in use. Dropping it releases it, from any thread, without a lock or system call. Only where it
+/// is the last thing that is left of its reader, the ring is unmapped: never so in the broker's own process, whose
+/// broker is the last to let go ([`crate::Broker::subscribe`]).
 ///
 /// For a leased consumer the slot is not overwritten while this lives. For a lossy one nothing is held: only
 /// [`GrainLease::copy_lines`] tells whether the bytes were whole.

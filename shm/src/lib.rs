@@ -18,6 +18,7 @@ mod probe;
 mod reader;
 mod region;
 mod stable;
+mod view;
 mod writer;
 
 pub use consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
@@ -32,6 +33,7 @@ pub use probe::RingProbe;
 pub use reader::{AcknowledgeError, AttachError, FrameReader, LostLines, ReadError, ReaderParts, Trust};
 pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionFds, SealedRegion};
 pub use stable::StableBytes;
+pub use view::{DataView, DmaMapping};
 pub use writer::{FrameWriter, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
 
 // The broker and the SDK: protocol, sockets, life pipes, sessions.

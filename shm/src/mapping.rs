@@ -83,6 +83,12 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// The address of the first octet. What lies there may change at any time: never borrow it.
+    #[must_use]
+    pub fn as_ptr(&self) -> *const u8 {
+        self.base.as_ptr()
+    }
+
     /// Octets mapped.
     #[must_use]
     pub fn octets(&self) -> usize {

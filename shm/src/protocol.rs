@@ -21,6 +21,7 @@
 
 mod broker_message;
 mod pod_message;
+mod reason;
 mod refusal;
 mod wire;
 
@@ -29,6 +30,7 @@ mod tests;
 
 pub use broker_message::{BrokerMessage, FlowEntry, FlowOrigin};
 pub use pod_message::PodMessage;
+pub use reason::Reason;
 pub use refusal::Refusal;
 pub use wire::DecodeError;
 

@@ -5,10 +5,12 @@
 //! producer can do to its readers is to show them no picture, or a wrong one.
 
 mod again;
+mod departure;
 #[cfg(test)]
 mod hostile;
 mod lease_table;
 mod membership;
+mod remains;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,9 @@ use std::os::fd::OwnedFd;
 
 use media::{GrainIndex, RtpTimestamp, Tai};
 
+pub(crate) use departure::Departure;
 pub(crate) use membership::Membership;
+pub(crate) use remains::Remains;
 
 use crate::atomics::{Arc, Ordering, fence};
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
@@ -26,6 +30,7 @@ use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
 use crate::layout::{self, DescWords, HEADER_WORDS};
 use crate::lease_page;
 use crate::mapping::Mapping;
+use crate::view::DataView;
 use crate::writer::{RingError, check_mappings};
 
 /// Who writes the ring.
@@ -44,8 +49,8 @@ pub struct ReaderParts {
     pub geometry: Geometry,
     /// A, mapped read-only.
     pub control: Mapping,
-    /// B, mapped read-only.
-    pub data: Mapping,
+    /// B, mapped read-only; shared with other readers of this process, or this reader's own.
+    pub data: DataView,
     /// C, mapped read-write.
     pub lease: Mapping,
     /// The seat.
@@ -126,6 +131,8 @@ pub enum AcknowledgeError {
 pub struct FrameReader {
     member: Arc<Membership>,
     next: u64,
+    /// After `member`: who is told finds the reader's reference gone.
+    departure: Option<Departure>,
 }
 
 impl FrameReader {
@@ -134,7 +141,7 @@ impl FrameReader {
     /// # Errors
     /// [`AttachError`].
     pub fn new(parts: ReaderParts) -> Result<Self, AttachError> {
-        check_mappings(&parts.geometry, &parts.control, &parts.data)?;
+        check_mappings(&parts.geometry, &parts.control, parts.data.mapping())?;
         if parts.consumer >= CONSUMERS_MAX {
             return Err(AttachError::Seat(parts.consumer));
         }
@@ -147,7 +154,13 @@ impl FrameReader {
         };
         member.table().skip_to(next);
         lease_page::raise_cursor(member.lease_page(), next);
-        Ok(Self { member: Arc::new(member), next })
+        Ok(Self { member: Arc::new(member), next, departure: None })
+    }
+
+    /// Has the reader's end reported, and leaves what it reads through to the one who keeps the remains.
+    pub(crate) fn depart_with(&mut self, departure: Departure) -> Remains {
+        self.departure = Some(departure);
+        Remains::of(&self.member)
     }
 
     /// The ring's geometry.

@@ -18,6 +18,7 @@ use crate::geometry::{Geometry, GeometryError};
 use crate::mapping::{Access, MapError, Mapping};
 use crate::memfd::{self, RING_SEALS, SealError};
 use crate::pages::{Fallback, HUGE_PAGE_OCTETS, PagePolicy, Pages};
+use crate::view::{DataView, DmaMapping};
 
 /// Where a data region shall lie and which devices shall reach it. `shm` knows no NIC: the gateway supplies
 /// these; [`IdentityPlacement`] does nothing.
@@ -31,14 +32,14 @@ pub trait PlacementHooks {
         Ok(())
     }
 
-    /// Step 4: map the region for DMA. `data` is writable during this call only and stays mapped, read-only,
-    /// as long as the region lives.
+    /// Step 4: map the region, which `pages` back, for DMA. `data` is writable during this call only; it stays mapped
+    /// at its address, read-only, until what this returns has dropped. None leaves the region to the CPU.
     ///
     /// # Errors
-    /// Refuses the region.
-    fn map_for_dma(&self, data: &Mapping) -> io::Result<()> {
-        let _ = data;
-        Ok(())
+    /// Refuses the region; the text goes to who asked for the flow.
+    fn map_for_dma(&self, data: &Mapping, pages: Pages) -> io::Result<Option<Box<dyn DmaMapping>>> {
+        let _ = (data, pages);
+        Ok(None)
     }
 }
 
@@ -102,8 +103,8 @@ pub struct Region {
     fds: RegionFds,
     geometry: Geometry,
     fallback: Option<Fallback>,
-    /// The broker's own view of B: keeps DMA mappings valid.
-    view: Mapping,
+    /// The broker's own view of B.
+    view: DataView,
 }
 
 /// A region that nobody can newly map for writing; its producer keeps the mappings that it has.
@@ -111,8 +112,7 @@ pub struct Region {
 pub struct SealedRegion {
     fds: RegionFds,
     geometry: Geometry,
-    #[expect(dead_code, reason = "held: DMA mappings need their pages mapped as long as the region lives")]
-    view: Mapping,
+    view: DataView,
 }
 
 impl Region {
@@ -125,9 +125,8 @@ impl Region {
         let (data, geometry, fallback) = create_data(geometry, policy, hooks)?;
         let control = allocated("flypack-control", geometry.control_octets(), Pages::Plain, &IdentityPlacement)
             .map_err(|refusal| refusal.into_error(geometry.control_octets()))?;
-        let mut view = Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadWrite)?;
-        hooks.map_for_dma(&view).map_err(RegionError::Placement)?;
-        view.protect(Access::ReadOnly)?;
+        let mapping = Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadWrite)?;
+        let view = DataView::place(mapping, geometry.pages, hooks)?;
         Ok(Self { fds: RegionFds { control, data }, geometry, fallback, view })
     }
 
@@ -157,7 +156,14 @@ impl Region {
     /// # Errors
     /// [`RegionError::Map`].
     pub fn map_for_writing(&self) -> Result<(Mapping, Mapping), RegionError> {
-        map_ring(&self.fds, &self.geometry, Access::ReadWrite)
+        let control = Mapping::map(self.fds.control.as_fd(), self.geometry.control_octets(), Access::ReadWrite)?;
+        let data = Mapping::map(self.fds.data.as_fd(), self.geometry.data_octets(), Access::ReadWrite)?;
+        Ok((control, data))
+    }
+
+    /// The region given up: only its view is left.
+    pub(crate) fn into_view(self) -> DataView {
+        self.view
     }
 
     /// Steps 6 to 9, once the producer has mapped what it was given and said so.
@@ -188,19 +194,20 @@ impl SealedRegion {
         Ok(RegionFds { control: reopen(&self.fds.control)?, data: reopen(&self.fds.data)? })
     }
 
-    /// Control and data mapped for reading, for a consumer in this process.
+    /// Control mapped for reading and the shared view of the data, for a consumer in this process.
     ///
     /// # Errors
     /// [`RegionError::Map`].
-    pub fn map_for_reading(&self) -> Result<(Mapping, Mapping), RegionError> {
-        map_ring(&self.fds, &self.geometry, Access::ReadOnly)
+    pub fn map_for_reading(&self) -> Result<(Mapping, DataView), RegionError> {
+        let octets = self.geometry.control_octets();
+        let control = Mapping::map(self.fds.control.as_fd(), octets, Access::ReadOnly)?;
+        Ok((control, self.view.clone()))
     }
-}
 
-fn map_ring(fds: &RegionFds, geometry: &Geometry, access: Access) -> Result<(Mapping, Mapping), RegionError> {
-    let control = Mapping::map(fds.control.as_fd(), geometry.control_octets(), access)?;
-    let data = Mapping::map(fds.data.as_fd(), geometry.data_octets(), access)?;
-    Ok((control, data))
+    /// The region given up: only its view is left.
+    pub(crate) fn into_view(self) -> DataView {
+        self.view
+    }
 }
 
 fn seal_one(fd: BorrowedFd<'_>, octets: u64) -> Result<(), RegionError> {

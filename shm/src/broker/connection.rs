@@ -213,7 +213,7 @@ impl State {
     pub(super) fn disconnect(&mut self, id: u64) {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.poll.forget(&connection.socket);
-        self.makings.retain(|_, making| making.connection() != Some(id));
+        self.forget_makings(|making| making.connection() == Some(id));
         self.withdraw_offers(id);
         let produced = self.flows.iter().filter(|(_, flow)| flow.producer() == Some(id));
         let produced: Vec<_> = produced.map(|(name, _)| name.clone()).collect();

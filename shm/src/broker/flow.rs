@@ -7,7 +7,6 @@ use media::Name;
 use super::snapshot::{FlowEvent, FlowSnapshot};
 use super::state::State;
 use crate::access::Peer;
-use crate::broker::mason::Job;
 use crate::protocol::{FlowEntry, FlowOrigin, Refusal};
 use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WriterCounters};
 
@@ -102,7 +101,7 @@ impl State {
             self.drop_membership(*id, Refusal::FlowEnded);
         }
         self.events.push(FlowEvent::Removed { name: name.clone() });
-        self.hand_to_mason(Job::Drop(flow.ring));
+        self.retire(flow.ring.into_view());
     }
 
     /// The name of the flow with this epoch.

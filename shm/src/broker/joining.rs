@@ -138,9 +138,10 @@ impl State {
         let flow = self.flows.get(&member.flow).ok_or(Refusal::FlowEnded)?;
         let (seat, nonce, geometry) = (member.seat, member.nonce, *flow.ring.geometry());
         let trust = if flow.producer().is_some() { Trust::Pod } else { Trust::Gateway };
-        let ring = flow.ring.consumer_fds().map_err(|_| Refusal::Descriptors { errno: 0 })?;
+        let unavailable = |_| Refusal::Descriptors { errno: 0 };
         match subscriber {
             Subscriber::Pod { connection, request } => {
+                let ring = flow.ring.consumer_fds().map_err(unavailable)?;
                 let page = page.consumer_fd().map_err(descriptors)?;
                 let message = BrokerMessage::Subscribed { geometry, trust, consumer: seat, nonce, first };
                 let ends = [life.as_fd(), producer_life.as_fd()];
@@ -148,11 +149,13 @@ impl State {
                 self.answer(connection, request, &message, &fds);
             }
             Subscriber::Gateway(waiting) => {
+                let (control, data) = flow.ring.map_for_reading().map_err(unavailable)?;
                 if trust == Trust::Pod {
                     self.watch_producer(id, producer_life);
                 }
                 // If nobody waits any more, it closes here.
-                let _ = waiting.try_send(Ok(Box::new(Seat { geometry, ring, page, seat, nonce, trust, life })));
+                let seat = Seat { geometry, control, data, page, seat, nonce, trust, life };
+                let _ = waiting.try_send(Ok(Box::new(seat)));
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use media::{FlowId, Name, VideoFormat};
 use super::flow::{Flow, WriterSide};
 use super::mason::Job;
 use super::state::State;
-use crate::protocol::{BrokerMessage, Refusal};
+use crate::protocol::{BrokerMessage, Reason, Refusal};
 use crate::{Fallback, Geometry, GeometryError, Pages, Region, RegionError, SealedRegion};
 
 /// A name that is taken by a ring which is no flow yet.
@@ -117,8 +117,11 @@ impl State {
     /// The mason has made a pod's region, or failed to.
     pub(super) fn region_made(&mut self, epoch: u128, made: Result<Region, RegionError>) {
         // The pod may be gone by now; then the region goes too.
-        let Some(making) = self.makings.get_mut(&epoch) else { return };
-        let Some(pod) = making.pod else { return };
+        let asked = self.makings.get_mut(&epoch).and_then(|making| making.pod.map(|pod| (making, pod)));
+        let Some((making, pod)) = asked else {
+            made.into_iter().for_each(|region| self.retire(region.into_view()));
+            return;
+        };
         let offer = made.and_then(|region| Ok((region.producer_fds()?, region)));
         let (fds, region) = match offer {
             Ok(offer) => offer,
@@ -149,7 +152,10 @@ impl State {
 
     /// The mason has sealed a pod's region, or could not.
     pub(super) fn region_sealed(&mut self, epoch: u128, sealed: Result<SealedRegion, RegionError>) {
-        let Some(pod) = self.makings.get(&epoch).and_then(|making| making.pod) else { return };
+        let Some(pod) = self.makings.get(&epoch).and_then(|making| making.pod) else {
+            sealed.into_iter().for_each(|ring| self.retire(ring.into_view()));
+            return;
+        };
         let ring = match sealed {
             Ok(ring) => ring,
             Err(error) => return self.refuse_making(epoch, seal_refusal(&error)),
@@ -161,9 +167,24 @@ impl State {
         self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
     }
 
-    /// Forgets what a connection was making, with an answer if it still listens.
+    /// Forgets a ring that was being made. Who asked for it is still owed an answer, unless they are gone.
     pub(super) fn cancel_making(&mut self, epoch: u128) {
-        self.makings.remove(&epoch);
+        self.take_making(epoch);
+    }
+
+    /// Forgets the rings of these.
+    pub(super) fn forget_makings(&mut self, which: impl Fn(&Making) -> bool) {
+        let epochs = self.makings.iter().filter(|(_, making)| which(making)).map(|(epoch, _)| *epoch);
+        let epochs: Vec<u128> = epochs.collect();
+        epochs.into_iter().for_each(|epoch| self.cancel_making(epoch));
+    }
+
+    fn take_making(&mut self, epoch: u128) -> Option<Asker> {
+        let Making { pod, stage, .. } = self.makings.remove(&epoch)?;
+        if let Stage::Offered(region, _) = stage {
+            self.retire(region.into_view());
+        }
+        pod
     }
 
     /// Refuses those who were given a ring and do not say that they have mapped it.
@@ -181,7 +202,7 @@ impl State {
     }
 
     fn refuse_making(&mut self, epoch: u128, refusal: Refusal) {
-        if let Some(pod) = self.makings.remove(&epoch).and_then(|making| making.pod) {
+        if let Some(pod) = self.take_making(epoch) {
             self.counters.refused += 1;
             self.answer(pod.connection, pod.request, &BrokerMessage::Refused(refusal), &[]);
         }
@@ -196,6 +217,7 @@ fn refusal_of(error: &RegionError) -> Refusal {
         RegionError::NoHugepages { errno: reason, pages_wanted } => {
             Refusal::Memory { octets: pages_wanted << 21, errno: errno(*reason) }
         }
+        RegionError::Placement(error) => Refusal::Placement(Reason::new(&error.to_string())),
         RegionError::Descriptor(reason) => Refusal::Descriptors { errno: errno(*reason) },
         _ => Refusal::Memory { octets: 0, errno: 0 },
     }

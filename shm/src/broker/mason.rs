@@ -6,7 +6,8 @@ use std::sync::mpsc::Receiver;
 
 use super::Shared;
 use super::state::State;
-use crate::{Geometry, PagePolicy, Region, SealedRegion};
+use crate::view::DataView;
+use crate::{Geometry, PagePolicy, Region};
 
 /// What it does.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub(super) enum Job {
     Make(Geometry, PagePolicy),
     /// Seals a region that its producer has mapped.
     Seal(Box<Region>),
-    /// Unmaps a region that nobody uses here any more.
-    Drop(SealedRegion),
+    /// Unmaps a region that nobody uses here any more, from devices first.
+    Unmap(DataView),
 }
 
 /// Works until the broker stops.
@@ -32,18 +33,19 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
                 let sealed = region.seal();
                 shared.lock().region_sealed(epoch, sealed);
             }
-            Job::Drop(region) => drop(region),
+            Job::Unmap(view) => {
+                drop(view);
+                shared.lock().views.unmapped();
+            }
         }
         shared.poll.wake();
     }
 }
 
 impl State {
-    /// Queues a job. The number waiting is bounded by that of flows and rings being made.
-    pub(super) fn hand_to_mason(&mut self, job: Job) {
-        if let Some(mason) = &self.mason {
-            // It ends only after `mason` is gone; a job that comes back is dropped here instead.
-            let _ = mason.send(job);
-        }
+    /// Queues a job. The number waiting is bounded by that of flows and rings being made. False if the mason is gone:
+    /// then the job is dropped here.
+    pub(super) fn hand_to_mason(&mut self, job: Job) -> bool {
+        self.mason.as_ref().is_some_and(|mason| mason.send(job).is_ok())
     }
 }

@@ -11,7 +11,7 @@ use super::state::{State, WAITING};
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::protocol::{BrokerMessage, Refusal};
-use crate::{ConsumerClass, Geometry, LeasePage, Mapping, RegionFds, RingProbe, Trust};
+use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Trust};
 
 /// How soon to look for what a writer of ours answers.
 const JOINING: Duration = Duration::from_millis(1);
@@ -74,7 +74,8 @@ pub(super) enum Subscriber {
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) geometry: Geometry,
-    pub(super) ring: RegionFds,
+    pub(super) control: Mapping,
+    pub(super) data: DataView,
     pub(super) page: LeasePage,
     pub(super) seat: u8,
     pub(super) nonce: u64,

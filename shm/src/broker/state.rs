@@ -1,7 +1,8 @@
 //! All that the broker knows, behind one lock that no worker ever takes.
 //!
 //! Each file of this folder adds what belongs to its noun: connections ([`super::connection`]), flows
-//! ([`super::flow`]), rings being made ([`super::making`]), consumers ([`super::membership`]).
+//! ([`super::flow`]), rings being made ([`super::making`]), consumers ([`super::membership`]), mapped regions
+//! ([`super::views`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::making::Making;
 use super::mason::Job;
 use super::membership::Membership;
 use super::snapshot::{BrokerCounters, FlowEvent};
+use super::views::Views;
 use crate::PagePolicy;
 use crate::access::SocketAccess;
 use crate::poll::Poll;
@@ -35,6 +37,7 @@ pub(super) struct State {
     /// Rings on their way to being flows, by epoch. Their names are taken.
     pub(super) makings: HashMap<u128, Making>,
     pub(super) memberships: HashMap<u64, Membership>,
+    pub(super) views: Views,
     /// Connections to close once the event at hand is dealt with.
     pub(super) doomed: Vec<u64>,
     /// What the gateway has yet to be told.
@@ -66,6 +69,7 @@ impl State {
             flows: BTreeMap::new(),
             makings: HashMap::new(),
             memberships: HashMap::new(),
+            views: Views::default(),
             doomed: Vec::new(),
             events: Vec::new(),
             counters: BrokerCounters::default(),
@@ -87,12 +91,13 @@ impl State {
         self.expire_makings(now);
         self.expire_silent(now);
         self.close_doomed();
+        self.collect_views();
     }
 
     /// How long the housekeeping thread may sleep; none is until something happens.
     pub(super) fn patience(&self) -> Option<Duration> {
         let members = self.memberships.values().filter_map(Membership::patience);
         let waits = !self.makings.is_empty() || self.connections.values().any(|c| !c.is_greeted());
-        members.chain(waits.then_some(WAITING)).min()
+        members.chain(waits.then_some(WAITING)).chain(self.views.patience()).min()
     }
 }

@@ -4,6 +4,7 @@ mod dance;
 mod hostile;
 mod producing;
 mod socket;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,12 +54,16 @@ impl Bench {
     }
 
     fn with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
+        Self::placed(change, Box::new(IdentityPlacement))
+    }
+
+    fn placed(change: impl FnOnce(&mut BrokerConfig), hooks: Box<dyn PlacementHooks + Send + Sync>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(dir.path().join("broker.sock"));
         config.page_policy = PagePolicy::PlainOnly;
         change(&mut config);
         let (tell, events) = mpsc::channel();
-        let broker = Broker::start(config, move |event| tell.send(event).unwrap()).unwrap();
+        let broker = Broker::start_placed(config, hooks, move |event| tell.send(event).unwrap()).unwrap();
         Self { dir, broker, events }
     }
 

@@ -1,5 +1,6 @@
 //! Why the broker says no, with the numbers that say what would work.
 
+use super::reason::Reason;
 use super::wire::{DecodeError, Decoder, Encoder};
 
 /// A refusal: what was asked, which limit it met, what would work.
@@ -87,6 +88,9 @@ pub enum Refusal {
         /// The kernel's error number, 0 if it was none.
         errno: u32,
     },
+    /// The gateway's devices cannot reach the ring's memory, or it cannot lie where they want it.
+    #[error("the gateway cannot place the ring's memory: {0}")]
+    Placement(Reason),
     /// The producer tampered with the memory before it was sealed, or the kernel could not seal it.
     #[error("the ring's memory could not be sealed: map it, touch nothing else, then acknowledge")]
     NotSealed,
@@ -153,6 +157,8 @@ pub enum Refusal {
     Stopping,
 }
 
+const PLACEMENT: u16 = 24;
+
 /// What to ask for instead.
 struct Works(u16);
 
@@ -166,10 +172,13 @@ impl std::fmt::Display for Works {
 }
 
 impl Refusal {
-    /// `code u16, three u64`: 26 octets.
+    /// `code u16, three u64`: 26 octets; [`Self::Placement`]: `code u16, reason`: 114 octets.
     pub(super) fn encode(self, out: &mut Encoder) {
         let (code, values) = self.parts();
         out.u16(code);
+        if let Self::Placement(reason) = self {
+            return reason.encode(out);
+        }
         for value in values {
             out.u64(value);
         }
@@ -201,13 +210,17 @@ impl Refusal {
             Self::FlowEnded => (19, [0; 3]),
             Self::Descriptors { errno } => (20, [errno as u64, 0, 0]),
             Self::Stopping => (21, [0; 3]),
-            Self::PodMemory { octets, left } => (23, [octets, left, 0]),
             Self::UserConsumers { uid, limit } => (22, [uid as u64, limit as u64, 0]),
+            Self::PodMemory { octets, left } => (23, [octets, left, 0]),
+            Self::Placement(_) => (PLACEMENT, [0; 3]),
         }
     }
 
     pub(super) fn decode(body: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let code = body.u16("refusal")?;
+        if code == PLACEMENT {
+            return Reason::decode(body).map(Self::Placement);
+        }
         let [a, b, c] = [body.u64("refusal")?, body.u64("refusal")?, body.u64("refusal")?];
         let refusal = match code {
             1 => Self::Version { min: a as u16, max: b as u16 },

@@ -132,6 +132,10 @@ fn broker_messages() -> Vec<(BrokerMessage, String)> {
             BrokerMessage::Refused(Refusal::Admission { slots: 8, k: 3, needed: 9, works: 2 }),
             "0780 2200 07000000 0f00 0800000000000000 0300020000000000 0900000000000000".into(),
         ),
+        (
+            BrokerMessage::Refused(Refusal::Placement(Reason::new("full: end a flow"))),
+            "0780 7a00 07000000 1800 10 66756c6c3a20656e64206120666c6f77 00*95".into(),
+        ),
     ]
 }
 

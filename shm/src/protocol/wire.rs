@@ -174,7 +174,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+    pub(super) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
         let (head, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated(field))?;
         self.rest = rest;
         Ok(*head)

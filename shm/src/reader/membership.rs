@@ -15,6 +15,7 @@ use crate::grain::{GrainRef, GrainState};
 use crate::layout::{self, FLAG_CANCELLED, Layout, SeatWords, SlotWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
+use crate::view::DataView;
 
 /// One membership of one consumer. Geometry and mappings were checked against each other.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Membership {
     geometry: Geometry,
     layout: Layout,
     control: Mapping,
-    data: Mapping,
+    data: DataView,
     lease: Mapping,
     consumer: u8,
     class: ConsumerClass,
@@ -71,6 +72,10 @@ impl Membership {
     }
 
     pub(crate) fn data(&self) -> &Mapping {
+        self.data.mapping()
+    }
+
+    pub(super) fn view(&self) -> &DataView {
         &self.data
     }
 
@@ -164,7 +169,7 @@ impl Membership {
         if self.state(grain)?.slices < lines.end {
             return Err(ReadError::NotYet);
         }
-        self.data.copy_out(self.data_offset(grain.slot, lines.start), out);
+        self.data().copy_out(self.data_offset(grain.slot, lines.start), out);
         if self.lap_holds(grain) { Ok(()) } else { Err(ReadError::Torn) }
     }
 

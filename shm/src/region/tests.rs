@@ -8,6 +8,7 @@ use rustix::process::Uid;
 
 use super::*;
 use crate::fixture;
+use crate::fixture::device::{Device, mappings_of};
 
 /// Regions of this machine: plain pages, and hugepages if there are some.
 fn regions() -> Vec<Region> {
@@ -176,10 +177,27 @@ impl PlacementHooks for Diary {
         if self.1 { Err(io::Error::other("no such node")) } else { Ok(()) }
     }
 
-    fn map_for_dma(&self, data: &Mapping) -> io::Result<()> {
+    fn map_for_dma(&self, data: &Mapping, _: Pages) -> io::Result<Option<Box<dyn DmaMapping>>> {
         data.store_release(0, 5); // writable during the call
         self.0.borrow_mut().push(("map", 0));
-        Ok(())
+        Ok(None)
+    }
+}
+
+#[test]
+fn devices_leave_a_region_before_its_memory_goes() {
+    for sealed in [false, true] {
+        let device = Device::default();
+        let region = Region::create(fixture::geometry(4, 3), PagePolicy::PlainOnly, &device).unwrap();
+        assert!(region.view.is_mapped_for_dma());
+        if sealed {
+            drop(region.seal().unwrap())
+        } else {
+            drop(region)
+        }
+        let left = device.left();
+        assert!(left.len() == 1 && left[0].mapped, "{left:?}");
+        assert_eq!(mappings_of(device.inodes()[0]), []);
     }
 }
 
@@ -189,7 +207,7 @@ fn hooks_are_called_in_the_order_of_creation() {
     let geometry = fixture::geometry(4, 3);
     let region = Region::create(geometry, PagePolicy::PlainOnly, &hooks).unwrap();
     assert_eq!(*hooks.0.borrow(), [("place", 0), ("map", 0)], "placed before any page exists");
-    assert_eq!(region.view.load(0), 5);
+    assert_eq!(region.view.mapping().load(0), 5);
     let refusing = Diary(std::cell::RefCell::default(), true);
     let error = Region::create(geometry, PagePolicy::Prefer, &refusing).unwrap_err();
     assert!(matches!(error, RegionError::Placement(_)), "{error}");

@@ -34,7 +34,7 @@ impl Consumer {
         let parts = ReaderParts {
             geometry,
             control: Mapping::map(control.as_fd(), geometry.control_octets(), Access::ReadOnly)?,
-            data: Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadOnly)?,
+            data: Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadOnly)?.into(),
             lease: LeasePage::map_received(&page, Access::ReadWrite)?,
             consumer,
             class,

@@ -6,12 +6,13 @@ use rustix::fs::{FallocateFlags, SealFlags};
 use rustix::io::Errno;
 
 use super::*;
+use crate::Mapping;
 use crate::protocol::{BrokerMessage, MAX_MESSAGE_OCTETS, PodMessage};
 use crate::seqpacket::{Received, SeqPacket, Wait};
 use crate::{AttachError, LeasePage, SessionError};
 
 /// A connection without manners.
-struct Raw(SeqPacket);
+pub(super) struct Raw(SeqPacket);
 
 impl Raw {
     fn connect(bench: &Bench) -> Self {
@@ -20,7 +21,7 @@ impl Raw {
         Self(socket)
     }
 
-    fn greeted(bench: &Bench) -> Self {
+    pub(super) fn greeted(bench: &Bench) -> Self {
         let raw = Self::connect(bench);
         raw.say(&PodMessage::Hello { min: 1, max: 1 }, 1);
         assert!(matches!(raw.hear(), (1, BrokerMessage::Welcome { .. }, _)));
@@ -53,7 +54,7 @@ impl Raw {
         }
     }
 
-    fn produce(&self, flow: &str) -> (u128, Vec<OwnedFd>) {
+    pub(super) fn produce(&self, flow: &str) -> (u128, Vec<OwnedFd>) {
         self.say(&PodMessage::Produce { name: name(flow), format: tiny(), slots: Some(4) }, 2);
         match self.hear() {
             (2, BrokerMessage::Region { geometry }, fds) => (geometry.epoch, fds),
