@@ -1,1 +1,17 @@
 //! DPDK for Rust: environment, pools, packet buffers, ports, external memory; the queues of `netio` over them.
+//!
+//! The order of things is kept by types: queue handles hold their port, a port holds its pools, a pool outlives
+//! every packet buffer. What DPDK does slowly (probing, starting, stopping, counters) runs on the environment's own
+//! thread; bursts run wherever the handle is.
+#![allow(unsafe_code, reason = "DPDK is a C library; every block carries its SAFETY comment")]
+
+pub mod capabilities;
+pub mod device;
+pub mod eal;
+pub mod iommu;
+pub mod mbuf;
+pub mod mempool;
+mod netdev;
+pub mod pci;
+pub mod port;
+pub mod sizing;

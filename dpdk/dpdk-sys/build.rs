@@ -1,2 +1,0 @@
-//! Finds the installed libdpdk.
-fn main() {}

@@ -1,0 +1,209 @@
+//! A packet in one or several buffers of a pool.
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use dpdk_sys::rte_mbuf;
+
+/// The most packets of one burst.
+pub const BURST: usize = 32;
+
+/// A packet: a chain of buffers, freed when this drops. It may be passed to another thread.
+///
+/// Its octets may be shared, with other packets (an indirect or external buffer) or with a device that was just
+/// asked to send them. They are therefore readable by anybody and writable only while nobody else can see them.
+#[repr(transparent)]
+pub struct Mbuf(NonNull<rte_mbuf>);
+
+// SAFETY: an Mbuf is the only owner of its reference to the chain; pools and reference counts are made for threads.
+unsafe impl Send for Mbuf {}
+// SAFETY: shared access only reads fields that nobody writes while a reference is held (counts are read atomically).
+unsafe impl Sync for Mbuf {}
+
+impl Mbuf {
+    /// Takes over a chain.
+    ///
+    /// # Safety
+    /// `raw` is the head of a chain of packet buffers, well formed, of which the caller gives one reference away; what
+    /// its segments refer to stays mapped until the chain is freed.
+    #[inline]
+    #[must_use]
+    pub unsafe fn from_raw(raw: NonNull<rte_mbuf>) -> Self {
+        Self(raw)
+    }
+
+    /// Gives the chain away without freeing it.
+    #[inline]
+    #[must_use]
+    pub fn into_raw(self) -> NonNull<rte_mbuf> {
+        let raw = self.0;
+        std::mem::forget(self);
+        raw
+    }
+
+    /// For calls into DPDK.
+    #[inline]
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut rte_mbuf {
+        self.0.as_ptr()
+    }
+
+    /// Octets of the whole packet.
+    #[inline]
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        // SAFETY: the head is a valid buffer as long as `self` lives.
+        unsafe { (*self.as_ptr()).pkt_len as usize }
+    }
+
+    /// Buffers in the chain.
+    #[inline]
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        // SAFETY: as in `octets`.
+        unsafe { usize::from((*self.as_ptr()).nb_segs) }
+    }
+
+    /// `RTE_MBUF_F_*`.
+    #[inline]
+    #[must_use]
+    pub fn flags(&self) -> u64 {
+        // SAFETY: as in `octets`.
+        unsafe { (*self.as_ptr()).ol_flags }
+    }
+
+    /// The 802.1Q tag control field that the driver took off the packet, if it did.
+    #[inline]
+    #[must_use]
+    pub fn stripped_vlan(&self) -> Option<u16> {
+        let stripped = self.flags() & dpdk_sys::FLYPACK_MBUF_F_RX_VLAN_STRIPPED != 0;
+        // SAFETY: as in `octets`.
+        stripped.then(|| unsafe { (*self.as_ptr()).vlan_tci })
+    }
+
+    /// The first segment.
+    #[inline]
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        // SAFETY: the head is valid as long as `self`, which the slice borrows.
+        unsafe { segment(self.0) }
+    }
+
+    /// All segments, the first included. Some may be empty.
+    #[inline]
+    #[must_use]
+    pub fn segments(&self) -> Segments<'_> {
+        Segments { next: Some(self.0), packet: std::marker::PhantomData }
+    }
+
+    /// Whether nobody else can see the octets of the only buffer: it is its pool's own, and this the only reference.
+    #[inline]
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        const FOREIGN: u64 = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL | dpdk_sys::FLYPACK_MBUF_F_INDIRECT;
+        // SAFETY: the count is a plain 16-bit field that all threads access atomically while it is shared.
+        let references = unsafe { AtomicU16::from_ptr(&raw mut (*self.as_ptr()).refcnt) };
+        self.segment_count() == 1 && self.flags() & FOREIGN == 0 && references.load(Ordering::Acquire) == 1
+    }
+
+    /// Makes an empty or single-buffered packet longer by `octets`, and returns the new end to be written.
+    ///
+    /// `None` when there is no room, or when somebody else may be reading.
+    #[inline]
+    pub fn append(&mut self, octets: u16) -> Option<&mut [u8]> {
+        if !self.is_exclusive() {
+            return None;
+        }
+        // SAFETY: nobody else has the buffer (checked above, and `self` is borrowed exclusively), so its fields and
+        // the octets behind its data up to `buf_len` are ours to write.
+        unsafe {
+            let raw = self.as_ptr();
+            let end = usize::from((*raw).data_off) + usize::from((*raw).data_len);
+            if usize::from((*raw).buf_len) < end + usize::from(octets) {
+                return None;
+            }
+            (*raw).data_len += octets;
+            (*raw).pkt_len += u32::from(octets);
+            let start = (*raw).buf_addr.cast::<u8>().add(end);
+            // Whatever the buffer held before: octets of a pool are always initialised (EAL's memory is zeroed).
+            Some(slice::from_raw_parts_mut(start, usize::from(octets)))
+        }
+    }
+
+    /// Hangs the buffers of `tail` behind this packet's.
+    ///
+    /// Gives `tail` back when the chain would have more than 65,535 buffers.
+    ///
+    /// # Errors
+    /// `tail`, unchanged.
+    #[inline]
+    pub fn chain(&mut self, tail: Self) -> Result<(), Self> {
+        let count = self.segment_count() + tail.segment_count();
+        let Ok(count) = u16::try_from(count) else { return Err(tail) };
+        // SAFETY: both are whole chains that we own; the last segment's `next` is ours to write, as are the head's
+        // sums. DPDK keeps the tail's own sums unused once it is not a head.
+        unsafe {
+            let (head, tail) = (self.as_ptr(), tail.into_raw().as_ptr());
+            let mut last = head;
+            while !(*last).next.is_null() {
+                last = (*last).next;
+            }
+            (*last).next = tail;
+            (*head).nb_segs = count;
+            (*head).pkt_len += (*tail).pkt_len;
+            // As rte_pktmbuf_chain does: only a head counts the whole.
+            (*tail).pkt_len = u32::from((*tail).data_len);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Mbuf {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `self` owns its reference to the chain, and gives it up here once. Pools are never freed.
+        unsafe { dpdk_sys::rte_pktmbuf_free(self.as_ptr()) };
+    }
+}
+
+impl fmt::Debug for Mbuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mbuf").field("octets", &self.octets()).field("segments", &self.segment_count()).finish()
+    }
+}
+
+/// The segments of a packet.
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    next: Option<NonNull<rte_mbuf>>,
+    packet: std::marker::PhantomData<&'a Mbuf>,
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let current = self.next?;
+        // SAFETY: the chain is well formed and stays so while the packet is borrowed.
+        self.next = NonNull::new(unsafe { (*current.as_ptr()).next });
+        // SAFETY: as above.
+        Some(unsafe { segment(current) })
+    }
+}
+
+/// The octets of one buffer.
+///
+/// # Safety
+/// `raw` is a valid buffer for `'a`, and nobody writes its octets meanwhile.
+#[inline]
+unsafe fn segment<'a>(raw: NonNull<rte_mbuf>) -> &'a [u8] {
+    let raw = raw.as_ptr();
+    // SAFETY: a buffer's data lies within its memory: DPDK's invariant, kept by drivers and by `append`.
+    unsafe {
+        let start = (*raw).buf_addr.cast::<u8>().add(usize::from((*raw).data_off));
+        slice::from_raw_parts(start, usize::from((*raw).data_len))
+    }
+}

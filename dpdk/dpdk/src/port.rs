@@ -1,0 +1,189 @@
+//! A port: a device with one receive and one transmit queue.
+//!
+//! ```text
+//!  probe ─► Port<Stopped> ── start ─► Port<Started> + PortQueues (to a worker)
+//!                 ▲────────── stop ◄─────── both, by value
+//! ```
+//!
+//! The queues hold the device: as long as one lives, it is neither stopped nor closed. When the last of port and queues
+//! drops, the device is stopped, closed and taken out of EAL.
+
+mod attach;
+mod configure;
+mod error;
+mod link;
+mod queues;
+mod stats;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::capabilities::Capabilities;
+use crate::device::Device;
+use crate::eal::Eal;
+use crate::mempool::Mempool;
+use crate::sizing::Sizing;
+
+pub use error::{PortError, StartRefused};
+pub use link::Link;
+pub use queues::{Cleanup, PortQueues, RxHandle, TxHandle};
+pub use stats::PortStats;
+
+use attach::Attached;
+
+/// The device is there, and moves nothing.
+#[derive(Debug)]
+pub enum Stopped {}
+/// The device runs; its queues were handed out.
+#[derive(Debug)]
+pub enum Started {}
+
+/// What is received besides packets to the port's own address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reception {
+    /// All multicast. A driver that cannot ask for it alone asks for everything.
+    #[default]
+    Multicast,
+    /// Everything on the wire.
+    Promiscuous,
+}
+
+/// What a port is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortConfig {
+    /// The device.
+    pub device: Device,
+    /// How large rings are; its demand's MTU is the port's.
+    pub sizing: Sizing,
+    /// What is received.
+    pub reception: Reception,
+}
+
+/// A port in one of its two states.
+#[derive(Debug)]
+pub struct Port<State> {
+    eal: Eal,
+    config: PortConfig,
+    capabilities: Capabilities,
+    mac: [u8; 6],
+    rx_pool: Mempool,
+    /// `None` when a restart could not find the device again; the next start looks once more.
+    attached: Option<Arc<Attached>>,
+    state: PhantomData<State>,
+}
+
+impl Port<Stopped> {
+    /// Finds the device (makes it, when it is virtual), and configures its queues. What is received goes into
+    /// `rx_pool`, of the shape that [`Sizing::rx_pool`] says.
+    ///
+    /// # Errors
+    /// [`PortError`] says what is wrong with the device, and what would work.
+    pub fn probe(eal: &Eal, config: PortConfig, rx_pool: Mempool) -> Result<Self, PortError> {
+        let attached = Attached::new(eal, &config, &rx_pool)?;
+        let (capabilities, mac) = (attached.capabilities().clone(), attached.mac());
+        let attached = Some(Arc::new(attached));
+        Ok(Self { eal: eal.clone(), config, capabilities, mac, rx_pool, attached, state: PhantomData })
+    }
+
+    /// Starts the device, and hands its queues out.
+    ///
+    /// A driver that cannot go on after a stop (net_af_packet closes its sockets) is attached anew.
+    ///
+    /// # Errors
+    /// [`StartRefused`] with the port, which may be started again.
+    pub fn start(mut self) -> Result<(Port<Started>, PortQueues), Box<StartRefused>> {
+        match self.begin() {
+            Ok(attached) => {
+                let queues = PortQueues::new(&attached);
+                Ok((self.into_state(), queues))
+            }
+            Err(error) => Err(Box::new(StartRefused { port: self, error })),
+        }
+    }
+
+    fn begin(&mut self) -> Result<Arc<Attached>, PortError> {
+        // What a stop has spoilt is detached first: two devices cannot have one name, or one socket's place.
+        if self.attached.as_ref().is_some_and(|attached| attached.is_spent()) {
+            self.attached = None;
+        }
+        let attached = match self.attached.take() {
+            Some(attached) => attached,
+            None => Arc::new(Attached::new(&self.eal, &self.config, &self.rx_pool)?),
+        };
+        self.capabilities = attached.capabilities().clone();
+        self.mac = attached.mac();
+        let attached = self.attached.insert(attached);
+        attached.start(self.config.reception)?;
+        Ok(attached.clone())
+    }
+}
+
+impl Port<Started> {
+    /// Stops the device. The queues come back from their worker first.
+    ///
+    /// # Errors
+    /// [`PortError::Stop`] when the driver fails; the device is then closed, and the next start attaches it anew.
+    ///
+    /// # Panics
+    /// When the queues are another port's.
+    pub fn stop(mut self, mut queues: PortQueues) -> Result<Port<Stopped>, Box<StartRefused>> {
+        let attached = self.attached.take().expect("a started port has its device");
+        assert!(queues.belong_to(&attached), "the queues are those of another port");
+        if self.config.device == Device::Ring {
+            queues.drain();
+        }
+        drop(queues);
+        let outcome = attached.stop();
+        let mut stopped: Port<Stopped> = self.into_state();
+        match outcome {
+            Ok(()) => {
+                stopped.attached = Some(attached);
+                Ok(stopped)
+            }
+            Err(error) => Err(Box::new(StartRefused { port: stopped, error })),
+        }
+    }
+}
+
+impl<State> Port<State> {
+    /// What was asked for.
+    #[must_use]
+    pub fn config(&self) -> &PortConfig {
+        &self.config
+    }
+
+    /// What the device can do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The device's own address.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// The state of the link now; does not wait for one to come up.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.attached.as_ref().map_or_else(Link::down, |attached| attached.link())
+    }
+
+    /// The driver's counters. All are 0 when it has none, or the device is gone.
+    #[must_use]
+    pub fn stats(&self) -> PortStats {
+        self.attached.as_ref().map_or_else(PortStats::default, |attached| attached.stats())
+    }
+
+    /// The driver's own further counters, under its own names.
+    #[must_use]
+    pub fn xstats(&self) -> Vec<(String, u64)> {
+        self.attached.as_ref().map_or_else(Vec::new, |attached| attached.xstats())
+    }
+
+    fn into_state<Next>(self) -> Port<Next> {
+        let Self { eal, config, capabilities, mac, rx_pool, attached, state: _ } = self;
+        Port { eal, config, capabilities, mac, rx_pool, attached, state: PhantomData }
+    }
+}

@@ -1,0 +1,248 @@
+//! A device in EAL: found, configured, started and stopped, and taken out again.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use dpdk_sys::rte_eth_dev_info;
+
+use super::error::remedy;
+use super::{PortConfig, PortError, Reception, configure};
+use crate::capabilities::Capabilities;
+use crate::device::Device;
+use crate::eal::Eal;
+use crate::mempool::Mempool;
+use crate::netdev::Netdev;
+use crate::sizing::Sizing;
+
+/// A configured device. When this drops it is stopped, closed and removed.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) eal: Eal,
+    pub(super) id: u16,
+    pub(super) device: Device,
+    pub(super) netdev: Option<Netdev>,
+    in_eal: InEal,
+    capabilities: Capabilities,
+    mac: [u8; 6],
+    started: AtomicBool,
+    spent: AtomicBool,
+    /// The device's ring holds buffers of it.
+    _rx_pool: Mempool,
+}
+
+/// EAL's own record of the device.
+#[derive(Clone, Copy, Debug)]
+struct InEal(NonNull<dpdk_sys::rte_device>);
+
+// SAFETY: the pointer is used on EAL's thread only.
+unsafe impl Send for InEal {}
+// SAFETY: as for Send.
+unsafe impl Sync for InEal {}
+
+impl Attached {
+    /// Attaches and configures.
+    pub(super) fn new(eal: &Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
+        let (on_thread, config, rx_pool) = (eal.clone(), config.clone(), rx_pool.clone());
+        eal.run(move || Self::on_eal_thread(on_thread, &config, rx_pool))
+    }
+
+    fn on_eal_thread(eal: Eal, config: &PortConfig, rx_pool: Mempool) -> Result<Self, PortError> {
+        let device = config.device.clone();
+        let netdev = existing_netdev(&device, config.sizing.demand.mtu)?;
+        let id = probe(&device, &config.sizing)?;
+        let step = |step, result| check(&device, step, result);
+        let mut info = rte_eth_dev_info::default();
+        // SAFETY: the port exists (probe found it); `info` is ours to write.
+        step("asking for its capabilities", unsafe { dpdk_sys::rte_eth_dev_info_get(id, &raw mut info) })?;
+        let in_eal = NonNull::new(info.device).map(InEal);
+        let in_eal = in_eal.ok_or_else(|| PortError::Probe { errno: 19, remedy: remedy(&device), device: device.clone() })?;
+        let capabilities = Capabilities::new(name(info.driver_name), numa(id), &info);
+        let mac = mac(id);
+        // From here on a failure detaches again, through Drop.
+        let attached = Self {
+            eal,
+            id,
+            netdev,
+            in_eal,
+            capabilities,
+            mac,
+            started: AtomicBool::new(false),
+            spent: AtomicBool::new(false),
+            _rx_pool: rx_pool.clone(),
+            device,
+        };
+        configure::configure(&attached, config, &info, &rx_pool)?;
+        Ok(attached)
+    }
+
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    pub(super) fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// Whether a stop has left nothing to start.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Acquire)
+    }
+
+    pub(super) fn start(&self, reception: Reception) -> Result<(), PortError> {
+        let id = self.id;
+        // SAFETY: the port is configured and exists as long as `self`; EAL's thread makes all control calls.
+        let result = self.eal.run(move || unsafe {
+            let result = dpdk_sys::rte_eth_dev_start(id);
+            if result == 0 {
+                receive(id, reception);
+            }
+            result
+        });
+        check(&self.device, "starting it", result)?;
+        self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn stop(&self) -> Result<(), PortError> {
+        let id = self.id;
+        self.started.store(false, Ordering::Release);
+        // net_af_packet closes its sockets when it stops, and does not open them again.
+        self.spent.store(matches!(self.device, Device::AfPacket { .. }), Ordering::Release);
+        // SAFETY: the port exists as long as `self`. Nobody bursts on it: the queue handles were given back.
+        let result = self.eal.run(move || unsafe {
+            // Some drivers raise a flag of the kernel's device; it is not left behind.
+            dpdk_sys::rte_eth_promiscuous_disable(id);
+            dpdk_sys::rte_eth_dev_stop(id)
+        });
+        let device = || self.device.clone();
+        if result == 0 { Ok(()) } else { Err(PortError::Stop { device: device(), errno: -result }) }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let (id, in_eal, started) = (self.id, self.in_eal, self.started.load(Ordering::Acquire));
+        self.eal.run(move || {
+            // The closure takes the whole pointer, which is Send, not its field.
+            let in_eal = in_eal;
+            // SAFETY: the last holder of the device is going, so nobody bursts on it. Closing releases the port and
+            // removing the device; neither is used afterwards. `in_eal` is EAL's record until it is removed here.
+            unsafe {
+                if started {
+                    dpdk_sys::rte_eth_promiscuous_disable(id);
+                    dpdk_sys::rte_eth_dev_stop(id);
+                }
+                dpdk_sys::rte_eth_dev_close(id);
+                dpdk_sys::rte_dev_remove(in_eal.0.as_ptr());
+            }
+        });
+    }
+}
+
+/// Turns a DPDK result (0, or a negative error number) into ours.
+pub(super) fn check(device: &Device, step: &'static str, result: i32) -> Result<(), PortError> {
+    if result >= 0 { Ok(()) } else { Err(PortError::Step { device: device.clone(), step, errno: -result }) }
+}
+
+/// What is to be received besides the own address; a driver without a switch for it receives all there is anyway.
+///
+/// # Safety
+/// The port exists and is started; this is EAL's thread.
+unsafe fn receive(id: u16, reception: Reception) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let multicast = reception == Reception::Multicast && dpdk_sys::rte_eth_allmulticast_enable(id) == 0;
+        if !multicast {
+            dpdk_sys::rte_eth_promiscuous_enable(id);
+        }
+    }
+}
+
+/// The kernel's device below, which must be there and carry the MTU. A TAP is made by its driver.
+fn existing_netdev(device: &Device, asked: u16) -> Result<Option<Netdev>, PortError> {
+    let Some(name) = device.netdev() else { return Ok(None) };
+    let absent = |error: io::Error| PortError::NetdevAbsent { device: device.clone(), reason: error.to_string() };
+    let netdev = Netdev::new(name).map_err(absent)?;
+    if !matches!(device, Device::Tap { .. }) {
+        let has = netdev.mtu().map_err(absent)?;
+        if has < u32::from(asked) {
+            return Err(PortError::NetdevMtu { device: device.clone(), asked, has });
+        }
+    }
+    Ok(Some(netdev))
+}
+
+/// Attaches the device and returns its port.
+fn probe(device: &Device, sizing: &Sizing) -> Result<u16, PortError> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let refused = |result: i32| PortError::Probe { device: device.clone(), errno: -result, remedy: remedy(device) };
+    let name = match device.driver() {
+        Some(driver) => format!("{driver}{}", NEXT.fetch_add(1, Ordering::Relaxed)),
+        None => device.to_string(),
+    };
+    let name = CString::new(name).expect("names of devices contain no NUL");
+    if let Some(id) = port_of(&name) {
+        // A card that EAL has found at its start.
+        return Ok(id);
+    }
+    let arguments = arguments(device, sizing);
+    let devargs = [name.to_bytes(), arguments.as_bytes()].concat();
+    let devargs = CString::new(devargs).expect("names and files contain no NUL");
+    // SAFETY: a string with its NUL, which EAL copies; this is EAL's thread.
+    let result = unsafe { dpdk_sys::rte_dev_probe(devargs.as_ptr()) };
+    if result < 0 {
+        return Err(refused(result));
+    }
+    port_of(&name).ok_or_else(|| refused(-19))
+}
+
+fn port_of(name: &CStr) -> Option<u16> {
+    let mut id = 0;
+    // SAFETY: a string with its NUL, and a number of ours to write.
+    let result = unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut id) };
+    (result == 0).then_some(id)
+}
+
+/// The driver's arguments, each after a comma.
+fn arguments(device: &Device, sizing: &Sizing) -> String {
+    match device {
+        Device::AfPacket { netdev } => sizing.packet_ring.map_or_else(
+            || format!(",iface={netdev}"),
+            |ring| {
+                let (frame, frames, block) = (ring.frame_octets, ring.frames, ring.block_octets);
+                format!(",iface={netdev},framesz={frame},framecnt={frames},blocksz={block},qdisc_bypass=1")
+            },
+        ),
+        Device::AfXdp { netdev } => format!(",iface={netdev},start_queue=0,queue_count=1"),
+        Device::Tap { netdev } => format!(",iface={netdev}"),
+        Device::Pcap { rx, tx } => {
+            let rx = rx.as_ref().map(|path| format!(",rx_pcap={}", path.display()));
+            let tx = tx.as_ref().map(|path| format!(",tx_pcap={}", path.display()));
+            rx.into_iter().chain(tx).collect()
+        }
+        Device::Null => ",no-rx=1".to_owned(),
+        Device::Ring | Device::Pci(_) => String::new(),
+    }
+}
+
+fn numa(id: u16) -> Option<u16> {
+    // SAFETY: the port exists; -1 means any node, or none is known.
+    u16::try_from(unsafe { dpdk_sys::rte_eth_dev_socket_id(id) }).ok()
+}
+
+fn mac(id: u16) -> [u8; 6] {
+    let mut address = dpdk_sys::rte_ether_addr::default();
+    // SAFETY: the port exists; `address` is ours to write. It stays zero for a driver that has none.
+    unsafe { dpdk_sys::rte_eth_macaddr_get(id, &raw mut address) };
+    address.addr_bytes
+}
+
+fn name(driver: *const std::ffi::c_char) -> String {
+    if driver.is_null() {
+        return String::new();
+    }
+    // SAFETY: a driver's name is a static string with its NUL.
+    unsafe { CStr::from_ptr(driver) }.to_string_lossy().into_owned()
+}
