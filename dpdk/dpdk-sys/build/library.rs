@@ -91,6 +91,9 @@ impl fmt::Display for Missing {
         }
         writeln!(f, "Either install it: `scripts/install dpdk` does so on Debian 12 (libdpdk-dev and what it needs);")?;
         writeln!(f, "a libdpdk built by hand is found through PKG_CONFIG_PATH.")?;
-        write!(f, "Or build the gateway without its feature `dpdk`: plain `cargo build` does, ports are then kernel ones.")
+        write!(
+            f,
+            "Or build the gateway without its feature `dpdk`: plain `cargo build` does, ports are then kernel ones."
+        )
     }
 }

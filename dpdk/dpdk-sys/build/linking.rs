@@ -46,8 +46,22 @@ const PHYSICAL: [Driver; 12] = [
 
 /// What the drivers and our shims call, in the order in which a linker that reads archives once needs them.
 const CORE: [&str; 16] = [
-    "security", "cryptodev", "gso", "hash", "rcu", "ethdev", "net", "mbuf", "mempool", "ring", "meter", "pci", "eal",
-    "telemetry", "kvargs", "log",
+    "security",
+    "cryptodev",
+    "gso",
+    "hash",
+    "rcu",
+    "ethdev",
+    "net",
+    "mbuf",
+    "mempool",
+    "ring",
+    "meter",
+    "pci",
+    "eal",
+    "telemetry",
+    "kvargs",
+    "log",
 ];
 
 /// Shared libraries that the core may ask for, when the installed one does.

@@ -65,9 +65,7 @@ impl Capabilities {
             gathers: reviewed.and_then(|reviewed| reviewed.gathers).unwrap_or(advertised),
             tx_ipv4_checksum: tx(dpdk_sys::FLYPACK_TX_OFFLOAD_IPV4_CKSUM),
             tx_udp_checksum: tx(dpdk_sys::FLYPACK_TX_OFFLOAD_UDP_CKSUM),
-            rx_checksums_vouched: rx(
-                dpdk_sys::FLYPACK_RX_OFFLOAD_IPV4_CKSUM | dpdk_sys::FLYPACK_RX_OFFLOAD_UDP_CKSUM
-            ),
+            rx_checksums_vouched: rx(dpdk_sys::FLYPACK_RX_OFFLOAD_IPV4_CKSUM | dpdk_sys::FLYPACK_RX_OFFLOAD_UDP_CKSUM),
             mtu_max: info.max_mtu,
             numa,
             driver_copies_rx: reviewed.map_or(0, |reviewed| reviewed.copies_rx),

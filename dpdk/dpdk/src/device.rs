@@ -57,7 +57,9 @@ pub enum DeviceError {
     #[error("{0:?} is no name of a network device: 1 to 15 characters without blanks, '/', ',', ':' and '='")]
     Netdev(String),
     /// A file name that cannot be passed to the driver.
-    #[error("the file name {0:?} contains a comma, an equals sign, a quote or a blank, which DPDK's arguments cannot hold")]
+    #[error(
+        "the file name {0:?} contains a comma, an equals sign, a quote or a blank, which DPDK's arguments cannot hold"
+    )]
     File(PathBuf),
     /// `net_pcap:` without a file.
     #[error("{0:?} names no file; write net_pcap:rx=FILE,tx=FILE or one of both")]
@@ -79,9 +81,7 @@ impl FromStr for Device {
             "net_pcap" => pcap(text, argument),
             "net_ring" if text == driver => Ok(Self::Ring),
             "net_null" if text == driver => Ok(Self::Null),
-            _ if text.starts_with(|first: char| first.is_ascii_hexdigit()) && text.contains(':') => {
-                Ok(Self::Pci(text.parse()?))
-            }
+            _ if resembles_pci(text) => Ok(Self::Pci(text.parse()?)),
             _ => Err(DeviceError::Unknown(text.to_owned())),
         }
     }
@@ -130,8 +130,14 @@ impl fmt::Display for Device {
     }
 }
 
+/// Nothing but what an address is made of, so that the refusal can be about addresses.
+fn resembles_pci(text: &str) -> bool {
+    text.contains(':') && text.chars().all(|letter| letter.is_ascii_hexdigit() || ":.".contains(letter))
+}
+
 fn netdev(name: &str) -> Result<String, DeviceError> {
-    let letters = name.chars().all(|letter| !letter.is_whitespace() && !letter.is_control() && !"/,:=\"'[]".contains(letter));
+    let letters =
+        name.chars().all(|letter| !letter.is_whitespace() && !letter.is_control() && !"/,:=\"'[]".contains(letter));
     let known = (1..=NETDEV_OCTETS_MAX).contains(&name.len()) && letters && name != "." && name != "..";
     known.then(|| name.to_owned()).ok_or_else(|| DeviceError::Netdev(name.to_owned()))
 }
@@ -184,7 +190,9 @@ mod tests {
 
     #[test]
     fn an_argument_cannot_smuggle_another_one_in() {
-        for text in ["net_af_packet:eth1,framecnt=1", "net_tap:a b", "net_tap:", "net_af_xdp:abcdefghijklmnop", "net_tap:.."] {
+        for text in
+            ["net_af_packet:eth1,framecnt=1", "net_tap:a b", "net_tap:", "net_af_xdp:abcdefghijklmnop", "net_tap:.."]
+        {
             assert!(matches!(text.parse::<Device>(), Err(DeviceError::Netdev(_))), "{text}");
         }
         assert!(matches!("net_pcap:rx=a b".parse::<Device>(), Err(DeviceError::File(_))));

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn what_the_kernel_would_not_write_is_refused() {
-        let wrong = ["", "3b", "3b:00", "3b:00.8", "3b:20.0", "3b:0.0", "0:3b:00.0", "0:0000:3b:00.0", "+b:00.0", "3b:00.0 "];
+        let wrong =
+            ["", "3b", "3b:00", "3b:00.8", "3b:20.0", "3b:0.0", "0:3b:00.0", "0:0000:3b:00.0", "+b:00.0", "3b:00.0 "];
         for text in wrong {
             let refusal = text.parse::<PciAddress>().unwrap_err().to_string();
             assert!(refusal.contains("0000:3b:00.0"), "{text}: {refusal}");

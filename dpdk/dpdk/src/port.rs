@@ -18,6 +18,8 @@ mod stats;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use ip::MacAddr;
+
 use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
@@ -65,7 +67,7 @@ pub struct Port<State> {
     eal: Eal,
     config: PortConfig,
     capabilities: Capabilities,
-    mac: [u8; 6],
+    mac: MacAddr,
     rx_pool: Mempool,
     /// `None` when a restart could not find the device again; the next start looks once more.
     attached: Option<Arc<Attached>>,
@@ -160,7 +162,7 @@ impl<State> Port<State> {
 
     /// The device's own address.
     #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
+    pub fn mac(&self) -> MacAddr {
         self.mac
     }
 

@@ -63,7 +63,10 @@ pub enum EalError {
     #[error("this thread is an lcore of DPDK already")]
     AlreadyAnLcore,
     /// All lcores are taken.
-    #[error("DPDK has no lcore left for this thread: {} threads are the most (rte_errno {errno})", dpdk_sys::RTE_MAX_LCORE)]
+    #[error(
+        "DPDK has no lcore left for this thread: {} threads are the most (rte_errno {errno})",
+        dpdk_sys::RTE_MAX_LCORE
+    )]
     TooManyThreads {
         /// `rte_errno`.
         errno: i32,

@@ -61,8 +61,7 @@ mod tests {
     fn jobs_run_on_one_thread_in_order_and_may_nest() {
         let jobs = Jobs::on_new_thread(|| Ok(())).unwrap();
         let inner = jobs.clone();
-        let (outside, inside) =
-            jobs.run(move || (thread::current().id(), inner.run(|| thread::current().id())));
+        let (outside, inside) = jobs.run(move || (thread::current().id(), inner.run(|| thread::current().id())));
         assert_eq!(outside, inside);
         assert_eq!(outside, jobs.thread);
         assert_ne!(outside, thread::current().id());

@@ -13,7 +13,11 @@ pub(super) fn check(memory: &Memory, sysfs: &Path) -> Result<(), EalError> {
         return Err(EalError::NoHugepages { asked_mib, pages: asked_mib.div_ceil(2) });
     }
     if free_mib < u64::from(asked_mib) {
-        return Err(EalError::TooFewHugepages { asked_mib, free_mib, pages: (u64::from(asked_mib) - free_mib).div_ceil(2) });
+        return Err(EalError::TooFewHugepages {
+            asked_mib,
+            free_mib,
+            pages: (u64::from(asked_mib) - free_mib).div_ceil(2),
+        });
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dpdk_sys::rte_eth_dev_info;
+use ip::MacAddr;
 
 use super::error::remedy;
 use super::{PortConfig, PortError, Reception, configure};
@@ -25,7 +26,7 @@ pub(super) struct Attached {
     pub(super) netdev: Option<Netdev>,
     in_eal: InEal,
     capabilities: Capabilities,
-    mac: [u8; 6],
+    mac: MacAddr,
     started: AtomicBool,
     spent: AtomicBool,
     /// The device's ring holds buffers of it.
@@ -57,7 +58,8 @@ impl Attached {
         // SAFETY: the port exists (probe found it); `info` is ours to write.
         step("asking for its capabilities", unsafe { dpdk_sys::rte_eth_dev_info_get(id, &raw mut info) })?;
         let in_eal = NonNull::new(info.device).map(InEal);
-        let in_eal = in_eal.ok_or_else(|| PortError::Probe { errno: 19, remedy: remedy(&device), device: device.clone() })?;
+        let in_eal =
+            in_eal.ok_or_else(|| PortError::Probe { errno: 19, remedy: remedy(&device), device: device.clone() })?;
         let capabilities = Capabilities::new(name(info.driver_name), numa(id), &info);
         let mac = mac(id);
         // From here on a failure detaches again, through Drop.
@@ -81,7 +83,7 @@ impl Attached {
         &self.capabilities
     }
 
-    pub(super) fn mac(&self) -> [u8; 6] {
+    pub(super) fn mac(&self) -> MacAddr {
         self.mac
     }
 
@@ -232,11 +234,11 @@ fn numa(id: u16) -> Option<u16> {
     u16::try_from(unsafe { dpdk_sys::rte_eth_dev_socket_id(id) }).ok()
 }
 
-fn mac(id: u16) -> [u8; 6] {
+fn mac(id: u16) -> MacAddr {
     let mut address = dpdk_sys::rte_ether_addr::default();
     // SAFETY: the port exists; `address` is ours to write. It stays zero for a driver that has none.
     unsafe { dpdk_sys::rte_eth_macaddr_get(id, &raw mut address) };
-    address.addr_bytes
+    MacAddr::new(address.addr_bytes)
 }
 
 fn name(driver: *const std::ffi::c_char) -> String {

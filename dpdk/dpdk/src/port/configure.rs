@@ -22,18 +22,16 @@ pub(super) fn configure(
     check(device, "configuring it", unsafe { dpdk_sys::rte_eth_dev_configure(id, 1, 1, &raw const conf) })?;
     let (mut rx_descriptors, mut tx_descriptors) = (config.sizing.rx_descriptors, config.sizing.tx_descriptors);
     // SAFETY: the port is configured; both numbers are ours to write.
-    let result = unsafe {
-        dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx_descriptors, &raw mut tx_descriptors)
-    };
+    let result =
+        unsafe { dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx_descriptors, &raw mut tx_descriptors) };
     check(device, "sizing its rings", result)?;
     let numa = port.capabilities().numa.map_or(u32::MAX, u32::from);
     let (mut rx, mut tx) = (info.default_rxconf, info.default_txconf);
     rx.offloads = conf.rxmode.offloads;
     tx.offloads = conf.txmode.offloads;
     // SAFETY: the port is configured with one queue each way, and stopped; the pool outlives it.
-    let result = unsafe {
-        dpdk_sys::rte_eth_rx_queue_setup(id, 0, rx_descriptors, numa, &raw const rx, rx_pool.as_ptr())
-    };
+    let result =
+        unsafe { dpdk_sys::rte_eth_rx_queue_setup(id, 0, rx_descriptors, numa, &raw const rx, rx_pool.as_ptr()) };
     check(device, "setting its receive queue up", result)?;
     // SAFETY: as above.
     let result = unsafe { dpdk_sys::rte_eth_tx_queue_setup(id, 0, tx_descriptors, numa, &raw const tx) };
@@ -67,7 +65,8 @@ fn conf(mtu: u16, info: &rte_eth_dev_info, rx_pool: &Mempool) -> rte_eth_conf {
     conf.rxmode.mtu = u32::from(mtu);
     let checksums = dpdk_sys::FLYPACK_RX_OFFLOAD_IPV4_CKSUM | dpdk_sys::FLYPACK_RX_OFFLOAD_UDP_CKSUM;
     let longest = u32::from(mtu) + u32::from(LINK_OCTETS);
-    let scatter = if longest > u32::from(rx_pool.config().data_octets) { dpdk_sys::FLYPACK_RX_OFFLOAD_SCATTER } else { 0 };
+    let scatter =
+        if longest > u32::from(rx_pool.config().data_octets) { dpdk_sys::FLYPACK_RX_OFFLOAD_SCATTER } else { 0 };
     // Both checksums or none: a packet is vouched for as a whole.
     let vouched = if info.rx_offload_capa & checksums == checksums { checksums } else { 0 };
     conf.rxmode.offloads = vouched | (scatter & info.rx_offload_capa);

@@ -84,13 +84,17 @@ pub struct StartRefused {
 /// What usually is wrong when a driver refuses.
 pub(super) fn remedy(device: &Device) -> &'static str {
     match device {
-        Device::AfPacket { .. } => "It needs the capability CAP_NET_RAW, and CAP_IPC_LOCK or a large enough RLIMIT_MEMLOCK",
+        Device::AfPacket { .. } => {
+            "It needs the capability CAP_NET_RAW, and CAP_IPC_LOCK or a large enough RLIMIT_MEMLOCK"
+        }
         Device::AfXdp { .. } => {
             "It needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, a device on which no other XDP program runs, and libxdp"
         }
         Device::Tap { .. } => "It needs CAP_NET_ADMIN and /dev/net/tun, and a name that no other device has",
         Device::Pcap { .. } => "The file to receive from must be a capture, the one to send to must be writable",
-        Device::Pci(_) => "It must be in the list of allowed devices, and bound to vfio-pci (mlx5 keeps its kernel driver)",
+        Device::Pci(_) => {
+            "It must be in the list of allowed devices, and bound to vfio-pci (mlx5 keeps its kernel driver)"
+        }
         Device::Ring | Device::Null => "Give DPDK more memory",
     }
 }

@@ -60,6 +60,9 @@ impl fmt::Display for PacketRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { frame_octets, frames, bridged_ms, .. } = self;
         let memory = mebibytes(2 * u64::from(*frames) * u64::from(*frame_octets));
-        write!(f, "kernel rings of {frames} frames of {frame_octets} octets ({memory} MiB), which bridge {bridged_ms} ms")
+        write!(
+            f,
+            "kernel rings of {frames} frames of {frame_octets} octets ({memory} MiB), which bridge {bridged_ms} ms"
+        )
     }
 }
