@@ -5,12 +5,11 @@ use std::path::Path;
 use crate::library::Library;
 
 /// Functions, as regular expressions. Short on purpose: what is not called is not bound.
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 11] = [
     "rte_eal_init",
     "rte_thread_(un)?register|rte_lcore_id",
     "rte_strerror|flypack_(errno|log_to_stderr|flush_own_cache)",
     "rte_version",
-    "rte_log_(set_global_level|set_level_pattern)",
     "rte_dev_(probe|remove|name|dma_map|dma_unmap)",
     "rte_eth_dev_(get_port_by_name|info_get|configure|start|stop|close|socket_id|adjust_nb_rx_tx_desc|set_mtu|get_mtu|set_mc_addr_list)",
     "rte_eth_((rx|tx)_queue_setup|rx_burst|tx_burst|tx_prepare|tx_done_cleanup)",
@@ -20,14 +19,13 @@ const FUNCTIONS: [&str; 12] = [
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode",
 ];
 
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 7] = [
     "flypack_mbuf",
     "flypack_link",
     "rte_eth_(conf|dev_info|rxconf|txconf|stats|xstat|xstat_name)",
     "rte_ether_addr",
     "rte_mbuf_ext_shared_info",
     "rte_iova_mode",
-    "rte_log_level",
     "rte_mbuf_extbuf_free_callback_t",
 ];
 

@@ -6,6 +6,8 @@ use std::process::Command;
 
 /// The oldest release whose names the bindings use.
 const OLDEST: (u32, u32) = (22, 11);
+/// The release that the tests ran with.
+const TESTED: (u32, u32) = (22, 11);
 /// What moves where pkg-config looks, and which pkg-config it is.
 const ENVIRONMENT: [&str; 5] =
     ["PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR", "LIBCLANG_PATH"];
@@ -36,8 +38,10 @@ impl Library {
     pub(crate) fn find() -> Result<Self, Missing> {
         ENVIRONMENT.iter().for_each(|name| println!("cargo::rerun-if-env-changed={name}"));
         let version = pkg_config(&["--modversion", "libdpdk"])?;
-        if number(&version).is_none_or(|found| found < OLDEST) {
-            return Err(Missing::TooOld(version));
+        match number(&version) {
+            Some(TESTED) => {}
+            Some(found) if found > OLDEST => println!("cargo::warning=libdpdk {version} is untested; 22.11 is tested"),
+            _ => return Err(Missing::TooOld(version)),
         }
         let list = |argument: &str| pkg_config(&[argument, "libdpdk"]);
         let folder = PathBuf::from(list("--variable=libdir")?);
@@ -82,7 +86,9 @@ impl fmt::Display for Missing {
                 writeln!(f, "DPDK was asked for, but pkg-config, which tells where it is, cannot be run: {error}.")?;
             }
             Self::Libdpdk(said) => {
-                writeln!(f, "DPDK was asked for, but pkg-config finds no libdpdk: {}", said.replace('\n', " "))?;
+                // Its first line says it; the others only say how pkg-config was asked.
+                let said = said.lines().next().unwrap_or("no reason given");
+                writeln!(f, "DPDK was asked for, but pkg-config finds no libdpdk: {said}")?;
             }
             Self::TooOld(version) => {
                 let (year, month) = OLDEST;

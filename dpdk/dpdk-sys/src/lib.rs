@@ -11,7 +11,8 @@ mod generated {
     #![allow(missing_docs, reason = "generated: DPDK's own documentation describes these names")]
     #![allow(non_camel_case_types, non_upper_case_globals, non_snake_case, reason = "generated: the names are C's")]
     #![allow(unreachable_pub, unused_qualifications, reason = "generated: bindgen writes it so")]
-    #![allow(clippy::all, clippy::pedantic, clippy::undocumented_unsafe_blocks, reason = "generated code")]
+    #![allow(clippy::all, clippy::pedantic, reason = "generated code")]
+    #![allow(clippy::undocumented_unsafe_blocks, clippy::allow_attributes_without_reason, reason = "generated code")]
     #![allow(rustdoc::all, reason = "generated: comments of C headers are no Markdown")]
     include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 }

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
