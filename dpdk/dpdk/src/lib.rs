@@ -8,6 +8,7 @@
 pub mod capabilities;
 pub mod device;
 pub mod eal;
+pub mod extmem;
 pub mod iommu;
 pub mod mbuf;
 pub mod mempool;

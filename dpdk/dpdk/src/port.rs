@@ -32,6 +32,7 @@ pub use queues::{Cleanup, PortQueues, RxHandle, TxHandle};
 pub use stats::PortStats;
 
 use attach::Attached;
+pub(crate) use attach::InEal;
 
 /// The device is there, and moves nothing.
 #[derive(Debug)]

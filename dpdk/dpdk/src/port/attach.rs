@@ -13,6 +13,7 @@ use super::{PortConfig, PortError, Reception, configure};
 use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
+use crate::extmem;
 use crate::mempool::Mempool;
 use crate::netdev::Netdev;
 use crate::sizing::Sizing;
@@ -34,8 +35,14 @@ pub(super) struct Attached {
 }
 
 /// EAL's own record of the device.
-#[derive(Clone, Copy, Debug)]
-struct InEal(NonNull<dpdk_sys::rte_device>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InEal(NonNull<dpdk_sys::rte_device>);
+
+impl InEal {
+    pub(crate) fn as_ptr(self) -> *mut dpdk_sys::rte_device {
+        self.0.as_ptr()
+    }
+}
 
 // SAFETY: the pointer is used on EAL's thread only.
 unsafe impl Send for InEal {}
@@ -75,6 +82,7 @@ impl Attached {
             _rx_pool: rx_pool.clone(),
             device,
         };
+        extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
         configure::configure(&attached, config, &info, &rx_pool)?;
         Ok(attached)
     }
@@ -127,8 +135,7 @@ impl Drop for Attached {
     fn drop(&mut self) {
         let (id, in_eal, started) = (self.id, self.in_eal, self.started.load(Ordering::Acquire));
         self.eal.run(move || {
-            // The closure takes the whole pointer, which is Send, not its field.
-            let in_eal = in_eal;
+            extmem::detached(in_eal);
             // SAFETY: the last holder of the device is going, so nobody bursts on it. Closing releases the port and
             // removing the device; neither is used afterwards. `in_eal` is EAL's record until it is removed here.
             unsafe {
@@ -137,7 +144,7 @@ impl Drop for Attached {
                     dpdk_sys::rte_eth_dev_stop(id);
                 }
                 dpdk_sys::rte_eth_dev_close(id);
-                dpdk_sys::rte_dev_remove(in_eal.0.as_ptr());
+                dpdk_sys::rte_dev_remove(in_eal.as_ptr());
             }
         });
     }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::{Port, Stopped};
 use crate::device::Device;
 use crate::eal::meaning;
+use crate::extmem::ExternalMemoryError;
 
 /// What went wrong, in the operator's words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -59,6 +60,14 @@ pub enum PortError {
         step: &'static str,
         /// Positive.
         errno: i32,
+    },
+    /// The rings' memory could not be given to it.
+    #[error("{device}: {error}")]
+    Memory {
+        /// The device asked for.
+        device: Device,
+        /// Why.
+        error: ExternalMemoryError,
     },
     /// The driver did not stop the device.
     #[error("{device} did not stop: {} ({errno}); it has been closed, and is attached anew when it starts", meaning(*errno))]
