@@ -7,8 +7,8 @@
 //! Nothing is copied or allocated, and nothing of the payload is read unless [`Checks::udp`] asks for it.
 
 mod datagram;
-mod ipv4;
-mod ipv6;
+pub(crate) mod ipv4;
+pub(crate) mod ipv6;
 mod reason;
 #[cfg(test)]
 mod tests;

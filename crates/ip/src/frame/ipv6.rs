@@ -18,6 +18,8 @@ use super::{Checks, Kind, PROTOCOL_UDP, Packet, Reason, Verdict};
 /// Octets of the header without extensions.
 pub(crate) const HEADER_OCTETS: usize = 40;
 
+/// The hop-by-hop options (RFC 8200 §4.3).
+const NEXT_HEADER_HOP_BY_HOP: u8 = 0;
 /// The fragment extension (RFC 8200 §4.5).
 pub(crate) const NEXT_HEADER_FRAGMENT: u8 = 44;
 
@@ -74,6 +76,42 @@ pub(crate) fn header(packet: Packet<'_>) -> Result<Header<'_>, Reason> {
         dscp: ((fixed[0] & 0x0f) << 2) | (fixed[1] >> 6),
         payload: Packet { head: &packet.head[HEADER_OCTETS..end], octets, offset: packet.offset + HEADER_OCTETS },
     })
+}
+
+/// What lies behind the hop-by-hop header, if there is one.
+pub(crate) struct Upper<'a> {
+    pub(crate) protocol: u8,
+    pub(crate) octets: &'a [u8],
+    /// The hop-by-hop header holds the router alert option of MLD (RFC 2711).
+    pub(crate) router_alert: bool,
+}
+
+/// Steps over a hop-by-hop header (RFC 8200 §4.3); other extensions count as unknown protocols. All must lie in the
+/// first segment.
+pub(crate) fn upper_layer<'a>(header: &Header<'a>) -> Result<Upper<'a>, Reason> {
+    let octets = header.payload.head;
+    if octets.len() < header.payload.octets {
+        return Err(Reason::Split);
+    }
+    if header.next_header != NEXT_HEADER_HOP_BY_HOP {
+        return Ok(Upper { protocol: header.next_header, octets, router_alert: false });
+    }
+    let &[protocol, eights, ..] = octets else { return Err(Reason::IpTooShort) };
+    let end = (usize::from(eights) + 1) * 8;
+    let options = octets.get(2..end).ok_or(Reason::IpTooShort)?;
+    Ok(Upper { protocol, octets: &octets[end..], router_alert: has_router_alert(options) })
+}
+
+/// RFC 8200 §4.2: options are type, length, value; type 0 is a single octet of padding.
+fn has_router_alert(mut options: &[u8]) -> bool {
+    loop {
+        options = match options {
+            [0, rest @ ..] => rest,
+            [5, 2, 0, 0, ..] => return true,
+            [_, octets, rest @ ..] if usize::from(*octets) <= rest.len() => &rest[usize::from(*octets)..],
+            _ => return false,
+        }
+    }
 }
 
 #[inline]
