@@ -89,7 +89,7 @@ impl Stage {
         for counter in ["packets_lost", "lines_lost", "grains_no_slot", "grains_incomplete", "socket_drops"] {
             assert_eq!(statistics.of("receiver", &receiver, counter).unwrap(), 0, "{counter} of {receiver}");
         }
-        for counter in ["packets_skipped_late", "packets_skipped_gone", "evictions"] {
+        for counter in ["packets_skipped_late", "packets_skipped_gone", "packets_taken_back", "evictions"] {
             assert_eq!(statistics.of("sender", &format!("out-{flow}"), counter).unwrap(), 0, "{counter} of {flow}");
         }
     }

@@ -20,7 +20,7 @@ use control::{
 };
 use media::Name;
 use shm::Broker;
-use worker::{Command, ReceiverKey, Report, SenderKey, Source};
+use worker::{Command, InputKey, ReceiverKey, Report, SenderKey, SenderRefusal, Source};
 
 use crate::clock::TaiClock;
 use crate::pool::{NoAnswer, Pool, Rx, Tx, WorkerIndex};
@@ -204,7 +204,7 @@ impl Gateway {
             let _ = self.pool().ask(worker, Command::RemoveSender(key));
         }
         for (worker, key) in receivers {
-            let _ = self.pool().ask(worker, Command::RemoveReceiver(key));
+            let _ = self.pool().ask(worker, Command::RemoveInput(InputKey(key.0)));
         }
         self.pool().stop();
     }
@@ -230,7 +230,7 @@ impl Dataplane for Gateway {
         let index = self.pool().least_loaded();
         let key = ReceiverKey(self.entries().next_key());
         let built = build::receiver(self.parts(), spec, key)?;
-        match self.pool().ask(index, Command::AddReceiver(built.input)).map_err(no_answer) {
+        match self.pool().ask(index, Command::AddInput(built.input)).map_err(no_answer) {
             Ok(Report::Added) => {}
             other => {
                 self.remove_flow(&spec.name);
@@ -249,7 +249,7 @@ impl Dataplane for Gateway {
         let _change = self.change();
         let Some((worker, key)) = self.entries().receivers.get(name).map(|r| (r.worker, r.key)) else { return Ok(()) };
         // The report holds the queue and the writer: both end here, off the worker.
-        drop(self.pool().ask(worker, Command::RemoveReceiver(key)).map_err(no_answer)?);
+        drop(self.pool().ask(worker, Command::RemoveInput(InputKey(key.0))).map_err(no_answer)?);
         self.entries().receivers.remove(name);
         self.pool().workers()[worker.0].receivers.fetch_sub(1, Ordering::Relaxed);
         self.remove_flow(name);
@@ -266,8 +266,8 @@ impl Dataplane for Gateway {
         let counters = sender.counters();
         match self.pool().ask(index, Command::AddSender(Box::new(sender))).map_err(no_answer)? {
             Report::Added => {}
-            Report::SenderRefused(_, Some(error)) => return Err(DataplaneError::PacketIo(Box::new(error))),
-            Report::SenderRefused(_, None) => return Err(full("senders")),
+            Report::SenderRefused(_, SenderRefusal::Full { .. }) => return Err(full("senders")),
+            Report::SenderRefused(_, refusal) => return Err(DataplaneError::PacketIo(Box::new(refusal))),
             _ => return Err(unexpected("adding a sender")),
         }
         self.pool().workers()[index.0].senders.fetch_add(1, Ordering::Relaxed);

@@ -125,7 +125,7 @@ impl Pool {
     ) -> Result<WorkerThread, PoolError> {
         let mailbox = Mailbox::new();
         let tx = Tx::new(settings.tx);
-        let mut worker = Worker::<Rx, Tx, TaiClock>::new(clock.clone(), tx, Arc::clone(&mailbox));
+        let mut worker = Worker::<Rx, Tx, TaiClock>::new(clock.clone(), vec![tx], Arc::clone(&mailbox));
         let counters = worker.counters();
         let stop = Arc::clone(&self.stop);
         let ThreadSettings { idle, nice, .. } = *settings;

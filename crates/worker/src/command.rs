@@ -3,46 +3,107 @@
 //! Everything is built before it is sent and dropped after it has come back: a worker neither allocates nor
 //! frees. Both directions are bounded; each command is answered by exactly one report.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 use netio::{PathError, RxQueue, TxQueue};
 use shm::GrainLease;
 
-use crate::input::Input;
-use crate::key::{ReceiverKey, SenderKey};
+use crate::input::{Input, SteeredReceiver};
+use crate::key::{InputKey, ReceiverKey, SenderKey};
+use crate::port::{PortKey, QueuePair};
 use crate::sender::{Sender, Source};
 
 /// A request to a worker.
 pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
-    /// Serves a receiver from now on.
-    AddReceiver(Box<Input<R>>),
-    /// Closes a receiver's open grain and gives it back.
-    RemoveReceiver(ReceiverKey),
-    /// Opens the sender's path and serves it from now on.
+    /// Serves an input, with the receivers that it has, from now on.
+    AddInput(Box<Input<R>>),
+    /// Closes the open grains of an input's receivers, and gives all of it back.
+    RemoveInput(InputKey),
+    /// Serves a receiver on an input that is there.
+    AddReceiver(InputKey, Box<SteeredReceiver<R::Buf>>),
+    /// Closes a receiver's open grain and gives it back; the input goes on.
+    RemoveReceiver(InputKey, ReceiverKey),
+    /// Opens the sender's path on its output and serves it from now on.
     AddSender(Box<Sender<T>>),
     /// Ends a sender: what it has in flight is given back first.
     RemoveSender(SenderKey),
     /// Takes a source to a sender, or none, at its next grain boundary.
     Connect(SenderKey, Option<Box<Source>>),
+    /// Gives the queues of a port back, so that it can be restarted. Its senders give back the grains that they are
+    /// at, and everything that is not in the device's hands.
+    Detach(PortKey),
+    /// Goes on with the queues that were detached.
+    Attach(PortKey, QueuePair<R, T>),
 }
 
 /// A worker's answer.
 pub enum Report<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
-    /// The receiver or sender is served.
+    /// The input, receiver or sender is served.
     Added,
-    /// The worker serves as many as it can.
-    ReceiverRefused(Box<Input<R>>),
-    /// The sender's path cannot be opened, or (`None`) the worker serves as many as it can.
-    SenderRefused(Box<Sender<T>>, Option<PathError>),
+    /// The worker serves as many inputs as it can.
+    InputRefused(Box<Input<R>>),
+    /// The input with its receivers, no longer served.
+    InputRemoved(Box<Input<R>>),
+    /// The receiver is not served, and why.
+    ReceiverRefused(Box<SteeredReceiver<R::Buf>>, ReceiverRefusal),
     /// The receiver, no longer served.
-    ReceiverRemoved(Box<Input<R>>),
+    ReceiverRemoved(Box<SteeredReceiver<R::Buf>>),
+    /// The sender is not served, and why.
+    SenderRefused(Box<Sender<T>>, SenderRefusal),
     /// The sender, no longer served.
     SenderRemoved(Box<Sender<T>>),
     /// The source that the sender had before.
     Disconnected(Option<Box<Source>>),
-    /// No such receiver or sender; the source that was to be taken.
+    /// The port's queues; whoever has them may stop the device.
+    Detached(QueuePair<R, T>),
+    /// The port is served again.
+    Attached,
+    /// There is no such port, or it has its queues.
+    AttachRefused(QueuePair<R, T>),
+    /// No such input, receiver or sender, or no port with its queues; the source that was to be taken.
     Unknown(Option<Box<Source>>),
+}
+
+/// Why a worker does not serve a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiverRefusal {
+    /// A packet goes to one receiver.
+    #[error("another receiver takes {destination} on this port: let both use the flow of that one")]
+    Taken {
+        /// Where the packets of both go.
+        destination: SocketAddr,
+    },
+    /// The input is full.
+    #[error("{room} receivers are there, and that is as many as this port can feed: use another port")]
+    Full {
+        /// Receivers that the input has room for.
+        room: usize,
+    },
+    /// No such input.
+    #[error("the worker does not serve this port")]
+    NoInput,
+}
+
+/// Why a worker does not serve a sender.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderRefusal {
+    /// The queue cannot send there.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The worker is full.
+    #[error("{room} senders are there, and that is as many as one worker serves: use another core")]
+    Full {
+        /// Senders that a worker has room for.
+        room: usize,
+    },
+    /// No such output.
+    #[error("the worker does not serve this port")]
+    NoOutput,
+    /// The port is being restarted.
+    #[error("the port is being restarted: try again when it is up")]
+    Detached,
 }
 
 /// The two bounded queues between the gateway and one worker.

@@ -127,11 +127,13 @@ counters! {
 counters! {
     /// What became of the grains and packets of one sender.
     SenderCounters {
-        /// Packets handed to the queue.
+        /// Packets made for the queue. It took them, or they are among `packets_taken_back`.
         packets,
         /// Octets of their UDP payloads.
         octets,
-        /// Grains of which every packet was handed over.
+        /// Packets that the queue had not taken at the lateness bound, or when its port was detached.
+        packets_taken_back,
+        /// Grains of which every packet was made.
         grains_sent,
         /// Grains sent again by the frame synchroniser.
         grains_repeated,
@@ -143,9 +145,9 @@ counters! {
         packets_skipped_late,
         /// Packets not sent because a line in them was lost before us.
         packets_skipped_lost,
-        /// Packets not sent because their grain was cancelled or taken away.
+        /// Packets not sent because their grain was cancelled or taken away, or their port detached.
         packets_skipped_gone,
-        /// Grains missed because the ring had moved on.
+        /// Grains missed because the ring had moved on, or while the port was detached.
         grains_missed,
         /// Times that the ring evicted this sender.
         evictions,
@@ -153,13 +155,57 @@ counters! {
         packets_refused,
         /// Turns on which the queue had no room.
         queue_full,
+        /// Turns on which the next hop had not told its link address.
+        unresolved,
         /// Index of the grain that was sent last; no count.
         last_grain,
     }
 }
 
 counters! {
-    /// One worker's own counters.
+    /// What a receive queue has seen.
+    InputCounters {
+        /// Packets that the queue handed out.
+        packets,
+        /// Octets of their UDP payloads.
+        octets,
+        /// Packets that belong to no receiver.
+        packets_unsteered,
+        /// Packets that the queue had no room for.
+        packets_dropped,
+        /// Packets cut by a receive buffer that was too small.
+        packets_truncated,
+        /// Turns on which no buffer was free.
+        packets_without_buffer,
+        /// Errors of the queue.
+        errors,
+        /// Octets that the kernel or the driver copied.
+        octets_copied_by_kernel,
+    }
+}
+
+counters! {
+    /// What a transmit queue has done.
+    OutputCounters {
+        /// Packets that the queue took.
+        packets,
+        /// Octets of their UDP payloads.
+        octets,
+        /// Packets that were refused for good.
+        errors,
+        /// Times that the queue was full.
+        would_block,
+        /// Packets that were not made because the next hop had not told its link address; one may count often.
+        unresolved,
+        /// Octets of pictures that the transmit path itself copied.
+        octets_copied_by_us,
+        /// Octets that the kernel or the driver copied.
+        octets_copied_by_kernel,
+    }
+}
+
+counters! {
+    /// One worker's own counters; those of transmission are sums over its outputs.
     WorkerCounters {
         /// Turns of the loop.
         turns,
@@ -167,7 +213,7 @@ counters! {
         turns_idle,
         /// Packets that belong to no receiver.
         packets_unsteered,
-        /// Packets that the transmit queue took.
+        /// Packets that the transmit queues took.
         tx_packets,
         /// Octets that the kernel copied from ring memory on transmit.
         tx_octets_copied_by_kernel,

@@ -32,6 +32,11 @@ impl<B> Hold<B> {
         self.packets.pop_front()
     }
 
+    /// Drops all packets.
+    pub(crate) fn clear(&mut self) {
+        self.packets.clear();
+    }
+
     /// Packets held now.
     #[must_use]
     pub(crate) fn len(&self) -> usize {

@@ -14,7 +14,7 @@ mod stream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use media::{PayloadType, Ssrc, Tai, VideoFormat};
+use media::{PayloadType, RtpTimestamp, Ssrc, Tai, VideoFormat};
 use netio::PacketBuf;
 use rtp::{Arrival, RtpHeader};
 use shm::FrameWriter;
@@ -67,6 +67,8 @@ pub struct Receiver<B> {
     hold: Hold<Arrived<B>>,
     /// A packet far from all others, until its successor tells whether the sender began anew.
     doubtful: Option<Arrived<B>>,
+    /// The grain that was overdue when the last round of a busy queue ended.
+    overdue: Option<RtpTimestamp>,
     counters: Arc<ReceiverCounters>,
 }
 
@@ -83,6 +85,7 @@ impl<B: PacketBuf> Receiver<B> {
             assembly: Assembly::new(config.format, config.timeline, writer, Arc::clone(&counters)),
             hold: Hold::new(config.reorder_packets),
             doubtful: None,
+            overdue: None,
             counters,
         }
     }
@@ -97,9 +100,11 @@ impl<B: PacketBuf> Receiver<B> {
         &self.counters
     }
 
-    /// Closes what is open: the receiver leaves its worker.
+    /// Closes what is open: the receiver leaves its worker, and what it held goes back to the queue's pool here.
     pub(crate) fn finish(&mut self) {
         self.assembly.close();
+        self.hold.clear();
+        self.doubtful = None;
     }
 
     /// Takes in one packet. `locked`: whether our own clock follows PTP.
@@ -121,13 +126,36 @@ impl<B: PacketBuf> Receiver<B> {
         self.order(packet, header, now, locked);
     }
 
-    /// Passes time: closes a grain whose time-out has passed, lets consumers join and leave.
+    /// Passes time while no packet waits in the queue: closes a grain whose time-out has passed, lets consumers join
+    /// and leave.
     pub fn tick(&mut self, now: Tai, locked: bool) {
         self.assembly.poll(now);
-        if self.assembly.open_since().is_some_and(|since| now.nanos_since(since) > self.grain_timeout_nanos) {
-            self.assembly.close();
-            self.sort_held(now, locked);
+        self.overdue = None;
+        if self.overdue(now).is_some() {
+            self.time_out(now, locked);
         }
+    }
+
+    /// Passes time of a queue that never runs dry, once a round: in a round it hands out more packets than it can
+    /// hold. A grain that was overdue a round ago is closed: what waited for it then has come through since.
+    pub fn tick_round(&mut self, now: Tai, locked: bool) {
+        self.assembly.poll(now);
+        let overdue = self.overdue(now);
+        if overdue.is_some() && overdue == self.overdue {
+            self.time_out(now, locked);
+        }
+        self.overdue = self.overdue(now);
+    }
+
+    /// The open grain, if its time-out has passed.
+    fn overdue(&self, now: Tai) -> Option<RtpTimestamp> {
+        let (timestamp, since) = self.assembly.open_since()?;
+        (now.nanos_since(since) > self.grain_timeout_nanos).then_some(timestamp)
+    }
+
+    fn time_out(&mut self, now: Tai, locked: bool) {
+        self.assembly.close();
+        self.sort_held(now, locked);
     }
 
     fn read_header(&self, packet: &B) -> Option<RtpHeader> {

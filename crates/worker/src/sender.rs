@@ -9,34 +9,37 @@
 //! the lateness bound has passed is skipped, and counted; the references go back.
 
 mod pick;
+mod request;
 mod source;
 
 use std::sync::Arc;
 
 use media::{GrainIndex, PayloadType, RtpTimestamp, Ssrc, Tai};
-use netio::{Burst, Path, PathError, PathId, TxQueue};
+use netio::{Path, PathId, TxFull, TxQueue};
 use shm::{GrainLease, GrainRef};
 use st2110::{MAX_HEADER_OCTETS, Packetiser};
 
+use crate::command::SenderRefusal;
 use crate::counters::SenderCounters;
-use crate::key::SenderKey;
+use crate::key::{OutputIndex, SenderKey};
+use crate::output::{Lane, Output};
 use pick::{Picked, Picker};
+use request::Pending;
 
 pub use pick::SenderTiming;
+pub(crate) use request::Settled;
 pub use source::Source;
 
 /// Bursts that one sender may fill in a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;
-
-/// How long a switch waits for the grain to end: a source may stall in the middle of one, and name any rate. The
-/// gateway waits longer.
-const SWITCH_NANOS_MAX: i64 = 3_000_000_000;
 
 /// What a sender is, whatever its source.
 #[derive(Clone, Debug)]
 pub struct SenderConfig {
     /// Where to.
     pub path: Path,
+    /// The worker's output that leads there.
+    pub output: OutputIndex,
     /// Payload type of the packets.
     pub payload_type: PayloadType,
     /// Their SSRC.
@@ -63,27 +66,11 @@ struct Active<P> {
 
 /// What a turn of a sender amounted to.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Packets put into the burst.
-    pub packets: usize,
+    pub(crate) packets: usize,
     /// Nanoseconds until the next packet is due.
-    pub due_in_nanos: Option<i64>,
-}
-
-/// What the gateway asked for and has no answer to yet.
-enum Pending {
-    /// Ends when the queue holds nothing of this sender.
-    Leave,
-    /// Switches at the grain boundary, asked for at that time.
-    Switch(Option<Box<Source>>, Tai),
-}
-
-/// What is done with the gateway's request.
-pub(crate) enum Settled {
-    /// The sender is to be given back.
-    Left,
-    /// The source that it had.
-    Switched(Option<Box<Source>>),
+    pub(crate) due_in_nanos: Option<i64>,
 }
 
 /// One sender on a transmit queue.
@@ -135,51 +122,21 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         Arc::clone(&self.counters)
     }
 
-    pub(crate) fn open(&mut self, tx: &mut T) -> Result<(), PathError> {
-        self.path = Some(tx.open_path(&self.config.path)?);
+    /// What it is.
+    #[must_use]
+    pub fn config(&self) -> &SenderConfig {
+        &self.config
+    }
+
+    /// Where its output stands among the worker's.
+    pub(crate) fn output_place(&self) -> usize {
+        usize::from(self.config.output.0)
+    }
+
+    pub(crate) fn open(&mut self, output: &mut Output<T>) -> Result<(), SenderRefusal> {
+        let lane = output.lane().ok_or(SenderRefusal::Detached)?;
+        self.path = Some(lane.queue.open_path(&self.config.path)?);
         Ok(())
-    }
-
-    /// Asks the sender to end; [`Self::settle`] tells when it has.
-    pub(crate) fn leave(&mut self, tx: &mut T) {
-        self.drop_active(tx, Gone::Taken);
-        self.pending = Some(Pending::Leave);
-    }
-
-    /// Asks for another source, or none, from the next grain on.
-    pub(crate) fn connect(&mut self, source: Option<Box<Source>>, now: Tai) {
-        self.pending = Some(Pending::Switch(source, now));
-    }
-
-    /// Whether a request is unanswered.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    /// Does what was asked for, once nothing is in flight that forbids it.
-    pub(crate) fn settle(&mut self, tx: &mut T, burst_is_empty: bool, now: Tai) -> Option<Settled> {
-        if self.waits_in_vain(now) {
-            self.drop_active(tx, Gone::Taken);
-        }
-        if self.active.is_some() || !burst_is_empty {
-            return None;
-        }
-        match self.pending.take()? {
-            Pending::Leave => {
-                if let Some(path) = self.path.take() {
-                    tx.close_path(path);
-                }
-                self.picker.forget();
-                Some(Settled::Left)
-            }
-            Pending::Switch(source, _) => Some(Settled::Switched(self.switch(source))),
-        }
-    }
-
-    /// Whether a switch has waited long enough. A clock that steps back counts as time that has passed.
-    fn waits_in_vain(&self, now: Tai) -> bool {
-        let Some(Pending::Switch(_, asked)) = &self.pending else { return false };
-        self.active.is_some() && now.nanos_since(*asked).saturating_abs() > SWITCH_NANOS_MAX
     }
 
     /// The sequence goes on; all else is the new source's.
@@ -195,37 +152,48 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Sends what is due.
-    pub fn turn(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> Progress {
+    pub(crate) fn turn(&mut self, output: &mut Output<T>, now: Tai) -> Progress {
         if let Some(source) = &self.source {
             self.picker.observe(source.reader(), now);
         }
+        let Some(mut lane) = output.lane() else { return self.miss(now) };
         if self.active.is_none() && self.pending.is_none() {
-            self.begin(tx, now);
+            self.begin(lane.queue, now);
         }
         if self.active.is_none() {
-            return Progress {
-                packets: 0,
-                due_in_nanos: self.source.as_ref().and_then(|source| self.picker.due_in(source.rate(), now)),
-            };
+            return Progress { packets: 0, due_in_nanos: self.tick_in(now) };
         }
-        let packets = self.advance(tx, burst, now);
+        let packets = self.advance(&mut lane, now);
         Progress { packets, due_in_nanos: self.due_in(now) }
     }
 
-    /// Begins the next grain, when the timing has one.
-    fn begin(&mut self, tx: &mut T, now: Tai) {
-        let Some(source) = &mut self.source else { return };
-        let picked = match source.pick(&mut self.picker, now, &self.counters) {
-            Ok(Some(picked)) => picked,
-            Ok(None) => return,
+    /// The port is detached: grains pass by, so that the ring goes on and the next one is a fresh one.
+    #[cold]
+    fn miss(&mut self, now: Tai) -> Progress {
+        if self.pending.is_none() && self.pick(now).is_some() {
+            self.counters.grains_missed.add(1);
+        }
+        Progress { packets: 0, due_in_nanos: self.tick_in(now) }
+    }
+
+    /// The next grain, when the timing has one.
+    fn pick(&mut self, now: Tai) -> Option<Picked> {
+        let source = self.source.as_mut()?;
+        match source.pick(&mut self.picker, now, &self.counters) {
+            Ok(picked) => picked,
             Err(error) => {
                 self.picker.forget();
-                return source.count(error, &self.counters);
+                source.count(error, &self.counters);
+                None
             }
-        };
-        let Picked { lease, t_vd, timestamp } = picked;
+        }
+    }
+
+    /// Begins the next grain.
+    fn begin(&mut self, tx: &mut T, now: Tai) {
+        let Some(Picked { lease, t_vd, timestamp }) = self.pick(now) else { return };
         let grain = lease.grain();
-        match tx.attach(lease, source.schedule().packets()) {
+        match tx.attach(lease, source_packets(self.source.as_deref())) {
             Ok(payload) => self.active = Some(Active { grain, payload, next: 0, passed_over: 0, t_vd, timestamp }),
             Err((_, lease)) => {
                 self.counters.queue_full.add(1);
@@ -236,14 +204,14 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Gathers what is due and there; ends the grain when all is sent, gone or too late.
-    fn advance(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, now: Tai) -> usize {
+    fn advance(&mut self, lane: &mut Lane<'_, T>, now: Tai) -> usize {
         let (Some(source), Some(active)) = (&self.source, &self.active) else { return 0 };
         let Some(state) = source.reader().state(&active.grain).ok().filter(|state| !state.cancelled) else {
-            self.drop_active(tx, Gone::Taken);
+            self.drop_active(lane, Gone::Taken);
             return 0;
         };
         if source.is_past(active.t_vd, self.config.lateness_frames, now) {
-            self.drop_active(tx, Gone::Late);
+            self.drop_active(lane, Gone::Late);
             return 0;
         }
         let due = source.schedule().due(now, active.t_vd);
@@ -252,26 +220,26 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             has_lost_lines: source.reader().lost_lines(&active.grain).next().is_some(),
             due,
         };
-        let packets = self.gather_due(tx, burst, ready);
+        let packets = self.gather_due(lane, ready);
         let total = source_packets(self.source.as_deref());
         if self.active.as_ref().is_some_and(|active| active.next == total) {
-            self.finish(tx);
+            self.finish(lane.queue);
         }
         packets
     }
 
-    fn gather_due(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, ready: Ready) -> usize {
+    fn gather_due(&mut self, lane: &mut Lane<'_, T>, ready: Ready) -> usize {
         let mut packets = 0;
         for _ in 0..BURSTS_PER_TURN {
-            while !burst.is_full() {
-                match self.gather_next(tx, burst, ready) {
+            while !lane.is_full() {
+                match self.gather_next(lane, ready) {
                     Step::Gathered => packets += 1,
                     Step::Skipped => {}
                     Step::NotNow => return packets,
                 }
             }
-            tx.tx_burst(burst);
-            if burst.is_full() {
+            lane.send();
+            if lane.is_full() {
                 self.counters.queue_full.add(1);
                 break;
             }
@@ -280,7 +248,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Gathers or skips the next packet of the active grain.
-    fn gather_next(&mut self, tx: &mut T, burst: &mut Burst<T::Buf>, ready: Ready) -> Step {
+    fn gather_next(&mut self, lane: &mut Lane<'_, T>, ready: Ready) -> Step {
         let (Some(source), Some(active), Some(packetiser), Some(path)) =
             (&self.source, &mut self.active, &mut self.packetiser, self.path)
         else {
@@ -306,16 +274,18 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             None => packetiser.header(index, active.timestamp, &mut self.header),
         };
         self.header_octets = None;
-        match tx.gather(path, &self.header[..octets], &active.payload, packet.range()) {
+        match lane.queue.gather(path, &self.header[..octets], &active.payload, packet.range()) {
             Ok(buf) => {
-                let pushed = burst.push(buf).is_ok();
-                debug_assert!(pushed, "the burst had room");
+                lane.push(self.key, buf);
                 self.counters.packets.add(1);
                 self.counters.octets.add(octets as u64 + u64::from(packet.octets));
             }
             Err(full) if full.is_transient() => {
                 self.header_octets = Some(octets);
-                self.counters.queue_full.add(1);
+                match full {
+                    TxFull::Unresolved => self.counters.unresolved.add(1),
+                    _ => self.counters.queue_full.add(1),
+                }
                 return Step::NotNow;
             }
             Err(_) => {
@@ -337,7 +307,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
 
     /// Gives back the references of what will not be sent. The receivers shall see a loss.
     #[cold]
-    fn drop_active(&mut self, tx: &mut T, why: Gone) {
+    fn drop_active(&mut self, lane: &mut Lane<'_, T>, why: Gone) {
         let Some(active) = self.active.take() else { return };
         let unsent = source_packets(self.source.as_deref()).saturating_sub(active.next);
         // A header that is written has taken its number already.
@@ -345,14 +315,21 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         if let Some(packetiser) = &mut self.packetiser {
             packetiser.skip(unsent.saturating_sub(numbered));
         }
-        tx.cancel(active.payload, unsent + active.passed_over);
+        lane.queue.cancel(active.payload, unsent + active.passed_over);
         match why {
             Gone::Late => {
+                // What the queue has not taken is as late as the rest.
+                self.counters.packets_taken_back.add(lane.take_back(self.key));
                 self.counters.grains_late.add(1);
                 self.counters.packets_skipped_late.add(u64::from(unsent));
             }
             Gone::Taken => self.counters.packets_skipped_gone.add(u64::from(unsent)),
         }
+    }
+
+    /// Nanoseconds until the grid's next tick; `None` where the source sets the time.
+    fn tick_in(&self, now: Tai) -> Option<i64> {
+        self.source.as_ref().and_then(|source| self.picker.due_in(source.rate(), now))
     }
 
     /// `None` for a packet whose time has come: it waits for its line or for the queue, and neither says when.

@@ -1,7 +1,11 @@
 //! The whole worker over the simulator, in virtual time.
 
+mod devices;
 mod hostile;
+mod outputs;
 mod receive;
+mod restart;
 mod send;
+mod shared;
 mod studio;
 mod unsteady;

@@ -1,22 +1,24 @@
-//! The poll-mode loop: one thread, its receive queues, its transmit queue, the receivers and senders on them.
+//! The poll-mode loop: one thread, its receive and transmit queues, the receivers and senders on them.
 //!
-//! One turn: a command, a burst from each receive queue, the packets due of each sender. After it has
+//! One turn: a command, bursts from each receive queue, the packets due of each sender. After it has
 //! started the worker allocates nothing, locks nothing and logs nothing; sleeping when idle is the caller's
 //! choice ([`crate::idle`]).
+
+mod commands;
 
 use std::sync::Arc;
 
 use media::{Clock, Tai};
-use netio::{Burst, RxQueue, TxQueue};
+use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 
-use crate::command::{Command, Mailbox, Report};
-use crate::counters::WorkerCounters;
+use crate::command::{Mailbox, Report};
+use crate::counters::{OutputCounters, WorkerCounters};
 use crate::input::Input;
-use crate::key::SenderKey;
-use crate::sender::{Sender, Settled, Source};
+use crate::output::Output;
+use crate::sender::{Sender, Settled};
 
-/// Receivers, and senders, that one worker serves at most.
+/// Inputs, and senders, that one worker serves at most.
 pub const WORKER_LIMIT: usize = 256;
 
 /// What a turn amounted to.
@@ -34,22 +36,21 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     mailbox: Arc<Mailbox<R, T>>,
     counters: Arc<WorkerCounters>,
     inputs: Vec<Box<Input<R>>>,
-    tx: T,
-    burst: Burst<T::Buf>,
+    outputs: Box<[Output<T>]>,
     senders: Vec<Box<Sender<T>>>,
 }
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
-    /// A worker without receivers and senders; they come through `mailbox`.
+    /// A worker that sends by `queues`, at most 256; receivers and senders come through `mailbox`. The queues stay as
+    /// long as the worker, but for a while in which their port is detached.
     #[must_use]
-    pub fn new(clock: C, tx: T, mailbox: Arc<Mailbox<R, T>>) -> Self {
+    pub fn new(clock: C, queues: Vec<T>, mailbox: Arc<Mailbox<R, T>>) -> Self {
         Self {
             clock,
             mailbox,
             counters: Arc::default(),
             inputs: Vec::with_capacity(WORKER_LIMIT),
-            tx,
-            burst: Burst::new(),
+            outputs: queues.into_iter().map(|queue| Output::new(queue, WORKER_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
         }
     }
@@ -60,6 +61,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         Arc::clone(&self.counters)
     }
 
+    /// The counters of each output, in the order of their indices.
+    #[must_use]
+    pub fn output_counters(&self) -> Vec<Arc<OutputCounters>> {
+        self.outputs.iter().map(Output::counters).collect()
+    }
+
     /// One turn of the loop.
     pub fn turn(&mut self) -> Turn {
         let now = self.clock.now();
@@ -67,11 +74,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         let received = self.receive(now);
         let (sent, due_in_nanos) = self.send(now);
         self.settle(now);
-        self.tx.reap();
+        self.outputs.iter_mut().for_each(Output::reap);
         let is_busy = commanded || received || sent;
         self.counters.turns.add(1);
         self.counters.turns_idle.add(u64::from(!is_busy));
-        self.mirror();
+        self.sum_up();
         Turn { is_busy, due_in_nanos }
     }
 
@@ -88,101 +95,38 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         let mut sent = 0;
         let mut due_in_nanos = None;
         for sender in &mut self.senders {
-            let progress = sender.turn(&mut self.tx, &mut self.burst, now);
+            let Some(output) = self.outputs.get_mut(sender.output_place()) else { continue };
+            let progress = sender.turn(output, now);
             sent += progress.packets;
             due_in_nanos = [due_in_nanos, progress.due_in_nanos].into_iter().flatten().min();
         }
-        self.tx.tx_burst(&mut self.burst);
+        self.outputs.iter_mut().for_each(Output::flush);
         (sent > 0, due_in_nanos)
     }
 
     /// Answers for a sender that has left or switched.
     fn settle(&mut self, now: Tai) {
-        let is_flushed = self.burst.is_empty();
         let Some(at) = self.senders.iter().position(|sender| sender.is_unsettled()) else { return };
-        match self.senders[at].settle(&mut self.tx, is_flushed, now) {
+        let sender = &mut self.senders[at];
+        let Some(output) = self.outputs.get_mut(sender.output_place()) else { return };
+        match sender.settle(output, now) {
             None => {}
             Some(Settled::Switched(old)) => self.mailbox.answer(Report::Disconnected(old)),
             Some(Settled::Left) => {
+                output.reap();
                 let sender = self.senders.swap_remove(at);
-                self.tx.reap();
                 self.mailbox.answer(Report::SenderRemoved(sender));
             }
         }
     }
 
-    fn take_command(&mut self, now: Tai) -> bool {
-        // A sender still owes its answer: one command at a time.
-        if self.senders.iter().any(|sender| sender.is_unsettled()) {
-            return false;
-        }
-        let Some(command) = self.mailbox.next() else { return false };
-        let report = match command {
-            Command::AddReceiver(input) => Some(self.add_receiver(input)),
-            Command::RemoveReceiver(key) => {
-                let at = self.inputs.iter().position(|input| input.key() == key);
-                Some(at.map_or(Report::Unknown(None), |at| {
-                    let mut input = self.inputs.swap_remove(at);
-                    input.finish();
-                    Report::ReceiverRemoved(input)
-                }))
-            }
-            Command::AddSender(sender) => Some(self.add_sender(sender)),
-            Command::RemoveSender(key) => self.remove_sender(key),
-            Command::Connect(key, source) => self.connect(key, source, now),
-        };
-        if let Some(report) = report {
-            self.mailbox.answer(report);
-        }
-        true
-    }
-
-    fn add_receiver(&mut self, input: Box<Input<R>>) -> Report<R, T> {
-        if self.inputs.len() == WORKER_LIMIT {
-            return Report::ReceiverRefused(input);
-        }
-        self.inputs.push(input);
-        Report::Added
-    }
-
-    fn add_sender(&mut self, mut sender: Box<Sender<T>>) -> Report<R, T> {
-        if self.senders.len() == WORKER_LIMIT {
-            return Report::SenderRefused(sender, None);
-        }
-        match sender.open(&mut self.tx) {
-            Ok(()) => {
-                self.senders.push(sender);
-                Report::Added
-            }
-            Err(error) => Report::SenderRefused(sender, Some(error)),
-        }
-    }
-
-    /// Ends a sender; its answer follows when the burst holds none of its packets any more.
-    fn remove_sender(&mut self, key: SenderKey) -> Option<Report<R, T>> {
-        let Some(sender) = self.senders.iter_mut().find(|sender| sender.key() == key) else {
-            return Some(Report::Unknown(None));
-        };
-        sender.leave(&mut self.tx);
-        None
-    }
-
-    /// Takes a source to a sender; its answer follows at the grain boundary.
-    fn connect(&mut self, key: SenderKey, source: Option<Box<Source>>, now: Tai) -> Option<Report<R, T>> {
-        let Some(sender) = self.senders.iter_mut().find(|sender| sender.key() == key) else {
-            return Some(Report::Unknown(source));
-        };
-        sender.connect(source, now);
-        None
-    }
-
-    /// Publishes the transmit queue's own counters.
-    fn mirror(&self) {
-        let queue = self.tx.counters();
-        self.counters.tx_packets.set(queue.packets);
-        self.counters.tx_octets_copied_by_kernel.set(queue.octets_copied_by_kernel);
-        self.counters.tx_octets_copied_by_us.set(queue.octets_copied_by_us);
-        self.counters.tx_errors.set(queue.errors);
-        self.counters.tx_would_block.set(queue.would_block);
+    /// Publishes the sums over the transmit queues.
+    fn sum_up(&self) {
+        let sum = |value: fn(&OutputCounters) -> u64| self.outputs.iter().map(|o| value(o.counters_ref())).sum();
+        self.counters.tx_packets.set(sum(|o| o.packets.value()));
+        self.counters.tx_octets_copied_by_kernel.set(sum(|o| o.octets_copied_by_kernel.value()));
+        self.counters.tx_octets_copied_by_us.set(sum(|o| o.octets_copied_by_us.value()));
+        self.counters.tx_errors.set(sum(|o| o.errors.value()));
+        self.counters.tx_would_block.set(sum(|o| o.would_block.value()));
     }
 }

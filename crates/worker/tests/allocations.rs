@@ -1,4 +1,7 @@
 //! A worker's turn allocates nothing, from its first packet on: kernel UDP in, a ring, kernel UDP out.
+//!
+//! The far end is one receive queue with two receivers, each fed by an output of its own, and its port is restarted in
+//! the middle.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,12 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use media::{Depth, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
-use netio::{Burst, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, Path, TxQueue};
+use netio::{Burst, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, Path, RxQueue, TxQueue};
 use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, GrainLease, PagePolicy};
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 use worker::{
-    Command, Input, Mailbox, Receiver, ReceiverConfig, ReceiverKey, Report, Sender, SenderConfig, SenderKey,
-    SenderTiming, Source, Worker,
+    Command, Input, InputKey, Mailbox, OutputIndex, PortKey, Receiver, ReceiverConfig, ReceiverCounters, ReceiverKey,
+    Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
 };
 
 thread_local! {
@@ -70,7 +73,8 @@ impl Bench {
         let broker = Broker::start(config, |_| {}).unwrap();
         let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
         let mailbox = Mailbox::new();
-        let worker = Worker::new(clock.clone(), Tx::new(KernelTxConfig::default()), Arc::clone(&mailbox));
+        let queues = (0..2).map(|_| Tx::new(KernelTxConfig::default())).collect();
+        let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
         Self { clock, broker, mailbox, worker, _folder: folder }
     }
 
@@ -85,10 +89,15 @@ impl Bench {
         }
     }
 
-    fn receiver(&mut self, key: u64, flow: &str) -> (SocketAddr, Arc<worker::ReceiverCounters>) {
+    /// A turn, and how often it allocated.
+    fn turn(&mut self) -> u64 {
+        let before = ALLOCATIONS.get();
+        self.worker.turn();
+        ALLOCATIONS.get() - before
+    }
+
+    fn receiver(&self, key: u64, destination: SocketAddr, flow: &str) -> SteeredReceiver<<Rx as RxQueue>::Buf> {
         let flow: Name = flow.parse().unwrap();
-        let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
-        let address = queue.local_addr();
         let config = ReceiverConfig {
             format: format(),
             payload_type: PayloadType(96),
@@ -97,11 +106,67 @@ impl Bench {
             reorder_packets: 64,
             grain_timeout_nanos: 2 * FRAME_NANOS,
         };
-        let receiver = Receiver::new(&config, self.broker.create_flow(&flow, format(), Some(8)).unwrap());
-        let counters = receiver.counters();
-        let input = Box::new(Input::new(ReceiverKey(key), address, queue, receiver));
-        assert!(matches!(self.ask(Command::AddReceiver(input)), Report::Added));
+        let receiver = Receiver::new(&config, self.broker.create_flow(&flow, format(), Some(16)).unwrap());
+        SteeredReceiver::new(ReceiverKey(key), destination, receiver)
+    }
+
+    /// A socket with a receiver of its own.
+    fn socket(&mut self, flow: &str) -> (SocketAddr, Arc<ReceiverCounters>) {
+        let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
+        let address = queue.local_addr();
+        let receiver = self.receiver(1, address, flow);
+        let counters = receiver.receiver().counters();
+        let input = Box::new(Input::sole(InputKey(1), queue, receiver));
+        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
         (address, counters)
+    }
+
+    /// A socket for many receivers, as a port: the UDP port that it has.
+    fn port(&mut self) -> u16 {
+        let queue = Rx::open(&KernelRxConfig::of("0.0.0.0:0".parse().unwrap()), self.clock.clone()).unwrap();
+        let port = queue.local_addr().port();
+        assert!(matches!(self.ask(Command::AddInput(Box::new(Input::shared(InputKey(2), queue, 16)))), Report::Added));
+        port
+    }
+
+    /// A receiver on that port, and a sender to it by an output of its own.
+    fn road(&mut self, key: u8, port: u16, plan: &Arc<PackingPlan>) -> Arc<ReceiverCounters> {
+        let far = SocketAddr::from(([127, 0, 0, key], port));
+        let receiver = self.receiver(key.into(), far, &format!("far-{key}"));
+        let arrived = receiver.receiver().counters();
+        let report = self.ask(Command::AddReceiver(InputKey(2), Box::new(receiver)));
+        assert!(matches!(report, Report::Added));
+        let config = SenderConfig {
+            path: Path::to(far),
+            output: OutputIndex(key % 2),
+            payload_type: PayloadType(96),
+            ssrc: Ssrc(3),
+            first_sequence: 1,
+            timing: SenderTiming::Source,
+            lateness_frames: 1,
+        };
+        let key = SenderKey(key.into());
+        assert!(matches!(self.ask(Command::AddSender(Box::new(Sender::new(key, config)))), Report::Added));
+        let source = Source::new(self.reader("near"), Arc::clone(plan), ReadSchedule::Gapped);
+        let connect = Command::Connect(key, Some(Box::new(source)));
+        assert!(matches!(self.ask(connect), Report::Disconnected(None)));
+        arrived
+    }
+
+    /// Takes the far end's queues away and gives them back; how often that allocated.
+    fn restart(&mut self) -> u64 {
+        let port = PortKey { input: InputKey(2), output: OutputIndex(0) };
+        assert!(self.mailbox.send(Command::Detach(port)).is_ok());
+        let mut allocations = self.turn();
+        let Some(Report::Detached(queues)) = self.mailbox.report() else { panic!("not detached") };
+        for _ in 0..100 {
+            self.clock.advance_nanos(500_000);
+            allocations += self.turn();
+        }
+        assert!(self.mailbox.send(Command::Attach(port, queues)).is_ok());
+        allocations += self.turn();
+        assert!(matches!(self.mailbox.report(), Some(Report::Attached)));
+        allocations
     }
 
     /// Joins a flow: the broker waits for the worker's next turns.
@@ -121,21 +186,10 @@ impl Bench {
 #[test]
 fn a_turn_allocates_nothing() {
     let mut bench = Bench::new();
-    let (near, received) = bench.receiver(1, "near");
-    let (far, arrived) = bench.receiver(2, "far");
-    let config = SenderConfig {
-        path: Path::to(far),
-        payload_type: PayloadType(96),
-        ssrc: Ssrc(3),
-        first_sequence: 1,
-        timing: SenderTiming::Source,
-        lateness_frames: 1,
-    };
-    assert!(matches!(bench.ask(Command::AddSender(Box::new(Sender::new(SenderKey(3), config)))), Report::Added));
     let plan = Arc::new(PackingPlan::new(format(), PackingMode::Gpm, UdpLimit::Standard).unwrap());
-    let source = Source::new(bench.reader("near"), Arc::clone(&plan), ReadSchedule::Gapped);
-    let connect = Command::Connect(SenderKey(3), Some(Box::new(source)));
-    assert!(matches!(bench.ask(connect), Report::Disconnected(None)));
+    let (near, received) = bench.socket("near");
+    let port = bench.port();
+    let arrived = [2, 3].map(|key| bench.road(key, port, &plan));
 
     let mut camera = Camera::new(near, plan);
     let (mut turns, mut allocations) = (0, 0);
@@ -143,16 +197,19 @@ fn a_turn_allocates_nothing() {
         camera.send(frame);
         for _ in 0..FRAME_NANOS / 500_000 {
             bench.clock.advance_nanos(500_000);
-            let before = ALLOCATIONS.get();
-            bench.worker.turn();
-            allocations += ALLOCATIONS.get() - before;
+            allocations += bench.turn();
             turns += 1;
+        }
+        if frame == FRAMES / 2 {
+            allocations += bench.restart();
         }
     }
 
     assert_eq!(allocations, 0, "in {turns} turns");
     assert!(received.grains_complete.value() > u64::from(FRAMES) / 2, "{:?}", received.values());
-    assert!(arrived.grains_opened.value() > u64::from(FRAMES) / 2, "{:?}", arrived.values());
+    for arrived in &arrived {
+        assert!(arrived.grains_opened.value() > u64::from(FRAMES) / 2, "{:?}", arrived.values());
+    }
     assert!(ALLOCATIONS.get() > 0, "the allocator counts");
 }
 

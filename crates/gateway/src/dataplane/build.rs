@@ -8,7 +8,10 @@ use netio::{KernelRxConfig, Path};
 use shm::{BrokerError, ConsumerClass, SubscribeError};
 use st2110::{PackingPlan, PlanError, TimelineMode};
 use uuid::Uuid;
-use worker::{Receiver, ReceiverConfig, ReceiverCounters, ReceiverKey, SenderConfig, SenderKey, Source};
+use worker::{
+    InputKey, OutputIndex, Receiver, ReceiverConfig, ReceiverCounters, ReceiverKey, SenderConfig, SenderKey, Source,
+    SteeredReceiver,
+};
 
 use super::connection::Connection;
 use super::{Input, Parts, Sender};
@@ -68,7 +71,8 @@ pub(super) fn receiver(parts: &Parts, spec: &ReceiverSpec, key: ReceiverKey) -> 
         .map_err(|error| flow_error(&spec.name, error))?;
     let receiver = Receiver::new(&receiver_config(spec, window), writer);
     let counters = receiver.counters();
-    let input = Box::new(worker::Input::new(key, queue.local_addr(), queue, receiver));
+    let receiver = SteeredReceiver::new(key, queue.local_addr(), receiver);
+    let input = Box::new(worker::Input::sole(InputKey(key.0), queue, receiver));
     Ok(BuiltReceiver { input, counters, buffer_warning })
 }
 
@@ -97,6 +101,7 @@ pub(super) fn sender(spec: &SenderSpec, key: SenderKey) -> (Sender, Ssrc) {
     let ssrc = Ssrc(random as u32);
     let config = SenderConfig {
         path: path(spec),
+        output: OutputIndex(0),
         payload_type: spec.payload_type,
         ssrc,
         first_sequence: (random >> 96) as u32,

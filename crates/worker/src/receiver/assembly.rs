@@ -69,9 +69,9 @@ impl Assembly {
         self.writer.poll(now);
     }
 
-    /// When the open grain's first packet came.
-    pub(super) fn open_since(&self) -> Option<Tai> {
-        self.open.map(|open| open.first_arrival)
+    /// The open grain: its timestamp, and when its first packet came.
+    pub(super) fn open_since(&self) -> Option<(RtpTimestamp, Tai)> {
+        self.open.map(|open| (open.timestamp, open.first_arrival))
     }
 
     /// Whether packets of the next grain must wait for the open one.

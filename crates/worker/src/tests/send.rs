@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use netio::sim::Faults;
 
-use super::studio::{Receiving, Studio, drain, format, picture};
-use crate::command::{Command, Report};
+use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
 use crate::counters::SenderCounters;
 use crate::key::SenderKey;
 use crate::sender::SenderTiming;

@@ -4,26 +4,31 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use media::{Depth, FlowId, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
-use netio::sim::{Faults, SimNet, SimRx, SimRxConfig, SimTx, SimTxConfig};
+use netio::sim::{Faults, SimBuf, SimNet, SimRxConfig, SimTx, SimTxConfig};
 use netio::{Burst, OwnedBytes, Path, PathId, TxQueue};
 use shm::{
-    Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainLease, IdentityPlacement, LeasePage, Mail, Mailbox,
-    PagePolicy, Pages, ReaderParts, Region, SealedRegion, Trust, WriterCounters,
+    Access, ConsumerClass, FrameReader, FrameWriter, Geometry, IdentityPlacement, LeasePage, Mail, Mailbox, PagePolicy,
+    Pages, ReaderParts, Region, SealedRegion, Trust, WriterCounters,
 };
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
-use crate::command::{Command, Report};
-use crate::counters::{ReceiverCounters, SenderCounters};
-use crate::input::Input;
-use crate::key::{ReceiverKey, SenderKey};
+use super::devices::{SimPort, Valve, ValvedTx};
+use crate::counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters};
+use crate::input::{Input, SteeredReceiver};
+use crate::key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 use crate::receiver::{Receiver, ReceiverConfig};
 use crate::sender::{Sender, SenderConfig, SenderTiming, Source};
 use crate::worker::Worker;
 
-pub(super) type SimWorker = Worker<SimRx, SimTx<GrainLease>, ManualClock>;
+pub(super) type SimWorker = Worker<SimPort, ValvedTx, ManualClock>;
+pub(super) type Command = crate::Command<SimPort, ValvedTx>;
+pub(super) type Report = crate::Report<SimPort, ValvedTx>;
 
 /// Payload type of every stream here.
 pub(super) const PT: PayloadType = PayloadType(96);
+
+/// Packets that a receive queue holds for each destination.
+pub(super) const QUEUE_PACKETS: usize = 4096;
 
 /// An instant some decades after the epoch.
 pub(super) const NOON: Tai = Tai::from_nanos(1_790_000_000_000_000_000);
@@ -157,7 +162,10 @@ pub(super) struct Studio {
     pub(super) clock: ManualClock,
     pub(super) net: SimNet,
     pub(super) worker: SimWorker,
-    mailbox: Arc<crate::Mailbox<SimRx, SimTx<GrainLease>>>,
+    mailbox: Arc<crate::Mailbox<SimPort, ValvedTx>>,
+    /// One for each output.
+    pub(super) valves: Vec<Valve>,
+    pub(super) outputs: Vec<Arc<OutputCounters>>,
     ports: u16,
     keys: u64,
 }
@@ -165,6 +173,7 @@ pub(super) struct Studio {
 /// A receiver that the worker serves.
 pub(super) struct Receiving {
     pub(super) ring: Ring,
+    pub(super) key: ReceiverKey,
     pub(super) counters: Arc<ReceiverCounters>,
     pub(super) writer: Arc<WriterCounters>,
     pub(super) destination: SocketAddr,
@@ -173,15 +182,22 @@ pub(super) struct Receiving {
 
 impl Studio {
     pub(super) fn new(seed: u64, faults: Faults) -> Self {
+        Self::with_outputs(seed, faults, 1)
+    }
+
+    pub(super) fn with_outputs(seed: u64, faults: Faults, outputs: usize) -> Self {
         let clock = ManualClock::at(NOON);
         let net = SimNet::new(seed, faults, clock.clone());
         let mailbox = crate::Mailbox::new();
-        let tx = net.open_tx(SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() });
-        let worker = Worker::new(clock.clone(), tx, Arc::clone(&mailbox));
-        Self { clock, net, worker, mailbox, ports: 5000, keys: 0 }
+        let valves = (0..outputs).map(|_| Valve::default()).collect::<Vec<_>>();
+        let config = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
+        let queues = valves.iter().map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone() }).collect();
+        let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
+        let outputs = worker.output_counters();
+        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0 }
     }
 
-    fn key(&mut self) -> u64 {
+    pub(super) fn key(&mut self) -> u64 {
         self.keys += 1;
         self.keys
     }
@@ -202,6 +218,22 @@ impl Studio {
         change: impl FnOnce(&mut ReceiverConfig),
     ) -> Receiving {
         let destination = self.address();
+        let (receiver, receiving) = self.receiver(destination, format, slots, change);
+        let key = InputKey(self.key());
+        let queue = self.port(&[destination]);
+        let input = Box::new(Input::sole(key, queue, receiver));
+        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
+        receiving
+    }
+
+    /// A receiver that no worker serves yet.
+    pub(super) fn receiver(
+        &mut self,
+        destination: SocketAddr,
+        format: VideoFormat,
+        slots: u16,
+        change: impl FnOnce(&mut ReceiverConfig),
+    ) -> (SteeredReceiver<SimBuf>, Receiving) {
         let (ring, writer) = Ring::new(format, slots);
         let counters_of_ring = writer.counters();
         let mut config = ReceiverConfig {
@@ -216,11 +248,25 @@ impl Studio {
         let receiver = Receiver::new(&config, writer);
         let counters = receiver.counters();
         let key = ReceiverKey(self.key());
-        let config = SimRxConfig { queue_packets: 4096, ..SimRxConfig::of(destination) };
-        let queue = self.net.open_rx(config);
-        let input = Box::new(Input::new(key, destination, queue, receiver));
-        assert!(matches!(self.ask(Command::AddReceiver(input)), Report::Added));
-        Receiving { ring, counters, writer: counters_of_ring, destination, format }
+        let steered = SteeredReceiver::new(key, destination, receiver);
+        (steered, Receiving { ring, key, counters, writer: counters_of_ring, destination, format })
+    }
+
+    /// A queue that hears `destinations`.
+    pub(super) fn port(&self, destinations: &[SocketAddr]) -> SimPort {
+        let open = |destination: &SocketAddr| {
+            self.net.open_rx(SimRxConfig { queue_packets: QUEUE_PACKETS, ..SimRxConfig::of(*destination) })
+        };
+        SimPort { destinations: destinations.iter().map(open).collect() }
+    }
+
+    /// An input for many receivers that hears `destinations`; none of them is there yet.
+    pub(super) fn shared(&mut self, destinations: &[SocketAddr], room: usize) -> (InputKey, Arc<InputCounters>) {
+        let key = InputKey(self.key());
+        let input = Box::new(Input::shared(key, self.port(destinations), room));
+        let counters = input.counters();
+        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
+        (key, counters)
     }
 
     pub(super) fn camera(&self, receiving: &Receiving, ssrc: u32) -> Camera {
@@ -252,6 +298,7 @@ impl Studio {
         let key = SenderKey(self.key());
         let mut config = SenderConfig {
             path: Path::to(destination),
+            output: OutputIndex(0),
             payload_type: PT,
             ssrc: Ssrc(9),
             first_sequence: 7,
@@ -273,7 +320,7 @@ impl Studio {
         assert!(matches!(report, Report::Disconnected(_)));
     }
 
-    pub(super) fn ask(&mut self, command: Command<SimRx, SimTx<GrainLease>>) -> Report<SimRx, SimTx<GrainLease>> {
+    pub(super) fn ask(&mut self, command: Command) -> Report {
         assert!(self.mailbox.send(command).is_ok());
         // Ten seconds of virtual time: as long as the gateway waits.
         for _ in 0..100_000 {

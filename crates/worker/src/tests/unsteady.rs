@@ -3,8 +3,7 @@
 use media::{Depth, Rate, Sampling, Tai, VideoFormat};
 use netio::sim::Faults;
 
-use super::studio::{NOON, Studio, drain, format};
-use crate::command::{Command, Report};
+use super::studio::{Command, NOON, Report, Studio, drain, format};
 use crate::sender::SenderTiming;
 
 const FRAME: i64 = 40_000_000;

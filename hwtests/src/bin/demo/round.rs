@@ -144,6 +144,7 @@ fn output_row(
 ) -> Result<Row> {
     let of = |counter| after.of("sender", &output.name, counter);
     let skipped = of("packets_skipped_late")? + of("packets_skipped_lost")? + of("packets_skipped_gone")?;
+    let skipped = skipped + of("packets_taken_back")?;
     Ok(Row {
         from: flow.camera.name(),
         to: output.receiver.name(),

@@ -1,0 +1,84 @@
+//! What the gateway asks of a sender: another source, or to leave. Both wait for the grain to end, but not for ever.
+
+use media::Tai;
+use netio::TxQueue;
+use shm::GrainLease;
+
+use super::{Gone, Sender, Source};
+use crate::output::Output;
+
+/// How long a request waits for the grain to end and for the queue to take its packets: a source may stall in the
+/// middle of a grain, and name any rate; a device may be stuck. The gateway waits longer.
+const PATIENCE_NANOS: i64 = 3_000_000_000;
+
+/// What the gateway asked for and has no answer to yet, and when it asked.
+pub(super) enum Pending {
+    /// Ends when nothing of this sender waits for the queue.
+    Leave(Tai),
+    /// Switches at the grain boundary.
+    Switch(Option<Box<Source>>, Tai),
+}
+
+/// What is done with the gateway's request.
+pub(crate) enum Settled {
+    /// The sender is to be given back.
+    Left,
+    /// The source that it had.
+    Switched(Option<Box<Source>>),
+}
+
+impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
+    /// Asks the sender to end; [`Self::settle`] tells when it has.
+    pub(crate) fn leave(&mut self, output: &mut Output<T>, now: Tai) {
+        if let Some(mut lane) = output.lane() {
+            self.drop_active(&mut lane, Gone::Taken);
+        }
+        self.pending = Some(Pending::Leave(now));
+    }
+
+    /// Asks for another source, or none, from the next grain on.
+    pub(crate) fn connect(&mut self, source: Option<Box<Source>>, now: Tai) {
+        self.pending = Some(Pending::Switch(source, now));
+    }
+
+    /// Whether a request is unanswered.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Does what was asked for, once nothing is on its way that forbids it.
+    pub(crate) fn settle(&mut self, output: &mut Output<T>, now: Tai) -> Option<Settled> {
+        if self.is_impatient(now) {
+            if let Some(mut lane) = output.lane() {
+                self.drop_active(&mut lane, Gone::Taken);
+            }
+            self.counters.packets_taken_back.add(output.take_back(self.key));
+        }
+        if self.active.is_some() || output.holds(self.key) {
+            return None;
+        }
+        match self.pending.take()? {
+            Pending::Leave(_) => {
+                if let Some(path) = self.path.take() {
+                    output.close_path(path);
+                }
+                self.picker.forget();
+                Some(Settled::Left)
+            }
+            Pending::Switch(source, _) => Some(Settled::Switched(self.switch(source))),
+        }
+    }
+
+    /// Whether a request has waited long enough. A clock that steps back counts as time that has passed.
+    fn is_impatient(&self, now: Tai) -> bool {
+        let Some(Pending::Leave(asked) | Pending::Switch(_, asked)) = &self.pending else { return false };
+        now.nanos_since(*asked).saturating_abs() > PATIENCE_NANOS
+    }
+
+    /// The port goes: the grain is given back, and what waits for the queue.
+    pub(crate) fn detach(&mut self, output: &mut Output<T>) {
+        let Some(mut lane) = output.lane() else { return };
+        self.drop_active(&mut lane, Gone::Taken);
+        self.counters.packets_taken_back.add(lane.take_back(self.key));
+    }
+}

@@ -1,0 +1,117 @@
+//! Simulated devices with more than one stream: a port that hears many destinations, and a transmit queue with a valve.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use netio::sim::{SimBuf, SimRx, SimTx};
+use netio::{Burst, Pacing, Path, PathError, PathId, RxCounters, RxQueue, TxCounters, TxFull, TxQueue};
+use shm::GrainLease;
+
+/// A receive queue that hears several destinations, the first of them first.
+pub(super) struct SimPort {
+    pub(super) destinations: Vec<SimRx>,
+}
+
+impl RxQueue for SimPort {
+    type Buf = SimBuf;
+
+    fn rx_burst(&mut self, burst: &mut Burst<SimBuf>) -> usize {
+        self.destinations.iter_mut().map(|queue| queue.rx_burst(burst)).sum()
+    }
+
+    fn counters(&self) -> RxCounters {
+        let mut sum = RxCounters::default();
+        for counters in self.destinations.iter().map(RxQueue::counters) {
+            sum.packets += counters.packets;
+            sum.octets += counters.octets;
+            sum.socket_drops += counters.socket_drops;
+        }
+        sum
+    }
+}
+
+/// Lets a [`ValvedTx`] take packets or not.
+#[derive(Clone, Default)]
+pub(super) struct Valve(Arc<AtomicU8>);
+
+const OPEN: u8 = 0;
+const SHUT: u8 = 1;
+const UNRESOLVED: u8 = 2;
+
+impl Valve {
+    pub(super) fn shut(&self) {
+        self.0.store(SHUT, Ordering::Relaxed);
+    }
+
+    /// No next hop has told its address.
+    pub(super) fn unresolve(&self) {
+        self.0.store(UNRESOLVED, Ordering::Relaxed);
+    }
+
+    pub(super) fn open(&self) {
+        self.0.store(OPEN, Ordering::Relaxed);
+    }
+}
+
+/// A transmit queue that takes nothing while its valve is shut.
+pub(super) struct ValvedTx {
+    pub(super) tx: SimTx<GrainLease>,
+    pub(super) valve: Valve,
+}
+
+impl TxQueue for ValvedTx {
+    type Buf = <SimTx<GrainLease> as TxQueue>::Buf;
+    type Payload = <SimTx<GrainLease> as TxQueue>::Payload;
+    type Lease = GrainLease;
+    type Received = SimBuf;
+
+    fn pacing(&self) -> Pacing {
+        self.tx.pacing()
+    }
+
+    fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
+        self.tx.open_path(path)
+    }
+
+    fn close_path(&mut self, path: PathId) {
+        self.tx.close_path(path);
+    }
+
+    fn attach(&mut self, lease: GrainLease, packets: u32) -> Result<Self::Payload, (TxFull, GrainLease)> {
+        self.tx.attach(lease, packets)
+    }
+
+    fn gather(
+        &mut self,
+        path: PathId,
+        header: &[u8],
+        payload: &Self::Payload,
+        range: Range<u32>,
+    ) -> Result<Self::Buf, TxFull> {
+        if self.valve.0.load(Ordering::Relaxed) == UNRESOLVED {
+            return Err(TxFull::Unresolved);
+        }
+        self.tx.gather(path, header, payload, range)
+    }
+
+    fn forward(&mut self, path: PathId, header: &[u8], received: &SimBuf, skip: u16) -> Result<Self::Buf, TxFull> {
+        self.tx.forward(path, header, received, skip)
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
+        if self.valve.0.load(Ordering::Relaxed) == SHUT { 0 } else { self.tx.tx_burst(burst) }
+    }
+
+    fn cancel(&mut self, payload: Self::Payload, unsent: u32) {
+        self.tx.cancel(payload, unsent);
+    }
+
+    fn reap(&mut self) {
+        self.tx.reap();
+    }
+
+    fn counters(&self) -> TxCounters {
+        self.tx.counters()
+    }
+}
