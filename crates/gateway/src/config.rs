@@ -2,9 +2,14 @@
 //!
 //! The sample in `deploy/flypackd.toml` documents every key and is parsed by a test. Unknown keys are errors.
 
+mod port;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::port_plan;
+pub use port::{DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,6 +25,11 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Worker threads.
     pub workers: WorkersConfig,
+    /// What all ports share.
+    pub dpdk: DpdkConfig,
+    /// Ports that the gateway drives itself.
+    #[serde(rename = "port")]
+    pub ports: Vec<PortConfig>,
     /// Receivers.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
@@ -286,6 +296,15 @@ pub enum ConfigError {
         /// Line, column and what was expected.
         source: Box<toml::de::Error>,
     },
+    /// Ports, in a gateway that was built without them.
+    #[error(
+        "port \"{port}\": this flypackd was built without DPDK and has no ports; build it with `cargo build --release \
+         --features dpdk` (`scripts/install dpdk` installs what that needs), or take [[port]] out of the file"
+    )]
+    NoPorts {
+        /// The first port of the file.
+        port: String,
+    },
     /// A value that no key accepts.
     #[error("{key} = {value:?}: {wanted}")]
     Value {
@@ -318,6 +337,9 @@ impl Config {
         for receiver in &mut config.receivers {
             receiver.sdp = receiver.sdp.take().map(|sdp| folder.join(sdp));
         }
+        for port in &mut config.ports {
+            port.stand_in(folder);
+        }
         config.check()?;
         Ok(config)
     }
@@ -338,7 +360,12 @@ impl Config {
         }
         octal("broker.mode", &self.broker.mode)?;
         octal("api.mode", &self.api.mode)?;
-        Ok(())
+        port_plan::dpdk(&self.dpdk)?;
+        port_plan::ports(&self.ports)?;
+        match self.ports.first() {
+            Some(port) if !cfg!(feature = "dpdk") => Err(ConfigError::NoPorts { port: port.name.clone() }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -379,10 +406,20 @@ mod tests {
             ("[workers]\nidle = \"doze\"", "doze"),
             ("[broker]\nmode = \"rw\"", "broker.mode"),
             ("[workers]\nmax_gso_segments = 0", "max_gso_segments"),
+            ("[dpdk]\niova = \"ga\"", "ga"),
+            ("[[port]]\nname = \"a\"\ndevice = \"net_null\"\nvlna = 1", "vlna"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "dpdk"))]
+    fn a_port_without_the_feature_names_the_way_out() {
+        let port = "[[port]]\nname = \"a\"\ndevice = \"net_null\"\naddresses = [\"192.0.2.1/24\"]";
+        let error = parse(port).unwrap_err().to_string();
+        assert!(error.contains("--features dpdk") && error.contains("\"a\""), "{error}");
     }
 
     #[test]

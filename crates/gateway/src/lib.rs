@@ -11,4 +11,5 @@ pub mod dataplane;
 mod memory;
 pub mod metrics;
 pub mod pool;
+pub mod port_plan;
 pub mod specs;

@@ -162,6 +162,46 @@ mod tests {
         assert_eq!(sender(&bare).unwrap(), sender(&config.senders[0]).unwrap());
     }
 
+    /// The sample with its port, which is commented out there.
+    fn sample_with_port() -> Config {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/flypackd.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let begins = text.find("# [[port]]").unwrap();
+        let ends = begins + text[begins..].find("\n\n").unwrap();
+        let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', ':', '"']));
+        let uncommented = text[begins..ends].lines().map(|line| line.trim_start_matches("# "));
+        let port: Vec<&str> = uncommented.filter(|line| *line == "[[port]]" || is_key(line)).collect();
+        toml::from_str(&[&text[..begins], &port.join("\n"), &text[ends..]].concat()).unwrap()
+    }
+
+    #[test]
+    fn the_samples_port_is_whole_and_its_values_are_the_defaults() {
+        let config = sample_with_port();
+        let plans = crate::port_plan::ports(&config.ports).unwrap();
+        let (name, device) = (&config.ports[0].name, &config.ports[0].device);
+        let (addresses, gateway) = (&config.ports[0].addresses, &config.ports[0].gateway);
+        let bare = format!(
+            "name = {name:?}\ndevice = {device:?}\naddresses = {addresses:?}\ngateway = {gateway:?}\ncore = 1\n"
+        );
+        let bare = crate::port_plan::ports(&[toml::from_str(&bare).unwrap()]).unwrap();
+        assert_eq!(plans, bare);
+        let dpdk = crate::port_plan::dpdk(&config.dpdk).unwrap();
+        assert_eq!(dpdk, crate::port_plan::dpdk(&crate::config::DpdkConfig::default()).unwrap());
+    }
+
+    #[test]
+    fn every_key_of_a_port_is_in_the_sample() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/flypackd.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        // What serde lists for an unknown key are the keys that there are.
+        let refusal = toml::from_str::<crate::config::PortConfig>("nonsense = 1").unwrap_err().to_string();
+        let keys: Vec<&str> = refusal.split('`').skip(3).step_by(2).collect();
+        assert!(keys.len() > 10, "{refusal}");
+        for key in keys {
+            assert!(text.contains(&format!("\n# {key} = ")), "{key}");
+        }
+    }
+
     #[test]
     fn a_wrong_word_is_answered_with_the_right_ones() {
         let mut config = sample().senders.remove(0);

@@ -1,0 +1,248 @@
+//! Ports as checked: what `[dpdk]` and `[[port]]` say, in types, before anything is opened.
+
+mod device;
+mod network;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use media::Name;
+
+use crate::config::{ConfigError, DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
+pub use device::{PortDevice, PortDeviceError};
+pub use network::{PortAddress, PortNetwork};
+
+/// The smallest IP packet that every link carries (RFC 791), octets.
+const MTU_MIN: u16 = 576;
+/// The smallest that IPv6 takes (RFC 8200 §5).
+const MTU_MIN_IPV6: u16 = 1_280;
+/// The longest frame that crosses between a worker and the port's host, less its Ethernet header and tag.
+const MTU_MAX: u16 = 9_198;
+/// Octets of a name that the kernel takes for a network interface.
+const INTERFACE_OCTETS: usize = 15;
+
+/// One port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortPlan {
+    /// Its name.
+    pub name: Name,
+    /// Its device.
+    pub device: PortDevice,
+    /// The core of its worker; `None` for the gateway's choice.
+    pub core: Option<usize>,
+    /// Its addresses and gateways.
+    pub network: PortNetwork,
+    /// The VLAN of its frames, 1 to 4094; `None` for untagged.
+    pub vlan: Option<u16>,
+    /// Octets of an IP packet.
+    pub mtu: u16,
+    /// Its MAC address; `None` for the device's own.
+    pub mac: Option<[u8; 6]>,
+    /// Who answers for it.
+    pub exception: Exception,
+    /// What its rings are sized for, each way.
+    pub packets_per_second: u32,
+    /// How long its rings hold that.
+    pub hold: Duration,
+}
+
+/// Who answers for a port, and gets what is not media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exception {
+    /// The gateway itself: ARP, neighbour discovery, ICMP, group membership.
+    None,
+    /// The kernel, through a TAP of this name.
+    Tap(String),
+    /// The kernel, through the network interface that it has of the same hardware (a bifurcated driver).
+    Netdev(String),
+}
+
+impl std::fmt::Display for Exception {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Tap(name) => write!(f, "tap {name}"),
+            Self::Netdev(name) => write!(f, "netdev {name}"),
+        }
+    }
+}
+
+/// What all ports share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DpdkPlan {
+    /// Where packets lie.
+    pub memory: DpdkMemoryConfig,
+    /// How much of it, MiB; `None` for what the ports need.
+    pub memory_mib: Option<u32>,
+    /// How devices address it.
+    pub iova: IovaConfig,
+    /// Whether a device may be driven without an IOMMU.
+    pub allow_no_iommu: bool,
+    /// Name among DPDK's processes; `None` for one of its own.
+    pub file_prefix: Option<String>,
+}
+
+/// Checks `[dpdk]`.
+///
+/// # Errors
+/// [`ConfigError::Value`], naming the key.
+pub fn dpdk(config: &DpdkConfig) -> Result<DpdkPlan, ConfigError> {
+    let prefix = &config.file_prefix;
+    if !prefix.is_empty() && prefix.parse::<Name>().is_err() {
+        return Err(ConfigError::value("dpdk.file_prefix", prefix, "1 to 64 of A-Z a-z 0-9 . _ -, or \"\""));
+    }
+    if config.memory == DpdkMemoryConfig::NoHuge && config.iova == IovaConfig::Pa {
+        return Err(ConfigError::value(
+            "dpdk.iova",
+            "pa",
+            "\"va\" or \"auto\": 4 KB pages have no lasting physical address",
+        ));
+    }
+    Ok(DpdkPlan {
+        memory: config.memory,
+        memory_mib: (config.memory_mb != 0).then_some(config.memory_mb),
+        iova: config.iova,
+        allow_no_iommu: config.allow_no_iommu,
+        file_prefix: (!prefix.is_empty()).then(|| prefix.clone()),
+    })
+}
+
+/// Checks all ports, each by itself and against the others.
+///
+/// # Errors
+/// [`ConfigError::Value`], naming the port and the key.
+pub fn ports(configs: &[PortConfig]) -> Result<Vec<PortPlan>, ConfigError> {
+    let plans = configs.iter().map(port).collect::<Result<Vec<_>, _>>()?;
+    let mut taken: BTreeMap<(&str, String), &Name> = BTreeMap::new();
+    for plan in &plans {
+        for (key, value) in shared_with_none(plan) {
+            if let Some(other) = taken.insert((key, value.clone()), &plan.name) {
+                let wanted = format!("port \"{other}\" has that already: each port needs its own");
+                return Err(ConfigError::value(format!("port {}: {key}", plan.name), value, wanted));
+            }
+        }
+    }
+    Ok(plans)
+}
+
+/// What a port cannot share with another, as key and value.
+fn shared_with_none(plan: &PortPlan) -> Vec<(&'static str, String)> {
+    let mut values = vec![("name", plan.name.to_string())];
+    if !plan.device.is_made_for_each_port() {
+        values.push(("device", plan.device.identity()));
+    }
+    if let Exception::Tap(name) | Exception::Netdev(name) = &plan.exception {
+        values.push(("device", name.clone()));
+    }
+    values.extend(plan.network.addresses.iter().map(|address| ("addresses", address.address.to_string())));
+    values
+}
+
+fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
+    let name: Name = config
+        .name
+        .parse()
+        .map_err(|error: media::NameError| ConfigError::value("port.name", &config.name, error.to_string()))?;
+    let refuse = |key: &str, value: &dyn std::fmt::Display, wanted: String| {
+        ConfigError::value(format!("port {name}: {key}"), value, wanted)
+    };
+    let device: PortDevice =
+        config.device.parse().map_err(|e: PortDeviceError| refuse("device", &config.device, e.to_string()))?;
+    let network = network::network(config).map_err(|refusal| refuse(refusal.key, &refusal.value, refusal.wanted))?;
+    if config.vlan > 4094 {
+        return Err(refuse("vlan", &config.vlan, "1 to 4094, or 0 for untagged frames".to_owned()));
+    }
+    let mtu_min = if network.has_ipv6() { MTU_MIN_IPV6 } else { MTU_MIN };
+    if !(mtu_min..=MTU_MAX).contains(&config.mtu) {
+        return Err(refuse("mtu", &config.mtu, format!("{mtu_min} to {MTU_MAX} octets")));
+    }
+    let mac = mac(&config.mac).ok_or_else(|| {
+        refuse(
+            "mac",
+            &config.mac,
+            "an address of one device, such as 02:00:00:00:00:01, or \"\" for the device's own".to_owned(),
+        )
+    })?;
+    if config.packets_per_second == 0 {
+        return Err(refuse("packets_per_second", &0, "1 or more; a 2160p59.94 stream has 1036000".to_owned()));
+    }
+    if !(1..=1_000).contains(&config.hold_ms) {
+        return Err(refuse("hold_ms", &config.hold_ms, "1 to 1000".to_owned()));
+    }
+    let exception = exception(config, &name, &device).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
+    Ok(PortPlan {
+        device,
+        core: config.core,
+        network,
+        vlan: (config.vlan != 0).then_some(config.vlan),
+        mtu: config.mtu,
+        mac,
+        exception,
+        packets_per_second: config.packets_per_second,
+        hold: Duration::from_millis(config.hold_ms.into()),
+        name,
+    })
+}
+
+/// Key, value and what would work.
+type Refused = (&'static str, String, String);
+
+fn exception(config: &PortConfig, name: &Name, device: &PortDevice) -> Result<Exception, Refused> {
+    let words = config.exception.as_str();
+    if words != "tap" && !config.tap_name.is_empty() {
+        let wanted = format!("exception = \"tap\"; a port with exception = \"{words}\" has no TAP");
+        return Err(("tap_name", config.tap_name.clone(), wanted));
+    }
+    match words.split_once(':') {
+        None if words == "none" => Ok(Exception::None),
+        None if words == "tap" => tap_name(config, name, device).map(Exception::Tap),
+        Some(("netdev", netdev)) => match device {
+            PortDevice::Pci(_) => device::interface(netdev).map(Exception::Netdev).map_err(|_| {
+                ("exception", words.to_owned(), "netdev:NAME with the name of a network interface".to_owned())
+            }),
+            _ => Err((
+                "exception",
+                words.to_owned(),
+                format!("\"none\" or \"tap\" on {device}: a netdev is shared with the kernel by hardware only"),
+            )),
+        },
+        _ => Err(("exception", words.to_owned(), "\"none\", \"tap\" or \"netdev:NAME\"".to_owned())),
+    }
+}
+
+fn tap_name(config: &PortConfig, name: &Name, device: &PortDevice) -> Result<String, Refused> {
+    let tap = match config.tap_name.as_str() {
+        "" => format!("fp-{name}"),
+        given => given.to_owned(),
+    };
+    if device::interface(&tap).is_err() {
+        let wanted =
+            format!("1 to {INTERFACE_OCTETS} characters without '/', ':', ',' or blanks; give tap_name a shorter one");
+        return Err(("tap_name", tap, wanted));
+    }
+    if device.netdev() == Some(&tap) {
+        return Err(("tap_name", tap, "another name than the device's own".to_owned()));
+    }
+    Ok(tap)
+}
+
+/// `xx:xx:xx:xx:xx:xx`, or with `-`; the outer `None` for what is no unicast address.
+fn mac(text: &str) -> Option<Option<[u8; 6]>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    if !text.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b':' || octet == b'-') {
+        return None;
+    }
+    let mut octets = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for octet in &mut octets {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *octet = u8::from_str_radix(part, 16).ok()?;
+    }
+    let is_unicast = octets[0] & 1 == 0 && octets != [0; 6];
+    (parts.next().is_none() && is_unicast).then_some(Some(octets))
+}
+
+#[cfg(test)]
+mod tests;
