@@ -57,6 +57,12 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<SenderAction>,
     },
+    /// Lists and restarts the ports that the gateway drives itself.
+    Ports {
+        /// What to do; listing if left out.
+        #[command(subcommand)]
+        action: Option<PortAction>,
+    },
     /// Puts frames from a file or from stdin into a flow, as a pod.
     Send(Send),
     /// Takes frames from a flow into files or to stdout, as a pod.
@@ -121,6 +127,18 @@ pub struct AddReceiver {
     /// Frames per second where the SDP does not say: 25, 30000/1001 or 29.97.
     #[arg(long)]
     pub default_rate: Option<Rate>,
+}
+
+/// `ports`.
+#[derive(Debug, Subcommand)]
+pub enum PortAction {
+    /// Lists them.
+    List,
+    /// Stops a port and starts it again; the streams on it go on.
+    Restart {
+        /// The port.
+        name: Name,
+    },
 }
 
 /// `senders`.

@@ -11,6 +11,7 @@ use crate::printer::Printer;
 use crate::view::{FlowsView, ObjectStatisticsView, SdpView, StatisticsView, StatusView};
 use crate::{Exit, Failure, doctor, recv, send};
 
+mod ports;
 mod receivers;
 mod senders;
 mod take;
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Sdp { sender } => sdp(&endpoint, sender.as_str(), printer),
         Command::Take(arguments) => take::run(&endpoint, arguments, printer),
         Command::Receivers { action } => receivers::run(&endpoint, action, printer),
+        Command::Ports { action } => ports::run(&endpoint, action, printer),
         Command::Senders { action } => senders::run(&endpoint, action, printer),
         Command::Send(arguments) => send::run(&arguments, printer),
         Command::Recv(arguments) => recv::run(&arguments, printer),

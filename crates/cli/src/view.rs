@@ -10,6 +10,7 @@
 //! | `sdp` | [`SdpView`] |
 //! | `take` | [`TakenView`] |
 //! | `receivers` | [`ReceiversView`]; `add`: [`ReceiverMadeView`]; `del`: [`DeletedView`] |
+//! | `ports` | [`PortsView`]; `restart`: [`PortRestartedView`] |
 //! | `senders` | [`SendersView`]; `add`: [`SenderMadeView`]; `del`: [`DeletedView`] |
 //! | `send`, `recv` | [`crate::send::Summary`], [`crate::recv::Summary`] |
 //! | `doctor` | [`crate::doctor::Report`] |
@@ -23,10 +24,12 @@ use control::v1;
 use serde::Serialize;
 
 mod flow;
+mod port;
 mod receiver;
 mod sender;
 
 pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
+pub use port::{PortRestartedView, PortView, PortsView};
 pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};
 pub use sender::{SenderMadeView, SenderView, SendersView};
 
@@ -85,6 +88,8 @@ pub struct NodeView {
     pub warnings: Vec<String>,
     /// The socket at which pods join.
     pub broker_socket: String,
+    /// The ports that the gateway drives itself.
+    pub ports: Vec<PortView>,
 }
 
 /// A thread that moves packets.
@@ -115,6 +120,7 @@ impl From<v1::Node> for NodeView {
             workers: node.workers.into_iter().map(worker).collect(),
             warnings: node.warnings,
             broker_socket: node.broker_socket,
+            ports: node.ports.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -172,6 +178,10 @@ impl From<v1::Crosspoint> for CrosspointView {
 impl StatusView {
     pub(crate) fn text(&self) -> String {
         let mut text = self.node.text();
+        if !self.node.ports.is_empty() {
+            text.push('\n');
+            text.push_str(&port::text(&self.node.ports));
+        }
         for part in [receiver::text(&self.receivers), sender::text(&self.senders)] {
             text.push('\n');
             text.push_str(&part);
@@ -228,7 +238,7 @@ pub struct StatisticsView {
 /// The counters of one object.
 #[derive(Debug, Serialize)]
 pub struct ObjectStatisticsView {
-    /// "receiver", "sender", "flow" or "worker".
+    /// "receiver", "sender", "flow", "worker" or "port".
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -243,6 +253,7 @@ impl From<v1::Statistics> for ObjectStatisticsView {
             v1::StatisticsKind::Sender => "sender",
             v1::StatisticsKind::Flow => "flow",
             v1::StatisticsKind::Worker => "worker",
+            v1::StatisticsKind::Port => "port",
             v1::StatisticsKind::Unspecified => "unknown",
         };
         let counters = statistics.counters.into_iter().map(|counter| (counter.name, counter.value)).collect();

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use control::recording::RecordingDataplane;
-use control::{Controller, Endpoint, Listener, Scope, SenderSpec};
+use control::recording::{RecordingDataplane, Told};
+use control::{Controller, Endpoint, Listener, PortStatus, Scope, SenderSpec};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -17,6 +17,7 @@ struct Gateway {
     folder: tempfile::TempDir,
     endpoint: Endpoint,
     controller: Arc<Controller<RecordingDataplane>>,
+    dataplane: RecordingDataplane,
     _runtime: Runtime,
 }
 
@@ -25,11 +26,12 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = Endpoint::Unix(folder.path().join("control.sock"));
         let listener = Listener::bind(&endpoint, 0o600).unwrap();
-        let controller = Arc::new(Controller::new(RecordingDataplane::default()));
+        let dataplane = RecordingDataplane::default();
+        let controller = Arc::new(Controller::new(dataplane.clone()));
         let runtime = Runtime::new().unwrap();
         runtime.spawn(control::serve(Arc::clone(&controller), listener, std::future::pending()));
         std::fs::write(folder.path().join("camera.sdp"), SDP).unwrap();
-        Self { folder, endpoint, controller, _runtime: runtime }
+        Self { folder, endpoint, controller, dataplane, _runtime: runtime }
     }
 
     fn sdp(&self) -> PathBuf {
@@ -117,6 +119,60 @@ fn tables_show_the_same() {
     assert_eq!(text(&output.stdout), "out: nothing (was cam)\n");
     let output = gateway.flypack("receivers");
     assert!(text(&output.stdout).contains("239.1.1.1:5004"));
+}
+
+fn port() -> PortStatus {
+    PortStatus {
+        name: "media-a".into(),
+        device: "net_af_packet:eth1".into(),
+        driver: "net_af_packet".into(),
+        mac: "02:00:00:00:00:01".into(),
+        link_up: Some(false),
+        addresses: vec!["192.0.2.10/24".into(), "2001:db8::10/64".into()],
+        vlan: Some(7),
+        mtu: 1500,
+        exception: "tap fp-media-a".into(),
+        gathers: true,
+        driver_copies_in: 1,
+        driver_copies_out: 1,
+        sizing: vec!["receive: 32768 frames of 2048 octets, 64 MiB".into()],
+        capabilities: Vec::new(),
+        troubles: vec!["neighbour 192.0.2.1 does not answer ARP".into()],
+        worker: String::new(),
+        counters: vec![("rx_packets", 12)],
+    }
+}
+
+#[test]
+fn ports_are_listed_counted_and_restarted() {
+    let gateway = Gateway::start();
+    assert_eq!(gateway.json("ports"), json!({ "ports": [] }));
+    assert!(text(&gateway.flypack("ports").stdout).contains("[[port]]"));
+    assert!(
+        !text(&gateway.flypack("status").stdout).contains("PORT"),
+        "a gateway without ports does not speak of them"
+    );
+    gateway.dataplane.add_port(port());
+    let listed = gateway.json("ports list");
+    let shown = &listed["ports"][0];
+    assert_eq!([&shown["link_up"], &shown["vlan"], &shown["worker"]], [&json!(false), &json!(7), &Value::Null]);
+    assert_eq!(gateway.json("status")["node"]["ports"], listed["ports"]);
+    let status = gateway.flypack("status");
+    for part in
+        ["DOWN", "192.0.2.10/24 2001:db8::10/64", "gathers, driver copies 1x", "tap fp-media-a", "does not answer"]
+    {
+        assert!(text(&status.stdout).contains(part), "{part} in {}", text(&status.stdout));
+    }
+    assert!(text(&gateway.flypack("ports").stdout).contains("32768 frames"));
+    let statistics = gateway.json("statistics media-a");
+    let expected = json!({ "kind": "port", "name": "media-a", "counters": { "rx_packets": 12 } });
+    assert_eq!(statistics["statistics"], json!([expected]));
+    assert_eq!(gateway.json("ports restart media-a")["restarted"]["name"], "media-a");
+    assert_eq!(gateway.dataplane.told(), [Told::RestartPort("media-a".parse().unwrap())]);
+    let refused = gateway.flypack("--json ports restart media-b");
+    let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), &error["error"]["code"]), (Some(1), &json!("not_found")));
+    assert!(error["error"]["message"].as_str().unwrap().contains("there are: media-a"), "{error}");
 }
 
 #[test]

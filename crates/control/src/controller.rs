@@ -265,6 +265,15 @@ impl<D: Dataplane> Controller<D> {
         Err(ControlError::NotFound { kind: "flow", name: name.clone(), available })
     }
 
+    /// Stops a port and starts it again.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the data plane cannot start it again.
+    pub fn restart_port(&self, name: &Name) -> Result<(), ControlError> {
+        let (_change, _) = self.begin();
+        Ok(self.dataplane.restart_port(name)?)
+    }
+
     /// Begins a change: nobody else changes anything while the guard lives.
     fn begin(&self) -> (MutexGuard<'_, ()>, State) {
         let change = self.change.lock().unwrap_or_else(PoisonError::into_inner);

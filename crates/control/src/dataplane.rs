@@ -53,6 +53,14 @@ pub trait Dataplane: Send + Sync + 'static {
 
     /// The node as a whole.
     fn node(&self) -> NodeStatus;
+
+    /// Stops a port and starts it again; the streams on it go on.
+    ///
+    /// # Errors
+    /// [`DataplaneError::NoPort`], or why it cannot be started now.
+    fn restart_port(&self, name: &Name) -> Result<(), DataplaneError> {
+        Err(DataplaneError::no_port(name, &self.node()))
+    }
 }
 
 /// Why the data plane cannot do what it was told. Each says what would work.
@@ -100,6 +108,14 @@ pub enum DataplaneError {
         /// What would work.
         remedy: String,
     },
+    /// No such port.
+    #[error("there is no port \"{name}\"; there are: {}", if available.is_empty() { "none".to_owned() } else { available.join(", ") })]
+    NoPort {
+        /// The name that was asked for.
+        name: Name,
+        /// The names that exist.
+        available: Vec<String>,
+    },
     /// A pod has made a flow of that name.
     #[error("a flow \"{name}\" is there already; choose another name or stop the pod that made it")]
     FlowExists {
@@ -120,4 +136,12 @@ pub enum DataplaneError {
         /// What the system said.
         cause: io::Error,
     },
+}
+
+impl DataplaneError {
+    /// There is no port of that name on the node.
+    #[must_use]
+    pub fn no_port(name: &Name, node: &NodeStatus) -> Self {
+        Self::NoPort { name: name.clone(), available: node.ports.iter().map(|port| port.name.clone()).collect() }
+    }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use media::{FlowId, GrainIndex, Name, VideoFormat};
 
 use crate::{
-    CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus,
-    SenderSpec, SenderState, SenderStatus, Signal, WorkerStatus,
+    CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStatus, NodeStatus, PortStatus, ReceiverSpec,
+    ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, WorkerStatus,
 };
 
 /// One thing that a [`RecordingDataplane`] was told.
@@ -23,6 +23,8 @@ pub enum Told {
     RemoveSender(Name),
     /// `apply`.
     Apply(CrosspointTable),
+    /// `restart_port`.
+    RestartPort(Name),
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ struct Records {
     receivers: BTreeMap<Name, ReceiverSpec>,
     senders: BTreeMap<Name, SenderSpec>,
     pods: BTreeMap<Name, VideoFormat>,
+    ports: Vec<PortStatus>,
     table: CrosspointTable,
     refusal: Option<DataplaneError>,
 }
@@ -49,6 +52,11 @@ impl RecordingDataplane {
     /// A pod begins to produce a flow.
     pub fn add_pod_flow(&self, name: &Name, format: VideoFormat) {
         self.records().pods.insert(name.clone(), format);
+    }
+
+    /// The node gets a port.
+    pub fn add_port(&self, port: PortStatus) {
+        self.records().ports.push(port);
     }
 
     /// Lets the next change fail.
@@ -149,7 +157,15 @@ impl Dataplane for RecordingDataplane {
             }],
             warnings: vec!["no hugepages: run `sysctl vm.nr_hugepages=512`".into()],
             broker_socket: "/run/flypack/broker.sock".into(),
+            ports: self.records().ports.clone(),
         }
+    }
+
+    fn restart_port(&self, name: &Name) -> Result<(), DataplaneError> {
+        if !self.records().ports.iter().any(|port| port.name == name.as_str()) {
+            return Err(DataplaneError::no_port(name, &self.node()));
+        }
+        self.change(Told::RestartPort(name.clone()), |_| {})
     }
 }
 

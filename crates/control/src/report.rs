@@ -8,7 +8,7 @@ use st2110::schedule::ReadSchedule;
 
 use crate::config::Owned;
 use crate::{
-    ConsumerClass, ConsumerStatus, Counters, Dataplane, FlowProducer, FlowStatus, NodeStatus, ReceiverSpec,
+    ConsumerClass, ConsumerStatus, Counters, Dataplane, FlowProducer, FlowStatus, NodeStatus, PortStatus, ReceiverSpec,
     ReceiverStatus, Scope, SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, State, v1,
 };
 
@@ -28,6 +28,28 @@ pub(crate) fn node(status: NodeStatus) -> v1::Node {
         workers: workers.collect(),
         warnings: status.warnings,
         broker_socket: status.broker_socket,
+        ports: status.ports.into_iter().map(port).collect(),
+    }
+}
+
+fn port(status: PortStatus) -> v1::Port {
+    v1::Port {
+        name: status.name,
+        device: status.device,
+        driver: status.driver,
+        mac: status.mac,
+        link_up: status.link_up,
+        addresses: status.addresses,
+        vlan: status.vlan.unwrap_or(0).into(),
+        mtu: status.mtu.into(),
+        exception: status.exception,
+        gathers: status.gathers,
+        driver_copies_in: status.driver_copies_in,
+        driver_copies_out: status.driver_copies_out,
+        sizing: status.sizing,
+        capabilities: status.capabilities,
+        troubles: status.troubles,
+        worker: status.worker,
     }
 }
 
@@ -150,12 +172,14 @@ pub(crate) fn statistics(dataplane: &impl Dataplane) -> Vec<v1::Statistics> {
         let counters = counters.into_iter().map(|(name, value)| v1::Counter { name: name.to_owned(), value });
         v1::Statistics { kind: kind.into(), name, counters: counters.collect() }
     };
-    use v1::StatisticsKind::{Flow, Receiver, Sender, Worker};
+    use v1::StatisticsKind::{Flow, Port, Receiver, Sender, Worker};
+    let node = dataplane.node();
     let receivers = dataplane.receivers().into_iter().map(|s| of(Receiver, s.name.to_string(), s.counters));
     let senders = dataplane.senders().into_iter().map(|s| of(Sender, s.name.to_string(), s.counters));
     let flows = dataplane.flows().into_iter().map(|s| of(Flow, s.name.to_string(), s.counters));
-    let workers = dataplane.node().workers.into_iter().map(|s| of(Worker, s.name, s.counters));
-    let mut all: Vec<v1::Statistics> = receivers.chain(senders).chain(flows).chain(workers).collect();
+    let workers = node.workers.into_iter().map(|s| of(Worker, s.name, s.counters));
+    let ports = node.ports.into_iter().map(|s| of(Port, s.name, s.counters));
+    let mut all: Vec<v1::Statistics> = receivers.chain(senders).chain(flows).chain(workers).chain(ports).collect();
     all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     all
 }

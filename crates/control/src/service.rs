@@ -130,6 +130,22 @@ impl<D: Dataplane> Flypack for FlypackService<D> {
         Ok(Response::new(v1::TakeResponse { version: taken.version, previous_source }))
     }
 
+    async fn restart_port(
+        &self,
+        request: Request<v1::RestartPortRequest>,
+    ) -> Result<Response<v1::RestartPortResponse>, Status> {
+        let name = intake::name("name", &request.into_inner().name)?;
+        let node = self
+            .blocking(move |controller| {
+                controller.restart_port(&name)?;
+                let mut node = controller.dataplane().node();
+                node.ports.retain(|port| port.name == name.as_str());
+                Ok(report::node(node))
+            })
+            .await?;
+        Ok(Response::new(v1::RestartPortResponse { port: node.ports.into_iter().next() }))
+    }
+
     async fn get_statistics(
         &self,
         _: Request<v1::GetStatisticsRequest>,
@@ -158,6 +174,7 @@ impl From<ControlError> for Status {
                 DataplaneError::Address { .. } | DataplaneError::PacketIo(_) => Code::FailedPrecondition,
                 DataplaneError::Permission { .. } => Code::PermissionDenied,
                 DataplaneError::Exhausted { .. } => Code::ResourceExhausted,
+                DataplaneError::NoPort { .. } => Code::NotFound,
                 DataplaneError::FlowExists { .. } => Code::AlreadyExists,
                 DataplaneError::Stopping => Code::Unavailable,
                 DataplaneError::System { .. } => Code::Internal,

@@ -24,6 +24,47 @@ pub struct NodeStatus {
     pub warnings: Vec<String>,
     /// The socket at which pods join.
     pub broker_socket: String,
+    /// The ports that the gateway drives itself.
+    pub ports: Vec<PortStatus>,
+}
+
+/// A network port that the gateway drives itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortStatus {
+    /// Its name.
+    pub name: String,
+    /// Its device, as configured.
+    pub device: String,
+    /// What drives it.
+    pub driver: String,
+    /// Its MAC address.
+    pub mac: String,
+    /// Whether the link is up; `None` where nobody tells.
+    pub link_up: Option<bool>,
+    /// Its addresses with the lengths of their prefixes.
+    pub addresses: Vec<String>,
+    /// The VLAN of its frames; `None` for untagged.
+    pub vlan: Option<u16>,
+    /// Octets of the largest IP packet.
+    pub mtu: u16,
+    /// Who answers for it: "none", "tap NAME" or "netdev NAME".
+    pub exception: String,
+    /// Whether the device sends a payload from where it lies; otherwise it is copied once by us.
+    pub gathers: bool,
+    /// Copies of a payload that its driver makes on the way in.
+    pub driver_copies_in: u32,
+    /// Copies of a payload that its driver makes on the way out.
+    pub driver_copies_out: u32,
+    /// How its rings and pools are sized and why, a line each.
+    pub sizing: Vec<String>,
+    /// What else the device can do, a line each.
+    pub capabilities: Vec<String>,
+    /// What an operator should see to, each with what would help.
+    pub troubles: Vec<String>,
+    /// The worker that owns it; empty while none does.
+    pub worker: String,
+    /// What it counted.
+    pub counters: Counters,
 }
 
 /// A thread that moves packets.

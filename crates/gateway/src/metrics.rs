@@ -79,6 +79,10 @@ impl Collector for GatewayCollector {
         families(&mut encoder, "sender", MetricType::Counter, by_counter(senders))?;
         let workers = node.workers.iter().map(|entry| (entry.name.clone(), &entry.counters));
         families(&mut encoder, "worker", MetricType::Counter, by_counter(workers))?;
+        let ports = node.ports.iter().map(|entry| (entry.name.clone(), &entry.counters));
+        families(&mut encoder, "port", MetricType::Counter, by_counter(ports))?;
+        let links = node.ports.iter().filter_map(|port| Some((port.name.clone(), u64::from(port.link_up?))));
+        families(&mut encoder, "port", MetricType::Gauge, BTreeMap::from([("link_up", links.collect())]))?;
         let flows = gateway.flows();
         let flow_counters = by_counter(flows.iter().map(|entry| (entry.name.to_string(), &entry.counters)));
         let (slots, counts) = flow_counters.into_iter().partition(|(name, _)| name.starts_with("slots_"));

@@ -135,6 +135,7 @@ pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -
         workers: parts.pool.workers().iter().enumerate().map(|(index, thread)| worker(index, thread)).collect(),
         warnings,
         broker_socket: parts.broker_socket.clone(),
+        ports: Vec::new(),
     }
 }
 
