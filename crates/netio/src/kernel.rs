@@ -9,6 +9,7 @@
 
 mod control;
 pub mod interface;
+pub mod membership;
 pub mod open_error;
 pub(crate) mod owned;
 pub(crate) mod payload;
@@ -20,6 +21,7 @@ mod send;
 mod socket;
 pub(crate) mod tx;
 
+pub use membership::Membership;
 pub use open_error::OpenError;
 pub use socket::SocketBuffer;
 pub use tx::source_address;
