@@ -134,7 +134,7 @@ pub(super) fn a_payload_serves_two_queues<H: Harness>(harness: &mut H) {
     send(harness, &mut first, &first_rx, &mut burst);
     assert_eq!(receive(harness, &mut first_rx, 1)[0].octets, [&header(1), &bytes[..250]].concat());
     first.reap();
-    assert!(watch.is_held(), "the second leg still needs it");
+    assert!(watch.is_held() || !harness.gathers_by_reference(), "the second leg still needs it");
     send(harness, &mut second, &second_rx, &mut second_burst);
     assert_eq!(receive(harness, &mut second_rx, 1)[0].octets, [&header(2), &bytes[250..]].concat());
     for _ in 0..super::STEPS {

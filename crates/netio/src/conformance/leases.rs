@@ -19,7 +19,7 @@ pub(super) fn a_lease_lasts_until_its_packets_are_sent<H: Harness>(harness: &mut
     push(&mut burst, gather(&mut tx, id, &header(1), &payload, 50..100));
     drop(payload);
     tx.reap();
-    assert!(watch.is_held(), "a packet was not sent");
+    assert!(watch.is_held() || !harness.gathers_by_reference(), "a packet was not sent");
     send(harness, &mut tx, &rx, &mut burst);
     receive(harness, &mut rx, 1);
     assert_ends(harness, &mut tx, &rx, &watch);
@@ -39,7 +39,7 @@ pub(super) fn cancelled_packets_release_the_lease<H: Harness>(harness: &mut H) {
     push(&mut burst, gather(&mut tx, id, &header(0), &payload, 0..100));
     tx.cancel(payload, 9);
     tx.reap();
-    assert!(watch.is_held(), "cancel spares what was gathered");
+    assert!(watch.is_held() || !harness.gathers_by_reference(), "cancel spares what was gathered");
     send(harness, &mut tx, &rx, &mut burst);
     assert_eq!(receive(harness, &mut rx, 1)[0].octets, [&header(0), &bytes[..]].concat());
     assert_ends(harness, &mut tx, &rx, &watch);
@@ -56,7 +56,7 @@ pub(super) fn dropped_packets_and_payloads_release_the_lease<H: Harness>(harness
     drop(payload);
     assert_eq!(burst.drain_front(1).len(), 1);
     tx.reap();
-    assert!(watch.is_held());
+    assert!(watch.is_held() || !harness.gathers_by_reference(), "a packet is left");
     burst.clear();
     assert_ends(harness, &mut tx, &rx, &watch);
 }

@@ -122,6 +122,16 @@ pub enum PathError {
         /// The port's addresses with their prefix lengths.
         networks: Vec<String>,
     },
+    /// The destination is no other station.
+    #[error(
+        "port {port} cannot send to {destination}: it is the port's own address, or no station's; name a receiver's"
+    )]
+    NoStation {
+        /// The destination that was asked.
+        destination: SocketAddr,
+        /// The port's name.
+        port: String,
+    },
     /// The source is not the port's.
     #[error("{asked} is no address of port {port}, which has: {}. Use one of them, or give no source", list(.present))]
     NotThePortsAddress {
