@@ -191,9 +191,9 @@ fn devices_leave_a_region_before_its_memory_goes() {
         let region = Region::create(fixture::geometry(4, 3), PagePolicy::PlainOnly, &device).unwrap();
         assert!(region.view.is_mapped_for_dma());
         if sealed {
-            drop(region.seal().unwrap())
+            drop(region.seal().unwrap());
         } else {
-            drop(region)
+            drop(region);
         }
         let left = device.left();
         assert!(left.len() == 1 && left[0].mapped, "{left:?}");

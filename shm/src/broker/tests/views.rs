@@ -39,9 +39,9 @@ fn leases_lie_in_the_one_mapping_that_devices_reach() {
         assert_eq!(mappings_of(inode), before, "{flow}: subscribing maps no data");
         for index in 1..20 {
             if place == 0 {
-                own.write(index)
+                own.write(index);
             } else {
-                pods.write(index)
+                pods.write(index);
             }
             let leases = readers.each_mut().map(|reader| reader.lease(GrainIndex(index)).unwrap());
             let address = leases[0].as_ptr() as usize;
@@ -82,7 +82,9 @@ fn the_thread_that_drops_the_last_lease_closes_nothing() {
     let worker = bench.flow("cam", 4);
     let lease = orphan(&bench, &worker);
     {
-        let state = bench.broker.shared.lock();
+        // The broker has heard that the reader is gone, and cannot help while this is held.
+        let mut state = bench.broker.shared.lock();
+        state.collect_views();
         drop_elsewhere(lease);
         let member = state.memberships.values().next().unwrap();
         assert!(!member.life.as_ref().unwrap().is_gone(), "the life pipe was closed with the lease");
