@@ -7,6 +7,7 @@
 
 pub mod clip;
 pub mod gateway;
+pub mod isolated;
 pub mod namespace;
 pub mod pattern;
 pub mod peer;
@@ -23,6 +24,7 @@ pub mod verify;
 
 pub use clip::Clip;
 pub use gateway::{Gateway, Statistics};
+pub use isolated::Isolated;
 pub use namespace::{Link, Namespace};
 pub use pattern::Pattern;
 pub use peer::{Camera, Peer, Receiver};

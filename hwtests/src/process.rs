@@ -1,5 +1,6 @@
 //! Child processes that cannot outlive their guard: in a namespace, as another user, logging to a file.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -30,6 +31,7 @@ pub struct Launch<'a> {
     arguments: Vec<String>,
     namespace: Option<&'a Namespace>,
     user: User,
+    environment: Vec<(String, OsString)>,
     log: PathBuf,
 }
 
@@ -37,8 +39,9 @@ impl<'a> Launch<'a> {
     /// Starts `program` in this namespace under the caller's rights; what it prints goes to the file `log`.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>, log: &Path) -> Self {
-        let (arguments, namespace) = (Vec::new(), None);
-        Self { program: program.into(), arguments, namespace, user: User::Own, log: log.to_owned() }
+        let (arguments, namespace, environment) = (Vec::new(), None, Vec::new());
+        let (program, log) = (program.into(), log.to_owned());
+        Self { program, arguments, namespace, user: User::Own, environment, log }
     }
 
     /// Adds one argument.
@@ -69,6 +72,13 @@ impl<'a> Launch<'a> {
         self
     }
 
+    /// Sets an environment variable, for the program only and not for what puts it into its namespace.
+    #[must_use]
+    pub fn env(mut self, variable: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((variable.to_owned(), value.into()));
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -85,17 +95,25 @@ impl<'a> Launch<'a> {
         Ok(Process { name, child, log: self.log, _undo: undo })
     }
 
-    /// `ip netns exec` and `setpriv` replace themselves by the program: one process, whose id we know.
+    /// `ip netns exec`, `setpriv` and `env` replace themselves by the program: one process, whose id we know.
     fn command(&self) -> Command {
-        let mut words: Vec<String> = Vec::new();
+        let mut words: Vec<OsString> = Vec::new();
         if let Some(namespace) = self.namespace {
-            words.extend(["ip", "netns", "exec", namespace.name()].map(str::to_owned));
+            words.extend(["ip", "netns", "exec", namespace.name()].map(OsString::from));
         }
         if self.user == User::Nobody {
-            words.extend(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"].map(str::to_owned));
+            words.extend(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"].map(OsString::from));
         }
-        words.push(self.program.to_string_lossy().into_owned());
-        words.extend(self.arguments.iter().cloned());
+        if !self.environment.is_empty() {
+            words.push("env".into());
+            words.extend(self.environment.iter().map(|(variable, value)| {
+                let mut assignment = OsString::from(format!("{variable}="));
+                assignment.push(value);
+                assignment
+            }));
+        }
+        words.push(self.program.clone().into());
+        words.extend(self.arguments.iter().map(OsString::from));
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         command
