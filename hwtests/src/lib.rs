@@ -7,6 +7,7 @@
 
 pub mod clip;
 pub mod gateway;
+pub mod interpose;
 pub mod isolated;
 pub mod namespace;
 pub mod pattern;
@@ -17,6 +18,7 @@ pub mod process;
 pub mod reaper;
 pub mod rfc4175;
 pub mod scratch;
+pub mod syscalls;
 pub mod sysctl;
 pub mod turn;
 pub mod udp_state;
