@@ -91,24 +91,31 @@ pub struct Link<'a> {
 /// # Errors
 /// What `ip` says. The pair goes when either namespace goes.
 pub fn join(a: Link<'_>, b: Link<'_>, mtu: u32) -> Result<()> {
+    add_pair(a, b, mtu)?;
+    [a, b].into_iter().try_for_each(bring_up)
+}
+
+/// The pair of [`join`], down and without addresses.
+pub(crate) fn add_pair(a: Link<'_>, b: Link<'_>, mtu: u32) -> Result<()> {
     let mtu = mtu.to_string();
     let (a_name, b_name) = (a.namespace.name(), b.namespace.name());
     let add = ["link", "add", a.interface, "mtu", &mtu, "netns", a_name, "type", "veth", "peer", "name"];
     let mut command = Command::new("ip");
     command.args(add).args([b.interface, "mtu", &mtu, "netns", b_name]);
-    output(&mut command)?;
-    for end in [a, b] {
-        let name = end.namespace.name();
-        for address in end.addresses {
-            // `nodad`: an IPv6 address that is being checked for duplicates cannot be bound.
-            let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
-            let mut add = vec!["-n", name, "addr", "add", address, "dev", end.interface];
-            add.extend(nodad);
-            ip(&add)?;
-        }
-        ip(&["-n", name, "link", "set", end.interface, "up"])?;
+    output(&mut command).map(drop)
+}
+
+/// Gives one end of a pair its addresses, and sets it up.
+pub(crate) fn bring_up(end: Link<'_>) -> Result<()> {
+    let name = end.namespace.name();
+    for address in end.addresses {
+        // `nodad`: an IPv6 address that is being checked for duplicates cannot be bound.
+        let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+        let mut add = vec!["-n", name, "addr", "add", address, "dev", end.interface];
+        add.extend(nodad);
+        ip(&add)?;
     }
-    Ok(())
+    ip(&["-n", name, "link", "set", end.interface, "up"])
 }
 
 /// Switches an offload of an interface (`gro`, `gso`, `tx-udp-segmentation`) as `ethtool -K` does.
@@ -155,12 +162,12 @@ fn is_alive(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
+pub(crate) fn ip(arguments: &[&str]) -> Result<()> {
     output(Command::new("ip").args(arguments)).map(drop)
 }
 
 /// Runs a command to its end; its standard output, or what it said when it failed.
-fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
     let output = command.output().with_context(|| format!("cannot run {shown}"))?;
     if !output.status.success() {
