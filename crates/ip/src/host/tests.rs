@@ -77,6 +77,7 @@ impl Bench {
             assert!(polls < 100_000, "the deadline does not move on");
         }
         self.now = end;
+        self.drain();
     }
 
     fn receive(&mut self, frame: &[u8]) {
