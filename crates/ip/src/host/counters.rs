@@ -7,6 +7,8 @@ use crate::frame::Reason;
 pub enum Ignored {
     /// Sent by this station: the network loops.
     OwnFrame,
+    /// From no station: its Ethernet source is a group or zero.
+    Sender,
     /// A datagram that no receiver wants.
     Datagram,
     /// A protocol that this host does not speak.
@@ -44,8 +46,9 @@ impl Ignored {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every reason, for counters; `ignored as usize` is its index.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::OwnFrame,
+        Self::Sender,
         Self::Datagram,
         Self::Protocol,
         Self::Destination,
@@ -68,6 +71,7 @@ impl Ignored {
     pub const fn label(self) -> &'static str {
         match self {
             Self::OwnFrame => "own_frame",
+            Self::Sender => "sender_no_station",
             Self::Datagram => "datagram_unwanted",
             Self::Protocol => "protocol_unknown",
             Self::Destination => "destination_not_ours",
@@ -129,5 +133,18 @@ impl HostCounters {
     #[must_use]
     pub const fn bad(&self, reason: Reason) -> u64 {
         self.bad[reason as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_stands_at_its_own_index_with_its_own_label() {
+        for (index, reason) in Ignored::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            assert_eq!(Ignored::ALL.iter().filter(|other| other.label() == reason.label()).count(), 1);
+        }
     }
 }

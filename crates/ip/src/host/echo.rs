@@ -27,7 +27,7 @@ impl Host {
         if octets[..2] != [ECHO_REQUEST_V4, 0] {
             return Err(Ignored::IcmpOther.into());
         }
-        self.admit_echo(packet.source.into(), packet.destination.into(), from, octets.len() + 20, now)?;
+        self.admit_echo(packet.source.into(), packet.destination.into(), octets.len() + 20, now)?;
         let mut reply = octets.to_vec();
         reply[0] = ECHO_REPLY_V4;
         reply[2..4].fill(0);
@@ -63,7 +63,7 @@ impl Host {
         if octets.len() < ECHO_OCTETS {
             return Err(Ignored::Icmp.into());
         }
-        self.admit_echo(packet.source.into(), packet.destination.into(), from, octets.len() + 40, now)?;
+        self.admit_echo(packet.source.into(), packet.destination.into(), octets.len() + 40, now)?;
         let mut reply = octets.to_vec();
         reply[0] = ECHO_REPLY_V6;
         let carrier = back_v6(packet);
@@ -73,16 +73,9 @@ impl Host {
     }
 
     /// Whether an echo request is answered: from a station, to an address of ours, at a bounded rate.
-    fn admit_echo(
-        &mut self,
-        source: IpAddr,
-        destination: IpAddr,
-        from: MacAddr,
-        octets: usize,
-        now: Tai,
-    ) -> Result<(), Refused> {
+    fn admit_echo(&mut self, source: IpAddr, destination: IpAddr, octets: usize, now: Tai) -> Result<(), Refused> {
         // RFC 1122 §3.2.2.6 lets hosts ignore those to groups, which would have all answer at once.
-        let no_station = source.is_unspecified() || source.is_loopback() || !from.is_station();
+        let no_station = source.is_unspecified() || source.is_loopback();
         if destination.is_multicast() || no_station || self.network.is_ours(source) {
             return Err(Ignored::EchoToGroup.into());
         }

@@ -24,6 +24,10 @@ impl Host {
             return Err(Ignored::Icmp.into());
         }
         let message = Message::parse(packet.source, packet.destination, octets).ok_or(Ignored::Icmp)?;
+        // A proxy that speaks for us, or one that would have us send to ourselves.
+        if message.link == Some(self.link.mac) {
+            return Err(Ignored::OwnFrame.into());
+        }
         match message.kind {
             Kind::Solicitation => self.receive_solicitation(packet.source, &message, from, now),
             Kind::Advertisement { .. } => {

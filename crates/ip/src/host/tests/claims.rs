@@ -136,6 +136,21 @@ fn an_ipv6_address_is_defended_as_well() {
 }
 
 #[test]
+fn a_proxy_that_answers_for_us_with_our_ethernet_address_is_no_conflict() {
+    let mut bench = Bench::ready(host_b());
+    let mut answer = ND_ADVERTISEMENT;
+    answer[0..6].copy_from_slice(&mac(0x0b).octets());
+    answer[6..12].copy_from_slice(&mac(0x0c).octets());
+    bench.receive(&answer);
+    let mut reply = ARP_REPLY;
+    reply[0..6].copy_from_slice(&mac(0x0b).octets());
+    reply[6..12].copy_from_slice(&mac(0x0c).octets());
+    bench.receive(&reply);
+    assert_eq!(bench.ignored(Ignored::OwnFrame), 2);
+    assert_eq!((bench.host.counters().conflicts, bench.take_events()), (0, vec![]));
+}
+
+#[test]
 fn an_address_that_another_host_has_is_not_taken_until_it_is_free() {
     let mut first = Bench::ready(config(0x0c, &["192.0.2.2/24"]));
     let mut second = Bench::new(config(0x0b, &["192.0.2.2/24"]));
