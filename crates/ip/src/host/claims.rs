@@ -118,9 +118,10 @@ impl Claims {
             acts.push(Act::Conflict(address, by));
         }
         match claim.state {
-            State::Probing { .. } | State::Contested { .. } => {
+            State::Probing { .. } => {
                 claim.state = State::Contested { at: now.plus_nanos(RETRY_NS + random.nanos(RETRY_NS)) };
             }
+            State::Contested { .. } => {}
             State::Announcing { .. } | State::Owned => {
                 // RFC 5227 §2.4 (c): at most one defence per interval, so that two of us never fight in a loop.
                 let recently = claim.defended.is_some_and(|at| now.nanos_since(at) < DEFEND_INTERVAL_NS);

@@ -237,6 +237,7 @@ fn an_older_querier_is_spoken_to_in_its_version_until_it_has_gone() {
 #[test]
 fn what_waits_for_a_newer_querier_is_not_said_to_an_older_one() {
     let mut bench = member();
+    bench.query(Version::Three, &Subject::Group(ip("232.1.2.3")), 10 * SECOND_NS);
     bench.query(Version::Three, &Subject::General, 10 * SECOND_NS);
     bench.query(Version::Two, &Subject::Group(ip("239.9.9.9")), SECOND_NS);
     assert_eq!(bench.run(20 * SECOND_NS), []);

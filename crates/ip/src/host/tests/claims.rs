@@ -51,6 +51,29 @@ fn three_probes_then_two_announcements_before_an_ipv4_address_is_at_rest() {
 }
 
 #[test]
+fn one_probe_and_a_second_of_silence_are_enough_for_an_ipv6_address() {
+    let mut bench = Bench::new(config(0x0b, &["2001:db8::2/64"]));
+    let begin = bench.now;
+    while bench.take_events().is_empty() {
+        bench.run(SECOND_NS / 10);
+    }
+    let probes = nds(&bench.take()).into_iter().filter(|message| message.kind == Kind::Solicitation);
+    let targets: Vec<String> = probes.map(|probe| probe.target.to_string()).collect();
+    assert!(targets.contains(&"2001:db8::2".into()) && targets.len() <= 2, "{targets:?}");
+    // RFC 4862 §5.4.2, §5.1: a random delay of up to a second, and one more.
+    assert!((10..=21).contains(&(bench.now.nanos_since(begin) / (SECOND_NS / 10))));
+}
+
+#[test]
+fn a_question_that_a_router_forwarded_is_not_answered() {
+    let mut bench = Bench::ready(host_b());
+    let mut forwarded = ND_SOLICITATION;
+    forwarded[21] = 254;
+    bench.receive(&forwarded);
+    assert_eq!((bench.take(), bench.ignored(Ignored::Icmp)), (vec![], 1));
+}
+
+#[test]
 fn linux_gets_the_answers_that_linux_gives() {
     let mut bench = Bench::ready(host_b());
     bench.receive(&ARP_REQUEST);

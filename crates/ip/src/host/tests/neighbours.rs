@@ -141,6 +141,19 @@ fn a_forged_claim_does_not_divert_a_neighbour_that_answers() {
 }
 
 #[test]
+fn a_forged_answer_that_comes_before_the_true_one_does_not_count() {
+    let mut bench = knowing();
+    bench.run(10 * SECOND_NS);
+    bench.receive(&reply(0x0c));
+    bench.run(SECOND_NS / 10);
+    assert_eq!(asked(&bench.take()), [mac(0x0a)]);
+    bench.receive(&reply(0x0c));
+    bench.receive(&reply(0x0a));
+    bench.run(5 * SECOND_NS);
+    assert_eq!((bench.host.neighbour(ip(A)), bench.take_events()), (Some(mac(0x0a)), vec![]));
+}
+
+#[test]
 fn a_claim_counts_when_the_old_neighbour_is_silent() {
     let mut bench = knowing();
     bench.run(10 * SECOND_NS);
