@@ -50,6 +50,13 @@ impl RxEnd {
         &self.table
     }
 
+    /// The table that [`Self::media`] last returned.
+    #[inline]
+    #[must_use]
+    pub const fn table(&self) -> &MediaTable {
+        &self.table
+    }
+
     /// Takes the newest table up. The old one goes back, so that it is not freed on the worker's thread.
     #[cold]
     fn take_up(&mut self) {
