@@ -6,13 +6,22 @@
 #![allow(unsafe_code, reason = "DPDK is a C library; every block carries its SAFETY comment")]
 
 pub mod capabilities;
+pub mod counters;
 pub mod device;
 pub mod eal;
 pub mod extmem;
 pub mod iommu;
+mod iova;
 pub mod mbuf;
 pub mod mempool;
 mod netdev;
+mod path;
+pub mod payload;
 pub mod pci;
 pub mod port;
+mod refer;
+pub mod rx;
 pub mod sizing;
+mod stash;
+pub mod station;
+pub mod tx;

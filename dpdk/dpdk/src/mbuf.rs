@@ -50,6 +50,41 @@ impl Mbuf {
         self.0.as_ptr()
     }
 
+    /// The head of the chain.
+    #[inline]
+    pub(crate) const fn as_non_null(&self) -> NonNull<rte_mbuf> {
+        self.0
+    }
+
+    /// References to the first buffer, this one included. More may only appear through those that there are.
+    #[inline]
+    #[must_use]
+    pub fn references(&self) -> u16 {
+        // Pairs with the release of whoever gave one back.
+        self.count_of(self.0).load(Ordering::Acquire)
+    }
+
+    /// The same packet once more: each of its buffers is freed when all references to it are given back.
+    #[inline]
+    #[must_use]
+    pub(crate) fn another_reference(&self) -> Self {
+        let mut next = Some(self.0);
+        while let Some(buffer) = next {
+            // Relaxed, as an Arc's clone: the reference that `self` is keeps everything in place.
+            self.count_of(buffer).fetch_add(1, Ordering::Relaxed);
+            // SAFETY: the chain is whole as long as `self`; nobody changes `next` of a shared buffer.
+            next = NonNull::new(unsafe { (*buffer.as_ptr()).next });
+        }
+        Self(self.0)
+    }
+
+    /// The count of one of this packet's buffers.
+    #[inline]
+    fn count_of(&self, buffer: NonNull<rte_mbuf>) -> &AtomicU16 {
+        // SAFETY: the buffer is valid as long as `self`; the count is a 16-bit field that all threads access atomically.
+        unsafe { AtomicU16::from_ptr(&raw mut (*buffer.as_ptr()).refcnt) }
+    }
+
     /// Octets of the whole packet.
     #[inline]
     #[must_use]
@@ -103,9 +138,7 @@ impl Mbuf {
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
         const FOREIGN: u64 = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL | dpdk_sys::FLYPACK_MBUF_F_INDIRECT;
-        // SAFETY: the count is a plain 16-bit field that all threads access atomically while it is shared.
-        let references = unsafe { AtomicU16::from_ptr(&raw mut (*self.as_ptr()).refcnt) };
-        self.segment_count() == 1 && self.flags() & FOREIGN == 0 && references.load(Ordering::Acquire) == 1
+        self.segment_count() == 1 && self.flags() & FOREIGN == 0 && self.references() == 1
     }
 
     /// Makes an empty or single-buffered packet longer by `octets`, and returns the new end to be written.

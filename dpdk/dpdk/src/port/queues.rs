@@ -1,8 +1,10 @@
 //! The two queues of a started port, to be moved to a worker.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use dpdk_sys::rte_mbuf;
 
 use super::attach::Attached;
 use crate::mbuf::{BURST, Mbuf};
@@ -108,6 +110,19 @@ impl TxHandle {
             packets.set_len(count - taken);
             taken
         }
+    }
+
+    /// As [`Self::burst`], for packets that stay in the caller's hands until they are taken. Returns how many were, from the
+    /// first on.
+    ///
+    /// # Safety
+    /// Each of `packets` is a whole chain that the caller owns. Those that were taken are the device's from here on.
+    #[inline]
+    pub(crate) unsafe fn burst_raw(&mut self, packets: &[NonNull<rte_mbuf>]) -> usize {
+        let first = packets.as_ptr().cast_mut().cast();
+        // SAFETY: the port is started and its queue 0 configured (see `RxHandle::burst`); `&mut self` makes this the only
+        // burst; NonNull is transparent over the pointers, which DPDK only reads.
+        usize::from(unsafe { dpdk_sys::rte_eth_tx_burst(self.id, QUEUE, first, packets.len().min(BURST) as u16) })
     }
 
     /// Prepares packets whose flags ask the device for checksums (pseudo headers, as the driver wants them). Returns

@@ -1,0 +1,122 @@
+//! A place for one lease, and the counts of what refers to it.
+
+use std::fmt;
+use std::ptr;
+
+use netio::StableBytes;
+
+use super::PARTS_MAX;
+use super::part::Part;
+use crate::iova::Iova;
+
+/// The start of a lease.
+#[derive(Clone, Copy, Debug)]
+struct Address(*const u8);
+
+// SAFETY: an address by itself grants nothing; those who read through it rely on `StableBytes`, whose octets are readable
+// on whichever thread.
+unsafe impl Send for Address {}
+// SAFETY: as for Send.
+unsafe impl Sync for Address {}
+
+/// A lease that can be held from several threads because nobody can reach it.
+struct Held<L>(L);
+
+// SAFETY: a shared reference to `Held` gives no access to the lease: the field is private to this module, which only moves
+// the lease in and drops it, both by value or by unique reference. Dropping on another thread is what `L: Send` allows.
+unsafe impl<L: Send> Sync for Held<L> {}
+
+/// A place for one lease. It stays where it is from [`Self::arm`] until [`Self::is_done`].
+pub(super) struct Slot<L> {
+    /// Start of the lease; null when there is none.
+    address: Address,
+    octets: u32,
+    iova: Iova,
+    packets: u32,
+    part_packets: u32,
+    parts: [Part; PARTS_MAX],
+    lease: Option<Held<L>>,
+}
+
+impl<L> Slot<L> {
+    pub(super) const fn empty() -> Self {
+        Self {
+            address: Address(ptr::null()),
+            octets: 0,
+            iova: Iova::Virtual,
+            packets: 0,
+            part_packets: 1,
+            parts: [const { Part::new() }; PARTS_MAX],
+            lease: None,
+        }
+    }
+
+    pub(super) const fn octets(&self) -> u32 {
+        self.octets
+    }
+
+    pub(super) const fn address(&self) -> *const u8 {
+        self.address.0
+    }
+
+    pub(super) const fn iova(&self) -> &Iova {
+        &self.iova
+    }
+
+    /// Parts in use.
+    pub(super) const fn parts(&self) -> usize {
+        self.packets.div_ceil(self.part_packets) as usize
+    }
+
+    /// Packets of a part: all have as many, but the last, which has the rest. 0 for one that is not in use.
+    pub(super) fn part_packets(&self, part: usize) -> u32 {
+        self.packets.saturating_sub(part as u32 * self.part_packets).min(self.part_packets)
+    }
+
+    pub(super) fn part(&self, part: usize) -> &Part {
+        &self.parts[part]
+    }
+
+    /// Presets the counts.
+    pub(super) fn arm(&self) {
+        for (index, part) in self.parts.iter().enumerate() {
+            part.arm(self.part_packets(index) as u16);
+        }
+    }
+
+    /// Whether nobody refers to the lease, or ever will.
+    pub(super) fn is_done(&self) -> bool {
+        self.parts[..self.parts()].iter().all(Part::is_done)
+    }
+
+    /// Drops the lease.
+    pub(super) fn let_go(&mut self) {
+        self.lease = None;
+        self.address = Address(ptr::null());
+        self.octets = 0;
+        self.iova = Iova::Virtual;
+        self.packets = 0;
+    }
+}
+
+impl<L: StableBytes> Slot<L> {
+    pub(super) fn take_in(&mut self, lease: L, packets: u32, part_packets: u32) {
+        self.address = Address(lease.as_ptr());
+        self.octets = u32::try_from(lease.octets()).unwrap_or(u32::MAX);
+        self.packets = packets;
+        self.part_packets = part_packets;
+        self.lease = Some(Held(lease));
+    }
+}
+
+impl<L> fmt::Debug for Slot<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let references: u32 = self.parts.iter().map(|part| u32::from(part.references())).sum();
+        f.debug_struct("Slot")
+            .field("octets", &self.octets)
+            .field("packets", &self.packets)
+            .field("references", &references)
+            .field("held", &self.lease.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,131 @@
+//! A port's receive queue: media datagrams to the worker, everything else to the port's host, what is bad to a counter.
+//!
+//! A frame is read in one pass ([`ip::frame`]); nothing of its payload is touched unless the checksum is ours to compute. A
+//! datagram is media when its destination is in the port's [`netio::exchange::MediaTable`]. What is for the host crosses
+//! a bounded exchange as copied octets, so that no buffer of the worker's pool leaves it.
+
+mod buf;
+mod piece;
+mod sort;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use media::{Clock, Tai};
+use netio::exchange::RxEnd;
+use netio::{Burst, PacketMeta, RxCounters, RxQueue};
+
+pub use buf::DpdkBuf;
+pub(crate) use piece::Piece;
+use sort::Sorter;
+
+use crate::capabilities::Capabilities;
+use crate::counters::PortCounters;
+use crate::mbuf::{BURST, Mbuf};
+use crate::port::RxHandle;
+use crate::station::Station;
+
+/// A port's receive queue.
+pub struct DpdkRx<C> {
+    device: Option<RxHandle>,
+    clock: C,
+    sorter: Sorter,
+    driver_copies: u64,
+    /// Packets that have not been sorted.
+    arrived: ArrayVec<Mbuf, BURST>,
+    counters: Arc<PortCounters>,
+    totals: RxCounters,
+}
+
+impl<C: Clock> DpdkRx<C> {
+    /// A queue on a port. Allocates all memory that it will ever use.
+    #[must_use]
+    pub fn new(
+        device: RxHandle,
+        station: &Station,
+        capabilities: &Capabilities,
+        exchange: RxEnd,
+        counters: Arc<PortCounters>,
+        clock: C,
+    ) -> Self {
+        Self {
+            device: Some(device),
+            clock,
+            sorter: Sorter::new(station, capabilities, exchange, Arc::clone(&counters)),
+            driver_copies: capabilities.driver_copies_rx.into(),
+            arrived: ArrayVec::new(),
+            counters,
+            totals: RxCounters::default(),
+        }
+    }
+
+    /// Takes the port's handle out, for a stop. What has arrived and was not handed out is dropped.
+    pub fn detach_device(&mut self) -> Option<RxHandle> {
+        self.arrived.clear();
+        self.device.take()
+    }
+
+    /// Goes on with the handle of the port as started again.
+    pub fn attach_device(&mut self, device: RxHandle) {
+        self.device = Some(device);
+    }
+
+    /// Sorts as many packets as the burst has room for.
+    #[inline]
+    fn hand_out(&mut self, burst: &mut Burst<DpdkBuf>, arrival: Tai) {
+        let Self { sorter, arrived, totals, counters, .. } = self;
+        let count = arrived.len().min(burst.room());
+        let (mut packets, mut octets, mut frames) = (0, 0, 0);
+        for mbuf in arrived.drain(..count) {
+            frames += mbuf.octets() as u64;
+            let Some(datagram) = sorter.media(&mbuf) else { continue };
+            let meta = PacketMeta { source: datagram.source, destination: datagram.destination, arrival };
+            let payload = datagram.payload();
+            let packet = DpdkBuf::new(mbuf, payload.start, payload.len(), meta);
+            counters.rx.headers_pulled_up.add(packet.is_pulled_up().into());
+            packets += 1;
+            octets += payload.len() as u64;
+            let fits = burst.push(packet).is_ok();
+            debug_assert!(fits, "no more than the burst has room for");
+        }
+        let copied = self.driver_copies * frames;
+        totals.packets += packets;
+        totals.octets += octets;
+        totals.octets_copied_by_kernel += copied;
+        counters.rx.media_packets.add(packets);
+        counters.rx.media_octets.add(octets);
+        counters.rx.octets_copied_by_driver.add(copied);
+    }
+}
+
+impl<C: Clock> RxQueue for DpdkRx<C> {
+    type Buf = DpdkBuf;
+
+    fn rx_burst(&mut self, burst: &mut Burst<DpdkBuf>) -> usize {
+        if self.arrived.is_empty() {
+            let Some(device) = &mut self.device else { return 0 };
+            if device.burst(&mut self.arrived) == 0 {
+                return 0;
+            }
+        }
+        // The newest table, once per burst.
+        let _ = self.sorter.exchange.media();
+        let before = burst.len();
+        let arrival = self.clock.now();
+        self.hand_out(burst, arrival);
+        let received = burst.len() - before;
+        self.totals.bursts += u64::from(received > 0);
+        received
+    }
+
+    fn counters(&self) -> RxCounters {
+        self.totals
+    }
+}
+
+impl<C> fmt::Debug for DpdkRx<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DpdkRx").field("device", &self.device).field("totals", &self.totals).finish_non_exhaustive()
+    }
+}

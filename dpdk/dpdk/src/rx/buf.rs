@@ -1,0 +1,166 @@
+//! A received datagram in its packet buffers.
+
+use std::cell::Cell;
+use std::fmt;
+use std::iter;
+use std::slice;
+
+use netio::{PacketBuf, PacketMeta};
+
+use super::piece::{Piece, Pieces};
+use crate::mbuf::Mbuf;
+
+/// Octets that `head` holds at least, where there are as many: an RTP header (RFC 3550 §5.1).
+const HEAD_OCTETS: usize = 12;
+
+/// A received datagram. It keeps its packet buffers until it drops.
+///
+/// Where the payload lies is kept here, not in the buffers: what is sent on may share them with other offsets.
+pub struct DpdkBuf {
+    mbuf: Mbuf,
+    meta: PacketMeta,
+    /// The first buffer that holds payload, and how much.
+    first: First,
+    octets: u32,
+    /// The head, where the first buffer holds less than one.
+    pulled_up: [u8; HEAD_OCTETS],
+    pulled_up_octets: u8,
+    /// What the buffer skips since it was shared.
+    shared_skip: Cell<Option<u16>>,
+}
+
+#[derive(Clone, Copy)]
+struct First {
+    buffer: std::ptr::NonNull<dpdk_sys::rte_mbuf>,
+    start: *const u8,
+    octets: u32,
+}
+
+// SAFETY: the pointers are into the packet that `mbuf` owns, which may be passed to another thread.
+unsafe impl Send for DpdkBuf {}
+
+impl DpdkBuf {
+    /// The datagram whose payload of `octets` begins at octet `start` of the frame. It lies within the frame.
+    #[inline]
+    pub(super) fn new(mbuf: Mbuf, start: usize, octets: usize, meta: PacketMeta) -> Self {
+        let mut pieces = Pieces::of(&mbuf, start, octets);
+        let first = pieces.next().map_or_else(|| First::none(&mbuf), |piece| First::of(&piece));
+        let mut buf = Self {
+            mbuf,
+            meta,
+            first,
+            octets: octets as u32,
+            pulled_up: [0; HEAD_OCTETS],
+            pulled_up_octets: 0,
+            shared_skip: Cell::new(None),
+        };
+        if (first.octets as usize) < octets.min(HEAD_OCTETS) {
+            buf.pull_up();
+        }
+        buf
+    }
+
+    /// Whether the head had to be put together from several buffers.
+    #[inline]
+    pub(super) const fn is_pulled_up(&self) -> bool {
+        self.pulled_up_octets > 0
+    }
+
+    #[cold]
+    fn pull_up(&mut self) {
+        let mut head = [0; HEAD_OCTETS];
+        let octets =
+            self.pieces(0).flat_map(|piece| piece.octets()).zip(&mut head).map(|(from, to)| *to = *from).count();
+        self.pulled_up = head;
+        self.pulled_up_octets = octets as u8;
+    }
+
+    /// The payload, but for its first `skip` octets, buffer by buffer.
+    #[inline]
+    pub(crate) fn pieces(&self, skip: u16) -> Pieces<'_> {
+        Pieces::after(self.first_piece(), skip.into(), (self.octets as usize).saturating_sub(skip.into()))
+    }
+
+    #[inline]
+    fn first_piece(&self) -> Piece<'_> {
+        // SAFETY: the octets are data of a buffer of the packet that `self` owns and the piece borrows; received octets are
+        // not written any more. Changing the buffer's own offsets, as `share` does, moves no octet.
+        Piece::new(self.first.buffer, unsafe { slice::from_raw_parts(self.first.start, self.first.octets as usize) })
+    }
+
+    /// The buffer itself, to hang behind another header, when it is the only one and nobody shares it with another `skip`.
+    #[inline]
+    pub(crate) fn share(&self, skip: u16) -> Option<Mbuf> {
+        if self.mbuf.segment_count() != 1 || u32::from(skip) >= self.octets {
+            return None;
+        }
+        if self.shared_skip.get() != Some(skip) {
+            if self.mbuf.references() != 1 {
+                return None;
+            }
+            let left = (self.octets - u32::from(skip)) as u16;
+            let start = self.first.start.wrapping_add(skip.into());
+            let raw = self.mbuf.as_ptr();
+            // SAFETY: the reference that `self` holds is the only one, so nobody else reads or writes the buffer's fields. The
+            // payload lies within the buffer's memory, so its distance from the beginning fits 16 bits.
+            unsafe {
+                (*raw).data_off = (start.addr() - (*raw).buf_addr.addr()) as u16;
+                (*raw).data_len = left;
+                (*raw).pkt_len = u32::from(left);
+            }
+            self.shared_skip.set(Some(skip));
+        }
+        Some(self.mbuf.another_reference())
+    }
+}
+
+impl First {
+    const fn of(piece: &Piece<'_>) -> Self {
+        Self { buffer: piece.buffer(), start: piece.octets().as_ptr(), octets: piece.octets().len() as u32 }
+    }
+
+    /// An empty payload lies nowhere.
+    fn none(mbuf: &Mbuf) -> Self {
+        Self { buffer: mbuf.as_non_null(), start: mbuf.head().as_ptr(), octets: 0 }
+    }
+}
+
+impl PacketBuf for DpdkBuf {
+    #[inline]
+    fn meta(&self) -> &PacketMeta {
+        &self.meta
+    }
+
+    #[inline]
+    fn octets(&self) -> usize {
+        self.octets as usize
+    }
+
+    #[inline]
+    fn head(&self) -> &[u8] {
+        if self.is_pulled_up() {
+            return &self.pulled_up[..usize::from(self.pulled_up_octets)];
+        }
+        self.first_piece().octets()
+    }
+
+    #[inline]
+    fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        let pulled_up = &self.pulled_up[..usize::from(self.pulled_up_octets)];
+        let rest = self.pieces(self.pulled_up_octets.into()).map(|piece| piece.octets());
+        iter::once(pulled_up).filter(|head| !head.is_empty()).chain(rest)
+    }
+
+    #[inline]
+    fn last_octet(&self) -> u8 {
+        let Some(last) = self.octets.checked_sub(1) else { return 0 };
+        // A datagram has fewer than 65,536 octets.
+        self.pieces(last as u16).next().and_then(|piece| piece.octets().first().copied()).unwrap_or(0)
+    }
+}
+
+impl fmt::Debug for DpdkBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DpdkBuf").field("meta", &self.meta).field("octets", &self.octets).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,295 @@
+//! A port's transmit queue: packets gather a copied header and a payload that stays where it is.
+//!
+//! ```text
+//!  header buffer (pool)                    payload buffer (pool of references)
+//!  | Ethernet | IP | UDP | RTP header | ──► | address in the lease, octets | ──► counted in the lease's part
+//! ```
+//! Where the driver takes no chains, and only there, the payload is copied behind the header, and counted.
+//! Frames of the port's host leave by the same queue, a few in each turn, whether there is media or not.
+
+mod buffers;
+mod checksum;
+mod forward;
+mod host;
+mod ways;
+
+use std::mem;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use dpdk_sys::rte_mbuf;
+use netio::exchange::TxEnd;
+use netio::{BURST, Burst, Pacing, PacketBuf, Path, PathError, PathId, StableBytes, TxCounters, TxFull, TxQueue};
+
+use crate::capabilities::Capabilities;
+use crate::counters::PortCounters;
+use crate::mbuf::Mbuf;
+use crate::mempool::Mempool;
+use crate::payload::{Payload, PayloadTable};
+use crate::port::TxHandle;
+use crate::rx::DpdkBuf;
+use crate::station::Station;
+use buffers::Buffers;
+use host::HostFrames;
+use ways::Ways;
+
+/// Sizes of a transmit queue, fixed when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct DpdkTxConfig {
+    /// Most paths open at a time.
+    pub paths: u16,
+    /// Most leases attached at a time, those included that the device has not finished with.
+    pub payloads: u16,
+}
+
+impl Default for DpdkTxConfig {
+    fn default() -> Self {
+        Self { paths: 64, payloads: 64 }
+    }
+}
+
+/// Where a transmit queue takes its packet buffers from. Both may be one pool.
+#[derive(Clone, Debug)]
+pub struct TxPools {
+    /// For headers, and for whole frames: with room for one where the port does not gather.
+    pub headers: Mempool,
+    /// For what only refers to other memory.
+    pub references: Mempool,
+}
+
+/// A port's transmit queue.
+pub struct DpdkTx<L: StableBytes> {
+    device: Option<TxHandle>,
+    ways: Ways,
+    buffers: Buffers,
+    payloads: PayloadTable<L>,
+    host: HostFrames,
+    counters: Arc<PortCounters>,
+    totals: TxCounters,
+    driver_copies: u64,
+    /// Nothing was sent since the last turn.
+    is_idle: bool,
+}
+
+/// A packet to be sent.
+#[derive(Debug)]
+pub struct DpdkTxBuf {
+    mbuf: Mbuf,
+    path: PathId,
+    /// Of the UDP payload.
+    octets: u32,
+    /// Of all headers below it.
+    below: u16,
+}
+
+impl DpdkTxBuf {
+    /// The packet as the device will see it.
+    #[must_use]
+    pub const fn mbuf(&self) -> &Mbuf {
+        &self.mbuf
+    }
+}
+
+impl<L: StableBytes> DpdkTx<L> {
+    /// A queue on a port, without paths. Allocates all memory that it will ever use on the hot path.
+    #[must_use]
+    pub fn new(
+        device: TxHandle,
+        station: Station,
+        capabilities: &Capabilities,
+        pools: TxPools,
+        exchange: TxEnd,
+        counters: Arc<PortCounters>,
+        config: DpdkTxConfig,
+    ) -> Self {
+        Self {
+            device: Some(device),
+            ways: Ways::new(exchange, station, config.paths, Arc::clone(&counters)),
+            buffers: Buffers::new(pools, capabilities),
+            payloads: PayloadTable::new(config.payloads),
+            host: HostFrames::default(),
+            counters,
+            totals: TxCounters::default(),
+            driver_copies: capabilities.driver_copies_tx.into(),
+            is_idle: false,
+        }
+    }
+
+    /// Takes the port's handle out, for a stop; the queue keeps everything else and sends nothing meanwhile.
+    pub fn detach_device(&mut self) -> Option<TxHandle> {
+        self.host.clear();
+        self.device.take()
+    }
+
+    /// Goes on with the handle of the port as started again.
+    pub fn attach_device(&mut self, device: TxHandle) {
+        self.device = Some(device);
+    }
+
+    /// Leases that are attached, or that the device has not finished with.
+    #[must_use]
+    pub const fn leases_held(&self) -> usize {
+        self.payloads.held()
+    }
+
+    /// Counts what was made, and what was not.
+    #[inline]
+    fn made(&self, made: Result<Mbuf, TxFull>, path: PathId, octets: usize) -> Result<DpdkTxBuf, TxFull> {
+        match made {
+            Ok(mbuf) => {
+                let below = mbuf.octets() - octets;
+                Ok(DpdkTxBuf { mbuf, path, octets: octets as u32, below: below as u16 })
+            }
+            Err(full) => {
+                self.counters.tx.no_mbufs.add(u64::from(full == TxFull::Buffers));
+                Err(full)
+            }
+        }
+    }
+
+    /// A payload was copied behind its header.
+    #[cold]
+    fn linearised(&mut self, payload_octets: usize) {
+        self.totals.octets_copied_by_us += payload_octets as u64;
+        self.counters.tx.octets_copied_by_us.add(payload_octets as u64);
+        self.counters.tx.linearised.add(1);
+    }
+
+    /// Sends packets of open paths from the front; returns how many the device took.
+    fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) -> usize {
+        let Some(device) = &mut self.device else { return 0 };
+        let packets: ArrayVec<NonNull<rte_mbuf>, BURST> =
+            burst.iter().take(open).filter_map(|packet| NonNull::new(packet.mbuf.as_ptr())).collect();
+        // SAFETY: each is a whole packet that `burst` owns; those that were taken are forgotten below, and nothing happens
+        // in between. No chain is among them where the driver takes none: `Buffers` makes none.
+        let taken = unsafe { device.burst_raw(&packets) };
+        let (mut octets, mut below) = (0, 0);
+        for packet in burst.drain_front(taken) {
+            octets += u64::from(packet.octets);
+            below += u64::from(packet.below);
+            // The device's now.
+            let _ = packet.mbuf.into_raw();
+        }
+        self.sent(taken as u64, octets, below);
+        taken
+    }
+
+    #[inline]
+    fn sent(&mut self, packets: u64, octets: u64, below: u64) {
+        let copied = self.driver_copies * (octets + below);
+        self.totals.packets += packets;
+        self.totals.octets += octets;
+        self.totals.octets_copied_by_kernel += copied;
+        self.counters.tx.media_packets.add(packets);
+        self.counters.tx.media_octets.add(octets);
+        self.counters.tx.octets_copied_by_driver.add(copied);
+        self.is_idle &= packets == 0;
+    }
+
+    /// The first packet of a burst has no path any more.
+    #[cold]
+    fn give_up_first(&mut self, burst: &mut Burst<DpdkTxBuf>) {
+        drop(burst.drain_front(1));
+        self.totals.errors += 1;
+        self.counters.tx.path_closed.add(1);
+    }
+}
+
+impl<L: StableBytes> TxQueue for DpdkTx<L> {
+    type Buf = DpdkTxBuf;
+    type Payload = Payload<L>;
+    type Lease = L;
+    type Received = DpdkBuf;
+
+    fn pacing(&self) -> Pacing {
+        Pacing::Software
+    }
+
+    fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
+        self.ways.open(path)
+    }
+
+    fn close_path(&mut self, path: PathId) {
+        self.ways.close(path);
+    }
+
+    fn attach(&mut self, lease: L, packets: u32) -> Result<Payload<L>, (TxFull, L)> {
+        self.payloads.attach(lease, packets)
+    }
+
+    fn gather(
+        &mut self,
+        path: PathId,
+        header: &[u8],
+        payload: &Payload<L>,
+        range: Range<u32>,
+    ) -> Result<DpdkTxBuf, TxFull> {
+        let address = payload.check(&range)?;
+        // What does not fit 16 bits does not fit the MTU either.
+        let octets = u16::try_from(range.end - range.start).map_err(|_| TxFull::Mtu)?;
+        let way = self.ways.of(path, header, octets.into(), self.buffers.frame_octets_max)?;
+        let made = if self.buffers.gathers {
+            self.buffers.gather(way, header, payload, (address, octets))
+        } else {
+            self.buffers.copy(way, header, payload, (address, octets))
+        };
+        if !self.buffers.gathers && made.is_ok() {
+            self.linearised(octets.into());
+        }
+        self.made(made, path, header.len() + usize::from(octets))
+    }
+
+    fn forward(&mut self, path: PathId, header: &[u8], received: &DpdkBuf, skip: u16) -> Result<DpdkTxBuf, TxFull> {
+        let octets = received.octets().checked_sub(skip.into()).ok_or(TxFull::Range)?;
+        let way = self.ways.of(path, header, octets, self.buffers.frame_octets_max)?;
+        let made = if self.buffers.gathers {
+            self.buffers.forward(way, header, received, skip)
+        } else {
+            self.buffers.copy_forward(way, header, received, skip)
+        };
+        if made.is_ok() {
+            self.counters.tx.forwarded.add(1);
+            if !self.buffers.gathers {
+                self.linearised(octets);
+            }
+        }
+        self.made(made, path, header.len() + octets)
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst<DpdkTxBuf>) -> usize {
+        let before = burst.len();
+        while !burst.is_empty() {
+            let open = burst.iter().take_while(|packet| self.ways.is_open(packet.path)).count();
+            if open == 0 {
+                self.give_up_first(burst);
+            } else if self.transmit(burst, open) < open {
+                self.totals.would_block += 1;
+                self.counters.tx.queue_full.add(1);
+                break;
+            }
+        }
+        before - burst.len()
+    }
+
+    fn cancel(&mut self, payload: Payload<L>, unsent: u32) {
+        debug_assert!(unsent <= payload.ungathered(), "{unsent} cancelled of {}", payload.ungathered());
+    }
+
+    fn reap(&mut self) {
+        if let Some(device) = &mut self.device {
+            self.host.send(&mut self.ways.exchange, &mut self.buffers, device, &self.counters.tx);
+            if mem::replace(&mut self.is_idle, true) && self.payloads.held() > 0 {
+                // NICs reclaim what they have sent when more is sent: an idle turn asks for it.
+                device.cleanup();
+            }
+        }
+        self.payloads.reap();
+        self.counters.tx.leases_held.set(self.payloads.held() as u64);
+    }
+
+    fn counters(&self) -> TxCounters {
+        TxCounters { unresolved: self.ways.unresolved, ..self.totals }
+    }
+}

@@ -1,0 +1,173 @@
+//! Packets made of headers and of what they refer to; or copied, where the driver takes no chains.
+
+use std::ptr;
+
+use ip::checksum::Sum;
+use netio::TxFull;
+
+use super::TxPools;
+use super::checksum::sum_of_lease;
+use super::ways::Way;
+use crate::capabilities::Capabilities;
+use crate::iova::Pieces;
+use crate::mbuf::Mbuf;
+use crate::payload::Payload;
+use crate::refer;
+use crate::stash::Stash;
+
+/// Where packets are made.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    pub(super) headers: Stash,
+    pub(super) references: Stash,
+    pub(super) gathers: bool,
+    /// Whether the device completes UDP checksums.
+    completes_udp: bool,
+    /// Longest frame that is not a chain.
+    pub(super) frame_octets_max: usize,
+}
+
+impl Buffers {
+    pub(super) fn new(pools: TxPools, capabilities: &Capabilities) -> Self {
+        let one_buffer = usize::from(pools.headers.config().data_octets);
+        Self {
+            headers: Stash::new(pools.headers),
+            references: Stash::new(pools.references),
+            gathers: capabilities.gathers,
+            completes_udp: capabilities.tx_udp_checksum,
+            frame_octets_max: if capabilities.gathers { usize::MAX } else { one_buffer },
+        }
+    }
+
+    /// All headers of a packet. `sum` adds the payload to the checksum; it is asked where IPv6 needs it of us.
+    pub(super) fn headers(
+        &mut self,
+        way: Way<'_>,
+        header: &[u8],
+        payload_octets: usize,
+        sum: impl FnOnce(Sum) -> Sum,
+    ) -> Result<Mbuf, TxFull> {
+        let mut mbuf = self.headers.take().ok_or(TxFull::Buffers)?;
+        let template = &way.link.template;
+        let below = template.octets();
+        // The way's check bounds both: a header by 64 octets, a packet by the MTU.
+        let out = mbuf.append((below + header.len()) as u16).ok_or(TxFull::Mtu)?;
+        let octets = (header.len() + payload_octets) as u16;
+        template.write(out, way.mac, octets);
+        out[below..].copy_from_slice(header);
+        if template.is_ipv4() {
+            // RFC 768: a checksum of 0 is none.
+            return Ok(mbuf);
+        }
+        if self.completes_udp {
+            let at = template.udp_checksum_offset();
+            out[at..at + 2].copy_from_slice(&template.pseudo_checksum(octets).to_be_bytes());
+            ask_for_udp_checksum(&mut mbuf, template);
+        } else {
+            template.complete_udp_checksum(out, octets, sum(Sum::new().octets(header)));
+        }
+        Ok(mbuf)
+    }
+
+    /// Headers, and a reference to `octets` of the payload from `address` on, which [`Payload::check`] returned.
+    #[inline]
+    pub(super) fn gather<L>(
+        &mut self,
+        way: Way<'_>,
+        header: &[u8],
+        payload: &Payload<L>,
+        (address, octets): (*const u8, u16),
+    ) -> Result<Mbuf, TxFull> {
+        // SAFETY: `address` and `octets` lie in the lease, which `payload` holds.
+        let sum = |sum| unsafe { sum_of_lease(sum, address, octets.into()) };
+        let mut head = self.headers(way, header, octets.into(), sum)?;
+        if octets == 0 {
+            payload.pass();
+            return Ok(head);
+        }
+        let pieces = payload.pieces(address, octets).ok_or(TxFull::Range)?;
+        let Some(tail) = self.refer(payload, &pieces) else {
+            return Err(TxFull::Buffers);
+        };
+        // A chain of a few buffers never has 65,536.
+        head.chain(tail).map_err(|_| TxFull::Buffers)?;
+        Ok(head)
+    }
+
+    /// A chain of buffers that refer to `pieces`, counted in the payload; `None`, and nothing is counted, when there are
+    /// not enough.
+    #[inline]
+    fn refer<L>(&mut self, payload: &Payload<L>, pieces: &Pieces) -> Option<Mbuf> {
+        let (first, rest) = pieces.split_first()?;
+        let mut mbuf = self.references.take()?;
+        let mut more = arrayvec::ArrayVec::<Mbuf, { crate::iova::PIECES_MAX }>::new();
+        for _ in rest {
+            more.push(self.references.take()?);
+        }
+        let info = payload.take(pieces.len() as u16)?;
+        // SAFETY: the buffers are fresh from their pool, and the payload has just given one reference for each. The pieces
+        // lie in the lease, whose memory stays until these references are back.
+        unsafe { refer::to_external(&mut mbuf, first, info) };
+        for (mut next, piece) in more.into_iter().zip(rest) {
+            // SAFETY: as above.
+            unsafe { refer::to_external(&mut next, piece, info) };
+            mbuf.chain(next).ok()?;
+        }
+        Some(mbuf)
+    }
+
+    /// Headers and a copy of the payload in one buffer: for drivers that take no chains.
+    #[cold]
+    pub(super) fn copy<L>(
+        &mut self,
+        way: Way<'_>,
+        header: &[u8],
+        payload: &Payload<L>,
+        (address, octets): (*const u8, u16),
+    ) -> Result<Mbuf, TxFull> {
+        let mbuf = self.linear(way, header, octets.into(), |out| {
+            // SAFETY: the source lies in the lease, which `payload` holds, and is readable (StableBytes); `out` is as long,
+            // and ours. No reference to the source is formed: another process may write it meanwhile, and the octets
+            // are then any mix of old and new.
+            unsafe { ptr::copy_nonoverlapping(address, out.as_mut_ptr(), out.len()) };
+        })?;
+        payload.pass();
+        Ok(mbuf)
+    }
+
+    /// Headers and a payload that `fill` writes, in one buffer.
+    pub(super) fn linear(
+        &mut self,
+        way: Way<'_>,
+        header: &[u8],
+        payload_octets: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Mbuf, TxFull> {
+        let mut mbuf = self.headers.take().ok_or(TxFull::Buffers)?;
+        let template = &way.link.template;
+        let (below, octets) = (template.octets(), header.len() + payload_octets);
+        let out = mbuf.append((below + octets) as u16).ok_or(TxFull::Mtu)?;
+        let (headers, payload) = out.split_at_mut(below + header.len());
+        fill(payload);
+        headers[below..].copy_from_slice(header);
+        template.write(headers, way.mac, octets as u16);
+        if !template.is_ipv4() {
+            // Over the copy, so that it is right whatever happens to the original.
+            let sum = Sum::new().octets(header).octets(payload);
+            template.complete_udp_checksum(headers, octets as u16, sum);
+        }
+        Ok(mbuf)
+    }
+}
+
+/// Has the device complete the UDP checksum of an IPv6 packet, whose field holds the pseudo-header's sum.
+fn ask_for_udp_checksum(mbuf: &mut Mbuf, template: &ip::Template) {
+    let lengths = (template.link_octets() as u64) << dpdk_sys::FLYPACK_L2_LEN_SHIFT
+        | (template.ip_octets() as u64) << dpdk_sys::FLYPACK_L3_LEN_SHIFT;
+    let raw = mbuf.as_ptr();
+    // SAFETY: the buffer was just filled, and is ours alone.
+    unsafe {
+        (*raw).tx_offload = lengths;
+        (*raw).ol_flags |= dpdk_sys::FLYPACK_MBUF_F_TX_IPV6 | dpdk_sys::FLYPACK_MBUF_F_TX_UDP_CKSUM;
+    }
+}

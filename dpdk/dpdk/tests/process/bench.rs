@@ -1,0 +1,103 @@
+//! A net_ring port under `netio`'s queues: what is sent comes back, from worker to worker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use dpdk::capabilities::Capabilities;
+use dpdk::counters::PortCounters;
+use dpdk::eal::Eal;
+use dpdk::mempool::Mempool;
+use dpdk::port::{Port, PortConfig, PortQueues, Reception, Started};
+use dpdk::rx::DpdkRx;
+use dpdk::sizing::{Demand, Sizing};
+use dpdk::station::Station;
+use dpdk::tx::{DpdkTx, DpdkTxConfig, TxPools};
+use ip::{MacAddr, Network};
+use media::ManualClock;
+use netio::exchange::{ExchangeConfig, HostEnd, RxEnd, TxEnd, exchange};
+use netio::{OwnedBytes, Path};
+
+/// The port's own.
+pub(crate) const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+/// What a bench is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Make {
+    pub(crate) gathers: bool,
+    pub(crate) vlan: Option<u16>,
+    pub(crate) payloads: u16,
+    pub(crate) packets_per_second: u32,
+}
+
+impl Default for Make {
+    fn default() -> Self {
+        Self { gathers: true, vlan: None, payloads: 8, packets_per_second: 10_000 }
+    }
+}
+
+/// A started port, its pools, and the far ends of its exchange.
+pub(crate) struct Bench {
+    pub(crate) port: Port<Started>,
+    pub(crate) pools: TxPools,
+    pub(crate) rx_pool: Mempool,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) station: Station,
+    pub(crate) host: HostEnd,
+    pub(crate) counters: Arc<PortCounters>,
+}
+
+/// A port's queues before there is anything of `netio` about them.
+pub(crate) struct Raw {
+    pub(crate) queues: PortQueues,
+    pub(crate) rx_end: RxEnd,
+    pub(crate) tx_end: TxEnd,
+}
+
+impl Bench {
+    /// A port on a ring of its own.
+    pub(crate) fn raw(eal: &Eal, make: Make) -> (Self, Raw) {
+        let device = "net_ring".parse().unwrap();
+        let demand = Demand { packets_per_second: make.packets_per_second, hold_ms: 1, mtu: 1_500, streams: 1 };
+        let sizing = Sizing::new(&device, demand).unwrap();
+        let pool = |config| Mempool::create(eal, &config).unwrap();
+        let rx_pool = pool(sizing.rx_pool(None));
+        let headers = if make.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
+        let pools = TxPools { headers: pool(headers), references: pool(sizing.reference_pool(None)) };
+        let config = PortConfig { device, sizing, reception: Reception::Multicast };
+        let port = Port::probe(eal, config, rx_pool.clone()).unwrap();
+        let (port, queues) = port.start().unwrap();
+        let capabilities = Capabilities { gathers: make.gathers, ..port.capabilities().clone() };
+        let addresses = ["192.0.2.1/24", "2001:db8::1/64"].map(|text| text.parse().unwrap()).to_vec();
+        let network = Network::new(addresses, None, None).unwrap();
+        let station =
+            Station { name: "ring".to_owned(), mac: MacAddr::new(MAC), vlan: make.vlan, network, mtu: demand.mtu };
+        let (rx_end, tx_end, host) = exchange(ExchangeConfig::default());
+        let counters = Arc::default();
+        (Self { port, pools, rx_pool, capabilities, station, host, counters }, Raw { queues, rx_end, tx_end })
+    }
+
+    /// As [`Self::raw`], with both queues.
+    pub(crate) fn open(eal: &Eal, make: Make) -> (Self, DpdkTx<OwnedBytes>, DpdkRx<ManualClock>) {
+        let (bench, Raw { queues, rx_end, tx_end }) = Self::raw(eal, make);
+        let config = DpdkTxConfig { payloads: make.payloads, ..DpdkTxConfig::default() };
+        let (station, counters) = (bench.station.clone(), Arc::clone(&bench.counters));
+        let tx = DpdkTx::new(queues.tx, station, &bench.capabilities, bench.pools.clone(), tx_end, counters, config);
+        let counters = Arc::clone(&bench.counters);
+        let clock = ManualClock::default();
+        let rx = DpdkRx::new(queues.rx, &bench.station, &bench.capabilities, rx_end, counters, clock);
+        (bench, tx, rx)
+    }
+
+    /// A path to a group, which is media here.
+    pub(crate) fn path(&mut self, destination: &str) -> Path {
+        let destination: SocketAddr = destination.parse().unwrap();
+        self.host.publish([destination].into_iter().collect());
+        Path::to(destination)
+    }
+
+    /// Buffers that are not in the pools of the transmit queue; its stashes hold up to a burst of each.
+    pub(crate) fn buffers_out(&self) -> u32 {
+        let out = |pool: &Mempool| pool.capacity() - pool.available();
+        out(&self.pools.headers) + out(&self.pools.references)
+    }
+}
