@@ -88,9 +88,9 @@ counters! {
         mtu_exceeded,
         /// Packets not made because no packet buffer was free. The same packet may count often.
         no_mbufs,
-        /// Packets copied into one buffer, because this driver takes no chains.
-        linearised,
-        /// Payload octets copied into one buffer.
+        /// Packets whose payload was copied: this driver takes no chains, or this device cannot read the lease's memory.
+        copied_packets,
+        /// Payload octets copied behind their headers.
         octets_copied_by_us,
         /// Octets that the driver copied, all headers included.
         octets_copied_by_driver,
@@ -147,10 +147,10 @@ mod tests {
     #[test]
     fn counters_are_named_as_their_fields() {
         let counters = PortCounters::default();
-        counters.tx.linearised.add(3);
+        counters.tx.copied_packets.add(3);
         counters.tx.leases_held.set(2);
         counters.bad.add_one(Reason::Fragment);
-        assert!(counters.tx.values().contains(&("linearised", 3)));
+        assert!(counters.tx.values().contains(&("copied_packets", 3)));
         assert!(counters.tx.values().contains(&("leases_held", 2)));
         assert!(counters.bad.values().contains(&("fragment", 1)));
         assert_eq!(counters.rx.values().iter().map(|(_, count)| count).sum::<u64>(), 0);

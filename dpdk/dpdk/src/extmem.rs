@@ -102,7 +102,35 @@ impl Drop for Registration {
     }
 }
 
+/// Memory of a registration that outlives this, as devices see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Mapped {
+    region: Region,
+    iova: IovaTable,
+}
+
+impl Mapped {
+    /// The registration that holds these octets; `None` when there is none, or registrations are just changing.
+    pub(crate) fn find(address: usize, octets: usize) -> Option<Self> {
+        devices::find(address, octets).map(|(region, iova)| Self { region, iova })
+    }
+
+    /// What devices call the octets from `address` on, as far as their addresses follow one another, at most `octets`.
+    /// `None` when they are not all within.
+    #[inline]
+    pub(crate) fn run(&self, address: usize, octets: usize) -> Option<IovaRun> {
+        self.region.holds(address, octets).then(|| self.iova.run(&self.region, address - self.region.address, octets))
+    }
+}
+
 impl Region {
+    /// Whether all of these octets are within.
+    #[inline]
+    fn holds(&self, address: usize, octets: usize) -> bool {
+        let offset = address.checked_sub(self.address);
+        offset.and_then(|offset| offset.checked_add(octets)).is_some_and(|end| end <= self.octets)
+    }
+
     fn check(&self) -> Result<(), ExternalMemoryError> {
         let Self { address, octets, page_octets } = *self;
         let paged =

@@ -27,7 +27,7 @@ use netio::{StableBytes, TxFull};
 pub use retired::retired_leases;
 use slot::Slot;
 
-use crate::iova::Pieces;
+use crate::iova::{self, Pieces, Reads};
 
 /// References of one part at most. The count has 16 bits; the upper half is for packets that need more than one buffer.
 pub const PART_PACKETS: u32 = 32_768;
@@ -72,10 +72,10 @@ impl<L> Payload<L> {
         Ok(self.slot.address().wrapping_add(range.start as usize))
     }
 
-    /// What a device calls the octets that [`Self::check`] returned. `None` when they are too scattered for one packet.
+    /// What a device calls the octets that [`Self::check`] returned. `None` when it cannot read them: they must be copied.
     #[inline]
-    pub(crate) fn pieces(&self, address: *const u8, octets: u16) -> Option<Pieces> {
-        self.slot.iova().pieces(address, octets)
+    pub(crate) fn pieces(&self, address: *const u8, octets: u16, reads: Reads) -> Option<Pieces> {
+        iova::pieces(self.slot.mapped(), reads, address, octets)
     }
 
     /// Takes the next packet's reference. The caller's `buffers` give it back when the last of them is freed.

@@ -4,7 +4,8 @@
 //!  header buffer (pool)                    payload buffer (pool of references)
 //!  | Ethernet | IP | UDP | RTP header | ──► | address in the lease, octets | ──► counted in the lease's part
 //! ```
-//! Where the driver takes no chains, and only there, the payload is copied behind the header, and counted.
+//! Where the driver takes no chains, or the device cannot read the lease's memory, and only there, the payload is copied
+//! behind the header, and counted.
 //! Frames of the port's host leave by the same queue, a few in each turn, whether there is media or not.
 
 mod buffers;
@@ -25,6 +26,7 @@ use netio::{BURST, Burst, Pacing, PacketBuf, Path, PathError, PathId, StableByte
 
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
+pub use crate::iova::Reads;
 use crate::mbuf::Mbuf;
 use crate::mempool::Mempool;
 use crate::payload::{Payload, PayloadTable};
@@ -42,11 +44,13 @@ pub struct DpdkTxConfig {
     pub paths: u16,
     /// Most leases attached at a time, those included that the device has not finished with.
     pub payloads: u16,
+    /// Which memory the device reads.
+    pub reads: Reads,
 }
 
 impl Default for DpdkTxConfig {
     fn default() -> Self {
-        Self { paths: 64, payloads: 64 }
+        Self { paths: 64, payloads: 64, reads: Reads::Process }
     }
 }
 
@@ -107,7 +111,7 @@ impl<L: StableBytes> DpdkTx<L> {
         Self {
             device: Some(device),
             ways: Ways::new(exchange, station, config.paths, Arc::clone(&counters)),
-            buffers: Buffers::new(pools, capabilities),
+            buffers: Buffers::new(pools, capabilities, config.reads),
             payloads: PayloadTable::new(config.payloads),
             host: HostFrames::default(),
             counters,
@@ -151,10 +155,10 @@ impl<L: StableBytes> DpdkTx<L> {
 
     /// A payload was copied behind its header.
     #[cold]
-    fn linearised(&mut self, payload_octets: usize) {
+    fn copied(&mut self, payload_octets: usize) {
         self.totals.octets_copied_by_us += payload_octets as u64;
         self.counters.tx.octets_copied_by_us.add(payload_octets as u64);
-        self.counters.tx.linearised.add(1);
+        self.counters.tx.copied_packets.add(1);
     }
 
     /// Sends packets of open paths from the front; returns how many the device took.
@@ -230,13 +234,13 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         // What does not fit 16 bits does not fit the MTU either.
         let octets = u16::try_from(range.end - range.start).map_err(|_| TxFull::Mtu)?;
         let way = self.ways.of(path, header, octets.into(), self.buffers.frame_octets_max)?;
-        let made = if self.buffers.gathers {
-            self.buffers.gather(way, header, payload, (address, octets))
-        } else {
-            self.buffers.copy(way, header, payload, (address, octets))
+        let pieces = self.buffers.pieces(payload, address, octets);
+        let made = match &pieces {
+            Some(pieces) if octets > 0 => self.buffers.gather(way, header, payload, pieces),
+            _ => self.buffers.copy(way, header, payload, (address, octets)),
         };
-        if !self.buffers.gathers && made.is_ok() {
-            self.linearised(octets.into());
+        if pieces.is_none() && made.is_ok() {
+            self.copied(octets.into());
         }
         self.made(made, path, header.len() + usize::from(octets))
     }
@@ -252,7 +256,7 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         if made.is_ok() {
             self.counters.tx.forwarded.add(1);
             if !self.buffers.gathers {
-                self.linearised(octets);
+                self.copied(octets);
             }
         }
         self.made(made, path, header.len() + octets)

@@ -1,8 +1,10 @@
 //! The suite that every backend of `netio` passes, on a net_ring port.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "process/alone.rs"]
 mod alone;
 #[path = "process/bench.rs"]
+#[allow(dead_code, reason = "the tests of other files use the rest")]
 mod bench;
 
 use alone::{alone, eal};

@@ -3,7 +3,7 @@
 //! Changed on EAL's thread only. Virtual devices need no mapping (their bus says so); a card behind an IOMMU does.
 
 use std::ffi::CStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::io::Errno;
 
@@ -53,6 +53,16 @@ pub(super) fn forget(region: &Region, table: &IovaTable) {
     let mut ledger = ledger();
     ledger.regions.retain(|(known, _)| known != region);
     ledger.devices.iter().for_each(|device| unmap(*device, region, table));
+}
+
+/// What devices call memory that is registered. For workers: it does not wait, so what is just changing is not found.
+pub(super) fn find(address: usize, octets: usize) -> Option<(Region, IovaTable)> {
+    let ledger = match LEDGER.try_lock() {
+        Ok(ledger) => ledger,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    ledger.regions.iter().find(|(region, _)| region.holds(address, octets)).cloned()
 }
 
 fn map(device: InEal, region: &Region, table: &IovaTable) -> Result<(), ExternalMemoryError> {

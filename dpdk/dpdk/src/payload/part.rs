@@ -9,23 +9,23 @@ use dpdk_sys::rte_mbuf_ext_shared_info;
 
 /// DPDK's own structure, with the fields that several threads change as atomics.
 #[repr(C)]
-struct SharedInfo {
+struct SharedCount {
     free: unsafe extern "C" fn(*mut c_void, *mut c_void),
     opaque: AtomicPtr<c_void>,
     references: AtomicU16,
 }
 
 const _: () = {
-    assert!(size_of::<SharedInfo>() == size_of::<rte_mbuf_ext_shared_info>());
-    assert!(align_of::<SharedInfo>() == align_of::<rte_mbuf_ext_shared_info>());
-    assert!(offset_of!(SharedInfo, free) == offset_of!(rte_mbuf_ext_shared_info, free_cb));
-    assert!(offset_of!(SharedInfo, opaque) == offset_of!(rte_mbuf_ext_shared_info, fcb_opaque));
-    assert!(offset_of!(SharedInfo, references) == offset_of!(rte_mbuf_ext_shared_info, refcnt));
+    assert!(size_of::<SharedCount>() == size_of::<rte_mbuf_ext_shared_info>());
+    assert!(align_of::<SharedCount>() == align_of::<rte_mbuf_ext_shared_info>());
+    assert!(offset_of!(SharedCount, free) == offset_of!(rte_mbuf_ext_shared_info, free_cb));
+    assert!(offset_of!(SharedCount, opaque) == offset_of!(rte_mbuf_ext_shared_info, fcb_opaque));
+    assert!(offset_of!(SharedCount, references) == offset_of!(rte_mbuf_ext_shared_info, refcnt));
 };
 
 /// Up to 32,768 packets' references to a lease.
 pub(super) struct Part {
-    shared: SharedInfo,
+    shared: SharedCount,
     /// Nobody refers to the lease on this part's account.
     is_done: AtomicBool,
 }
@@ -33,7 +33,7 @@ pub(super) struct Part {
 impl Part {
     pub(super) const fn new() -> Self {
         let shared =
-            SharedInfo { free: all_are_freed, opaque: AtomicPtr::new(ptr::null_mut()), references: AtomicU16::new(0) };
+            SharedCount { free: all_are_freed, opaque: AtomicPtr::new(ptr::null_mut()), references: AtomicU16::new(0) };
         Self { shared, is_done: AtomicBool::new(true) }
     }
 

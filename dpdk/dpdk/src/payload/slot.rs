@@ -7,7 +7,7 @@ use netio::StableBytes;
 
 use super::PARTS_MAX;
 use super::part::Part;
-use crate::iova::Iova;
+use crate::extmem::Mapped;
 
 /// The start of a lease.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,8 @@ pub(super) struct Slot<L> {
     /// Start of the lease; null when there is none.
     address: Address,
     octets: u32,
-    iova: Iova,
+    /// Where devices find it, when it is registered.
+    mapped: Option<Mapped>,
     packets: u32,
     part_packets: u32,
     parts: [Part; PARTS_MAX],
@@ -43,7 +44,7 @@ impl<L> Slot<L> {
         Self {
             address: Address(ptr::null()),
             octets: 0,
-            iova: Iova::Virtual,
+            mapped: None,
             packets: 0,
             part_packets: 1,
             parts: [const { Part::new() }; PARTS_MAX],
@@ -59,8 +60,8 @@ impl<L> Slot<L> {
         self.address.0
     }
 
-    pub(super) const fn iova(&self) -> &Iova {
-        &self.iova
+    pub(super) const fn mapped(&self) -> Option<&Mapped> {
+        self.mapped.as_ref()
     }
 
     /// Parts in use.
@@ -94,7 +95,7 @@ impl<L> Slot<L> {
         self.lease = None;
         self.address = Address(ptr::null());
         self.octets = 0;
-        self.iova = Iova::Virtual;
+        self.mapped = None;
         self.packets = 0;
     }
 }
@@ -103,6 +104,7 @@ impl<L: StableBytes> Slot<L> {
     pub(super) fn take_in(&mut self, lease: L, packets: u32, part_packets: u32) {
         self.address = Address(lease.as_ptr());
         self.octets = u32::try_from(lease.octets()).unwrap_or(u32::MAX);
+        self.mapped = Mapped::find(lease.as_ptr().addr(), self.octets as usize);
         self.packets = packets;
         self.part_packets = part_packets;
         self.lease = Some(Held(lease));

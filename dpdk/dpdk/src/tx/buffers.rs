@@ -9,7 +9,7 @@ use super::TxPools;
 use super::checksum::sum_of_lease;
 use super::ways::Way;
 use crate::capabilities::Capabilities;
-use crate::iova::Pieces;
+use crate::iova::{PIECES_MAX, Pieces, Reads};
 use crate::mbuf::Mbuf;
 use crate::payload::Payload;
 use crate::refer;
@@ -21,6 +21,7 @@ pub(super) struct Buffers {
     pub(super) headers: Stash,
     pub(super) references: Stash,
     pub(super) gathers: bool,
+    reads: Reads,
     /// Whether the device completes UDP checksums.
     completes_udp: bool,
     /// Longest frame that is not a chain.
@@ -28,12 +29,13 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    pub(super) fn new(pools: TxPools, capabilities: &Capabilities) -> Self {
+    pub(super) fn new(pools: TxPools, capabilities: &Capabilities, reads: Reads) -> Self {
         let one_buffer = usize::from(pools.headers.config().data_octets);
         Self {
             headers: Stash::new(pools.headers),
             references: Stash::new(pools.references),
             gathers: capabilities.gathers,
+            reads,
             completes_udp: capabilities.tx_udp_checksum,
             frame_octets_max: if capabilities.gathers { usize::MAX } else { one_buffer },
         }
@@ -69,26 +71,29 @@ impl Buffers {
         Ok(mbuf)
     }
 
-    /// Headers, and a reference to `octets` of the payload from `address` on, which [`Payload::check`] returned.
+    /// Where the device finds `octets` of the payload from `address` on, which [`Payload::check`] returned. `None` when they
+    /// must be copied: the driver takes no chains, or the device cannot read them.
+    #[inline]
+    pub(super) fn pieces<L>(&self, payload: &Payload<L>, address: *const u8, octets: u16) -> Option<Pieces> {
+        if self.gathers { payload.pieces(address, octets, self.reads) } else { None }
+    }
+
+    /// Headers, and references to `pieces` of the payload.
     #[inline]
     pub(super) fn gather<L>(
         &mut self,
         way: Way<'_>,
         header: &[u8],
         payload: &Payload<L>,
-        (address, octets): (*const u8, u16),
+        pieces: &Pieces,
     ) -> Result<Mbuf, TxFull> {
-        // SAFETY: `address` and `octets` lie in the lease, which `payload` holds.
-        let sum = |sum| unsafe { sum_of_lease(sum, address, octets.into()) };
-        let mut head = self.headers(way, header, octets.into(), sum)?;
-        if octets == 0 {
-            payload.pass();
-            return Ok(head);
-        }
-        let pieces = payload.pieces(address, octets).ok_or(TxFull::Range)?;
-        let Some(tail) = self.refer(payload, &pieces) else {
-            return Err(TxFull::Buffers);
+        let octets = pieces.iter().map(|piece| usize::from(piece.octets)).sum();
+        let sum = |sum| {
+            // SAFETY: the pieces lie in the lease, which `payload` holds.
+            pieces.iter().fold(sum, |sum, piece| unsafe { sum_of_lease(sum, piece.address, piece.octets.into()) })
         };
+        let mut head = self.headers(way, header, octets, sum)?;
+        let tail = self.refer(payload, pieces).ok_or(TxFull::Buffers)?;
         // A chain of a few buffers never has 65,536.
         head.chain(tail).map_err(|_| TxFull::Buffers)?;
         Ok(head)
@@ -100,7 +105,7 @@ impl Buffers {
     fn refer<L>(&mut self, payload: &Payload<L>, pieces: &Pieces) -> Option<Mbuf> {
         let (first, rest) = pieces.split_first()?;
         let mut mbuf = self.references.take()?;
-        let mut more = arrayvec::ArrayVec::<Mbuf, { crate::iova::PIECES_MAX }>::new();
+        let mut more = arrayvec::ArrayVec::<Mbuf, PIECES_MAX>::new();
         for _ in rest {
             more.push(self.references.take()?);
         }
@@ -116,7 +121,7 @@ impl Buffers {
         Some(mbuf)
     }
 
-    /// Headers and a copy of the payload in one buffer: for drivers that take no chains.
+    /// Headers, and a copy of `octets` of the payload from `address` on, which [`Payload::check`] returned.
     #[cold]
     pub(super) fn copy<L>(
         &mut self,
@@ -125,17 +130,52 @@ impl Buffers {
         payload: &Payload<L>,
         (address, octets): (*const u8, u16),
     ) -> Result<Mbuf, TxFull> {
-        let mbuf = self.linear(way, header, octets.into(), |out| {
-            // SAFETY: the source lies in the lease, which `payload` holds, and is readable (StableBytes); `out` is as long,
-            // and ours. No reference to the source is formed: another process may write it meanwhile, and the octets
-            // are then any mix of old and new.
-            unsafe { ptr::copy_nonoverlapping(address, out.as_mut_ptr(), out.len()) };
-        })?;
+        let fill = |at: usize, out: &mut [u8]| {
+            // SAFETY: the source lies in the lease, which `payload` holds: `at` and the length of `out` are within `octets`. It
+            // is readable (StableBytes), and `out` is ours. No reference to the source is formed: another process may
+            // write it meanwhile, and the octets are then any mix of old and new.
+            unsafe { ptr::copy_nonoverlapping(address.add(at), out.as_mut_ptr(), out.len()) };
+        };
+        let mbuf = if self.gathers {
+            self.copy_chained(way, header, octets.into(), fill)?
+        } else {
+            self.linear(way, header, octets.into(), |out| fill(0, out))?
+        };
         payload.pass();
         Ok(mbuf)
     }
 
-    /// Headers and a payload that `fill` writes, in one buffer.
+    /// Headers and a payload that `fill` writes, piece by piece, in as many buffers as it takes.
+    fn copy_chained(
+        &mut self,
+        way: Way<'_>,
+        header: &[u8],
+        payload_octets: usize,
+        fill: impl Fn(usize, &mut [u8]),
+    ) -> Result<Mbuf, TxFull> {
+        let room = usize::from(self.headers.pool().config().data_octets).max(1);
+        let mut payload: Option<Mbuf> = None;
+        let mut at = 0;
+        while at < payload_octets {
+            let mut next = self.headers.take().ok_or(TxFull::Buffers)?;
+            let out = next.append(room.min(payload_octets - at) as u16).ok_or(TxFull::Buffers)?;
+            fill(at, out);
+            at += out.len();
+            match &mut payload {
+                Some(chain) => chain.chain(next).map_err(|_| TxFull::Buffers)?,
+                None => payload = Some(next),
+            }
+        }
+        // Over the copy, so that it is right whatever happens to the original.
+        let sum = |sum: Sum| payload.iter().flat_map(Mbuf::segments).fold(sum, Sum::octets);
+        let mut head = self.headers(way, header, payload_octets, sum)?;
+        if let Some(payload) = payload {
+            head.chain(payload).map_err(|_| TxFull::Buffers)?;
+        }
+        Ok(head)
+    }
+
+    /// Headers and a payload that `fill` writes, in one buffer: for drivers that take no chains.
     pub(super) fn linear(
         &mut self,
         way: Way<'_>,

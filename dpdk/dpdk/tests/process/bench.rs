@@ -11,11 +11,11 @@ use dpdk::port::{Port, PortConfig, PortQueues, Reception, Started};
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
-use dpdk::tx::{DpdkTx, DpdkTxConfig, TxPools};
+use dpdk::tx::{DpdkTx, DpdkTxBuf, DpdkTxConfig, Reads, TxPools};
 use ip::{MacAddr, Network};
 use media::ManualClock;
 use netio::exchange::{ExchangeConfig, HostEnd, RxEnd, TxEnd, exchange};
-use netio::{OwnedBytes, Path};
+use netio::{Burst, OwnedBytes, PacketBuf, Path, PathId, RxQueue, StableBytes, TxFull, TxQueue};
 
 /// The port's own.
 pub(crate) const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -27,11 +27,12 @@ pub(crate) struct Make {
     pub(crate) vlan: Option<u16>,
     pub(crate) payloads: u16,
     pub(crate) packets_per_second: u32,
+    pub(crate) reads: Reads,
 }
 
 impl Default for Make {
     fn default() -> Self {
-        Self { gathers: true, vlan: None, payloads: 8, packets_per_second: 10_000 }
+        Self { gathers: true, vlan: None, payloads: 8, packets_per_second: 10_000, reads: Reads::Process }
     }
 }
 
@@ -39,7 +40,6 @@ impl Default for Make {
 pub(crate) struct Bench {
     pub(crate) port: Port<Started>,
     pub(crate) pools: TxPools,
-    pub(crate) rx_pool: Mempool,
     pub(crate) capabilities: Capabilities,
     pub(crate) station: Station,
     pub(crate) host: HostEnd,
@@ -64,7 +64,7 @@ impl Bench {
         let headers = if make.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
         let pools = TxPools { headers: pool(headers), references: pool(sizing.reference_pool(None)) };
         let config = PortConfig { device, sizing, reception: Reception::Multicast };
-        let port = Port::probe(eal, config, rx_pool.clone()).unwrap();
+        let port = Port::probe(eal, config, rx_pool).unwrap();
         let (port, queues) = port.start().unwrap();
         let capabilities = Capabilities { gathers: make.gathers, ..port.capabilities().clone() };
         let addresses = ["192.0.2.1/24", "2001:db8::1/64"].map(|text| text.parse().unwrap()).to_vec();
@@ -73,13 +73,13 @@ impl Bench {
             Station { name: "ring".to_owned(), mac: MacAddr::new(MAC), vlan: make.vlan, network, mtu: demand.mtu };
         let (rx_end, tx_end, host) = exchange(ExchangeConfig::default());
         let counters = Arc::default();
-        (Self { port, pools, rx_pool, capabilities, station, host, counters }, Raw { queues, rx_end, tx_end })
+        (Self { port, pools, capabilities, station, host, counters }, Raw { queues, rx_end, tx_end })
     }
 
     /// As [`Self::raw`], with both queues.
-    pub(crate) fn open(eal: &Eal, make: Make) -> (Self, DpdkTx<OwnedBytes>, DpdkRx<ManualClock>) {
+    pub(crate) fn open<L: StableBytes>(eal: &Eal, make: Make) -> (Self, DpdkTx<L>, DpdkRx<ManualClock>) {
         let (bench, Raw { queues, rx_end, tx_end }) = Self::raw(eal, make);
-        let config = DpdkTxConfig { payloads: make.payloads, ..DpdkTxConfig::default() };
+        let config = DpdkTxConfig { payloads: make.payloads, reads: make.reads, ..DpdkTxConfig::default() };
         let (station, counters) = (bench.station.clone(), Arc::clone(&bench.counters));
         let tx = DpdkTx::new(queues.tx, station, &bench.capabilities, bench.pools.clone(), tx_end, counters, config);
         let counters = Arc::clone(&bench.counters);
@@ -100,4 +100,50 @@ impl Bench {
         let out = |pool: &Mempool| pool.capacity() - pool.available();
         out(&self.pools.headers) + out(&self.pools.references)
     }
+}
+
+pub(crate) type Tx = DpdkTx<OwnedBytes>;
+pub(crate) type Rx = DpdkRx<ManualClock>;
+
+pub(crate) const GROUP: &str = "239.1.2.3:5004";
+
+pub(crate) fn pattern(octets: usize) -> Vec<u8> {
+    (0..octets).map(|n| (n * 7 + n / 251) as u8).collect()
+}
+
+pub(crate) fn push(burst: &mut Burst<DpdkTxBuf>, made: Result<DpdkTxBuf, TxFull>) {
+    assert!(burst.push(made.expect("a packet")).is_ok());
+}
+
+pub(crate) fn send(tx: &mut Tx, burst: &mut Burst<DpdkTxBuf>) {
+    let count = burst.len();
+    assert_eq!(tx.tx_burst(burst), count);
+}
+
+pub(crate) fn receive(rx: &mut Rx) -> Burst<<Rx as RxQueue>::Buf> {
+    let mut burst = Burst::new();
+    rx.rx_burst(&mut burst);
+    burst
+}
+
+pub(crate) fn octets(packet: &impl PacketBuf) -> Vec<u8> {
+    packet.segments().flatten().copied().collect()
+}
+
+pub(crate) fn open(bench: &mut Bench, tx: &mut Tx) -> PathId {
+    let path = bench.path(GROUP);
+    tx.open_path(&path).unwrap()
+}
+
+/// A whole frame to a group, with no UDP checksum.
+pub(crate) fn frame_to(destination: &str, payload: &[u8]) -> Vec<u8> {
+    let destination = destination.parse().unwrap();
+    let source = "192.0.2.7:7000".parse().unwrap();
+    let source_mac = MacAddr::new([2, 0, 0, 0, 0, 7]);
+    let config = ip::TemplateConfig { source_mac, vlan: None, source, destination, dscp: 0, ttl: 1 };
+    let template = ip::Template::new(&config).unwrap();
+    let mut frame = vec![0; template.octets()];
+    template.write(&mut frame, template.group_mac().unwrap(), payload.len() as u16);
+    frame.extend_from_slice(payload);
+    frame
 }
