@@ -1,0 +1,60 @@
+//! Relay: received packets go on, their octets shared.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "process/alone.rs"]
+mod alone;
+#[path = "process/bench.rs"]
+#[allow(dead_code, reason = "the tests of other files use the rest")]
+mod bench;
+
+use alone::{alone, eal};
+use bench::{Bench, GROUP, Make, frame_to, octets, open, pattern, push, receive, send};
+use dpdk::tx::DpdkTxBuf;
+use netio::{Burst, OwnedBytes, PacketBuf, TxQueue};
+
+/// Copies that skip as much share the buffer that was received; others refer to it. Nothing is copied, all comes back.
+#[test]
+fn a_relay_shares_what_it_received() {
+    alone("a_relay_shares_what_it_received", || {
+        let eal = eal(64);
+        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let path = open(&mut bench, &mut tx);
+        let original = [frame_to(GROUP, &pattern(1_000)), frame_to(GROUP, &pattern(400))];
+        for frame in &original {
+            assert!(bench.host.send(frame));
+        }
+        tx.reap();
+        let received = receive(&mut rx);
+        let [first, second] = received.as_slice() else { panic!("two packets") };
+        assert_eq!((octets(first), octets(second)), (pattern(1_000), pattern(400)));
+        let place = |packet: &DpdkTxBuf| packet.mbuf().segments().nth(1).map(|octets| octets.as_ptr().addr());
+        let source = first.head().as_ptr().addr();
+        let mut burst = Burst::new();
+        for (copy, skip) in [12, 12, 12, 20, 0, 12].into_iter().enumerate() {
+            push(&mut burst, tx.forward(path, &[copy as u8; 16], first, skip));
+            assert_eq!(place(&burst.as_slice()[copy]), Some(source + usize::from(skip)), "shared");
+        }
+        // The second buffer is shared with another offset from the beginning.
+        push(&mut burst, tx.forward(path, &[6; 12], second, 100));
+        assert_eq!((octets(first), octets(second)), (pattern(1_000), pattern(400)), "the receiver's own view");
+        drop(received);
+        send(&mut tx, &mut burst);
+        let relayed = receive(&mut rx);
+        for (copy, skip) in [12, 12, 12, 20, 0, 12].into_iter().enumerate() {
+            let expected = [&[copy as u8; 16], &pattern(1_000)[skip..]].concat();
+            assert_eq!(octets(&relayed.as_slice()[copy]), expected, "copy {copy}");
+        }
+        assert_eq!(octets(&relayed.as_slice()[6]), [&[6; 12], &pattern(400)[100..]].concat());
+        // And once more: what was shared is received, and shared again.
+        for (copy, packet) in relayed.iter().enumerate() {
+            push(&mut burst, tx.forward(path, &[copy as u8; 12], packet, 16));
+        }
+        drop(relayed);
+        send(&mut tx, &mut burst);
+        let again = receive(&mut rx);
+        assert_eq!(octets(&again.as_slice()[3]), [&[3; 12], &pattern(1_000)[20..]].concat());
+        assert_eq!((tx.counters().octets_copied_by_us, bench.counters.tx.forwarded.value()), (0, 14));
+        drop((again, tx));
+        assert_eq!(bench.buffers_out(), 0, "every buffer came back");
+    });
+}
