@@ -22,8 +22,14 @@ use rustix::mm::{MapFlags, ProtFlags, mlock, mmap_anonymous, munmap};
 const PAGE: usize = 4_096;
 const PAGES: usize = 64;
 const GROUPS: [&str; 2] = ["239.1.2.3:5004", "[ff3e::8000:1]:5004"];
-const MAKE: Make =
-    Make { gathers: true, vlan: None, payloads: 4, packets_per_second: 10_000, reads: Reads::Registered };
+const MAKE: Make = Make {
+    device: "net_ring",
+    gathers: true,
+    vlan: None,
+    payloads: 4,
+    packets_per_second: 10_000,
+    reads: Reads::Registered,
+};
 
 /// Locked ordinary pages, most of which lie apart physically.
 struct Pages {

@@ -23,6 +23,7 @@ pub(crate) const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// What a bench is made with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Make {
+    pub(crate) device: &'static str,
     pub(crate) gathers: bool,
     pub(crate) vlan: Option<u16>,
     pub(crate) payloads: u16,
@@ -32,7 +33,14 @@ pub(crate) struct Make {
 
 impl Default for Make {
     fn default() -> Self {
-        Self { gathers: true, vlan: None, payloads: 8, packets_per_second: 10_000, reads: Reads::Process }
+        Self {
+            device: "net_ring",
+            gathers: true,
+            vlan: None,
+            payloads: 8,
+            packets_per_second: 10_000,
+            reads: Reads::Process,
+        }
     }
 }
 
@@ -56,7 +64,7 @@ pub(crate) struct Raw {
 impl Bench {
     /// A port on a ring of its own.
     pub(crate) fn raw(eal: &Eal, make: Make) -> (Self, Raw) {
-        let device = "net_ring".parse().unwrap();
+        let device = make.device.parse().unwrap();
         let demand = Demand { packets_per_second: make.packets_per_second, hold_ms: 1, mtu: 1_500, streams: 1 };
         let sizing = Sizing::new(&device, demand).unwrap();
         let pool = |config| Mempool::create(eal, &config).unwrap();
