@@ -2,6 +2,8 @@
 
 use dpdk_sys::rte_eth_dev_info;
 
+use crate::sizing::{AF_XDP_MTU_MAX, MTU_MAX};
+
 /// What a port can do. Read once, when it was probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -55,7 +57,7 @@ const REVIEWED: [Reviewed; 6] = [
 ];
 
 impl Capabilities {
-    /// From what the driver answers. `mtu_max` is the sizing's when the driver sets no limit of its own.
+    /// From what the driver answers.
     pub(crate) fn new(driver: String, numa: Option<u16>, info: &rte_eth_dev_info) -> Self {
         let reviewed = REVIEWED.iter().find(|reviewed| driver == reviewed.driver);
         let tx = |capability: u64| info.tx_offload_capa & capability == capability;
@@ -66,7 +68,7 @@ impl Capabilities {
             tx_ipv4_checksum: tx(dpdk_sys::FLYPACK_TX_OFFLOAD_IPV4_CKSUM),
             tx_udp_checksum: tx(dpdk_sys::FLYPACK_TX_OFFLOAD_UDP_CKSUM),
             rx_checksums_vouched: rx(dpdk_sys::FLYPACK_RX_OFFLOAD_IPV4_CKSUM | dpdk_sys::FLYPACK_RX_OFFLOAD_UDP_CKSUM),
-            mtu_max: info.max_mtu,
+            mtu_max: mtu_max(&driver, info.max_mtu),
             numa,
             driver_copies_rx: reviewed.map_or(0, |reviewed| reviewed.copies_rx),
             driver_copies_tx: reviewed.map_or(0, |reviewed| reviewed.copies_tx),
@@ -74,6 +76,12 @@ impl Capabilities {
             driver,
         }
     }
+}
+
+/// A driver without a limit of its own leaves 65,535; net_af_xdp's does not count how pools space their buffers.
+fn mtu_max(driver: &str, answered: u16) -> u16 {
+    let ours = if driver == "net_af_xdp" { AF_XDP_MTU_MAX } else { MTU_MAX };
+    answered.min(ours)
 }
 
 #[cfg(test)]
