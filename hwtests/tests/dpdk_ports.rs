@@ -204,6 +204,41 @@ fn tap_carries_every_octet_over_restarts() {
 }
 
 #[test]
+fn what_came_while_a_port_was_stopped_is_not_received() {
+    inside("what_came_while_a_port_was_stopped_is_not_received", 1_500, || {
+        let eal = eal();
+        let pool = Mempool::create(&eal, &config("net_af_packet:far", 1_500).sizing.linear_pool(None)).unwrap();
+        for (near, far) in [("net_af_packet:near", "far"), ("net_af_xdp:near", "far"), ("net_tap:fp-tap", "fp-tap")] {
+            let (port, queues) = probe(&eal, config(near, 1_500)).unwrap().start().unwrap();
+            let far = config(&format!("net_af_packet:{far}"), 1_500);
+            let (far, mut far_queues) = probe(&eal, far).unwrap().start().unwrap();
+            eventually("both links are up", || port.link().up && far.link().up);
+            let mut stale = || {
+                for number in 0..5 {
+                    far_queues.tx.burst(&mut ArrayVec::from_iter([packet(&pool, &frame(number, 500), false)]));
+                }
+            };
+            // A TAP is down while its port is stopped; what it had before, nobody has read.
+            stale();
+            let port = port.stop(queues).unwrap();
+            if !near.starts_with("net_tap") {
+                stale();
+            }
+            let (_port, mut queues) = port.start().unwrap();
+            eventually("the other link is up", || far.link().up);
+            let mut arrived = ArrayVec::<Mbuf, BURST>::new();
+            eventually("a frame has arrived", || {
+                far_queues.tx.burst(&mut ArrayVec::from_iter([packet(&pool, &frame(9, 900), false)]));
+                queues.rx.burst(&mut arrived);
+                arrived.retain(|packet| packet.head()[12..14] == ETHERTYPE);
+                !arrived.is_empty()
+            });
+            assert!(arrived.iter().all(|packet| packet.octets() == 900), "{near}: {arrived:?}");
+        }
+    });
+}
+
+#[test]
 fn a_link_is_what_the_kernel_says_and_restarts_after_its_device_was_gone() {
     inside("a_link_is_what_the_kernel_says_and_restarts_after_its_device_was_gone", 1_500, || {
         let eal = eal();

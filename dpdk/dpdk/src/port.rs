@@ -62,6 +62,9 @@ pub struct PortConfig {
     pub reception: Reception,
 }
 
+/// More than the rings of net_af_xdp (4,096) or the queue of a TAP (500) hold; fresh packets do not keep a start busy.
+const STALE_PACKETS_MAX: usize = 8_192;
+
 /// A port in one of its two states.
 #[derive(Debug)]
 pub struct Port<State> {
@@ -90,14 +93,18 @@ impl Port<Stopped> {
 
     /// Starts the device, and hands its queues out.
     ///
-    /// A driver that cannot go on after a stop (net_af_packet closes its sockets) is attached anew.
+    /// What arrived while the port was stopped is not received: net_af_packet is attached anew, and what other devices
+    /// of the kernel have kept is dropped.
     ///
     /// # Errors
     /// [`StartRefused`] with the port, which may be started again.
     pub fn start(mut self) -> Result<(Port<Started>, PortQueues), Box<StartRefused>> {
         match self.begin() {
             Ok(attached) => {
-                let queues = PortQueues::new(&attached);
+                let mut queues = PortQueues::new(&attached);
+                if matches!(self.config.device, Device::AfXdp { .. } | Device::Tap { .. }) {
+                    queues.drain(STALE_PACKETS_MAX);
+                }
                 Ok((self.into_state(), queues))
             }
             Err(error) => Err(Box::new(StartRefused { port: self, error })),
@@ -133,7 +140,8 @@ impl Port<Started> {
         let attached = self.attached.take().expect("a started port has its device");
         assert!(queues.belong_to(&attached), "the queues are those of another port");
         if self.config.device == Device::Ring {
-            queues.drain();
+            // The ring ends with the device, and nobody else would free what is in it.
+            queues.drain(usize::MAX);
         }
         drop(queues);
         let outcome = attached.stop();

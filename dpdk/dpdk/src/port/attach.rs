@@ -118,7 +118,8 @@ impl Attached {
     pub(super) fn stop(&self) -> Result<(), PortError> {
         let id = self.id;
         self.started.store(false, Ordering::Release);
-        // net_af_packet closes its sockets when it stops, and does not open them again.
+        // While it is stopped, net_af_packet's ring fills with what will be stale (and some of its versions close
+        // their sockets for good): a new one starts empty.
         self.spent.store(matches!(self.device, Device::AfPacket { .. }), Ordering::Release);
         // SAFETY: the port exists as long as `self`. Nobody bursts on it: the queue handles were given back.
         let result = self.eal.run(move || unsafe {

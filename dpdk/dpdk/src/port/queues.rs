@@ -56,10 +56,11 @@ impl PortQueues {
         Arc::ptr_eq(&self.rx.port, port) && Arc::ptr_eq(&self.tx.port, port)
     }
 
-    /// Frees what waits in a ring that ends with the device; nobody would otherwise.
-    pub(super) fn drain(&mut self) {
-        let mut burst = ArrayVec::new();
-        while self.rx.burst(&mut burst) > 0 {
+    /// Receives and frees what waits, at most about `packets_max`.
+    pub(super) fn drain(&mut self, packets_max: usize) {
+        let (mut burst, mut drained) = (ArrayVec::new(), 0);
+        while drained < packets_max && self.rx.burst(&mut burst) > 0 {
+            drained += burst.len();
             burst.clear();
         }
     }
