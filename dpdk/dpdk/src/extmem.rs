@@ -6,20 +6,25 @@
 mod devices;
 mod error;
 mod iova;
+mod placement;
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shm::Mapping;
 
 use crate::eal::{Eal, errno};
 
 pub(crate) use devices::{attached, detached};
 pub use error::ExternalMemoryError;
 pub use iova::IovaRun;
+pub use placement::DmaPlacement;
 
 use iova::IovaTable;
 
-/// How many registrations live now. EAL keeps a list of memory segments for each, and has 128 in all; 121 were left
-/// with hugepages of one size.
+/// How many registrations live now. EAL keeps a list of memory segments for each, and has 128 in all. It was seen to
+/// refuse the 123rd beside hugepages, and the 128th without.
 static LIVING: AtomicUsize = AtomicUsize::new(0);
 
 /// Memory that devices may read. Dropping it takes it away from them.
@@ -28,6 +33,8 @@ pub struct Registration {
     eal: Eal,
     region: Region,
     iova: IovaTable,
+    /// Where the registration keeps the memory itself; dropped after what `Drop` does.
+    mapping: Option<Arc<Mapping>>,
 }
 
 /// Where the memory is.
@@ -45,8 +52,8 @@ impl Registration {
     /// [`ExternalMemoryError`]: most likely too many registrations; a ring is then copied from.
     ///
     /// # Safety
-    /// The memory is mapped, readable and does not move until the registration has dropped. In PA mode it is present
-    /// and stays where it is physically (hugepages, or locked).
+    /// The memory is mapped, readable and does not move until the registration has dropped. In PA mode it
+    /// stays where it is physically, too (hugepages).
     pub unsafe fn new(
         eal: &Eal,
         address: NonNull<u8>,
@@ -58,7 +65,7 @@ impl Registration {
         let physical = eal.addresses_are_physical();
         // SAFETY: the caller's promise about the memory.
         let iova = eal.run(move || unsafe { register(region, physical) })?;
-        Ok(Self { eal: eal.clone(), region, iova })
+        Ok(Self { eal: eal.clone(), region, iova, mapping: None })
     }
 
     /// What devices call the octets from `offset` on, as far as their addresses follow one another, at most `octets`.
@@ -148,7 +155,8 @@ impl Region {
 /// # Safety
 /// As for [`Registration::new`].
 unsafe fn register(region: Region, physical: bool) -> Result<IovaTable, ExternalMemoryError> {
-    let table = IovaTable::of(&region, physical)?;
+    // SAFETY: the caller's promise.
+    let table = unsafe { IovaTable::of(&region, physical) }?;
     let mut pages = table.pages(&region);
     let count = u32::try_from(pages.len()).map_err(|_| ExternalMemoryError::TooManyPages { pages: pages.len() })?;
     // SAFETY: the memory is mapped (caller), aligned (`check`), and `pages` holds one address per page.

@@ -44,6 +44,9 @@ pub enum ExternalMemoryError {
         /// Which page.
         address: usize,
     },
+    /// Ordinary pages, which the kernel moves, and devices that know physical addresses.
+    #[error("with iova = \"pa\" only hugepages can be registered: the kernel may move others")]
+    PagesMove,
     /// EAL refused for another reason.
     #[error("DPDK did not register the memory: {} (rte_errno {errno})", meaning(*errno))]
     Refused {

@@ -26,11 +26,19 @@ pub(super) enum IovaTable {
 }
 
 impl IovaTable {
-    pub(super) fn of(region: &Region, physical: bool) -> Result<Self, ExternalMemoryError> {
+    /// # Safety
+    /// The region is mapped and readable; with physical addresses its pages do not move.
+    pub(super) unsafe fn of(region: &Region, physical: bool) -> Result<Self, ExternalMemoryError> {
         if !physical {
             return Ok(Self::Virtual);
         }
-        let pages: Result<Vec<u64>, _> = region.pages().map(physical_address).collect();
+        let address_of = |page: usize| {
+            // The kernel tells the place of a page only once this process has touched it.
+            // SAFETY: the page is readable (caller); what another process writes there meanwhile is not looked at.
+            unsafe { (page as *const u8).read_volatile() };
+            physical_address(page)
+        };
+        let pages: Result<Vec<u64>, _> = region.pages().map(address_of).collect();
         Ok(Self::Physical(pages?.into()))
     }
 
