@@ -88,7 +88,9 @@ mod tests {
             let group = root.path().join("kernel/iommu_groups/7");
             fs::create_dir_all(&group).unwrap();
             symlink("../../../../kernel/iommu_groups/7", device.join("iommu_group")).unwrap();
-            name.map(|name| fs::write(group.join("name"), format!("{name}\n")).unwrap());
+            if let Some(name) = name {
+                fs::write(group.join("name"), format!("{name}\n")).unwrap();
+            }
         }
         root
     }

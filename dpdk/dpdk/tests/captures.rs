@@ -1,4 +1,5 @@
 //! net_pcap: capture files in, capture files out.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 #[path = "process/alone.rs"]
 mod alone;

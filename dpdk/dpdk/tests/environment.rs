@@ -1,4 +1,5 @@
 //! The environment: once per process, on its own thread, and a refusal that says what to do.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 #[path = "process/alone.rs"]
 mod alone;

@@ -1,4 +1,5 @@
 //! External memory: registered once, counted, and given back.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 #![allow(unsafe_code, reason = "memory is mapped and promised to stay")]
 
 #[path = "process/alone.rs"]

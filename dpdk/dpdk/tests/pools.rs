@@ -1,4 +1,5 @@
 //! Pools and packet buffers: nothing is freed under anybody.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 #[path = "process/alone.rs"]
 mod alone;

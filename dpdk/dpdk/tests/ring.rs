@@ -1,4 +1,5 @@
 //! Ports without a wire: net_ring and net_null, through their whole life.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 #[path = "process/alone.rs"]
 mod alone;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dpdk_sys::rte_eth_dev_info;
 use ip::MacAddr;
+use rustix::io::Errno;
 
 use super::error::remedy;
 use super::{PortConfig, PortError, Reception, configure};
@@ -53,20 +54,14 @@ impl Attached {
     /// Attaches and configures.
     pub(super) fn new(eal: &Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
         let (on_thread, config, rx_pool) = (eal.clone(), config.clone(), rx_pool.clone());
-        eal.run(move || Self::on_eal_thread(on_thread, &config, rx_pool))
+        eal.run(move || Self::on_eal_thread(on_thread, &config, &rx_pool))
     }
 
-    fn on_eal_thread(eal: Eal, config: &PortConfig, rx_pool: Mempool) -> Result<Self, PortError> {
+    fn on_eal_thread(eal: Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
         let device = config.device.clone();
         let netdev = existing_netdev(&device, config.sizing.demand.mtu)?;
         let id = probe(&device, &config.sizing)?;
-        let step = |step, result| check(&device, step, result);
-        let mut info = rte_eth_dev_info::default();
-        // SAFETY: the port exists (probe found it); `info` is ours to write.
-        step("asking for its capabilities", unsafe { dpdk_sys::rte_eth_dev_info_get(id, &raw mut info) })?;
-        let in_eal = NonNull::new(info.device).map(InEal);
-        let in_eal =
-            in_eal.ok_or_else(|| PortError::Probe { errno: 19, remedy: remedy(&device), device: device.clone() })?;
+        let (info, in_eal) = described(&device, id)?;
         let capabilities = Capabilities::new(name(info.driver_name), numa(id), &info);
         let mac = mac(id);
         // From here on a failure detaches again, through Drop.
@@ -83,7 +78,7 @@ impl Attached {
             device,
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
-        configure::configure(&attached, config, &info, &rx_pool)?;
+        configure::configure(&attached, config, &info, rx_pool)?;
         Ok(attached)
     }
 
@@ -205,7 +200,21 @@ fn probe(device: &Device, sizing: &Sizing) -> Result<u16, PortError> {
     if result < 0 {
         return Err(refused(result));
     }
-    port_of(&name).ok_or_else(|| refused(-19))
+    port_of(&name).ok_or_else(|| refused(-Errno::NODEV.raw_os_error()))
+}
+
+/// What the driver says of the device. One that says nothing is closed again.
+fn described(device: &Device, id: u16) -> Result<(rte_eth_dev_info, InEal), PortError> {
+    let mut info = rte_eth_dev_info::default();
+    // SAFETY: the port exists (probe found it); `info` is ours to write.
+    let result = unsafe { dpdk_sys::rte_eth_dev_info_get(id, &raw mut info) };
+    if let (0, Some(record)) = (result, NonNull::new(info.device)) {
+        return Ok((info, InEal(record)));
+    }
+    // SAFETY: nobody else knows the port, and it is not used again.
+    unsafe { dpdk_sys::rte_eth_dev_close(id) };
+    let errno = if result < 0 { -result } else { Errno::NODEV.raw_os_error() };
+    Err(PortError::Step { device: device.clone(), step: "asking for its capabilities", errno })
 }
 
 fn port_of(name: &CStr) -> Option<u16> {

@@ -1,4 +1,5 @@
 //! One process per test: EAL initialises once, and never ends.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use std::process::Command;
 
