@@ -28,7 +28,8 @@ const VIRTUAL: [Driver; 9] = [
     Driver { archive: "net_pcap", packages: &["libpcap"], libraries: &["pcap"] },
 ];
 
-/// Network cards of 10 Gb/s and more, and what virtual machines have.
+/// Network cards of 10 Gb/s and more, and what virtual machines have. Together they make a stripped program of 1.8 MB one
+/// of 7.7 MB, mlx5 with 2.5 MB most; and they need libibverbs where it runs.
 const PHYSICAL: [Driver; 12] = [
     driver("bus_auxiliary"),
     driver("common_iavf"),
