@@ -22,7 +22,8 @@ use worker::IdlePolicy;
 use crate::clock::ClockKeeper;
 use crate::config::{Config, IdleConfig, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
-use crate::pool::{Pool, ThreadSettings};
+use crate::engine::{KernelEngine, KernelSettings};
+use crate::pool::ThreadSettings;
 use crate::{metrics, specs};
 
 /// Between two ticks of the housekeeping thread.
@@ -49,10 +50,10 @@ pub fn run(config_path: &Path) -> Result<()> {
         // The receiver ends with the housekeeping thread, after the broker: nothing is lost before.
         let _ = events.send(event);
     })?;
-    let pool = start_pool(&config, &keeper)?;
+    let kernel = start_kernel(&config, &keeper)?;
     let gateway = Gateway::new(Parts {
         broker,
-        pool,
+        engines: vec![Arc::new(kernel)],
         clock: keeper.clock(),
         node: node_name(&config),
         slots: config.broker.slots,
@@ -115,7 +116,7 @@ fn page_words(pages: PagesConfig) -> &'static str {
     }
 }
 
-fn start_pool(config: &Config, keeper: &ClockKeeper) -> Result<Pool> {
+fn start_kernel(config: &Config, keeper: &ClockKeeper) -> Result<KernelEngine> {
     let workers = &config.workers;
     let idle = match workers.idle {
         IdleConfig::Spin => IdlePolicy::Spin,
@@ -127,7 +128,9 @@ fn start_pool(config: &Config, keeper: &ClockKeeper) -> Result<Pool> {
         paths: worker::WORKER_LIMIT as u16,
         payloads: 4 * worker::WORKER_LIMIT as u16,
     };
-    Ok(Pool::start(&workers.cores, &ThreadSettings { idle, nice: workers.nice, tx }, &keeper.clock())?)
+    let thread = ThreadSettings { idle, nice: workers.nice };
+    let settings = KernelSettings { cores: workers.cores.clone(), thread, tx };
+    Ok(KernelEngine::start(&settings, &keeper.clock())?)
 }
 
 /// The thread that keeps the clock, follows the broker's events and notes what moves.
@@ -227,7 +230,7 @@ fn serve(
         };
         tracing::info!("ready: API at {endpoint}");
         control::serve(Arc::clone(controller), listener, shutdown).await?;
-        anyhow::ensure!(!gateway.pool().has_failed(), "a worker ended by itself; its log line above says where");
+        anyhow::ensure!(!gateway.has_failed(), "a worker ended by itself; its log line above says where");
         Ok(())
     })
 }
@@ -236,7 +239,7 @@ fn serve(
 /// down loudly and whoever supervises it starts another.
 async fn failed(gateway: &Gateway) {
     let mut look = tokio::time::interval(Duration::from_secs(1));
-    while !gateway.pool().has_failed() {
+    while !gateway.has_failed() {
         look.tick().await;
     }
 }

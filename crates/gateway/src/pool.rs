@@ -1,24 +1,24 @@
-//! The worker threads, and the conversation with them.
+//! The worker threads of one engine, and the conversation with them.
 //!
 //! One conversation at a time per worker: a command, then its report. What a report brings back is dropped
-//! here, never on the worker.
+//! here, never on the worker. The pool names no backend: its workers poll whatever queues they are started with.
 
-use std::sync::Arc;
+mod error;
+mod requests;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use netio::{KernelRx, KernelTx, KernelTxConfig};
+use control::WorkerStatus;
+use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
-use worker::{Command, Core, IdlePolicy, Mailbox, Report, Worker, WorkerCounters};
+use worker::{Command, Core, IdlePolicy, Mailbox, OutputCounters, Report, Worker, WorkerCounters};
 
 use crate::clock::TaiClock;
-
-/// Receive queues of this build.
-pub type Rx = KernelRx<TaiClock>;
-/// Transmit queues of this build.
-pub type Tx = KernelTx<GrainLease>;
+pub use error::{NoAnswer, PoolError};
 
 /// How long a worker may take to answer. A switch waits for a grain to end.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -33,116 +33,121 @@ pub struct ThreadSettings {
     pub idle: IdlePolicy,
     /// Nice value of the thread.
     pub nice: i32,
-    /// The transmit queue.
-    pub tx: KernelTxConfig,
 }
 
-/// Which worker.
+/// What a pool's workers are called, and which key of the configuration names their cores.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolNames {
+    /// Threads are called this, a dash and their index.
+    pub worker: &'static str,
+    /// For messages.
+    pub cores_key: &'static str,
+}
+
+/// A worker to be started.
+pub struct Seat<T> {
+    /// Its core; `None` lets it float.
+    pub core: Option<Core>,
+    /// Its transmit queues.
+    pub outputs: Vec<T>,
+}
+
+/// Which worker of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerIndex(pub usize);
 
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
-    /// The worker takes too long.
-    #[error("worker-{} did not answer within {} s; if this lasts, restart flypackd", .0.0, ANSWER.as_secs())]
-    Silent(WorkerIndex),
-    /// The worker's thread is gone.
-    #[error("worker-{} has ended: restart flypackd, and report what its log says", .0.0)]
-    Ended(WorkerIndex),
-}
-
-/// Why no worker could be started.
-#[derive(Debug, thiserror::Error)]
-pub enum PoolError {
-    /// A core that this process may not use.
-    #[error("workers.cores names core {core}, which this process may not use; it may use {usable:?}")]
-    Core {
-        /// The core asked for.
-        core: usize,
-        /// Those that would work.
-        usable: Vec<usize>,
-    },
-    /// Two workers on one core would take turns.
-    #[error("workers.cores names core {0} twice: one worker a core; name each once")]
-    CoreTwice(usize),
-    /// The system gave no thread.
-    #[error("a worker's thread cannot be started: {0}")]
-    Thread(#[from] std::io::Error),
-}
+/// Why a start hook did not let a worker start.
+pub type EnterError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A worker as the gateway sees it.
-pub struct WorkerThread {
-    /// Its core; `None` when it floats.
-    pub core: Option<Core>,
-    /// Its own counters.
-    pub counters: Arc<WorkerCounters>,
-    /// Receivers that it serves.
-    pub receivers: AtomicUsize,
-    /// Senders that it serves.
-    pub senders: AtomicUsize,
-    mailbox: Arc<Mailbox<Rx, Tx>>,
+struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
+    name: String,
+    core: Option<Core>,
+    counters: Arc<WorkerCounters>,
+    outputs: Vec<Arc<OutputCounters>>,
+    receivers: AtomicUsize,
+    senders: AtomicUsize,
+    mailbox: Arc<Mailbox<R, T>>,
     /// Answers that came too late for their question and are still owed.
     owed: Mutex<usize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// All workers.
-pub struct Pool {
-    workers: Vec<WorkerThread>,
+/// All workers of one engine.
+pub struct Pool<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
+    names: PoolNames,
+    workers: Vec<WorkerThread<R, T>>,
     stop: Arc<AtomicBool>,
 }
 
-impl Pool {
-    /// Starts one pinned worker per core, or one that floats.
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
+    /// Starts a worker for each seat. `enter` runs first on each worker's thread, pinned already; what it returns is
+    /// dropped there after the worker and everything that it serves.
     ///
     /// # Errors
     /// [`PoolError`]; workers started so far are stopped.
-    pub fn start(cores: &[usize], settings: &ThreadSettings, clock: &TaiClock) -> Result<Self, PoolError> {
-        let usable = worker::run::usable_cores();
-        if let Some(&core) = cores.iter().find(|core| !usable.contains(core)) {
-            return Err(PoolError::Core { core, usable });
-        }
-        if let Some((_, &core)) = cores.iter().enumerate().find(|(at, core)| cores[..*at].contains(core)) {
-            return Err(PoolError::CoreTwice(core));
-        }
-        let wanted: Vec<Option<Core>> =
-            if cores.is_empty() { vec![None] } else { cores.iter().map(|core| Some(Core(*core))).collect() };
-        let mut pool = Self { workers: Vec::new(), stop: Arc::default() };
-        for (index, core) in wanted.into_iter().enumerate() {
-            let worker = pool.spawn(index, core, settings, clock)?;
+    pub fn start<G, E>(
+        names: PoolNames,
+        seats: Vec<Seat<T>>,
+        settings: ThreadSettings,
+        clock: &TaiClock,
+        enter: E,
+    ) -> Result<Self, PoolError>
+    where
+        G: 'static,
+        E: Fn(WorkerIndex) -> Result<G, EnterError> + Clone + Send + 'static,
+        Worker<R, T, TaiClock>: Send + 'static,
+    {
+        check_cores(names.cores_key, seats.iter().filter_map(|seat| seat.core))?;
+        let mut pool = Self { names, workers: Vec::new(), stop: Arc::default() };
+        for (index, seat) in seats.into_iter().enumerate() {
+            let worker = pool.spawn(WorkerIndex(index), seat, settings, clock, enter.clone())?;
             pool.workers.push(worker);
         }
         Ok(pool)
     }
 
-    fn spawn(
+    fn spawn<G, E>(
         &self,
-        index: usize,
-        core: Option<Core>,
-        settings: &ThreadSettings,
+        index: WorkerIndex,
+        seat: Seat<T>,
+        settings: ThreadSettings,
         clock: &TaiClock,
-    ) -> Result<WorkerThread, PoolError> {
+        enter: E,
+    ) -> Result<WorkerThread<R, T>, PoolError>
+    where
+        G: 'static,
+        E: Fn(WorkerIndex) -> Result<G, EnterError> + Send + 'static,
+        Worker<R, T, TaiClock>: Send + 'static,
+    {
+        let name = format!("{}-{}", self.names.worker, index.0);
         let mailbox = Mailbox::new();
-        let tx = Tx::new(settings.tx);
-        let mut worker = Worker::<Rx, Tx, TaiClock>::new(clock.clone(), vec![tx], Arc::clone(&mailbox));
-        let counters = worker.counters();
+        let worker = Worker::new(clock.clone(), seat.outputs, Arc::clone(&mailbox));
+        let (counters, outputs) = (worker.counters(), worker.output_counters());
         let stop = Arc::clone(&self.stop);
-        let ThreadSettings { idle, nice, .. } = *settings;
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            if let Some(core) = core
-                && let Err(usable) = worker::run::pin(core)
-            {
-                tracing::warn!("worker-{index} could not be pinned to core {}; usable: {usable:?}", core.0);
-            }
-            if let Err(error) = rustix::process::setpriority_process(None, nice) {
-                tracing::info!("worker-{index} keeps its priority, not workers.nice = {nice}: {error}");
-            }
-            worker::run(&mut worker, idle, &stop);
+        let core = seat.core;
+        let (entered, has_entered) = sync_channel(1);
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
+            prepare(core, settings.nice);
+            let _guard = match enter(index) {
+                Ok(guard) => guard,
+                Err(error) => return tell(&entered, Err(error)),
+            };
+            tell(&entered, Ok(()));
+            // Moved here, so that it drops before the guard does.
+            let mut worker = worker;
+            worker::run(&mut worker, settings.idle, &stop);
         })?;
+        match has_entered.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => return Err(PoolError::Enter { worker: name, cause }),
+            Err(_) => return Err(PoolError::Panicked { worker: name }),
+        }
         Ok(WorkerThread {
+            name,
             core,
             counters,
+            outputs,
             receivers: AtomicUsize::new(0),
             senders: AtomicUsize::new(0),
             mailbox,
@@ -151,35 +156,48 @@ impl Pool {
         })
     }
 
-    /// The workers in order.
-    #[must_use]
-    pub fn workers(&self) -> &[WorkerThread] {
-        &self.workers
-    }
-
     /// The worker that serves the fewest.
     #[must_use]
     pub fn least_loaded(&self) -> WorkerIndex {
-        let load =
-            |worker: &WorkerThread| worker.receivers.load(Ordering::Relaxed) + worker.senders.load(Ordering::Relaxed);
+        let load = |worker: &WorkerThread<R, T>| {
+            worker.receivers.load(Ordering::Relaxed) + worker.senders.load(Ordering::Relaxed)
+        };
         let least = self.workers.iter().enumerate().min_by_key(|(_, worker)| load(worker));
         WorkerIndex(least.map_or(0, |(index, _)| index))
+    }
+
+    /// The counters of a worker's outputs, in the order of their indices.
+    #[must_use]
+    pub fn output_counters(&self, index: WorkerIndex) -> &[Arc<OutputCounters>] {
+        self.workers.get(index.0).map_or(&[], |worker| &worker.outputs)
+    }
+
+    /// A worker's name, as in its thread's and in status.
+    #[must_use]
+    pub fn worker_name(&self, index: WorkerIndex) -> &str {
+        self.workers.get(index.0).map_or("", |worker| &worker.name)
+    }
+
+    /// The workers as they are now.
+    #[must_use]
+    pub fn status(&self) -> Vec<WorkerStatus> {
+        self.workers.iter().map(WorkerThread::status).collect()
     }
 
     /// Sends a command and waits for its report.
     ///
     /// # Errors
     /// [`NoAnswer`]; the command's parts are then dropped when the late report is found.
-    pub fn ask(&self, index: WorkerIndex, command: Command<Rx, Tx>) -> Result<Report<Rx, Tx>, NoAnswer> {
-        let worker = self.workers.get(index.0).ok_or(NoAnswer::Ended(index))?;
+    pub fn ask(&self, index: WorkerIndex, command: Command<R, T>) -> Result<Report<R, T>, NoAnswer> {
+        let worker = self.workers.get(index.0).ok_or_else(|| NoAnswer::Ended(self.names.worker.to_owned()))?;
         let mut owed = worker.owed.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + ANSWER;
         while *owed > 0 {
-            worker.wait(index, until)?;
+            worker.wait(until)?;
             *owed -= 1;
         }
-        worker.mailbox.send(command).map_err(|_| NoAnswer::Silent(index))?;
-        worker.wait(index, until).inspect_err(|_| *owed += 1)
+        worker.mailbox.send(command).map_err(|_| NoAnswer::Silent(worker.name.clone()))?;
+        worker.wait(until).inspect_err(|_| *owed += 1)
     }
 
     /// Stops all workers and waits for them.
@@ -188,7 +206,7 @@ impl Pool {
         for worker in &self.workers {
             let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
             if thread.is_some_and(|thread| thread.join().is_err()) {
-                tracing::error!("a worker panicked; please report the message above");
+                tracing::error!("{} panicked; please report the message above", worker.name);
             }
         }
     }
@@ -200,19 +218,19 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Drop for Pool<R, T> {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl WorkerThread {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> WorkerThread<R, T> {
     fn has_ended(&self) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    fn wait(&self, index: WorkerIndex, until: Instant) -> Result<Report<Rx, Tx>, NoAnswer> {
+    fn wait(&self, until: Instant) -> Result<Report<R, T>, NoAnswer> {
         loop {
             // Asked before the mailbox: an answer may be the last thing that the thread did.
             let has_ended = self.has_ended();
@@ -220,27 +238,64 @@ impl WorkerThread {
                 return Ok(report);
             }
             if has_ended {
-                return Err(NoAnswer::Ended(index));
+                return Err(NoAnswer::Ended(self.name.clone()));
             }
             if Instant::now() >= until {
-                return Err(NoAnswer::Silent(index));
+                return Err(NoAnswer::Silent(self.name.clone()));
             }
             std::thread::sleep(LOOK);
         }
     }
+
+    fn status(&self) -> WorkerStatus {
+        let count = |number: &AtomicUsize| number.load(Ordering::Relaxed) as u32;
+        WorkerStatus {
+            name: self.name.clone(),
+            core: self.core.map(|core| core.0 as u32),
+            receivers: count(&self.receivers),
+            senders: count(&self.senders),
+            counters: self.counters.values(),
+        }
+    }
+}
+
+/// Makes the calling thread a worker's.
+fn prepare(core: Option<Core>, nice: i32) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    if let Some(core) = core
+        && let Err(usable) = worker::run::pin(core)
+    {
+        tracing::warn!("{name} could not be pinned to core {}; usable: {usable:?}", core.0);
+    }
+    if let Err(error) = rustix::process::setpriority_process(None, nice) {
+        tracing::info!("{name} keeps its priority, not workers.nice = {nice}: {error}");
+    }
+}
+
+fn tell(entered: &SyncSender<Result<(), EnterError>>, outcome: Result<(), EnterError>) {
+    // Whoever starts the pool waits for this.
+    let _ = entered.send(outcome);
+}
+
+/// Refuses cores that this process may not use, and two workers on one: they would take turns.
+///
+/// # Errors
+/// [`PoolError::Core`] or [`PoolError::CoreTwice`], naming `key`.
+pub fn check_cores(key: &'static str, cores: impl Iterator<Item = Core>) -> Result<(), PoolError> {
+    let usable = worker::run::usable_cores();
+    let mut taken = Vec::new();
+    for Core(core) in cores {
+        if !usable.contains(&core) {
+            return Err(PoolError::Core { key, core, usable });
+        }
+        if taken.contains(&core) {
+            return Err(PoolError::CoreTwice { key, core });
+        }
+        taken.push(core);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ClockKeeper;
-
-    #[test]
-    fn a_core_that_is_named_twice_is_an_error() {
-        let core = worker::run::usable_cores()[0];
-        let idle = IdlePolicy::Sleep { longest: Duration::from_micros(250) };
-        let settings = ThreadSettings { idle, nice: 0, tx: KernelTxConfig::default() };
-        let pool = Pool::start(&[core, core], &settings, &ClockKeeper::start().clock());
-        assert!(matches!(pool, Err(PoolError::CoreTwice(twice)) if twice == core));
-    }
-}
+mod tests;

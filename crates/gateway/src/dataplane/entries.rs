@@ -8,8 +8,9 @@ use control::{CrosspointTable, ReceiverSpec};
 use media::Name;
 use worker::{ReceiverCounters, ReceiverKey, SenderKey};
 
+use super::placement::Place;
 use super::sender_entry::SenderEntry;
-use crate::pool::WorkerIndex;
+use crate::engine::Receiving;
 
 /// After so long without a packet a stream counts as silent, at least; slow rates have three periods.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -34,12 +35,12 @@ impl Entries {
         self.keys
     }
 
-    pub(super) fn sender_keys(&self) -> Vec<(WorkerIndex, SenderKey)> {
-        self.senders.values().map(|sender| (sender.worker, sender.key)).collect()
+    pub(super) fn sender_keys(&self) -> Vec<(Place, SenderKey)> {
+        self.senders.values().map(|sender| (sender.place.clone(), sender.key)).collect()
     }
 
-    pub(super) fn receiver_keys(&self) -> Vec<(WorkerIndex, ReceiverKey)> {
-        self.receivers.values().map(|receiver| (receiver.worker, receiver.key)).collect()
+    pub(super) fn receiver_keys(&self) -> Vec<(Place, ReceiverKey)> {
+        self.receivers.values().map(|receiver| (receiver.place.clone(), receiver.key)).collect()
     }
 
     pub(super) fn note_warning(&mut self, warning: String) {
@@ -93,20 +94,15 @@ impl Movement {
 pub(super) struct ReceiverEntry {
     pub(super) spec: ReceiverSpec,
     pub(super) key: ReceiverKey,
-    pub(super) worker: WorkerIndex,
+    pub(super) place: Place,
     pub(super) counters: Arc<ReceiverCounters>,
     pub(super) packets: Movement,
     pub(super) warning: Option<String>,
 }
 
 impl ReceiverEntry {
-    pub(super) fn new(
-        spec: ReceiverSpec,
-        key: ReceiverKey,
-        worker: WorkerIndex,
-        counters: Arc<ReceiverCounters>,
-        warning: Option<String>,
-    ) -> Self {
-        Self { spec, key, worker, counters, packets: Movement::default(), warning }
+    pub(super) fn new(spec: ReceiverSpec, key: ReceiverKey, place: Place, receiving: Receiving) -> Self {
+        let Receiving { counters, warning } = receiving;
+        Self { spec, key, place, counters, packets: Movement::default(), warning }
     }
 }

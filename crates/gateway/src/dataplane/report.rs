@@ -1,11 +1,10 @@
 //! STATUS, derived from counters and snapshots at the moment of asking.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use control::{
     ConsumerStatus, CrosspointTable, FlowProducer, FlowStatus, NodeStatus, ReceiverStatus, SenderState, SenderStatus,
-    Signal, WorkerStatus,
+    Signal,
 };
 use media::{Clock, GrainIndex, Rate};
 use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapshot};
@@ -13,7 +12,6 @@ use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapsh
 use super::Parts;
 use super::entries::ReceiverEntry;
 use super::sender_entry::SenderEntry;
-use crate::pool::WorkerThread;
 
 /// Values that the counters carry along and that are no counts.
 const NO_COUNTS: [&str; 2] = ["last_grain", "is_async"];
@@ -123,7 +121,7 @@ pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -
                 .to_owned(),
         );
     }
-    if parts.pool.has_failed() {
+    if parts.engines.iter().any(|engine| engine.has_failed()) {
         warnings.push("a worker has ended: restart flypackd, and report what its log says".to_owned());
     }
     NodeStatus {
@@ -132,7 +130,7 @@ pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -
         clock_locked,
         tai_offset_s: i32::try_from(parts.clock.tai_offset_seconds()).unwrap_or(0),
         pages: pages(parts),
-        workers: parts.pool.workers().iter().enumerate().map(|(index, thread)| worker(index, thread)).collect(),
+        workers: parts.engines.iter().flat_map(|engine| engine.workers()).collect(),
         warnings,
         broker_socket: parts.broker_socket.clone(),
         ports: Vec::new(),
@@ -145,15 +143,4 @@ fn pages(parts: &Parts) -> String {
     kinds.sort();
     kinds.dedup();
     if kinds.is_empty() { parts.page_policy.clone() } else { kinds.join(" and ") }
-}
-
-fn worker(index: usize, thread: &WorkerThread) -> WorkerStatus {
-    let count = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed) as u32;
-    WorkerStatus {
-        name: format!("worker-{index}"),
-        core: thread.core.map(|core| core.0 as u32),
-        receivers: count(&thread.receivers),
-        senders: count(&thread.senders),
-        counters: counts(thread.counters.values()),
-    }
 }

@@ -9,7 +9,7 @@ use worker::{SenderCounters, SenderKey};
 
 use super::connection::Connection;
 use super::entries::Movement;
-use crate::pool::WorkerIndex;
+use super::placement::Place;
 
 /// Until a ring that did not admit a sender is asked again; doubles with each refusal.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(super) struct SenderEntry {
     pub(super) spec: SenderSpec,
     pub(super) key: SenderKey,
-    pub(super) worker: WorkerIndex,
+    pub(super) place: Place,
     pub(super) ssrc: Ssrc,
     pub(super) counters: Arc<SenderCounters>,
     pub(super) packets: Movement,
@@ -34,14 +34,14 @@ impl SenderEntry {
     pub(super) fn new(
         spec: SenderSpec,
         key: SenderKey,
-        worker: WorkerIndex,
+        place: Place,
         ssrc: Ssrc,
         counters: Arc<SenderCounters>,
     ) -> Self {
         Self {
             spec,
             key,
-            worker,
+            place,
             ssrc,
             counters,
             packets: Movement::default(),

@@ -11,12 +11,16 @@ use worker::IdlePolicy;
 
 use super::*;
 use crate::clock::ClockKeeper;
+use crate::engine::recording::{RecordingEngine, Told};
+use crate::engine::{KernelEngine, KernelSettings};
 use crate::pool::ThreadSettings;
 
 const IN_AN_HOUR: Duration = Duration::from_secs(3600);
 
 struct Plane {
     gateway: Gateway,
+    /// An engine with a port "red", 192.0.2.1/24.
+    red: Arc<RecordingEngine>,
     _folder: tempfile::TempDir,
 }
 
@@ -27,37 +31,26 @@ impl Plane {
         let config = BrokerConfig { page_policy: PagePolicy::PlainOnly, ..BrokerConfig::new(socket) };
         let clock = ClockKeeper::start().clock();
         let idle = IdlePolicy::Sleep { longest: Duration::from_micros(250) };
-        let settings = ThreadSettings { idle, nice: 0, tx: KernelTxConfig::default() };
+        let thread = ThreadSettings { idle, nice: 0 };
+        let settings = KernelSettings { cores: Vec::new(), thread, tx: KernelTxConfig::default() };
+        let red = RecordingEngine::new(&[("red", &["192.0.2.1/24"])]);
         let parts = Parts {
             broker: Broker::start(config, |_| {}).unwrap(),
-            pool: Pool::start(&[], &settings, &clock).unwrap(),
+            engines: vec![Arc::new(KernelEngine::start(&settings, &clock).unwrap()), red.clone()],
             clock,
             node: "test".to_owned(),
             slots: 8,
             broker_socket: String::new(),
             page_policy: String::new(),
         };
-        Self { gateway: Gateway::new(parts), _folder: folder }
+        Self { gateway: Gateway::new(parts), red, _folder: folder }
     }
 
     /// Receiver and flow "cam", whose ring has room for one reader like a sender; and the sender "out".
     fn with_camera_and_sender() -> Self {
         let new = Self::new();
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=test\r\nt=0 0\r\nm=video {port} RTP/AVP 96\r\n\
-             c=IN IP4 127.0.0.1\r\na=rtpmap:96 raw/90000\r\na=fmtp:96 sampling=YCbCr-4:2:2; width=320; height=180; \
-             exactframerate=50; depth=10; colorimetry=BT709; PM=2110GPM; SSN=ST2110-20:2017\r\n"
-        );
-        let camera = ReceiverSpec {
-            name: name("cam"),
-            sdp: VideoSdp::parse(&sdp, None).unwrap(),
-            interface: None,
-            slots: None,
-            reorder_packets: None,
-            grain_timeout_ms: None,
-            receive_buffer_octets: Some(65_536),
-        };
+        let camera = receiver("127.0.0.1", port);
         new.gateway.add_receiver(&camera).unwrap();
         let out = SenderSpec::new(name("out"), "127.0.0.1:9".parse().unwrap());
         new.gateway.add_sender(&SenderSpec { timing: SenderTiming::Source, ..out }).unwrap();
@@ -83,6 +76,24 @@ impl Plane {
         while self.gateway.flows().iter().any(|flow| !flow.consumers.is_empty()) {
             std::thread::yield_now();
         }
+    }
+}
+
+/// Receiver "cam" at this address.
+fn receiver(address: &str, port: u16) -> ReceiverSpec {
+    let sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=test\r\nt=0 0\r\nm=video {port} RTP/AVP 96\r\n\
+         c=IN IP4 {address}\r\na=rtpmap:96 raw/90000\r\na=fmtp:96 sampling=YCbCr-4:2:2; width=320; height=180; \
+         exactframerate=50; depth=10; colorimetry=BT709; PM=2110GPM; SSN=ST2110-20:2017\r\n"
+    );
+    ReceiverSpec {
+        name: name("cam"),
+        sdp: VideoSdp::parse(&sdp, None).unwrap(),
+        interface: None,
+        slots: None,
+        reorder_packets: None,
+        grain_timeout_ms: None,
+        receive_buffer_octets: Some(65_536),
     }
 }
 
@@ -138,9 +149,59 @@ fn nothing_is_connected_once_the_gateway_drains() {
 }
 
 #[test]
-fn a_worker_that_has_ended_is_not_waited_for() {
+fn what_is_placed_on_a_port_is_its_engines_from_its_first_to_its_last_word() {
+    // The kernel's worker writes "cam"; nobody's writes "far", which therefore cannot be read.
+    let plane = Plane::with_camera_and_sender();
+    let (gateway, red) = (&plane.gateway, &plane.red);
+    gateway.remove_sender(&name("out")).unwrap();
+    gateway.add_receiver(&ReceiverSpec { name: name("far"), ..receiver("192.0.2.1", 5004) }).unwrap();
+    gateway.add_sender(&SenderSpec::new(name("out"), "192.0.2.9:5004".parse().unwrap())).unwrap();
+    plane.take("cam");
+    let sdp = gateway.senders().remove(0).sdp.unwrap();
+    assert!(sdp.contains("IN IP4 192.0.2.1") && sdp.contains("localmac=02-00-00-00-00-07"), "{sdp}");
+    let loads: Vec<_> = gateway.node().workers.into_iter().map(|w| (w.name, w.receivers, w.senders)).collect();
+    assert_eq!(loads, [("worker-0".to_owned(), 1, 0), ("recorder-0".to_owned(), 1, 1)]);
+    gateway.remove_sender(&name("out")).unwrap();
+    gateway.remove_receiver(&name("far")).unwrap();
+    gateway.drain();
+    let (far, out, on_red) = (name("far"), name("out"), Some(name("red")));
+    assert_eq!(
+        red.told(),
+        [
+            Told::AddReceiver { name: far.clone(), port: on_red.clone() },
+            Told::AddSender { name: out.clone(), port: on_red },
+            Told::Connect { name: out.clone(), has_source: true },
+            Told::RemoveSender(out),
+            Told::RemoveReceiver(far),
+            Told::Stop,
+        ]
+    );
+}
+
+#[test]
+fn what_an_engine_refuses_leaves_nothing_behind() {
     let plane = Plane::new();
-    plane.gateway.pool().stop();
-    let asked = plane.gateway.pool().ask(WorkerIndex(0), Command::RemoveSender(SenderKey(1)));
-    assert_eq!(asked.err(), Some(NoAnswer::Ended(WorkerIndex(0))));
+    plane.red.refuse();
+    assert!(plane.gateway.add_receiver(&receiver("192.0.2.1", 5004)).is_err());
+    assert!(plane.gateway.flows().is_empty() && plane.gateway.receivers().is_empty());
+    let out = SenderSpec::new(name("out"), "192.0.2.9:5004".parse().unwrap());
+    assert!(plane.gateway.add_sender(&out).is_err());
+    assert!(plane.gateway.senders().is_empty());
+    // The same names are free for the kernel.
+    plane.gateway.add_sender(&SenderSpec { interface: Some("lo".to_owned()), ..out }).unwrap();
+}
+
+#[test]
+fn drain_ends_what_is_there_on_every_engine() {
+    let plane = Plane::with_camera_and_sender();
+    let out = SenderSpec::new(name("far"), "192.0.2.9:5004".parse().unwrap());
+    plane.gateway.add_sender(&out).unwrap();
+    plane.red.told();
+    plane.gateway.drain();
+    let far = name("far");
+    assert_eq!(
+        plane.red.told(),
+        [Told::Connect { name: far.clone(), has_source: false }, Told::RemoveSender(far), Told::Stop]
+    );
+    assert!(!plane.gateway.has_failed());
 }

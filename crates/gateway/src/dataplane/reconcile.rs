@@ -1,0 +1,123 @@
+//! Making what is connected agree with the table and with the flows that exist.
+
+use std::time::Instant;
+
+use control::{DataplaneError, SenderSpec};
+use media::Name;
+use worker::SenderKey;
+
+use super::connection::Connection;
+use super::entries::Entries;
+use super::placement::Place;
+use super::{Gateway, build, sdp};
+
+impl Gateway {
+    /// Makes what is connected agree with the table and with the flows that exist; nothing once it drains.
+    pub fn reconcile(&self) {
+        let _change = self.change();
+        if self.check_running().is_ok() {
+            self.reconcile_changing();
+        }
+    }
+
+    /// Notes which streams and senders moved since the last time; rejoins evicted senders, and tries refused ones
+    /// again.
+    pub fn tick(&self, now: Instant) {
+        let is_due = self.entries().tick(now);
+        if is_due {
+            self.reconcile();
+        }
+    }
+
+    pub(super) fn reconcile_changing(&self) {
+        let names: Vec<Name> = self.entries().senders.keys().cloned().collect();
+        for name in names {
+            if let Err(error) = self.connect(&name) {
+                tracing::warn!("sender {name}: {error}");
+                self.note_trouble(&name, Some(error.to_string()));
+            }
+        }
+    }
+
+    fn note_trouble(&self, name: &Name, trouble: Option<String>) {
+        if let Some(sender) = self.entries().senders.get_mut(name) {
+            sender.trouble = trouble;
+        }
+    }
+
+    /// Gives one sender the source that the table says, if that is another than it has.
+    fn connect(&self, name: &Name) -> Result<(), DataplaneError> {
+        let Some(wanted) = self.wanted(name) else { return Ok(()) };
+        let (source, connection) = match wanted.connection {
+            None => (None, None),
+            Some(connection) => match build::source(self.parts(), &wanted.spec, &connection) {
+                Ok(source) => (Some(Box::new(source)), Some(connection)),
+                Err(error) => {
+                    self.refuse(name, &connection, &error);
+                    return Ok(());
+                }
+            },
+        };
+        let engine = self.engine(&wanted.place);
+        engine.connect(wanted.key, source)?;
+        let identity = engine.identity(&wanted.spec, wanted.place.port.as_ref());
+        let mut entries = self.entries();
+        if let Some(sender) = entries.senders.get_mut(name) {
+            sender.sdp = connection.as_ref().map(|connection| {
+                let receiver = wanted.receiver_sdp.as_ref();
+                sdp::of_sender(&sender.spec, sender.ssrc, identity, &connection.format, receiver).to_sdp()
+            });
+            sender.settle();
+            sender.evictions_seen = sender.counters.evictions.value();
+            match &connection {
+                Some(connection) => tracing::info!("sender {name}: sends {} ({})", connection.flow, connection.format),
+                None => tracing::info!("sender {name}: has no source now"),
+            }
+            sender.connection = connection;
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, name: &Name, connection: &Connection, error: &build::SourceError) {
+        let mut entries = self.entries();
+        let Some(sender) = entries.senders.get_mut(name) else { return };
+        if sender.refuse(connection, error.to_string(), error.is_lasting()) {
+            tracing::warn!("sender {name} cannot send {}: {error}", connection.flow);
+        }
+    }
+
+    /// What a sender should have, when that differs from what it has and may be tried.
+    fn wanted(&self, name: &Name) -> Option<Wanted> {
+        let flows = self.parts().broker.flows();
+        let mut entries = self.entries();
+        let Entries { senders, table, receivers, .. } = &mut *entries;
+        let sender = senders.get_mut(name)?;
+        let flow = table.source(name).and_then(|source| flows.iter().find(|flow| flow.name == *source));
+        let connection = flow.map(Connection::to);
+        let key = |connection: &Connection| connection.key();
+        if connection.as_ref().map(key) == sender.connection.as_ref().map(key) && !sender.is_evicted() {
+            sender.settle();
+            return None;
+        }
+        if connection.as_ref().is_some_and(|connection| !sender.may_try(connection)) {
+            return None;
+        }
+        let receiver_sdp = flow.and_then(|flow| receivers.get(&flow.name)).map(|receiver| receiver.spec.sdp.clone());
+        Some(Wanted {
+            connection,
+            spec: sender.spec.clone(),
+            place: sender.place.clone(),
+            key: sender.key,
+            receiver_sdp,
+        })
+    }
+}
+
+/// What a sender should have.
+struct Wanted {
+    connection: Option<Connection>,
+    spec: SenderSpec,
+    place: Place,
+    key: SenderKey,
+    receiver_sdp: Option<st2110::VideoSdp>,
+}

@@ -1,0 +1,118 @@
+//! The seam between the data plane and what moves packets.
+//!
+//! An engine has workers of one kind and the queues that they poll: sockets of the kernel ([`KernelEngine`]), or the
+//! ports of devices that the gateway drives itself. Behind it everything is monomorphic, so that no packet goes
+//! through a `dyn`; this trait is called when an operator changes something, and when somebody asks for status.
+//!
+//! How a further engine is made:
+//! * It holds a [`Pool`](crate::pool::Pool) of its own queue types. The pool's seats carry the transmit queues of each
+//!   worker, its start hook runs on each worker's thread (to register it with a runtime, say) and what the hook
+//!   returns lives until the worker and its queues are gone.
+//! * A port's receive queue becomes a [`worker::Input::shared`], and receivers are added to it as they come. Its two
+//!   queues are one [`worker::PortKey`]: `Pool::detach` gives both back for a restart, `Pool::attach` goes on.
+//! * It remembers by key what it serves, and where: the data plane names receivers and senders by their keys only.
+//! * [`Engine::ports`] is what placing goes by: a receiver or sender reaches this engine when it names one of these
+//!   ports as its interface, has one of their addresses, or sends into one of their networks.
+
+mod kernel;
+mod order;
+#[cfg(test)]
+pub(crate) mod recording;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use control::{DataplaneError, SenderSpec, WorkerStatus};
+use media::Name;
+use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
+
+pub use kernel::{KernelEngine, KernelSettings};
+pub use order::{ReceiverOrder, SenderOrder, sender_path};
+
+/// A port of an engine, as far as placing goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnginePort {
+    /// What operators call it; given as an interface it places a receiver or sender here.
+    pub name: Name,
+    /// Its addresses and their networks.
+    pub network: ip::Network,
+}
+
+/// A receiver that an engine serves.
+#[derive(Clone, Debug)]
+pub struct Receiving {
+    /// Its counters.
+    pub counters: Arc<ReceiverCounters>,
+    /// What status should warn of as long as it is there.
+    pub warning: Option<String>,
+}
+
+/// Where a sender's packets come from, for its SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderIdentity {
+    /// The address that they carry: receivers filter by it.
+    pub address: IpAddr,
+    /// The MAC that names this host's own clock (RFC 7273 §4.9).
+    pub mac: [u8; 6],
+}
+
+/// What moves packets for the data plane. Control path only: calls may block for as long as a worker takes to
+/// answer. Those that change something come one at a time; those that tell come at any time.
+pub trait Engine: Send + Sync {
+    /// The ports that receivers and senders can be placed on. Those of the kernel are not told: what no other engine
+    /// has is the kernel's.
+    fn ports(&self) -> Vec<EnginePort>;
+
+    /// Receives into the order's flow from now on.
+    ///
+    /// # Errors
+    /// Why it cannot be received; the writer is dropped then, and nothing is left.
+    fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError>;
+
+    /// Receives no longer; the flow's writer ends here, off the worker. Unknown keys are none of an error.
+    ///
+    /// # Errors
+    /// No answer from the worker: it may still receive.
+    fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError>;
+
+    /// Makes a sender, which sends nothing until it is connected.
+    ///
+    /// # Errors
+    /// Why nothing can be sent there.
+    fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError>;
+
+    /// Ends a sender, and gives back what it holds. Unknown keys are none of an error.
+    ///
+    /// # Errors
+    /// No answer from the worker: it may still send.
+    fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError>;
+
+    /// Takes a source to a sender, or none, at its next grain boundary.
+    ///
+    /// # Errors
+    /// No answer from the worker; the source is dropped.
+    fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError>;
+
+    /// Where the packets of such a sender come from; `port` is where it was placed.
+    fn identity(&self, spec: &SenderSpec, port: Option<&Name>) -> SenderIdentity;
+
+    /// Stops a port and starts it again. Its receivers and senders stay, and go on when it is up.
+    ///
+    /// # Errors
+    /// There is no such port, or the device does not start again: what was asked, and what would help.
+    fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
+        Err(DataplaneError::Unsupported {
+            what: format!("restarting {port}"),
+            remedy: "only ports that the gateway drives itself can be restarted".to_owned(),
+        })
+    }
+
+    /// The workers as they are now.
+    fn workers(&self) -> Vec<WorkerStatus>;
+
+    /// Whether a worker has ended although nobody stopped it.
+    fn has_failed(&self) -> bool;
+
+    /// Stops the workers and closes the ports; the receivers and senders have been removed. Waits until that is done.
+    fn stop(&self);
+}

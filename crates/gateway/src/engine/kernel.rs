@@ -1,0 +1,156 @@
+//! The engine of the kernel's sockets: a socket for each receiver, one transmit queue for each worker.
+
+mod identity;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use control::{DataplaneError, SenderSpec, WorkerStatus};
+use media::Name;
+use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
+use shm::GrainLease;
+use worker::{Core, Input, InputKey, OutputIndex, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+
+use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+use crate::clock::TaiClock;
+use crate::pool::{Pool, PoolError, PoolNames, Seat, ThreadSettings, WorkerIndex};
+
+type Rx = KernelRx<TaiClock>;
+type Tx = KernelTx<GrainLease>;
+
+/// Receive buffer where the receiver states none, octets.
+const RECEIVE_BUFFER_OCTETS: u32 = 33_554_432;
+
+/// Buffers of a receive queue beside those of the reorder window.
+const QUEUE_BUFFERS: usize = 128;
+
+const NAMES: PoolNames = PoolNames { worker: "worker", cores_key: "workers.cores" };
+
+/// What the engine starts with.
+#[derive(Clone, Debug)]
+pub struct KernelSettings {
+    /// One pinned worker for each core; none: one that floats.
+    pub cores: Vec<usize>,
+    /// Of each worker's thread.
+    pub thread: ThreadSettings,
+    /// Each worker's transmit queue.
+    pub tx: KernelTxConfig,
+}
+
+/// Workers over sockets.
+pub struct KernelEngine {
+    pool: Pool<Rx, Tx>,
+    clock: TaiClock,
+    homes: Mutex<Homes>,
+}
+
+/// Which worker serves whom.
+#[derive(Default)]
+struct Homes {
+    receivers: BTreeMap<ReceiverKey, WorkerIndex>,
+    senders: BTreeMap<SenderKey, WorkerIndex>,
+}
+
+impl KernelEngine {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`PoolError`]: a core that cannot be had, or no thread.
+    pub fn start(settings: &KernelSettings, clock: &TaiClock) -> Result<Self, PoolError> {
+        let cores = settings.cores.iter().map(|core| Some(Core(*core)));
+        let cores: Vec<_> = if settings.cores.is_empty() { vec![None] } else { cores.collect() };
+        let seat = |core| Seat { core, outputs: vec![Tx::new(settings.tx)] };
+        let seats = cores.into_iter().map(seat).collect();
+        let pool = Pool::start(NAMES, seats, settings.thread, clock, |_| Ok(()))?;
+        Ok(Self { pool, clock: clock.clone(), homes: Mutex::default() })
+    }
+
+    fn homes(&self) -> MutexGuard<'_, Homes> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for KernelEngine {
+    fn ports(&self) -> Vec<EnginePort> {
+        Vec::new()
+    }
+
+    fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError> {
+        let config = rx_config(&order);
+        let queue = Rx::open(&config, self.clock.clone()).map_err(|error| DataplaneError::PacketIo(Box::new(error)))?;
+        let buffer = queue.receive_buffer();
+        let warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", order.spec.name));
+        let key = order.key;
+        let receiver = order.build(queue.local_addr());
+        let counters = receiver.receiver().counters();
+        let worker = self.pool.least_loaded();
+        self.pool.add_input(worker, Box::new(Input::sole(input_of(key), queue, receiver)))?;
+        self.homes().receivers.insert(key, worker);
+        Ok(Receiving { counters, warning })
+    }
+
+    fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
+        let Some(worker) = self.homes().receivers.get(&key).copied() else { return Ok(()) };
+        // The input holds the queue and the writer: both end here, off the worker.
+        drop(self.pool.remove_input(worker, input_of(key))?);
+        self.homes().receivers.remove(&key);
+        Ok(())
+    }
+
+    fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
+        let worker = self.pool.least_loaded();
+        let sender = Sender::new(order.key, order.config(OutputIndex(0)));
+        let counters = sender.counters();
+        self.pool.add_sender(worker, Box::new(sender))?;
+        self.homes().senders.insert(order.key, worker);
+        Ok(counters)
+    }
+
+    fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
+        let Some(worker) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        drop(self.pool.remove_sender(worker, key)?);
+        self.homes().senders.remove(&key);
+        Ok(())
+    }
+
+    fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError> {
+        let Some(worker) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        drop(self.pool.connect(worker, key, source)?);
+        Ok(())
+    }
+
+    fn identity(&self, spec: &SenderSpec, _port: Option<&Name>) -> SenderIdentity {
+        SenderIdentity { address: identity::address(spec), mac: identity::mac(spec.interface.as_deref()) }
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.pool.status()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.pool.has_failed()
+    }
+
+    fn stop(&self) {
+        self.pool.stop();
+    }
+}
+
+/// A socket's input is its receiver's, and has its number.
+fn input_of(key: ReceiverKey) -> InputKey {
+    InputKey(key.0)
+}
+
+fn rx_config(order: &ReceiverOrder<'_>) -> KernelRxConfig {
+    let spec = order.spec;
+    KernelRxConfig {
+        destination: spec.sdp.destination,
+        interface: spec.interface.clone(),
+        sources: spec.sdp.sources.clone(),
+        receive_buffer_octets: spec.receive_buffer_octets.unwrap_or(RECEIVE_BUFFER_OCTETS) as usize,
+        buffers: QUEUE_BUFFERS + usize::from(order.reorder_packets()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

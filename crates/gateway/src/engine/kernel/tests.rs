@@ -1,0 +1,51 @@
+//! The engine over loopback, and what becomes of requests to workers that are gone.
+
+use std::time::Duration;
+
+use control::SenderSpec;
+use worker::IdlePolicy;
+
+use super::*;
+use crate::clock::ClockKeeper;
+
+/// An engine with one worker that floats.
+fn engine() -> KernelEngine {
+    let thread = ThreadSettings { idle: IdlePolicy::Sleep { longest: Duration::from_micros(250) }, nice: 0 };
+    let settings = KernelSettings { cores: Vec::new(), thread, tx: KernelTxConfig::default() };
+    KernelEngine::start(&settings, &ClockKeeper::start().clock()).unwrap()
+}
+
+fn spec(destination: &str) -> SenderSpec {
+    SenderSpec::new("out".parse().unwrap(), destination.parse().unwrap())
+}
+
+#[test]
+fn workers_tell_whom_they_serve() {
+    let engine = engine();
+    let spec = spec("127.0.0.1:9");
+    for key in 1..=3 {
+        engine.add_sender(&SenderOrder::new(SenderKey(key), &spec, None)).unwrap();
+    }
+    engine.remove_sender(SenderKey(2)).unwrap();
+    engine.remove_sender(SenderKey(2)).unwrap();
+    engine.connect(SenderKey(3), None).unwrap();
+    let workers = engine.workers();
+    assert_eq!((workers.len(), workers[0].name.as_str(), workers[0].senders), (1, "worker-0", 2));
+}
+
+#[test]
+fn what_cannot_be_sent_to_is_told_in_the_queues_words() {
+    let refused = engine().add_sender(&SenderOrder::new(SenderKey(1), &spec("[fe80::1]:5004"), None)).unwrap_err();
+    assert!(refused.to_string().contains("name the interface"), "{refused}");
+}
+
+#[test]
+fn a_worker_that_has_ended_is_not_waited_for() {
+    let engine = engine();
+    let spec = spec("127.0.0.1:9");
+    engine.add_sender(&SenderOrder::new(SenderKey(1), &spec, None)).unwrap();
+    engine.stop();
+    let error = engine.remove_sender(SenderKey(1)).unwrap_err();
+    assert!(error.to_string().contains("worker-0 has ended"), "{error}");
+    assert!(!engine.has_failed(), "it was stopped");
+}

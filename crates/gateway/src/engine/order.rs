@@ -1,0 +1,111 @@
+//! What the data plane orders of an engine: a receiver or a sender, with everything that does not depend on who
+//! moves the packets.
+
+use std::net::SocketAddr;
+
+use control::{ReceiverSpec, SenderSpec, SenderTiming};
+use media::{Name, Ssrc};
+use netio::{PacketBuf, Path};
+use shm::FrameWriter;
+use st2110::TimelineMode;
+use uuid::Uuid;
+use worker::{OutputIndex, Receiver, ReceiverConfig, ReceiverKey, SenderConfig, SenderKey, SteeredReceiver};
+
+/// Reorder window where the receiver states none, packets.
+const REORDER_PACKETS: u16 = 64;
+
+/// A grain's time-out: so many periods, and at least so long.
+const TIMEOUT_PERIODS: i64 = 2;
+const TIMEOUT_NANOS_MIN: i64 = 50_000_000;
+
+/// A receiver to be served.
+pub struct ReceiverOrder<'a> {
+    /// Its name among all receivers of this gateway, never used twice.
+    pub key: ReceiverKey,
+    /// What was asked for.
+    pub spec: &'a ReceiverSpec,
+    /// The port that it was placed on; `None` for the kernel's choice.
+    pub port: Option<&'a Name>,
+    /// The writer of its flow.
+    pub writer: FrameWriter,
+}
+
+impl ReceiverOrder<'_> {
+    /// Packets that it may hold.
+    #[must_use]
+    pub fn reorder_packets(&self) -> u16 {
+        self.spec.reorder_packets.unwrap_or(REORDER_PACKETS)
+    }
+
+    /// The receiver, for packets to `destination`.
+    #[must_use]
+    pub fn build<B: PacketBuf>(self, destination: SocketAddr) -> SteeredReceiver<B> {
+        let config = self.config();
+        SteeredReceiver::new(self.key, destination, Receiver::new(&config, self.writer))
+    }
+
+    fn config(&self) -> ReceiverConfig {
+        let sdp = &self.spec.sdp;
+        let default = (sdp.format.rate().period_nanos() * TIMEOUT_PERIODS).max(TIMEOUT_NANOS_MIN);
+        ReceiverConfig {
+            format: sdp.format,
+            payload_type: sdp.payload_type,
+            sources: sdp.sources.clone(),
+            timeline: if sdp.is_ptp_locked() { TimelineMode::Locked } else { TimelineMode::Async },
+            reorder_packets: self.reorder_packets(),
+            grain_timeout_nanos: self.spec.grain_timeout_ms.map_or(default, |ms| i64::from(ms) * 1_000_000),
+        }
+    }
+}
+
+/// A sender to be served.
+#[derive(Clone, Copy, Debug)]
+pub struct SenderOrder<'a> {
+    /// Its name among all senders of this gateway, never used twice.
+    pub key: SenderKey,
+    /// What was asked for.
+    pub spec: &'a SenderSpec,
+    /// The port that it was placed on; `None` for the kernel's choice.
+    pub port: Option<&'a Name>,
+    /// The SSRC of its packets.
+    pub ssrc: Ssrc,
+    first_sequence: u32,
+}
+
+impl<'a> SenderOrder<'a> {
+    /// An order with a random SSRC and first sequence number (RFC 3550 §5.1, §8).
+    #[must_use]
+    pub fn new(key: SenderKey, spec: &'a SenderSpec, port: Option<&'a Name>) -> Self {
+        let random = Uuid::new_v4().as_u128();
+        Self { key, spec, port, ssrc: Ssrc(random as u32), first_sequence: (random >> 96) as u32 }
+    }
+
+    /// What the worker is told, for a sender by `output`.
+    #[must_use]
+    pub fn config(&self, output: OutputIndex) -> SenderConfig {
+        SenderConfig {
+            path: sender_path(self.spec),
+            output,
+            payload_type: self.spec.payload_type,
+            ssrc: self.ssrc,
+            first_sequence: self.first_sequence,
+            timing: match self.spec.timing {
+                SenderTiming::Source => worker::SenderTiming::Source,
+                SenderTiming::Grid => worker::SenderTiming::Grid,
+            },
+            lateness_frames: self.spec.lateness_frames,
+        }
+    }
+}
+
+/// The way of a sender's packets.
+#[must_use]
+pub fn sender_path(spec: &SenderSpec) -> Path {
+    Path {
+        source: spec.source,
+        dscp: spec.dscp,
+        ttl: spec.ttl,
+        interface: spec.interface.clone(),
+        ..Path::to(spec.destination)
+    }
+}

@@ -1,0 +1,154 @@
+//! An engine that moves nothing and remembers what it was told, for tests.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use control::{DataplaneError, SenderSpec, WorkerStatus};
+use ip::{InterfaceAddr, Network};
+use media::Name;
+use shm::FrameWriter;
+use worker::{ReceiverKey, SenderCounters, SenderKey, Source};
+
+use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+
+/// What the engine was told. Names are those of receivers, senders and ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    AddReceiver { name: Name, port: Option<Name> },
+    RemoveReceiver(Name),
+    AddSender { name: Name, port: Option<Name> },
+    RemoveSender(Name),
+    Connect { name: Name, has_source: bool },
+    RestartPort(Name),
+    Stop,
+}
+
+/// Remembers, and refuses what it is told to refuse.
+pub(crate) struct RecordingEngine {
+    ports: Vec<EnginePort>,
+    records: Mutex<Records>,
+}
+
+#[derive(Default)]
+struct Records {
+    told: Vec<Told>,
+    receivers: BTreeMap<ReceiverKey, (Name, FrameWriter)>,
+    senders: BTreeMap<SenderKey, (Name, Option<Box<Source>>)>,
+    refuses: bool,
+}
+
+impl RecordingEngine {
+    /// An engine with ports of these names and addresses (address/prefix).
+    pub(crate) fn new(ports: &[(&str, &[&str])]) -> Arc<Self> {
+        let address = |text: &&str| {
+            let (address, prefix) = text.split_once('/').unwrap();
+            InterfaceAddr { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
+        };
+        let port = |(name, addresses): &(&str, &[&str])| EnginePort {
+            name: name.parse().unwrap(),
+            network: Network::new(addresses.iter().map(address).collect(), None, None).unwrap(),
+        };
+        Arc::new(Self { ports: ports.iter().map(port).collect(), records: Mutex::default() })
+    }
+
+    /// Refuses receivers and senders from now on.
+    pub(crate) fn refuse(&self) {
+        self.records().refuses = true;
+    }
+
+    /// What it was told since the last time it was asked.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        std::mem::take(&mut self.records().told)
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records {
+    fn check(&self) -> Result<(), DataplaneError> {
+        if self.refuses { Err(DataplaneError::Stopping) } else { Ok(()) }
+    }
+}
+
+impl Engine for RecordingEngine {
+    fn ports(&self) -> Vec<EnginePort> {
+        self.ports.clone()
+    }
+
+    fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError> {
+        let mut records = self.records();
+        let name = order.spec.name.clone();
+        records.told.push(Told::AddReceiver { name: name.clone(), port: order.port.cloned() });
+        records.check()?;
+        records.receivers.insert(order.key, (name, order.writer));
+        Ok(Receiving { counters: Arc::default(), warning: None })
+    }
+
+    fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
+        let mut records = self.records();
+        if let Some((name, _)) = records.receivers.remove(&key) {
+            records.told.push(Told::RemoveReceiver(name));
+        }
+        Ok(())
+    }
+
+    fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
+        let mut records = self.records();
+        let name = order.spec.name.clone();
+        records.told.push(Told::AddSender { name: name.clone(), port: order.port.cloned() });
+        records.check()?;
+        records.senders.insert(order.key, (name, None));
+        Ok(Arc::default())
+    }
+
+    fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
+        let mut records = self.records();
+        if let Some((name, _)) = records.senders.remove(&key) {
+            records.told.push(Told::RemoveSender(name));
+        }
+        Ok(())
+    }
+
+    fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError> {
+        let mut records = self.records();
+        let has_source = source.is_some();
+        let Some((name, connected)) = records.senders.get_mut(&key) else { return Ok(()) };
+        *connected = source;
+        let name = name.clone();
+        records.told.push(Told::Connect { name, has_source });
+        Ok(())
+    }
+
+    fn identity(&self, _spec: &SenderSpec, port: Option<&Name>) -> SenderIdentity {
+        let found = self.ports.iter().find(|own| Some(&own.name) == port);
+        let address = found.and_then(|port| port.network.addresses().first()).map(|ours| ours.address);
+        SenderIdentity { address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), mac: [2, 0, 0, 0, 0, 7] }
+    }
+
+    fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
+        self.records().told.push(Told::RestartPort(port.clone()));
+        Ok(())
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        let records = self.records();
+        vec![WorkerStatus {
+            name: "recorder-0".to_owned(),
+            core: None,
+            receivers: records.receivers.len() as u32,
+            senders: records.senders.len() as u32,
+            counters: Vec::new(),
+        }]
+    }
+
+    fn has_failed(&self) -> bool {
+        false
+    }
+
+    fn stop(&self) {
+        self.records().told.push(Told::Stop);
+    }
+}

@@ -1,0 +1,180 @@
+//! What engines ask of workers: each command with the answers that it may have, told in an operator's words.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use control::DataplaneError;
+use netio::{RxQueue, TxQueue};
+use shm::GrainLease;
+use worker::{
+    Command, Input, InputKey, PortKey, QueuePair, ReceiverKey, Report, Sender, SenderKey, SenderRefusal, Source,
+    SteeredReceiver, WORKER_LIMIT,
+};
+
+use super::{NoAnswer, Pool, WorkerIndex};
+
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
+    /// Serves an input, with the receivers that it has.
+    ///
+    /// # Errors
+    /// No room, or no answer.
+    pub fn add_input(&self, worker: WorkerIndex, input: Box<Input<R>>) -> Result<(), DataplaneError> {
+        let receivers = input.receivers().count();
+        match self.ask(worker, Command::AddInput(input)).map_err(no_answer)? {
+            Report::Added => {
+                self.receivers(worker).fetch_add(receivers, Ordering::Relaxed);
+                Ok(())
+            }
+            Report::InputRefused(_) => Err(self.full("receivers")),
+            _ => Err(unexpected("adding a receiver")),
+        }
+    }
+
+    /// Takes an input back, its receivers with it; `None` when it is not there.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn remove_input(&self, worker: WorkerIndex, key: InputKey) -> Result<Option<Box<Input<R>>>, DataplaneError> {
+        match self.ask(worker, Command::RemoveInput(key)).map_err(no_answer)? {
+            Report::InputRemoved(input) => {
+                self.receivers(worker).fetch_sub(input.receivers().count(), Ordering::Relaxed);
+                Ok(Some(input))
+            }
+            Report::Unknown(_) => Ok(None),
+            _ => Err(unexpected("removing a receiver")),
+        }
+    }
+
+    /// Serves a receiver on an input that is there.
+    ///
+    /// # Errors
+    /// Its destination is taken, the input has no room, or no answer.
+    pub fn add_receiver(
+        &self,
+        worker: WorkerIndex,
+        input: InputKey,
+        receiver: Box<SteeredReceiver<R::Buf>>,
+    ) -> Result<(), DataplaneError> {
+        match self.ask(worker, Command::AddReceiver(input, receiver)).map_err(no_answer)? {
+            Report::Added => {
+                self.receivers(worker).fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Report::ReceiverRefused(_, refusal) => Err(DataplaneError::PacketIo(Box::new(refusal))),
+            _ => Err(unexpected("adding a receiver")),
+        }
+    }
+
+    /// Takes a receiver back; `None` when it is not there.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn remove_receiver(
+        &self,
+        worker: WorkerIndex,
+        input: InputKey,
+        key: ReceiverKey,
+    ) -> Result<Option<Box<SteeredReceiver<R::Buf>>>, DataplaneError> {
+        match self.ask(worker, Command::RemoveReceiver(input, key)).map_err(no_answer)? {
+            Report::ReceiverRemoved(receiver) => {
+                self.receivers(worker).fetch_sub(1, Ordering::Relaxed);
+                Ok(Some(receiver))
+            }
+            Report::Unknown(_) => Ok(None),
+            _ => Err(unexpected("removing a receiver")),
+        }
+    }
+
+    /// Serves a sender.
+    ///
+    /// # Errors
+    /// Its path cannot be opened, there is no room, or no answer.
+    pub fn add_sender(&self, worker: WorkerIndex, sender: Box<Sender<T>>) -> Result<(), DataplaneError> {
+        match self.ask(worker, Command::AddSender(sender)).map_err(no_answer)? {
+            Report::Added => {
+                self.senders(worker).fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Report::SenderRefused(_, SenderRefusal::Full { .. }) => Err(self.full("senders")),
+            Report::SenderRefused(_, refusal) => Err(DataplaneError::PacketIo(Box::new(refusal))),
+            _ => Err(unexpected("adding a sender")),
+        }
+    }
+
+    /// Takes a sender back; `None` when it is not there.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn remove_sender(&self, worker: WorkerIndex, key: SenderKey) -> Result<Option<Box<Sender<T>>>, DataplaneError> {
+        match self.ask(worker, Command::RemoveSender(key)).map_err(no_answer)? {
+            Report::SenderRemoved(sender) => {
+                self.senders(worker).fetch_sub(1, Ordering::Relaxed);
+                Ok(Some(sender))
+            }
+            Report::Unknown(_) => Ok(None),
+            _ => Err(unexpected("removing a sender")),
+        }
+    }
+
+    /// Takes a source to a sender, or none; gives back the one that it had.
+    ///
+    /// # Errors
+    /// No such sender, or no answer.
+    pub fn connect(
+        &self,
+        worker: WorkerIndex,
+        key: SenderKey,
+        source: Option<Box<Source>>,
+    ) -> Result<Option<Box<Source>>, DataplaneError> {
+        match self.ask(worker, Command::Connect(key, source)).map_err(no_answer)? {
+            Report::Disconnected(before) => Ok(before),
+            _ => Err(unexpected("connecting a sender")),
+        }
+    }
+
+    /// Takes a port's queues back, for its restart.
+    ///
+    /// # Errors
+    /// No such port, it is detached, or no answer.
+    pub fn detach(&self, worker: WorkerIndex, port: PortKey) -> Result<QueuePair<R, T>, DataplaneError> {
+        match self.ask(worker, Command::Detach(port)).map_err(no_answer)? {
+            Report::Detached(queues) => Ok(queues),
+            _ => Err(unexpected("detaching a port")),
+        }
+    }
+
+    /// Goes on with a port's queues.
+    ///
+    /// # Errors
+    /// No such port, it has its queues, or no answer; the queues are dropped.
+    pub fn attach(&self, worker: WorkerIndex, port: PortKey, queues: QueuePair<R, T>) -> Result<(), DataplaneError> {
+        match self.ask(worker, Command::Attach(port, queues)).map_err(no_answer)? {
+            Report::Attached => Ok(()),
+            _ => Err(unexpected("attaching a port")),
+        }
+    }
+
+    /// How many the worker serves. It has answered, so it is there.
+    fn receivers(&self, worker: WorkerIndex) -> &AtomicUsize {
+        &self.workers[worker.0].receivers
+    }
+
+    fn senders(&self, worker: WorkerIndex) -> &AtomicUsize {
+        &self.workers[worker.0].senders
+    }
+
+    fn full(&self, resource: &str) -> DataplaneError {
+        DataplaneError::Exhausted {
+            resource: format!("the worker's room for {resource}"),
+            remedy: format!("at most {WORKER_LIMIT} fit on one: add a core to {}", self.names.cores_key),
+        }
+    }
+}
+
+fn no_answer(error: NoAnswer) -> DataplaneError {
+    DataplaneError::System { what: "asking a worker".to_owned(), cause: io::Error::other(error) }
+}
+
+fn unexpected(what: &str) -> DataplaneError {
+    DataplaneError::System { what: what.to_owned(), cause: io::Error::other("the worker answered otherwise") }
+}

@@ -1,0 +1,144 @@
+//! Threads of workers over queues of nobody: what is started, entered, and left.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Mutex;
+
+use netio::{Burst, KernelTxConfig, Pacing, Path, PathError, PathId, TxCounters, TxFull};
+use worker::{OutputIndex, PortKey};
+
+use super::*;
+use crate::clock::ClockKeeper;
+
+type Rx = netio::KernelRx<TaiClock>;
+type Tx = netio::KernelTx<GrainLease>;
+
+const NAMES: PoolNames = PoolNames { worker: "worker", cores_key: "workers.cores" };
+
+fn settings() -> ThreadSettings {
+    ThreadSettings { idle: IdlePolicy::Sleep { longest: Duration::from_micros(250) }, nice: 0 }
+}
+
+fn seats(cores: &[Option<usize>]) -> Vec<Seat<Tx>> {
+    let seat = |core: &Option<usize>| Seat { core: core.map(Core), outputs: vec![Tx::new(KernelTxConfig::default())] };
+    cores.iter().map(seat).collect()
+}
+
+#[test]
+fn a_core_that_is_named_twice_is_an_error() {
+    let core = worker::run::usable_cores()[0];
+    let clock = ClockKeeper::start().clock();
+    let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[Some(core); 2]), settings(), &clock, |_| Ok(()));
+    assert!(matches!(pool, Err(PoolError::CoreTwice { core: twice, .. }) if twice == core));
+}
+
+#[test]
+fn a_core_that_is_not_there_is_an_error_that_names_those_that_are() {
+    let clock = ClockKeeper::start().clock();
+    let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[Some(usize::MAX)]), settings(), &clock, |_| Ok(()));
+    let error = pool.err().unwrap().to_string();
+    assert!(error.contains("workers.cores") && error.contains(&worker::run::usable_cores()[0].to_string()), "{error}");
+}
+
+/// A transmit queue that nobody sends by; it notes when it drops.
+struct JournalTx(Tx, Arc<Mutex<Vec<String>>>);
+
+impl Drop for JournalTx {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().push("the queue is gone".to_owned());
+    }
+}
+
+impl TxQueue for JournalTx {
+    type Buf = <Tx as TxQueue>::Buf;
+    type Payload = <Tx as TxQueue>::Payload;
+    type Lease = GrainLease;
+    type Received = <Tx as TxQueue>::Received;
+
+    fn pacing(&self) -> Pacing {
+        self.0.pacing()
+    }
+
+    fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
+        self.0.open_path(path)
+    }
+
+    fn close_path(&mut self, path: PathId) {
+        self.0.close_path(path);
+    }
+
+    fn attach(&mut self, lease: GrainLease, packets: u32) -> Result<Self::Payload, (TxFull, GrainLease)> {
+        self.0.attach(lease, packets)
+    }
+
+    fn gather(&mut self, _: PathId, _: &[u8], _: &Self::Payload, _: Range<u32>) -> Result<Self::Buf, TxFull> {
+        Err(TxFull::Path)
+    }
+
+    fn forward(&mut self, _: PathId, _: &[u8], _: &Self::Received, _: u16) -> Result<Self::Buf, TxFull> {
+        Err(TxFull::Path)
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
+        self.0.tx_burst(burst)
+    }
+
+    fn cancel(&mut self, payload: Self::Payload, unsent: u32) {
+        self.0.cancel(payload, unsent);
+    }
+
+    fn reap(&mut self) {
+        self.0.reap();
+    }
+
+    fn counters(&self) -> TxCounters {
+        self.0.counters()
+    }
+}
+
+/// Notes when it drops, and on which thread. Not `Send`, as a thread's registration may not be.
+struct Guard(Arc<Mutex<Vec<String>>>, PhantomData<Rc<()>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        self.0.lock().unwrap().push(format!("{thread} left"));
+    }
+}
+
+#[test]
+fn the_hook_runs_on_the_workers_thread_and_its_guard_lives_as_long() {
+    let journal: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&journal);
+    let clock = ClockKeeper::start().clock();
+    let queue = JournalTx(Tx::new(KernelTxConfig::default()), Arc::clone(&journal));
+    let seats = vec![Seat { core: None, outputs: vec![queue] }];
+    let pool = Pool::<Rx, JournalTx>::start(NAMES, seats, settings(), &clock, move |index| {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        noted.lock().unwrap().push(format!("{thread} is {}", index.0));
+        Ok(Guard(Arc::clone(&noted), PhantomData))
+    })
+    .unwrap();
+    assert_eq!(*journal.lock().unwrap(), ["worker-0 is 0"]);
+    pool.stop();
+    assert!(!pool.has_failed());
+    assert_eq!(*journal.lock().unwrap(), ["worker-0 is 0", "the queue is gone", "worker-0 left"]);
+}
+
+#[test]
+fn a_hook_that_refuses_stops_the_start() {
+    let clock = ClockKeeper::start().clock();
+    let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[None, None]), settings(), &clock, |index| {
+        if index.0 == 1 { Err("no lcore is left".into()) } else { Ok(()) }
+    });
+    assert_eq!(pool.err().unwrap().to_string(), "worker-1 cannot start: no lcore is left");
+}
+
+#[test]
+fn a_port_that_is_not_there_cannot_be_detached() {
+    let clock = ClockKeeper::start().clock();
+    let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[None]), settings(), &clock, |_| Ok(())).unwrap();
+    let port = PortKey { input: worker::InputKey(7), output: OutputIndex(0) };
+    assert!(pool.detach(WorkerIndex(0), port).is_err());
+}
