@@ -192,6 +192,15 @@ impl Dataplane for Gateway {
         let warnings = self.entries().warnings();
         report::node(self.parts(), self.0.started, warnings)
     }
+
+    fn restart_port(&self, name: &Name) -> Result<(), DataplaneError> {
+        let _change = self.change();
+        self.check_running()?;
+        let owner = self.parts().engines.iter().find(|engine| engine.ports().iter().any(|port| port.name == *name));
+        let engine = owner.ok_or_else(|| DataplaneError::no_port(name, &self.node()))?;
+        tracing::info!("port {name}: is restarted");
+        engine.restart_port(name)
+    }
 }
 
 impl Gateway {

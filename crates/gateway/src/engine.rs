@@ -22,7 +22,7 @@ pub(crate) mod recording;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{DataplaneError, SenderSpec, WorkerStatus};
+use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
 use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 
@@ -57,7 +57,8 @@ pub struct SenderIdentity {
 }
 
 /// What moves packets for the data plane. Control path only: calls may block for as long as a worker takes to
-/// answer. Those that change something come one at a time; those that tell come at any time.
+/// answer. Those that change something come one at a time. Those that tell come at any time and answer at once: what
+/// a device is slow to say has been asked before.
 pub trait Engine: Send + Sync {
     /// The ports that receivers and senders can be placed on. Those of the kernel are not told: what no other engine
     /// has is the kernel's.
@@ -96,16 +97,15 @@ pub trait Engine: Send + Sync {
     /// Where the packets of such a sender come from; `port` is where it was placed.
     fn identity(&self, spec: &SenderSpec, port: Option<&Name>) -> SenderIdentity;
 
-    /// Stops a port and starts it again. Its receivers and senders stay, and go on when it is up.
+    /// Stops a port and starts it again. Its receivers and senders stay, and go on when it is up. The data plane asks
+    /// the engine that told of the port.
     ///
     /// # Errors
-    /// There is no such port, or the device does not start again: what was asked, and what would help.
-    fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
-        Err(DataplaneError::Unsupported {
-            what: format!("restarting {port}"),
-            remedy: "only ports that the gateway drives itself can be restarted".to_owned(),
-        })
-    }
+    /// The device does not stop or start: what was asked, and what would help.
+    fn restart_port(&self, port: &Name) -> Result<(), DataplaneError>;
+
+    /// The ports as they are now, with what they counted, in the order of [`Self::ports`].
+    fn port_status(&self) -> Vec<PortStatus>;
 
     /// The workers as they are now.
     fn workers(&self) -> Vec<WorkerStatus>;

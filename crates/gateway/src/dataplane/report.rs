@@ -133,7 +133,7 @@ pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -
         workers: parts.engines.iter().flat_map(|engine| engine.workers()).collect(),
         warnings,
         broker_socket: parts.broker_socket.clone(),
-        ports: Vec::new(),
+        ports: parts.engines.iter().flat_map(|engine| engine.port_status()).collect(),
     }
 }
 

@@ -179,6 +179,19 @@ fn what_is_placed_on_a_port_is_its_engines_from_its_first_to_its_last_word() {
 }
 
 #[test]
+fn a_port_is_restarted_by_the_engine_that_has_it() {
+    let plane = Plane::new();
+    let ports: Vec<_> = plane.gateway.node().ports.into_iter().map(|port| port.name).collect();
+    assert_eq!(ports, ["red"]);
+    plane.gateway.restart_port(&name("red")).unwrap();
+    let error = plane.gateway.restart_port(&name("blue")).unwrap_err().to_string();
+    assert!(error.contains("\"blue\"") && error.contains("there are: red"), "{error}");
+    assert_eq!(plane.red.told(), [Told::RestartPort(name("red"))]);
+    plane.gateway.drain();
+    assert!(matches!(plane.gateway.restart_port(&name("red")), Err(DataplaneError::Stopping)));
+}
+
+#[test]
 fn what_an_engine_refuses_leaves_nothing_behind() {
     let plane = Plane::new();
     plane.red.refuse();

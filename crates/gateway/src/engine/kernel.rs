@@ -5,7 +5,7 @@ mod identity;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use control::{DataplaneError, SenderSpec, WorkerStatus};
+use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
 use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
 use shm::GrainLease;
@@ -121,6 +121,14 @@ impl Engine for KernelEngine {
 
     fn identity(&self, spec: &SenderSpec, _port: Option<&Name>) -> SenderIdentity {
         SenderIdentity { address: identity::address(spec), mac: identity::mac(spec.interface.as_deref()) }
+    }
+
+    fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
+        Err(DataplaneError::NoPort { name: port.clone(), available: Vec::new() })
+    }
+
+    fn port_status(&self) -> Vec<PortStatus> {
+        Vec::new()
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use control::{DataplaneError, SenderSpec, WorkerStatus};
+use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use ip::{InterfaceAddr, Network};
 use media::Name;
 use shm::FrameWriter;
@@ -131,6 +131,10 @@ impl Engine for RecordingEngine {
     fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
         self.records().told.push(Told::RestartPort(port.clone()));
         Ok(())
+    }
+
+    fn port_status(&self) -> Vec<PortStatus> {
+        self.ports.iter().map(|port| PortStatus { name: port.name.to_string(), ..PortStatus::default() }).collect()
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
