@@ -1,16 +1,16 @@
 //! Ports as checked: what `[dpdk]` and `[[port]]` say, in types, before anything is opened.
 
 mod device;
-mod network;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ip::{InterfaceAddr, MacAddr, Network, NetworkError};
 use media::Name;
 
 use crate::config::{ConfigError, DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
 pub use device::{PortDevice, PortDeviceError};
-pub use network::{PortAddress, PortNetwork};
 
 /// The smallest IP packet that every link carries (RFC 791), octets.
 const MTU_MIN: u16 = 576;
@@ -18,8 +18,6 @@ const MTU_MIN: u16 = 576;
 const MTU_MIN_IPV6: u16 = 1_280;
 /// The longest frame that crosses between a worker and the port's host, less its Ethernet header and tag.
 const MTU_MAX: u16 = 9_198;
-/// Octets of a name that the kernel takes for a network interface.
-const INTERFACE_OCTETS: usize = 15;
 
 /// One port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +28,16 @@ pub struct PortPlan {
     pub device: PortDevice,
     /// The core of its worker; `None` for the gateway's choice.
     pub core: Option<usize>,
-    /// Its addresses and gateways.
-    pub network: PortNetwork,
+    /// Its addresses and networks.
+    pub network: Network,
+    /// The routers on them, one per family at most.
+    pub gateways: Vec<IpAddr>,
     /// The VLAN of its frames, 1 to 4094; `None` for untagged.
     pub vlan: Option<u16>,
     /// Octets of an IP packet.
     pub mtu: u16,
     /// Its MAC address; `None` for the device's own.
-    pub mac: Option<[u8; 6]>,
+    pub mac: Option<MacAddr>,
     /// Who answers for it.
     pub exception: Exception,
     /// What its rings are sized for, each way.
@@ -134,7 +134,7 @@ fn shared_with_none(plan: &PortPlan) -> Vec<(&'static str, String)> {
     if let Exception::Tap(name) | Exception::Netdev(name) = &plan.exception {
         values.push(("device", name.clone()));
     }
-    values.extend(plan.network.addresses.iter().map(|address| ("addresses", address.address.to_string())));
+    values.extend(plan.network.addresses().iter().map(|address| ("addresses", address.address.to_string())));
     values
 }
 
@@ -148,11 +148,11 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
     };
     let device: PortDevice =
         config.device.parse().map_err(|e: PortDeviceError| refuse("device", &config.device, e.to_string()))?;
-    let network = network::network(config).map_err(|refusal| refuse(refusal.key, &refusal.value, refusal.wanted))?;
+    let (network, gateways) = network(config).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
     if config.vlan > 4094 {
         return Err(refuse("vlan", &config.vlan, "1 to 4094, or 0 for untagged frames".to_owned()));
     }
-    let mtu_min = if network.has_ipv6() { MTU_MIN_IPV6 } else { MTU_MIN };
+    let mtu_min = if network.addresses().iter().any(|own| own.address.is_ipv6()) { MTU_MIN_IPV6 } else { MTU_MIN };
     if !(mtu_min..=MTU_MAX).contains(&config.mtu) {
         return Err(refuse("mtu", &config.mtu, format!("{mtu_min} to {MTU_MAX} octets")));
     }
@@ -174,6 +174,7 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
         device,
         core: config.core,
         network,
+        gateways,
         vlan: (config.vlan != 0).then_some(config.vlan),
         mtu: config.mtu,
         mac,
@@ -216,9 +217,8 @@ fn tap_name(config: &PortConfig, name: &Name, device: &PortDevice) -> Result<Str
         given => given.to_owned(),
     };
     if device::interface(&tap).is_err() {
-        let wanted =
-            format!("1 to {INTERFACE_OCTETS} characters without '/', ':', ',' or blanks; give tap_name a shorter one");
-        return Err(("tap_name", tap, wanted));
+        let wanted = "1 to 15 characters without '/', ':', ',', '=' or blanks; give tap_name a shorter one";
+        return Err(("tap_name", tap, wanted.to_owned()));
     }
     if device.netdev() == Some(&tap) {
         return Err(("tap_name", tap, "another name than the device's own".to_owned()));
@@ -226,22 +226,43 @@ fn tap_name(config: &PortConfig, name: &Name, device: &PortDevice) -> Result<Str
     Ok(tap)
 }
 
-/// `xx:xx:xx:xx:xx:xx`, or with `-`; the outer `None` for what is no unicast address.
-fn mac(text: &str) -> Option<Option<[u8; 6]>> {
+/// The addresses of a port, and the routers on its networks.
+fn network(config: &PortConfig) -> Result<(Network, Vec<IpAddr>), Refused> {
+    let parse = |text: &String| text.parse().map_err(|e: NetworkError| ("addresses", text.clone(), e.to_string()));
+    let addresses = config.addresses.iter().map(parse).collect::<Result<Vec<InterfaceAddr>, _>>()?;
+    if addresses.is_empty() {
+        let wanted = "one or more of address/length, such as [\"192.0.2.10/24\"]".to_owned();
+        return Err(("addresses", String::new(), wanted));
+    }
+    let (mut v4, mut v6) = (None, None);
+    for text in &config.gateway {
+        let refuse = |wanted: &str| ("gateway", text.clone(), wanted.to_owned());
+        let is_second = match text.parse() {
+            Ok(IpAddr::V4(gateway)) => v4.replace(gateway).is_some(),
+            Ok(IpAddr::V6(gateway)) => v6.replace(gateway).is_some(),
+            Err(_) => return Err(refuse("the address of a router, without a length")),
+        };
+        if is_second {
+            return Err(refuse("one gateway for IPv4 and one for IPv6 at most"));
+        }
+    }
+    let network = Network::new(addresses, v4, v6).map_err(|refusal| {
+        let (key, values) = match &refusal {
+            NetworkError::Gateway { .. } => ("gateway", &config.gateway),
+            _ => ("addresses", &config.addresses),
+        };
+        (key, values.join(", "), refusal.to_string())
+    })?;
+    let gateways = v4.map(IpAddr::from).into_iter().chain(v6.map(IpAddr::from)).collect();
+    Ok((network, gateways))
+}
+
+/// The outer `None` is for what is no address of one device.
+fn mac(text: &str) -> Option<Option<MacAddr>> {
     if text.is_empty() {
         return Some(None);
     }
-    if !text.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b':' || octet == b'-') {
-        return None;
-    }
-    let mut octets = [0; 6];
-    let mut parts = text.split([':', '-']);
-    for octet in &mut octets {
-        let part = parts.next().filter(|part| part.len() == 2)?;
-        *octet = u8::from_str_radix(part, 16).ok()?;
-    }
-    let is_unicast = octets[0] & 1 == 0 && octets != [0; 6];
-    (parts.next().is_none() && is_unicast).then_some(Some(octets))
+    text.parse::<MacAddr>().ok().filter(|mac| mac.is_station()).map(Some)
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ pub enum PortDevice {
     /// Files of captured packets.
     Pcap {
         /// Read from here.
-        rx: String,
+        rx: Option<String>,
         /// Written to here.
-        tx: String,
+        tx: Option<String>,
     },
     /// A loop: what is sent is received.
     Ring,
@@ -30,8 +30,8 @@ pub enum PortDevice {
 /// Why a text names no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "net_af_packet:NETDEV, net_af_xdp:NETDEV, net_tap:NAME (names of 1 to 15 characters without '/', ':', ',' or \
-     blanks), net_pcap:rx=FILE,tx=FILE, net_ring, net_null, or a PCI address such as 0000:3b:00.0"
+    "net_af_packet:NETDEV, net_af_xdp:NETDEV, net_tap:NAME (names of 1 to 15 characters without '/', ':', ',', '=' \
+     or blanks), net_pcap:rx=FILE,tx=FILE, net_ring, net_null, or a PCI address such as 0000:3b:00.0"
 )]
 pub struct PortDeviceError;
 
@@ -79,7 +79,11 @@ impl fmt::Display for PortDevice {
             Self::AfPacket(netdev) => write!(f, "net_af_packet:{netdev}"),
             Self::AfXdp(netdev) => write!(f, "net_af_xdp:{netdev}"),
             Self::Tap(name) => write!(f, "net_tap:{name}"),
-            Self::Pcap { rx, tx } => write!(f, "net_pcap:rx={rx},tx={tx}"),
+            Self::Pcap { rx, tx } => {
+                let files = [("rx", rx), ("tx", tx)].into_iter().filter_map(|(way, file)| Some((way, file.as_ref()?)));
+                let files: Vec<String> = files.map(|(way, file)| format!("{way}={file}")).collect();
+                write!(f, "net_pcap:{}", files.join(","))
+            }
             Self::Ring => f.write_str("net_ring"),
             Self::Null => f.write_str("net_null"),
             Self::Pci(address) => f.write_str(address),
@@ -89,7 +93,7 @@ impl fmt::Display for PortDevice {
 
 /// A name that the kernel takes for a network interface, and that DPDK's arguments can carry.
 pub(super) fn interface(name: &str) -> Result<String, PortDeviceError> {
-    let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"/:,".contains(c);
+    let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"/:,=".contains(c);
     let fits = (1..=15).contains(&name.len());
     if fits && name != "." && name != ".." && name.chars().all(legal) {
         Ok(name.to_owned())
@@ -98,15 +102,22 @@ pub(super) fn interface(name: &str) -> Result<String, PortDeviceError> {
     }
 }
 
-/// `rx=FILE,tx=FILE`; a comma in a file's name would end it.
+/// `rx=FILE,tx=FILE` or one of them; DPDK's arguments cannot hold a comma or an equals sign in a file's name.
 fn pcap(files: &str) -> Result<PortDevice, PortDeviceError> {
-    let named = files.split_once(',').and_then(|(rx, tx)| Some((rx.strip_prefix("rx=")?, tx.strip_prefix("tx=")?)));
-    match named {
-        Some((rx, tx)) if !rx.is_empty() && !tx.is_empty() && !tx.contains(',') => {
-            Ok(PortDevice::Pcap { rx: rx.to_owned(), tx: tx.to_owned() })
+    let (mut rx, mut tx) = (None, None);
+    for part in files.split(',') {
+        let (way, file) = part.split_once('=').ok_or(PortDeviceError)?;
+        let slot = match way {
+            "rx" => &mut rx,
+            "tx" => &mut tx,
+            _ => return Err(PortDeviceError),
+        };
+        let is_legal = !file.is_empty() && !file.contains(|c: char| c.is_whitespace() || "=\"'".contains(c));
+        if !is_legal || slot.replace(file.to_owned()).is_some() {
+            return Err(PortDeviceError);
         }
-        _ => Err(PortDeviceError),
     }
+    Ok(PortDevice::Pcap { rx, tx })
 }
 
 /// `DDDD:BB:DD.F`, hexadecimal.
@@ -129,6 +140,7 @@ mod tests {
             "net_af_xdp:enp59s0f0",
             "net_tap:studio",
             "net_pcap:rx=/tmp/in.pcap,tx=/tmp/out.pcap",
+            "net_pcap:tx=/tmp/out.pcap",
             "net_ring",
             "net_null",
             "0000:3b:00.0",
@@ -149,9 +161,12 @@ mod tests {
             "net_tap:a/b",
             "net_tap:..",
             "net_af_xdp:eth 1",
-            "net_pcap:rx=a",
-            "net_pcap:tx=a,rx=b",
+            "net_pcap:",
+            "net_pcap:rx=",
+            "net_pcap:rx=a,rx=b",
             "net_pcap:rx=a,tx=b,c",
+            "net_pcap:rx=a b",
+            "net_tap:a=b",
             "net_ring:x",
             "net_memif:x",
             "3b:00.0",
