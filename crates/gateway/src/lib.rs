@@ -13,4 +13,5 @@ mod memory;
 pub mod metrics;
 pub mod pool;
 pub mod port_plan;
+pub mod presence;
 pub mod specs;

@@ -1,0 +1,52 @@
+//! What the presence thread needs to know of a port.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use media::Name;
+
+use crate::port_plan::{Exception, PortPlan};
+
+/// RFC 5227 §1.1.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A port as the network is to see it.
+#[derive(Clone, Debug)]
+pub struct PortPresence {
+    /// Its name.
+    pub name: Name,
+    /// Its MAC address: the device's, where the plan gives none.
+    pub mac: [u8; 6],
+    /// Its addresses.
+    pub network: ip::Network,
+    /// The routers among its neighbours, one per family at most.
+    pub gateways: Vec<IpAddr>,
+    /// The VLAN of its frames; `None` for untagged.
+    pub vlan: Option<u16>,
+    /// Octets of an IP packet.
+    pub mtu: u16,
+    /// Who answers for it.
+    pub exception: Exception,
+    /// The network interface of the kernel that the device stands on: its link is watched. `None` where there is none.
+    pub netdev: Option<String>,
+    /// Between two probes for an address that the gateway itself answers for (RFC 5227 §1.1: one second).
+    pub probe_interval: Duration,
+}
+
+impl PortPresence {
+    /// A port as planned, on a device that has the MAC address `mac`.
+    #[must_use]
+    pub fn of(plan: &PortPlan, mac: [u8; 6]) -> Self {
+        Self {
+            name: plan.name.clone(),
+            mac,
+            network: plan.network.clone(),
+            gateways: plan.gateways.clone(),
+            vlan: plan.vlan,
+            mtu: plan.mtu,
+            exception: plan.exception.clone(),
+            netdev: plan.device.netdev().map(str::to_owned),
+            probe_interval: PROBE_INTERVAL,
+        }
+    }
+}
