@@ -3,10 +3,13 @@
 //! A namespace is called `fp-PID-ROLE` after the process that made it, so that [`sweep`] can tell which ones
 //! a run that died together with its reaper left behind.
 
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::reaper::Undo;
 
@@ -49,6 +52,21 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);
         command
+    }
+
+    /// Runs `work` on a thread of its own that is inside this namespace; threads and sockets that it makes are too.
+    ///
+    /// # Errors
+    /// Without CAP_SYS_ADMIN. A panic of `work` goes on here.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let namespace = File::open(Path::new("/run/netns").join(&self.name)).context("cannot open the namespace")?;
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok(work())
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// Adds a route to `network` by way of `gateway`.
