@@ -19,12 +19,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use worker::IdlePolicy;
 
+use crate::check::own_address_warnings;
 use crate::clock::ClockKeeper;
 use crate::config::{Config, IdleConfig, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
 use crate::engine::{KernelEngine, KernelSettings};
 use crate::pool::ThreadSettings;
-use crate::{metrics, specs};
+use crate::{metrics, port_plan, specs};
 
 /// Between two ticks of the housekeeping thread.
 const TICK: Duration = Duration::from_millis(50);
@@ -60,6 +61,10 @@ pub fn run(config_path: &Path) -> Result<()> {
         broker_socket: config.broker.socket.display().to_string(),
         page_policy: page_words(config.broker.pages).to_owned(),
     });
+    for warning in own_address_warnings(&port_plan::ports(&config.ports)?) {
+        tracing::warn!("{warning}");
+        gateway.warn(warning);
+    }
     let (stop, stopping) = watch::channel(false);
     let housekeeping = spawn_housekeeping(keeper, gateway.clone(), from_broker, stopping.clone())?;
     let controller = Arc::new(Controller::new(gateway.clone()));

@@ -4,6 +4,7 @@
 //! for frames, the counter against TAI for time.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod daemon;

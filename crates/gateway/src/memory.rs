@@ -40,11 +40,31 @@ pub(crate) fn free_octets() -> Option<u64> {
     Some(of_group().map_or(machine, |group| group.min(machine)))
 }
 
+/// Huge pages of the machine's default size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HugePages {
+    pub(crate) total: u64,
+    /// Neither used nor promised to anybody.
+    pub(crate) free: u64,
+}
+
+/// None where the system does not tell.
+pub(crate) fn huge_pages() -> Option<HugePages> {
+    huge_pages_of(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn huge_pages_of(meminfo: &str) -> Option<HugePages> {
+    let free = value(meminfo, "HugePages_Free")?.saturating_sub(value(meminfo, "HugePages_Rsvd").unwrap_or(0));
+    Some(HugePages { total: value(meminfo, "HugePages_Total")?, free })
+}
+
+fn value(meminfo: &str, key: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 fn of_machine(meminfo: &str) -> Option<u64> {
-    let value = |key: &str| -> Option<u64> {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-        line.split_whitespace().next()?.parse().ok()
-    };
+    let value = |key: &str| value(meminfo, key);
     let huge_kib = value("HugePages_Free").unwrap_or(0) * value("Hugepagesize").unwrap_or(0);
     Some((value("MemAvailable")? + huge_kib) * 1024)
 }
@@ -86,6 +106,9 @@ mod tests {
         let text = "MemTotal: 9 kB\nMemAvailable:    1000 kB\nHugePages_Free:       3\nHugepagesize:    2048 kB\n";
         assert_eq!(of_machine(text), Some((1000 + 3 * 2048) * 1024));
         assert_eq!(of_machine("MemFree: 1 kB\n"), None);
+        let text = "HugePages_Total:     10\nHugePages_Free:       7\nHugePages_Rsvd:       2\n";
+        assert_eq!(huge_pages_of(text), Some(HugePages { total: 10, free: 5 }));
+        assert_eq!(huge_pages_of("MemFree: 1 kB\n"), None);
         assert!(free_octets().is_none_or(|free| free > 0));
     }
 }

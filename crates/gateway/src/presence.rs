@@ -38,6 +38,7 @@ use netio::exchange::HostEnd;
 
 pub use error::PresenceError;
 use kernel::Kernel;
+pub(crate) use kernel::interface_addresses;
 pub use port_presence::PortPresence;
 pub use report::PresenceReport;
 use report::Shared;

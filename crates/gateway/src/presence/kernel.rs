@@ -142,6 +142,27 @@ impl Kernel {
     }
 }
 
+/// The addresses that the kernel has on an interface; none where there is no such interface.
+pub(crate) fn interface_addresses(interface: &str) -> io::Result<Vec<IpAddr>> {
+    let Some(index) = netio::kernel::interface::index(interface) else { return Ok(Vec::new()) };
+    let all = Requests::open()?.list(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
+    let address = |message: RouteNetlinkMessage| {
+        let RouteNetlinkMessage::NewAddress(message) = message else { return None };
+        let is_own = message.header.index == index.get();
+        let mut own = None;
+        for attribute in message.attributes {
+            match attribute {
+                // IFA_LOCAL is ours on a point-to-point link, where IFA_ADDRESS is the peer's.
+                AddressAttribute::Local(address) => own = Some(address),
+                AddressAttribute::Address(address) => own = own.or(Some(address)),
+                _ => {}
+            }
+        }
+        own.filter(|_| is_own)
+    };
+    Ok(all.into_iter().filter_map(address).collect())
+}
+
 fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
