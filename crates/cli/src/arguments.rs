@@ -338,6 +338,9 @@ pub enum MatrixName {
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
+    /// Also look at what this configuration needs (flypackd --check reads it): ports, their sizes, huge pages.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
     /// Look at the files of this folder instead of the machine's.
     #[arg(long, hide = true)]
     pub root: Option<PathBuf>,

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Senders { action } => senders::run(&endpoint, action, printer),
         Command::Send(arguments) => send::run(&arguments, printer),
         Command::Recv(arguments) => recv::run(&arguments, printer),
-        Command::Doctor(arguments) => doctor::run(arguments.root, printer),
+        Command::Doctor(arguments) => doctor::run(arguments, printer),
     }
 }
 

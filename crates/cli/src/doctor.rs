@@ -3,18 +3,22 @@
 //! Everything is read from `/proc` and `/sys` below a root folder, so that tests can show it any machine;
 //! what only a system call tells is tried once, in [`Trials`].
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::arguments::Doctor;
 use crate::printer::Printer;
 use crate::{Exit, Failure};
 
+mod configuration;
 mod cpu;
 mod kernel;
 mod machine;
 mod memory;
 mod network;
+mod ports;
 mod time;
 mod trials;
 
@@ -22,7 +26,7 @@ use machine::Machine;
 pub use trials::Trials;
 
 /// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// As it should be.
@@ -34,10 +38,10 @@ pub enum Level {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Check {
     /// A stable word: "hugepages", "governor".
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How it came out.
     pub level: Level,
     /// What was found.
@@ -48,15 +52,15 @@ pub struct Check {
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, level: Level::Ok, found: found.into(), fix: None }
+        Self { name: name.into(), level: Level::Ok, found: found.into(), fix: None }
     }
 
     fn warn(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, level: Level::Warn, found: found.into(), fix: Some(fix.into()) }
+        Self { name: name.into(), level: Level::Warn, found: found.into(), fix: Some(fix.into()) }
     }
 
     fn fail(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, level: Level::Fail, found: found.into(), fix: Some(fix.into()) }
+        Self { name: name.into(), level: Level::Fail, found: found.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -65,7 +69,8 @@ impl Check {
 pub struct Report {
     /// The worst level of all.
     pub worst: Level,
-    /// In the order in which a packet meets them: kernel, processors, memory, network, time.
+    /// In the order in which a packet meets them: kernel, processors, memory, network, ports, time; then those of a
+    /// configuration.
     pub checks: Vec<Check>,
 }
 
@@ -79,11 +84,20 @@ impl Report {
             cpu::checks(&machine),
             memory::checks(&machine, trials),
             network::checks(&machine),
+            ports::checks(&machine),
             time::checks(&machine, trials),
         ];
         let checks: Vec<Check> = parts.into_iter().flatten().collect();
         let worst = checks.iter().map(|check| check.level).max().unwrap_or(Level::Ok);
         Self { worst, checks }
+    }
+
+    /// With what a configuration needs of the machine, as `flypackd --check` has it.
+    #[must_use]
+    pub fn with_configuration(mut self, config: &Path) -> Self {
+        self.checks.extend(configuration::checks(config));
+        self.worst = self.checks.iter().map(|check| check.level).max().unwrap_or(Level::Ok);
+        self
     }
 
     fn text(&self) -> String {
@@ -103,11 +117,14 @@ impl Report {
 }
 
 /// Looks, prints, and says with the exit code whether a gateway works here.
-pub(crate) fn run(root: Option<PathBuf>, printer: Printer) -> Result<Exit, Failure> {
-    let report = match root {
+pub(crate) fn run(arguments: Doctor, printer: Printer) -> Result<Exit, Failure> {
+    let mut report = match arguments.root {
         Some(root) => Report::of(root, &Trials::default()),
         None => Report::of("/".into(), &Trials::run()),
     };
+    if let Some(config) = &arguments.config {
+        report = report.with_configuration(config);
+    }
     printer.result(&report, || report.text())?;
     Ok(if report.worst == Level::Fail { Exit::Failure } else { Exit::Success })
 }

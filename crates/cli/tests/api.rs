@@ -283,6 +283,35 @@ fn the_doctor_fails_only_when_a_gateway_could_not_work() {
 }
 
 #[test]
+fn the_doctor_asks_flypackd_what_a_configuration_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    // A flypack with a flypackd of its own beside it.
+    let program = folder.path().join("flypack");
+    std::fs::copy(env!("CARGO_BIN_EXE_flypack"), &program).unwrap();
+    let gateway = folder.path().join("flypackd");
+    let answer = r#"[{"name":"port a","level":"fail","found":"no interface in $4","fix":null}]"#;
+    std::fs::write(&gateway, format!("#!/bin/sh\ncat <<END\n{answer}\nEND\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&gateway, mode).unwrap();
+    let doctor = || {
+        let mut command = Command::new(&program);
+        command.args(["--json", "doctor", "--config", "/etc/some.toml"]).env("PATH", "/bin:/usr/bin");
+        let output = command.output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), report["checks"].as_array().unwrap().last().unwrap().clone())
+    };
+    let (code, check) = doctor();
+    let expected = json!({ "name": "port a", "level": "fail", "found": "no interface in /etc/some.toml", "fix": null });
+    assert_eq!((code, check), (Some(1), expected));
+    std::fs::write(&gateway, "#!/bin/sh\necho unknown argument --check >&2\n").unwrap();
+    let (code, check) = doctor();
+    assert!(code == Some(1) && check["found"].as_str().unwrap().contains("unknown argument"), "{check}");
+    std::fs::remove_file(&gateway).unwrap();
+    let (code, check) = doctor();
+    assert!(code == Some(1) && check["fix"].as_str().unwrap().contains("PATH"), "{check}");
+}
+
+#[test]
 fn a_result_that_cannot_be_written_is_a_failure() {
     let gateway = Gateway::start();
     gateway.furnish();

@@ -19,6 +19,11 @@ impl Machine {
         fs::read_to_string(self.root.join(path)).ok().map(|text| text.trim().to_owned())
     }
 
+    /// Whether there is anything at `path`.
+    pub(super) fn is_there(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+
     /// The number that `path` holds.
     pub(super) fn number(&self, path: &str) -> Option<u64> {
         self.text(path)?.parse().ok()

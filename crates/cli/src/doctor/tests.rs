@@ -41,6 +41,8 @@ const HEALTHY: &[(&str, &str)] = &[
     ("proc/sys/net/core/rmem_max", "33554432\n"),
     ("proc/sys/net/core/wmem_max", "33554432\n"),
     ("sys/class/ptp/ptp0/clock_name", "ice-0000:17:00.0-clk\n"),
+    ("dev/net/tun", ""),
+    ("sys/kernel/iommu_groups/0/type", "DMA\n"),
 ];
 
 fn healthy_trials() -> Trials {
@@ -66,7 +68,7 @@ fn a_healthy_machine_is_all_ok() {
     let report = Patient::new(HEALTHY).report(&healthy_trials());
     let unwell: Vec<_> = report.checks.iter().filter(|check| check.level != Level::Ok).collect();
     assert!(unwell.is_empty(), "{unwell:?}");
-    assert_eq!((report.worst, report.checks.len()), (Level::Ok, 13));
+    assert_eq!((report.worst, report.checks.len()), (Level::Ok, 15));
     assert!(report.checks.iter().all(|check| check.fix.is_none()));
 }
 
@@ -88,6 +90,8 @@ fn each_ailment_is_found_with_its_fix() {
         ("proc/sys/net/core/rmem_max", Some("212992"), "net.core.rmem_max", Level::Warn, "net.core.rmem_max=33554432"),
         ("proc/sys/net/core/wmem_max", Some("junk"), "net.core.wmem_max", Level::Warn, "on the host"),
         ("sys/class/ptp/ptp0/clock_name", None, "PTP clock", Level::Warn, "ptp4l"),
+        ("dev/net/tun", None, "TAP devices", Level::Warn, "modprobe tun"),
+        ("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", Some("Y\n"), "IOMMU", Level::Warn, "iommu=on"),
     ];
     for (path, text, name, level, fix) in cases {
         let check = ailing(path, text, name);
@@ -116,7 +120,7 @@ fn failed_trials_are_reported() {
     let trials = Trials { sealed_memfd: Some(Ok(())), huge_memfd: refused(), tai_offset_s: Some(0) };
     let report = Patient::new(HEALTHY).report(&trials);
     assert_eq!(report.worst, Level::Warn);
-    let unwell: Vec<_> = report.checks.iter().filter(|check| check.level != Level::Ok).map(|c| c.name).collect();
+    let unwell: Vec<_> = report.checks.iter().filter(|check| check.level != Level::Ok).map(|c| &*c.name).collect();
     assert_eq!(unwell, ["hugepage memfd", "TAI offset"]);
     let report = Patient::new(HEALTHY).report(&Trials { sealed_memfd: refused(), ..healthy_trials() });
     assert_eq!(report.worst, Level::Fail);
