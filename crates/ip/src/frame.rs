@@ -128,20 +128,13 @@ impl Packet<'_> {
 #[inline]
 #[must_use]
 pub fn parse(frame: &[u8], frame_octets: usize, rules: &Rules) -> Verdict {
-    match verdict(frame, frame_octets, rules) {
-        Ok(verdict) => verdict,
+    // The verdict is built once, where it is returned from: moving the datagram about costs more than reading it.
+    match ethernet(frame, frame_octets, rules) {
+        Ok((ETHERTYPE_IPV4, packet)) => ipv4::verdict(packet, &rules.checks),
+        Ok((ETHERTYPE_IPV6, packet)) => ipv6::verdict(packet, &rules.checks),
+        Ok((ETHERTYPE_ARP, _)) => Verdict::Other(Kind::Arp),
+        Ok((ether_type, _)) => Verdict::Other(Kind::Ethernet { ether_type }),
         Err(reason) => Verdict::Bad(reason),
-    }
-}
-
-#[inline]
-fn verdict(frame: &[u8], frame_octets: usize, rules: &Rules) -> Result<Verdict, Reason> {
-    let (ether_type, packet) = ethernet(frame, frame_octets, rules)?;
-    match ether_type {
-        ETHERTYPE_IPV4 => ipv4::verdict(packet, &rules.checks),
-        ETHERTYPE_IPV6 => ipv6::verdict(packet, &rules.checks),
-        ETHERTYPE_ARP => Ok(Verdict::Other(Kind::Arp)),
-        _ => Ok(Verdict::Other(Kind::Ethernet { ether_type })),
     }
 }
 

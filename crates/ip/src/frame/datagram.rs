@@ -5,10 +5,10 @@
 //! |            length             |           checksum            |  4-7
 //! ```
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
-use super::{Check, PROTOCOL_UDP, Packet, Reason};
+use super::{Check, PROTOCOL_UDP, Packet, Reason, Verdict};
 use crate::checksum::{self, Sum};
 
 /// Octets of the UDP header.
@@ -61,14 +61,6 @@ impl Datagram {
     pub const fn payload_octets(&self) -> u16 {
         self.payload_octets
     }
-
-    /// The sum over pseudo-header and UDP header, to which the payload's is added.
-    #[inline]
-    fn header_sum(&self) -> Sum {
-        let octets = self.payload_octets + UDP_OCTETS as u16;
-        let sum = checksum::pseudo(self.source.ip(), self.destination.ip(), PROTOCOL_UDP, octets).unwrap_or_default();
-        sum.word(self.source.port()).word(self.destination.port()).word(octets).word(self.checksum_field)
-    }
 }
 
 /// Whether the checksum of `datagram` is right, or absent, with the payload in `segments` (its octets only: neither
@@ -78,69 +70,99 @@ pub fn udp_checksum_holds<'a>(datagram: &Datagram, segments: impl IntoIterator<I
     if datagram.checksum_field == 0 {
         return datagram.source.is_ipv4();
     }
-    segments.into_iter().fold(datagram.header_sum(), Sum::octets).holds()
+    let octets = datagram.payload_octets + UDP_OCTETS as u16;
+    let (source, destination) = (datagram.source, datagram.destination);
+    let pseudo = checksum::pseudo(source.ip(), destination.ip(), PROTOCOL_UDP, octets).unwrap_or_default();
+    let header = pseudo.word(source.port()).word(destination.port()).word(octets).word(datagram.checksum_field);
+    segments.into_iter().fold(header, Sum::octets).holds()
 }
 
-/// The IP header's share of a datagram.
-#[derive(Clone, Copy)]
-pub(super) struct Carrier {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
+/// The IP header's share of a datagram, of either family.
+pub(super) struct Carrier<A> {
+    pub(super) source: A,
+    pub(super) destination: A,
     pub(super) ttl: u8,
     pub(super) dscp: u8,
 }
 
+/// An address of either family.
+pub(super) trait Address: Copy + Into<IpAddr> {
+    /// The sum of the pseudo-header in front of a datagram of `octets`.
+    fn pseudo(source: Self, destination: Self, octets: u16) -> Sum;
+
+    /// Whether a datagram may come without a checksum.
+    const CHECKSUM_OPTIONAL: bool;
+}
+
+impl Address for Ipv4Addr {
+    const CHECKSUM_OPTIONAL: bool = true;
+
+    #[inline]
+    fn pseudo(source: Self, destination: Self, octets: u16) -> Sum {
+        checksum::pseudo_v4(source, destination, PROTOCOL_UDP, octets)
+    }
+}
+
+impl Address for Ipv6Addr {
+    // RFC 8200 §8.1
+    const CHECKSUM_OPTIONAL: bool = false;
+
+    #[inline]
+    fn pseudo(source: Self, destination: Self, octets: u16) -> Sum {
+        checksum::pseudo_v6(source, destination, PROTOCOL_UDP, octets)
+    }
+}
+
 #[inline]
-pub(super) fn read(packet: Packet<'_>, carrier: Carrier, check: Check) -> Result<Datagram, Reason> {
+pub(super) fn verdict<A: Address>(packet: Packet<'_>, carrier: &Carrier<A>, check: Check) -> Verdict {
     let Some((header, payload)) = packet.head.split_first_chunk::<UDP_OCTETS>() else {
-        return Err(packet.missing(UDP_OCTETS, Reason::UdpTooShort));
+        return Verdict::Bad(packet.missing(UDP_OCTETS, Reason::UdpTooShort));
     };
     let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let length = word(4);
     // RFC 768: the length covers header and data. What IP carries beyond it is not the datagram's.
     if usize::from(length) < UDP_OCTETS || usize::from(length) > packet.octets {
-        return Err(Reason::UdpLength);
+        return Verdict::Bad(Reason::UdpLength);
     }
     let payload_octets = length - UDP_OCTETS as u16;
-    let mut datagram = Datagram {
-        source: SocketAddr::new(carrier.source, word(0)),
-        destination: SocketAddr::new(carrier.destination, word(2)),
+    let checksum = match checked(carrier, header, payload.get(..usize::from(payload_octets)), check) {
+        Ok(checksum) => checksum,
+        Err(reason) => return Verdict::Bad(reason),
+    };
+    Verdict::Udp(Datagram {
+        source: SocketAddr::new(carrier.source.into(), word(0)),
+        destination: SocketAddr::new(carrier.destination.into(), word(2)),
         ttl: carrier.ttl,
         dscp: carrier.dscp,
-        checksum: UdpChecksum::Trusted,
+        checksum,
         // The headers are at most 18 + 60 + 8 octets.
         payload_start: (packet.offset + UDP_OCTETS) as u16,
         payload_octets,
         checksum_field: word(6),
-    };
-    datagram.checksum = checked(&datagram, payload, check)?;
-    Ok(datagram)
+    })
 }
 
-/// What is known of the checksum when the first segment holds `payload`.
+/// What is known of the checksum; `payload` is `None` when it goes on in further segments.
 #[inline]
-fn checked(datagram: &Datagram, payload: &[u8], check: Check) -> Result<UdpChecksum, Reason> {
-    if datagram.checksum_field == 0 {
-        return absent(datagram, check);
+fn checked<A: Address>(
+    carrier: &Carrier<A>,
+    header: &[u8; UDP_OCTETS],
+    payload: Option<&[u8]>,
+    check: Check,
+) -> Result<UdpChecksum, Reason> {
+    if header[6..] == [0, 0] {
+        let bad = !A::CHECKSUM_OPTIONAL && check != Check::Advisory;
+        return if bad { Err(Reason::UdpChecksumAbsent) } else { Ok(UdpChecksum::Absent) };
     }
     if check == Check::Trusted {
         return Ok(UdpChecksum::Trusted);
     }
-    let Some(payload) = payload.get(..usize::from(datagram.payload_octets)) else {
-        return Ok(UdpChecksum::Pending);
-    };
-    match (datagram.header_sum().octets(payload).holds(), check) {
+    let Some(payload) = payload else { return Ok(UdpChecksum::Pending) };
+    let octets = u16::from_be_bytes([header[4], header[5]]);
+    let holds = A::pseudo(carrier.source, carrier.destination, octets).octets(header).octets(payload).holds();
+    match (holds, check) {
         (true, _) => Ok(UdpChecksum::Holds),
         (false, Check::Advisory) => Ok(UdpChecksum::Fails),
         (false, _) => Err(Reason::UdpChecksum),
     }
-}
-
-#[inline]
-fn absent(datagram: &Datagram, check: Check) -> Result<UdpChecksum, Reason> {
-    // RFC 8200 §8.1
-    if datagram.source.is_ipv6() && check != Check::Advisory {
-        return Err(Reason::UdpChecksumAbsent);
-    }
-    Ok(UdpChecksum::Absent)
 }

@@ -35,16 +35,18 @@ pub(crate) struct Header<'a> {
 }
 
 #[inline]
-pub(super) fn verdict(packet: Packet<'_>, checks: &Checks) -> Result<Verdict, Reason> {
-    let ip = header(packet)?;
+pub(super) fn verdict(packet: Packet<'_>, checks: &Checks) -> Verdict {
+    let ip = match header(packet) {
+        Ok(ip) => ip,
+        Err(reason) => return Verdict::Bad(reason),
+    };
     match ip.next_header {
         PROTOCOL_UDP => {
-            let (source, destination) = (ip.source.into(), ip.destination.into());
-            let carrier = Carrier { source, destination, ttl: ip.hop_limit, dscp: ip.dscp };
-            datagram::read(ip.payload, carrier, checks.udp).map(Verdict::Udp)
+            let carrier = Carrier { source: ip.source, destination: ip.destination, ttl: ip.hop_limit, dscp: ip.dscp };
+            datagram::verdict(ip.payload, &carrier, checks.udp)
         }
-        NEXT_HEADER_FRAGMENT => Err(Reason::Fragment),
-        next_header => Ok(Verdict::Other(Kind::Ipv6 { next_header })),
+        NEXT_HEADER_FRAGMENT => Verdict::Bad(Reason::Fragment),
+        next_header => Verdict::Other(Kind::Ipv6 { next_header }),
     }
 }
 
