@@ -49,10 +49,12 @@ impl Tree {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
+            // In a second work tree `.git` is a file.
+            if SKIPPED.contains(&&*name) {
+                continue;
+            }
             if entry.file_type()?.is_dir() {
-                if !SKIPPED.contains(&&*name) {
-                    self.descend(&entry.path(), &format!("{path}/"))?;
-                }
+                self.descend(&entry.path(), &format!("{path}/"))?;
             } else if let Ok(text) = String::from_utf8(fs::read(entry.path())?) {
                 self.files.push((path, text));
             }
