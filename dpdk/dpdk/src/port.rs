@@ -62,9 +62,6 @@ pub struct PortConfig {
     pub reception: Reception,
 }
 
-/// More than the rings of net_af_xdp (4,096) or the queue of a TAP (500) hold; fresh packets do not keep a start busy.
-const STALE_PACKETS_MAX: usize = 8_192;
-
 /// A port in one of its two states.
 #[derive(Debug)]
 pub struct Port<State> {
@@ -101,10 +98,7 @@ impl Port<Stopped> {
     pub fn start(mut self) -> Result<(Port<Started>, PortQueues), Box<StartRefused>> {
         match self.begin() {
             Ok(attached) => {
-                let mut queues = PortQueues::new(&attached);
-                if matches!(self.config.device, Device::AfXdp { .. } | Device::Tap { .. }) {
-                    queues.drain(STALE_PACKETS_MAX);
-                }
+                let queues = PortQueues::new(&attached);
                 Ok((self.into_state(), queues))
             }
             Err(error) => Err(Box::new(StartRefused { port: self, error })),
@@ -136,13 +130,9 @@ impl Port<Started> {
     ///
     /// # Panics
     /// When the queues are another port's.
-    pub fn stop(mut self, mut queues: PortQueues) -> Result<Port<Stopped>, Box<StartRefused>> {
+    pub fn stop(mut self, queues: PortQueues) -> Result<Port<Stopped>, Box<StartRefused>> {
         let attached = self.attached.take().expect("a started port has its device");
         assert!(queues.belong_to(&attached), "the queues are those of another port");
-        if self.config.device == Device::Ring {
-            // The ring ends with the device, and nobody else would free what is in it.
-            queues.drain(usize::MAX);
-        }
         drop(queues);
         let outcome = attached.stop();
         let mut stopped: Port<Stopped> = self.into_state();

@@ -4,12 +4,14 @@
 #[path = "process/alone.rs"]
 mod alone;
 
+use std::panic::AssertUnwindSafe;
+
 use alone::{alone, eal};
 use arrayvec::ArrayVec;
 use dpdk::eal::Eal;
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::Mempool;
-use dpdk::port::{Port, PortConfig, Reception, Stopped};
+use dpdk::port::{Port, PortConfig, PortQueues, Reception, Stopped};
 use dpdk::sizing::{Demand, Sizing};
 
 const DEMAND: Demand = Demand { packets_per_second: 10_000, hold_ms: 1, mtu: 1_500, streams: 1 };
@@ -64,6 +66,47 @@ fn a_ring_gives_back_what_is_sent_over_two_restarts() {
         drop(port);
         drop(registered);
         assert_eq!(pool.available(), pool.capacity());
+        // No thread keeps any for itself, EAL's own neither: one that has no cache gets them all.
+        assert_eq!(std::iter::from_fn(|| tx_pool.alloc()).collect::<Vec<Mbuf>>().len(), tx_pool.capacity() as usize);
+    });
+}
+
+#[test]
+fn queues_hold_their_device_and_the_last_of_them_frees_what_is_in_it() {
+    alone("queues_hold_their_device_and_the_last_of_them_frees_what_is_in_it", || {
+        let eal = eal(64);
+        let (port, pool) = port(&eal, "net_ring");
+        let (port, queues) = port.start().unwrap();
+        let PortQueues { mut rx, mut tx } = queues;
+        drop(port);
+        let mut burst = ArrayVec::<Mbuf, BURST>::new();
+        assert!(pool.alloc_burst(&mut burst, 8));
+        assert_eq!(tx.burst(&mut burst), 8);
+        drop(tx);
+        burst.push(pool.alloc().unwrap());
+        assert_eq!(rx.burst(&mut burst), 8);
+        assert!(burst.len() == 9 && pool.available() == pool.capacity() - 9);
+        drop(burst);
+        drop(rx);
+        let (port, queues) = self::port(&eal, "net_ring").0.start().unwrap();
+        let PortQueues { rx, mut tx } = queues;
+        let mut burst = ArrayVec::<Mbuf, BURST>::new();
+        assert!(pool.alloc_burst(&mut burst, 8));
+        assert_eq!(tx.burst(&mut burst), 8);
+        drop((port, tx, rx));
+        assert_eq!(pool.available(), pool.capacity());
+    });
+}
+
+#[test]
+fn queues_of_another_port_are_our_own_mistake() {
+    alone("queues_of_another_port_are_our_own_mistake", || {
+        let eal = eal(64);
+        let (one, _one_queues) = port(&eal, "net_null").0.start().unwrap();
+        let (_two, two_queues) = port(&eal, "net_null").0.start().unwrap();
+        let mistake = std::panic::catch_unwind(AssertUnwindSafe(|| drop(one.stop(two_queues))));
+        let text = *mistake.unwrap_err().downcast::<&str>().unwrap();
+        assert!(text.contains("those of another port"), "{text}");
     });
 }
 

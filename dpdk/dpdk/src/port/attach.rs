@@ -15,9 +15,13 @@ use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
 use crate::extmem;
-use crate::mempool::Mempool;
+use crate::mbuf::BURST;
+use crate::mempool::{self, Mempool};
 use crate::netdev::Netdev;
 use crate::sizing::Sizing;
+
+/// More than the rings of net_af_xdp (4,096) or the queue of a TAP (500) hold; fresh packets do not keep a start busy.
+const STALE_PACKETS_MAX: usize = 8_192;
 
 /// A configured device. When this drops it is stopped, closed and removed.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ impl Attached {
     /// Attaches and configures.
     pub(super) fn new(eal: &Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
         let (on_thread, config, rx_pool) = (eal.clone(), config.clone(), rx_pool.clone());
-        eal.run(move || Self::on_eal_thread(on_thread, &config, &rx_pool))
+        control(eal, move || Self::on_eal_thread(on_thread, &config, &rx_pool))
     }
 
     fn on_eal_thread(eal: Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
@@ -97,11 +101,17 @@ impl Attached {
 
     pub(super) fn start(&self, reception: Reception) -> Result<(), PortError> {
         let id = self.id;
-        // SAFETY: the port is configured and exists as long as `self`; EAL's thread makes all control calls.
-        let result = self.eal.run(move || unsafe {
+        // A card's rings are new; what a device of the kernel has kept from before is not received.
+        let stale = matches!(self.device, Device::AfXdp { .. } | Device::Tap { .. });
+        // SAFETY: the port is configured and exists as long as `self`; its queue handles are not made yet, so nobody
+        // else bursts on it.
+        let result = control(&self.eal, move || unsafe {
             let result = dpdk_sys::rte_eth_dev_start(id);
             if result == 0 {
                 receive(id, reception);
+            }
+            if result == 0 && stale {
+                free_waiting(id, STALE_PACKETS_MAX);
             }
             result
         });
@@ -111,38 +121,77 @@ impl Attached {
     }
 
     pub(super) fn stop(&self) -> Result<(), PortError> {
-        let id = self.id;
+        let (id, is_ring) = (self.id, self.device == Device::Ring);
         self.started.store(false, Ordering::Release);
         // While it is stopped, net_af_packet's ring fills with what will be stale (and some of its versions close
         // their sockets for good): a new one starts empty.
         self.spent.store(matches!(self.device, Device::AfPacket { .. }), Ordering::Release);
         // SAFETY: the port exists as long as `self`. Nobody bursts on it: the queue handles were given back.
-        let result = self.eal.run(move || unsafe {
-            // Some drivers raise a flag of the kernel's device; it is not left behind.
-            dpdk_sys::rte_eth_promiscuous_disable(id);
-            dpdk_sys::rte_eth_dev_stop(id)
-        });
-        let device = || self.device.clone();
-        if result == 0 { Ok(()) } else { Err(PortError::Stop { device: device(), errno: -result }) }
+        let result = control(&self.eal, move || unsafe { halt(id, is_ring) });
+        if result == 0 { Ok(()) } else { Err(PortError::Stop { device: self.device.clone(), errno: -result }) }
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
         let (id, in_eal, started) = (self.id, self.in_eal, self.started.load(Ordering::Acquire));
-        self.eal.run(move || {
+        let is_ring = self.device == Device::Ring;
+        control(&self.eal, move || {
             extmem::detached(in_eal);
             // SAFETY: the last holder of the device is going, so nobody bursts on it. Closing releases the port and
             // removing the device; neither is used afterwards. `in_eal` is EAL's record until it is removed here.
             unsafe {
                 if started {
-                    dpdk_sys::rte_eth_promiscuous_disable(id);
-                    dpdk_sys::rte_eth_dev_stop(id);
+                    halt(id, is_ring);
                 }
                 dpdk_sys::rte_eth_dev_close(id);
                 dpdk_sys::rte_dev_remove(in_eal.as_ptr());
             }
         });
+    }
+}
+
+/// Runs what takes and frees buffers on EAL's thread, which keeps none of them: workers are to have them all.
+fn control<R: Send + 'static>(eal: &Eal, job: impl FnOnce() -> R + Send + 'static) -> R {
+    eal.run(move || {
+        let outcome = job();
+        mempool::flush_caches_of_this_thread();
+        outcome
+    })
+}
+
+/// Stops a started port.
+///
+/// # Safety
+/// The port exists, nobody bursts on it, and this is EAL's thread.
+unsafe fn halt(id: u16, is_ring: bool) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if is_ring {
+            // The ring is emptied by nobody else, and may end with the device.
+            free_waiting(id, usize::MAX);
+        }
+        // Some drivers raise a flag of the kernel's device; it is not left behind.
+        dpdk_sys::rte_eth_promiscuous_disable(id);
+        dpdk_sys::rte_eth_dev_stop(id)
+    }
+}
+
+/// Receives and frees what waits, at most about `packets_max`.
+///
+/// # Safety
+/// The port is started, nobody else bursts on it, and this is EAL's thread.
+unsafe fn free_waiting(id: u16, packets_max: usize) {
+    let (mut burst, mut freed) = ([std::ptr::null_mut(); BURST], 0);
+    while freed < packets_max {
+        // SAFETY: queue 0 of a started port (the caller's promise), and room for as many as are asked for.
+        let received = unsafe { dpdk_sys::rte_eth_rx_burst(id, 0, burst.as_mut_ptr(), BURST as u16) };
+        if received == 0 {
+            return;
+        }
+        // SAFETY: the driver has given away so many chains, which are freed once.
+        unsafe { dpdk_sys::rte_pktmbuf_free_bulk(burst.as_mut_ptr(), received.into()) };
+        freed += usize::from(received);
     }
 }
 

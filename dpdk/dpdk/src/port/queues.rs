@@ -55,15 +55,6 @@ impl PortQueues {
     pub(super) fn belong_to(&self, port: &Arc<Attached>) -> bool {
         Arc::ptr_eq(&self.rx.port, port) && Arc::ptr_eq(&self.tx.port, port)
     }
-
-    /// Receives and frees what waits, at most about `packets_max`.
-    pub(super) fn drain(&mut self, packets_max: usize) {
-        let (mut burst, mut drained) = (ArrayVec::new(), 0);
-        while drained < packets_max && self.rx.burst(&mut burst) > 0 {
-            drained += burst.len();
-            burst.clear();
-        }
-    }
 }
 
 impl RxHandle {
