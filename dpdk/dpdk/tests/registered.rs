@@ -25,6 +25,7 @@ const GROUPS: [&str; 2] = ["239.1.2.3:5004", "[ff3e::8000:1]:5004"];
 const MAKE: Make = Make {
     device: "net_ring",
     gathers: true,
+    has_room: false,
     vlan: None,
     payloads: 4,
     packets_per_second: 10_000,

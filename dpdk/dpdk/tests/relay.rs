@@ -13,11 +13,10 @@ use dpdk::tx::DpdkTxBuf;
 use netio::{Burst, OwnedBytes, PacketBuf, TxQueue};
 
 /// Copies that skip as much share the buffer that was received; others refer to it. Nothing is copied, all comes back.
-#[test]
-fn a_relay_shares_what_it_received() {
-    alone("a_relay_shares_what_it_received", || {
+fn relay(test: &str, has_room: bool) {
+    alone(test, || {
         let eal = eal(64);
-        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make { has_room, ..Make::default() });
         let path = open(&mut bench, &mut tx);
         let original = [frame_to(GROUP, &pattern(1_000)), frame_to(GROUP, &pattern(400))];
         for frame in &original {
@@ -34,6 +33,10 @@ fn a_relay_shares_what_it_received() {
             push(&mut burst, tx.forward(path, &[copy as u8; 16], first, skip));
             assert_eq!(place(&burst.as_slice()[copy]), Some(source + usize::from(skip)), "shared");
         }
+        let buffer = |copy: usize| bench::buffers(&burst.as_slice()[copy])[1];
+        let shared = [1, 2, 5].into_iter().all(|copy| buffer(copy) == buffer(0));
+        assert_eq!(shared, has_room, "a packet of one buffer is chained itself");
+        assert!([3, 4].into_iter().all(|copy| buffer(copy) != buffer(0)), "another offset needs another buffer");
         // The second buffer is shared with another offset from the beginning.
         push(&mut burst, tx.forward(path, &[6; 12], second, 100));
         assert_eq!((octets(first), octets(second)), (pattern(1_000), pattern(400)), "the receiver's own view");
@@ -57,4 +60,14 @@ fn a_relay_shares_what_it_received() {
         drop((again, tx));
         assert_eq!(bench.buffers_out(), 0, "every buffer came back");
     });
+}
+
+#[test]
+fn a_packet_of_one_buffer_is_shared_itself() {
+    relay("a_packet_of_one_buffer_is_shared_itself", true);
+}
+
+#[test]
+fn a_packet_of_several_buffers_is_referred_to() {
+    relay("a_packet_of_several_buffers_is_referred_to", false);
 }

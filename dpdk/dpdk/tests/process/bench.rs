@@ -1,5 +1,7 @@
 //! A net_ring port under `netio`'s queues: what is sent comes back, from worker to worker.
 
+#![allow(unsafe_code, reason = "chains are looked into")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub(crate) const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 pub(crate) struct Make {
     pub(crate) device: &'static str,
     pub(crate) gathers: bool,
+    /// Whether one buffer of the pool of headers takes a whole frame; it always does where nothing is gathered.
+    pub(crate) has_room: bool,
     pub(crate) vlan: Option<u16>,
     pub(crate) payloads: u16,
     pub(crate) packets_per_second: u32,
@@ -36,6 +40,7 @@ impl Default for Make {
         Self {
             device: "net_ring",
             gathers: true,
+            has_room: false,
             vlan: None,
             payloads: 8,
             packets_per_second: 10_000,
@@ -69,7 +74,8 @@ impl Bench {
         let sizing = Sizing::new(&device, demand).unwrap();
         let pool = |config| Mempool::create(eal, &config).unwrap();
         let rx_pool = pool(sizing.rx_pool(None));
-        let headers = if make.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
+        let is_small = make.gathers && !make.has_room;
+        let headers = if is_small { sizing.header_pool(None) } else { sizing.linear_pool(None) };
         let pools = TxPools { headers: pool(headers), references: pool(sizing.reference_pool(None)) };
         let config = PortConfig { device, sizing, reception: Reception::Multicast };
         let port = Port::probe(eal, config, rx_pool).unwrap();
@@ -141,6 +147,18 @@ pub(crate) fn octets(packet: &impl PacketBuf) -> Vec<u8> {
 pub(crate) fn open(bench: &mut Bench, tx: &mut Tx) -> PathId {
     let path = bench.path(GROUP);
     tx.open_path(&path).unwrap()
+}
+
+/// The packet buffers of a packet, by their addresses.
+pub(crate) fn buffers(packet: &DpdkTxBuf) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut next = packet.mbuf().as_ptr();
+    while !next.is_null() {
+        found.push(next.addr());
+        // SAFETY: the chain is whole as long as the packet.
+        next = unsafe { (*next).next };
+    }
+    found
 }
 
 /// A whole frame to a group, with no UDP checksum.
