@@ -23,6 +23,7 @@ thread_local! {
 }
 
 // What the C library calls its own allocator; below stand the names that everybody else calls.
+// SAFETY: glibc exports these, with the signatures of the functions below.
 unsafe extern "C" {
     fn __libc_malloc(octets: usize) -> *mut c_void;
     fn __libc_calloc(count: usize, octets: usize) -> *mut c_void;
@@ -34,6 +35,7 @@ fn count() {
     CALLS.set(CALLS.get() + 1);
 }
 
+// SAFETY: the name is the C library's, and so is the behaviour: the call is counted and passed on.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn malloc(octets: usize) -> *mut c_void {
     count();
@@ -41,6 +43,7 @@ unsafe extern "C" fn malloc(octets: usize) -> *mut c_void {
     unsafe { __libc_malloc(octets) }
 }
 
+// SAFETY: the name is the C library's, and so is the behaviour: the call is counted and passed on.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn calloc(number: usize, octets: usize) -> *mut c_void {
     count();
@@ -48,6 +51,7 @@ unsafe extern "C" fn calloc(number: usize, octets: usize) -> *mut c_void {
     unsafe { __libc_calloc(number, octets) }
 }
 
+// SAFETY: the name is the C library's, and so is the behaviour: the call is counted and passed on.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn realloc(at: *mut c_void, octets: usize) -> *mut c_void {
     count();
@@ -55,6 +59,7 @@ unsafe extern "C" fn realloc(at: *mut c_void, octets: usize) -> *mut c_void {
     unsafe { __libc_realloc(at, octets) }
 }
 
+// SAFETY: the name is the C library's, and so is the behaviour: the call is counted and passed on.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn free(at: *mut c_void) {
     count();
@@ -77,6 +82,7 @@ struct Filter {
     first: *const Instruction,
 }
 
+// SAFETY: prctl(2) takes a number and up to four more.
 unsafe extern "C" {
     fn prctl(option: c_int, ...) -> c_int;
 }
