@@ -1,8 +1,11 @@
 //! `flypackd` from its configuration to its end.
 //!
-//! Start: clock, workers, broker (which refuses a second instance), data plane, then the file's receivers,
-//! senders and crosspoints, then the API. End, at SIGTERM or SIGINT: the API closes, senders finish the
-//! grain they are at, open grains are closed, the sockets go.
+//! Start: DPDK where there are ports, clock, broker (which refuses a second instance), workers, ports, data plane, then
+//! the file's receivers, senders and crosspoints, then the API. End, at SIGTERM or SIGINT: the API closes, senders finish
+//! the grain they are at, open grains are closed, the ports close, then the rings and the sockets go. DPDK stays until the
+//! process ends: rings are registered with it.
+
+mod ports;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,9 +26,10 @@ use crate::check::own_address_warnings;
 use crate::clock::ClockKeeper;
 use crate::config::{Config, IdleConfig, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
-use crate::engine::{KernelEngine, KernelSettings};
+use crate::engine::{Engine, KernelEngine, KernelSettings};
 use crate::pool::ThreadSettings;
 use crate::{metrics, port_plan, specs};
+use ports::Ports;
 
 /// Between two ticks of the housekeeping thread.
 const TICK: Duration = Duration::from_millis(50);
@@ -39,6 +43,7 @@ const SEND_BUFFER_OCTETS: usize = 8 << 20;
 /// What kept it from starting, or ended it.
 pub fn run(config_path: &Path) -> Result<()> {
     let config = Config::load(config_path)?;
+    let ports = Ports::prepare(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ending = Ending::catch(&runtime)?;
     let keeper = ClockKeeper::start();
@@ -47,14 +52,15 @@ pub fn run(config_path: &Path) -> Result<()> {
     if let Ok(Endpoint::Unix(socket)) = config.api.listen.parse() {
         make_folder_of(&socket);
     }
-    let broker = Broker::start(broker_config(&config)?, move |event| {
+    let broker = Broker::start_placed(broker_config(&config)?, ports.placement(), move |event| {
         // The receiver ends with the housekeeping thread, after the broker: nothing is lost before.
         let _ = events.send(event);
     })?;
-    let kernel = start_kernel(&config, &keeper)?;
+    let mut engines: Vec<Arc<dyn Engine>> = vec![Arc::new(start_kernel(&config, &keeper)?)];
+    engines.extend(ports.start(&config, thread_settings(&config), &keeper.clock())?);
     let gateway = Gateway::new(Parts {
+        engines,
         broker,
-        engines: vec![Arc::new(kernel)],
         clock: keeper.clock(),
         node: node_name(&config),
         slots: config.broker.slots,
@@ -76,6 +82,8 @@ pub fn run(config_path: &Path) -> Result<()> {
     if housekeeping.join().is_err() {
         tracing::error!("the housekeeping thread panicked; please report the message above");
     }
+    drop(controller);
+    gateway.end();
     served
 }
 
@@ -121,20 +129,25 @@ fn page_words(pages: PagesConfig) -> &'static str {
     }
 }
 
-fn start_kernel(config: &Config, keeper: &ClockKeeper) -> Result<KernelEngine> {
+/// Of every worker's thread, whatever it polls.
+fn thread_settings(config: &Config) -> ThreadSettings {
     let workers = &config.workers;
     let idle = match workers.idle {
         IdleConfig::Spin => IdlePolicy::Spin,
         IdleConfig::Sleep => IdlePolicy::Sleep { longest: Duration::from_micros(workers.idle_sleep_us) },
     };
+    ThreadSettings { idle, nice: workers.nice }
+}
+
+fn start_kernel(config: &Config, keeper: &ClockKeeper) -> Result<KernelEngine> {
+    let workers = &config.workers;
     let tx = KernelTxConfig {
         max_gso_segments: workers.max_gso_segments,
         send_buffer_octets: SEND_BUFFER_OCTETS,
         paths: worker::WORKER_LIMIT as u16,
         payloads: 4 * worker::WORKER_LIMIT as u16,
     };
-    let thread = ThreadSettings { idle, nice: workers.nice };
-    let settings = KernelSettings { cores: workers.cores.clone(), thread, tx };
+    let settings = KernelSettings { cores: workers.cores.clone(), thread: thread_settings(config), tx };
     Ok(KernelEngine::start(&settings, &keeper.clock())?)
 }
 

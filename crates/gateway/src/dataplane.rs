@@ -31,10 +31,11 @@ use sender_entry::SenderEntry;
 
 /// What the data plane is made of.
 pub struct Parts {
+    /// What moves packets. The first takes what belongs to none of the others' ports: the kernel's. They drop before the
+    /// rings do.
+    pub engines: Vec<Arc<dyn Engine>>,
     /// The rings.
     pub broker: Broker,
-    /// What moves packets. The first takes what belongs to none of the others' ports: the kernel's.
-    pub engines: Vec<Arc<dyn Engine>>,
     /// TAI.
     pub clock: TaiClock,
     /// This node's name.
@@ -108,6 +109,20 @@ impl Gateway {
             let _ = self.engine(&place).remove_receiver(key);
         }
         self.parts().engines.iter().for_each(|engine| engine.stop());
+    }
+
+    /// Ends the rings, once [`Self::drain`] has stopped all who read and write them. The last of all handles does it.
+    pub fn end(self) {
+        let Some(shared) = Arc::into_inner(self.0) else {
+            tracing::warn!("the rings end with the process: somebody still asks about them");
+            return;
+        };
+        let Parts { engines, broker, .. } = shared.parts;
+        drop(engines);
+        let kept = broker.stop();
+        if kept > 0 {
+            tracing::warn!("{kept} rings stay mapped until the process ends: a device may still read them");
+        }
     }
 
     fn check_running(&self) -> Result<(), DataplaneError> {

@@ -14,6 +14,8 @@
 //! * [`Engine::ports`] is what placing goes by: a receiver or sender reaches this engine when it names one of these
 //!   ports as its interface, has one of their addresses, or sends into one of their networks.
 
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
 mod kernel;
 mod order;
 #[cfg(test)]

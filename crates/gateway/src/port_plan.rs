@@ -19,6 +19,9 @@ const MTU_MIN_IPV6: u16 = 1_280;
 /// The longest frame that crosses between a worker and the port's host, less its Ethernet header and tag.
 const MTU_MAX: u16 = 9_198;
 
+/// What DPDK takes for itself beside the ports' pools, octets.
+pub(crate) const DPDK_OCTETS: u64 = 32 << 20;
+
 /// One port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortPlan {

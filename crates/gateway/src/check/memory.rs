@@ -2,12 +2,10 @@
 
 use super::Finding;
 use crate::config::{Config, ConfigError, DpdkMemoryConfig, PagesConfig};
-use crate::port_plan::DpdkPlan;
+use crate::port_plan::{DPDK_OCTETS, DpdkPlan};
 use crate::{memory, specs};
 
 const PAGE: u64 = 2 << 20;
-/// What the environment takes for itself beside the pools, octets.
-const ENVIRONMENT: u64 = 32 << 20;
 
 const NAME: &str = "hugepages of ports and rings";
 
@@ -28,7 +26,7 @@ pub(super) fn look(config: &Config, dpdk: &DpdkPlan, port_octets: u64) -> Result
 }
 
 fn ports(dpdk: &DpdkPlan, port_octets: u64) -> u64 {
-    dpdk.memory_mib.map_or(port_octets + ENVIRONMENT, |mib| u64::from(mib) << 20)
+    dpdk.memory_mib.map_or(port_octets + DPDK_OCTETS, |mib| u64::from(mib) << 20)
 }
 
 /// What the receivers' rings hold, in whole pages; the heads of the rings are small beside them.
@@ -64,7 +62,7 @@ impl Needed {
             ports + rings
         );
         if let Some(given) = self.given.filter(|given| *given < self.asked) {
-            let fix = format!("dpdk.memory_mb = {} or more, or 0", mib(self.asked + ENVIRONMENT));
+            let fix = format!("dpdk.memory_mb = {} or more, or 0", mib(self.asked + DPDK_OCTETS));
             return Finding::fail(
                 NAME,
                 format!("dpdk.memory_mb gives {} MiB, the ports' pools need {}", mib(given), mib(self.asked)),

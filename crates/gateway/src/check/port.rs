@@ -23,56 +23,44 @@ pub(super) fn look(plan: &PortPlan, dpdk: &DpdkPlan, config: &Config) -> (Vec<Fi
         let fix = "modprobe tun; in a container let /dev/net/tun in";
         findings.push(Finding::fail(&name, format!("there is no {TUN}, and it wants a TAP"), fix));
     }
-    let streams = u16::try_from(senders).unwrap_or(u16::MAX);
-    let (found, octets) = sizing(&name, plan, dpdk, streams);
+    let (found, octets) = sizing(&name, plan, dpdk, config.senders.len());
     findings.extend(found);
     (findings, octets)
 }
 
 /// Without DPDK a configuration with ports is refused before this.
 #[cfg(not(feature = "dpdk"))]
-fn sizing(_: &str, _: &PortPlan, _: &DpdkPlan, _: u16) -> (Vec<Finding>, u64) {
+fn sizing(_: &str, _: &PortPlan, _: &DpdkPlan, _: usize) -> (Vec<Finding>, u64) {
     (Vec::new(), 0)
 }
 
 #[cfg(feature = "dpdk")]
-fn sizing(name: &str, plan: &PortPlan, dpdk: &DpdkPlan, streams: u16) -> (Vec<Finding>, u64) {
-    use dpdk::device::Device;
-    use dpdk::iommu;
-    use dpdk::sizing::{Demand, Sizing};
+fn sizing(name: &str, plan: &PortPlan, shared: &DpdkPlan, senders: usize) -> (Vec<Finding>, u64) {
+    use ::dpdk::device::Device;
+    use ::dpdk::iommu;
 
-    let device: Device = match plan.device.to_string().parse() {
+    use crate::engine::dpdk::sizes;
+
+    let device = match sizes::device(plan) {
         Ok(device) => device,
         Err(refusal) => {
             return (vec![Finding::fail(name, format!("{refusal}"), "name another device")], 0);
         }
     };
     let mut findings = Vec::new();
-    if let (Device::Pci(address), false) = (&device, dpdk.allow_no_iommu) {
+    if let (Device::Pci(address), false) = (&device, shared.allow_no_iommu) {
         if let Err(refusal) = iommu::check(Path::new(iommu::SYSFS), &[*address]) {
             findings.push(Finding::fail(name, refusal.to_string(), "turn the IOMMU on, or set dpdk.allow_no_iommu"));
         }
     }
-    let hold_ms = u32::try_from(plan.hold.as_millis()).unwrap_or(u32::MAX);
-    let demand = Demand { packets_per_second: plan.packets_per_second, hold_ms, mtu: plan.mtu, streams };
-    match Sizing::new(&device, demand) {
+    match sizes::sizing(plan, &device, senders) {
         Ok(sizing) => {
             findings.push(Finding::ok(name, sizing.to_string()));
-            let pools =
-                [sizing.rx_pool(None), sizing.header_pool(None), sizing.reference_pool(None), sizing.linear_pool(None)];
-            (findings, pools.iter().map(pool_octets).sum())
+            (findings, sizes::pools_octets(&sizing))
         }
         Err(refusal) => {
             findings.push(Finding::fail(name, refusal.to_string(), "lower packets_per_second, hold_ms or mtu"));
             (findings, 0)
         }
     }
-}
-
-/// Octets of a pool: each buffer has a line for the pool, two for the mbuf, and its headroom.
-#[cfg(feature = "dpdk")]
-fn pool_octets(pool: &dpdk::mempool::MempoolConfig) -> u64 {
-    const OVERHEAD: u64 = 64 + 128;
-    let room = if pool.data_octets == 0 { 0 } else { pool.data_octets + dpdk::mempool::HEADROOM_OCTETS };
-    u64::from(pool.mbufs) * (OVERHEAD + u64::from(room))
 }

@@ -1,0 +1,249 @@
+//! The engine of DPDK's ports: each port is one device with one queue each way, and belongs to one worker.
+//!
+//! ```text
+//!  Environment::start (before all other threads)   EAL, memory for the ports
+//!  DpdkEngine::start                               ports probed and started → queues → workers → presence
+//!  DpdkEngine::restart_port                        worker gives the queues back → device stops and starts → worker goes on
+//!  DpdkEngine::stop                                queues back → workers end → devices closed → presence ends
+//! ```
+//! Ports that name the same core share its worker; those that name none share one that floats.
+
+mod checks;
+mod environment;
+mod error;
+mod homes;
+mod open;
+mod port;
+mod seen;
+mod serve;
+pub(crate) mod sizes;
+mod status;
+mod watch;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
+use dpdk::extmem::DmaPlacement;
+use dpdk::payload::retired_leases;
+use dpdk::rx::DpdkRx;
+use dpdk::tx::DpdkTx;
+use media::Name;
+use shm::GrainLease;
+use worker::{InputKey, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+
+use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+use crate::clock::TaiClock;
+use crate::pool::{Pool, PoolNames, ThreadSettings};
+use crate::presence::{Presence, PresenceHandle};
+pub use environment::Environment;
+pub use error::{DpdkStartError, PortCause, RestartError};
+use homes::{Homes, ReceiverHome};
+use open::Opened;
+use port::ServedPort;
+use serve::Seated;
+use watch::Watch;
+
+type Rx = DpdkRx<TaiClock>;
+type Tx = DpdkTx<GrainLease>;
+
+const NAMES: PoolNames = PoolNames { worker: "port-worker", cores_key: "port.core" };
+
+/// What the engine starts with, beside DPDK and the ports.
+#[derive(Clone, Debug)]
+pub struct DpdkSettings {
+    /// Of each worker's thread.
+    pub thread: ThreadSettings,
+    /// The cores of the workers that poll sockets: no port can have one of those.
+    pub taken_cores: Vec<usize>,
+}
+
+/// Workers over ports.
+pub struct DpdkEngine {
+    // In the order in which they end: nobody looks at the ports, no worker has their queues, nobody answers for them.
+    watch: Mutex<Option<Watch>>,
+    pool: Pool<Rx, Tx>,
+    ports: Arc<Vec<ServedPort>>,
+    presence: Mutex<Option<Presence>>,
+    present: PresenceHandle,
+    placement: DmaPlacement,
+    homes: Mutex<Homes>,
+}
+
+impl DpdkEngine {
+    /// Starts the ports and the workers that own them, and makes the ports present on their networks.
+    ///
+    /// # Errors
+    /// [`DpdkStartError`]; what was started is stopped again.
+    pub fn start(environment: Environment, settings: &DpdkSettings, clock: &TaiClock) -> Result<Self, DpdkStartError> {
+        let Environment { eal, placement, ports } = environment;
+        let taken = |port: &environment::Sized| port.plan.core.filter(|core| settings.taken_cores.contains(core));
+        if let Some((port, core)) = ports.iter().find_map(|port| Some((port, taken(port)?))) {
+            return Err(DpdkStartError::CoreTaken { port: port.plan.name.clone(), core });
+        }
+        let opened = ports.into_iter().map(|sized| Opened::open(&eal, sized, clock));
+        let (seats, seated) = serve::seats(opened.collect::<Result<_, _>>()?);
+        let registering = eal.clone();
+        let pool = Pool::start(NAMES, seats, settings.thread, clock, move |_| Ok(registering.register_thread()?))?;
+        let presence = Presence::start()?;
+        let present = presence.handle();
+        let serve = |(at, seated): (usize, Seated)| seated.serve(InputKey(at as u64), &pool, &present);
+        let mut served = seated.into_iter().enumerate().map(serve).collect::<Result<Vec<_>, _>>()?;
+        served.sort_by(|one, other| one.facts.plan.name.cmp(&other.facts.plan.name));
+        let ports = Arc::new(served);
+        let watch = Watch::start(Arc::clone(&ports), present.clone(), placement.clone());
+        let watch = Mutex::new(Some(watch.map_err(DpdkStartError::Thread)?));
+        let presence = Mutex::new(Some(presence));
+        Ok(Self { watch, pool, ports, presence, present, placement, homes: Mutex::default() })
+    }
+
+    fn homes(&self) -> MutexGuard<'_, Homes> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The port of that name, and which it is.
+    fn port(&self, name: Option<&Name>) -> Result<(usize, &ServedPort), DataplaneError> {
+        let found = self.ports.iter().enumerate().find(|(_, port)| Some(&port.facts.plan.name) == name);
+        found.ok_or_else(|| DataplaneError::Unsupported {
+            what: "a receiver or sender without a port".to_owned(),
+            remedy: format!("name one as its interface: {}", self.names()),
+        })
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.ports.iter().map(|port| port.facts.plan.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// Stops everything. Whoever comes second finds nothing to do.
+    fn end(&self) {
+        let take = |presence: &Mutex<Option<Presence>>| presence.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(presence) = take(&self.presence) else { return };
+        let held: usize = self.ports.iter().map(|port| port.close(&self.pool)).sum();
+        self.pool.stop();
+        let kept = retired_leases();
+        if held + kept > 0 {
+            tracing::warn!(
+                "{kept} frames are still in the hands of a device: their memory is kept until flypackd ends"
+            );
+        }
+        drop(presence);
+        let names: Vec<&str> = self.ports.iter().map(|port| port.facts.plan.name.as_str()).collect();
+        tracing::info!("ports closed: {}", names.join(", "));
+    }
+}
+
+impl Drop for DpdkEngine {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Engine for DpdkEngine {
+    fn ports(&self) -> Vec<EnginePort> {
+        let port = |port: &ServedPort| EnginePort {
+            name: port.facts.plan.name.clone(),
+            network: port.facts.plan.network.clone(),
+        };
+        self.ports.iter().map(port).collect()
+    }
+
+    fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError> {
+        let (at, port) = self.port(order.port)?;
+        let (destination, sources) = (order.spec.sdp.destination, order.spec.sdp.sources.clone());
+        port.check_destination(destination)?;
+        let key = order.key;
+        let receiver = order.build(destination);
+        let counters = receiver.receiver().counters();
+        self.pool.add_receiver(port.worker, port.key.input, Box::new(receiver))?;
+        // Now there is somebody to take what comes.
+        if let Err(refusal) = self.present.listen(&port.facts.plan.name, destination, &sources) {
+            drop(self.pool.remove_receiver(port.worker, port.key.input, key)?);
+            return Err(DataplaneError::PacketIo(Box::new(refusal)));
+        }
+        self.homes().receivers.insert(key, ReceiverHome { port: at, destination, sources, is_listening: true });
+        Ok(Receiving { counters, warning: None })
+    }
+
+    fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
+        let Some(home) = self.homes().receivers.get(&key).cloned() else { return Ok(()) };
+        let port = &self.ports[home.port];
+        // The group is left before nobody takes its packets any more.
+        if home.is_listening {
+            if let Err(refusal) = self.present.unlisten(&port.facts.plan.name, home.destination, &home.sources) {
+                tracing::warn!("{refusal}");
+            }
+            if let Some(home) = self.homes().receivers.get_mut(&key) {
+                home.is_listening = false;
+            }
+        }
+        // The flow's writer ends here, off the worker.
+        drop(self.pool.remove_receiver(port.worker, port.key.input, key)?);
+        self.homes().receivers.remove(&key);
+        Ok(())
+    }
+
+    fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
+        let (at, port) = self.port(order.port)?;
+        port.check_packets(order.spec)?;
+        let sender = Sender::new(order.key, order.config(port.key.output));
+        let counters = sender.counters();
+        self.pool.add_sender(port.worker, Box::new(sender))?;
+        self.homes().senders.insert(order.key, at);
+        Ok(counters)
+    }
+
+    fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
+        let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        drop(self.pool.remove_sender(self.ports[at].worker, key)?);
+        self.homes().senders.remove(&key);
+        Ok(())
+    }
+
+    fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError> {
+        let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        drop(self.pool.connect(self.ports[at].worker, key, source)?);
+        Ok(())
+    }
+
+    fn identity(&self, spec: &SenderSpec, port: Option<&Name>) -> SenderIdentity {
+        let found = self.port(port).ok().map(|(_, port)| port);
+        let given = spec.source.map(|source| source.ip()).filter(|source| !source.is_unspecified());
+        let source = || found.and_then(|port| port.facts.plan.network.source_for(spec.destination.ip()));
+        let none = || match spec.destination {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        SenderIdentity {
+            address: given.or_else(source).unwrap_or_else(none),
+            mac: found.map_or([2, 0, 0, 0, 0, 0], |port| port.facts.mac.octets()),
+        }
+    }
+
+    fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
+        let (_, port) = self.port(Some(port))?;
+        port.restart(&self.pool).map_err(|error| DataplaneError::PacketIo(Box::new(error)))
+    }
+
+    fn port_status(&self) -> Vec<PortStatus> {
+        let left = self.placement.left_to_cpu();
+        let status = |port: &ServedPort| {
+            let report = self.present.report(&port.facts.plan.name).unwrap_or_default();
+            port.status(report, self.pool.worker_name(port.worker), left)
+        };
+        self.ports.iter().map(status).collect()
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.pool.status()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.pool.has_failed()
+    }
+
+    fn stop(&self) {
+        self.end();
+    }
+}

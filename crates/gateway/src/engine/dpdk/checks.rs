@@ -1,0 +1,44 @@
+//! What a port can be asked for, before its worker is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use control::{DataplaneError, SenderSpec};
+
+use super::port::ServedPort;
+
+/// Octets of an IP header without options.
+const IPV4_OCTETS: u32 = 20;
+const IPV6_OCTETS: u32 = 40;
+
+impl ServedPort {
+    /// Whether packets to `destination` come in here: to one of the port's addresses, or to a group.
+    pub(super) fn check_destination(&self, destination: SocketAddr) -> Result<(), DataplaneError> {
+        let (plan, address) = (&self.facts.plan, destination.ip());
+        if address.is_multicast() || plan.network.is_ours(address) {
+            return Ok(());
+        }
+        let own: Vec<String> = plan.network.addresses().iter().map(|own| own.address.to_string()).collect();
+        Err(DataplaneError::Address {
+            address: destination,
+            cause: format!("port \"{}\" has not that address", plan.name),
+            remedy: format!("send to a group, or to one of its own: {}", own.join(", ")),
+        })
+    }
+
+    /// Whether the longest packets of a sender fit the port.
+    pub(super) fn check_packets(&self, spec: &SenderSpec) -> Result<(), DataplaneError> {
+        let plan = &self.facts.plan;
+        let header = match spec.destination.ip() {
+            IpAddr::V4(_) => IPV4_OCTETS,
+            IpAddr::V6(_) => IPV6_OCTETS,
+        };
+        let (longest, udp) = (spec.limit.octets() + header, spec.limit.octets());
+        if longest <= u32::from(plan.mtu) {
+            return Ok(());
+        }
+        Err(DataplaneError::Unsupported {
+            what: format!("max_udp = {udp} on port \"{}\", whose mtu is {}", plan.name, plan.mtu),
+            remedy: format!("give the port an mtu of {longest} or more, or the sender a smaller max_udp"),
+        })
+    }
+}

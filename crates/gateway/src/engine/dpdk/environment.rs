@@ -1,0 +1,82 @@
+//! DPDK's environment, which a process starts once and before anything else: it must come before the threads of the API.
+
+use dpdk::device::Device;
+use dpdk::eal::{Eal, EalConfig, IovaMode, Memory};
+use dpdk::extmem::DmaPlacement;
+use dpdk::sizing::Sizing;
+use media::Name;
+
+use super::error::{DpdkStartError, PortCause};
+use super::sizes;
+use crate::config::{DpdkMemoryConfig, IovaConfig};
+use crate::port_plan::{DpdkPlan, PortPlan};
+
+/// Rings from here on are given to devices; smaller ones (audio, ancillary data) are copied from: EAL takes few.
+const REGISTERED_OCTETS_MIN: u64 = 1 << 20;
+
+/// A port that has been sized.
+#[derive(Clone, Debug)]
+pub(super) struct Sized {
+    pub(super) plan: PortPlan,
+    pub(super) device: Device,
+    pub(super) sizing: Sizing,
+}
+
+/// DPDK, and the ports that it is to drive.
+#[derive(Debug)]
+pub struct Environment {
+    pub(super) eal: Eal,
+    pub(super) placement: DmaPlacement,
+    pub(super) ports: Vec<Sized>,
+}
+
+impl Environment {
+    /// Sizes the ports and starts DPDK with the memory that they need, in a gateway with so many senders.
+    ///
+    /// # Errors
+    /// [`DpdkStartError`]; nothing is left of it but what DPDK keeps.
+    pub fn start(plan: &DpdkPlan, ports: Vec<PortPlan>, senders: usize) -> Result<Self, DpdkStartError> {
+        let sized = |plan: PortPlan| {
+            let refuse = |cause: PortCause| cause.of(&plan.name);
+            let device = sizes::device(&plan).map_err(|error| refuse(error.into()))?;
+            let sizing = sizes::sizing(&plan, &device, senders).map_err(|error| refuse(error.into()))?;
+            Ok(Sized { plan, device, sizing })
+        };
+        let ports = ports.into_iter().map(sized).collect::<Result<Vec<_>, DpdkStartError>>()?;
+        let eal = Eal::start(&config(plan, &ports))?;
+        let names: Vec<&str> = ports.iter().map(|port| Name::as_str(&port.plan.name)).collect();
+        tracing::info!("{} drives the ports {}", eal.version(), names.join(", "));
+        let placement = DmaPlacement::new(&eal, REGISTERED_OCTETS_MIN);
+        Ok(Self { eal, placement, ports })
+    }
+
+    /// What the broker is to do with its regions, so that the ports' devices reach them.
+    #[must_use]
+    pub fn placement(&self) -> DmaPlacement {
+        self.placement.clone()
+    }
+}
+
+fn config(plan: &DpdkPlan, ports: &[Sized]) -> EalConfig {
+    let octets = ports.iter().map(|port| sizes::pools_octets(&port.sizing)).sum();
+    let mib = sizes::memory_mib(plan, octets);
+    let memory = match plan.memory {
+        DpdkMemoryConfig::Huge => Memory::Huge { mib },
+        DpdkMemoryConfig::NoHuge => Memory::NoHuge { mib },
+    };
+    let allow = ports.iter().filter_map(|port| match port.device {
+        Device::Pci(address) => Some(address),
+        _ => None,
+    });
+    EalConfig {
+        iova: match plan.iova {
+            IovaConfig::Auto => IovaMode::Auto,
+            IovaConfig::Va => IovaMode::Va,
+            IovaConfig::Pa => IovaMode::Pa,
+        },
+        file_prefix: plan.file_prefix.clone(),
+        allow: allow.collect(),
+        allow_no_iommu: plan.allow_no_iommu,
+        ..EalConfig::new(memory)
+    }
+}

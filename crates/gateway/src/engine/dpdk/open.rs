@@ -1,0 +1,98 @@
+//! A port from its plan to its queues, before a worker has them.
+
+use std::sync::Arc;
+
+use dpdk::counters::PortCounters;
+use dpdk::device::Device;
+use dpdk::eal::Eal;
+use dpdk::mempool::{Mempool, MempoolConfig};
+use dpdk::port::{Port, PortConfig, Reception, Started};
+use dpdk::rx::DpdkRx;
+use dpdk::sizing::{LINK_OCTETS, Sizing};
+use dpdk::station::Station;
+use dpdk::tx::{DpdkTx, DpdkTxConfig, Reads, TxPools};
+use ip::MacAddr;
+use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, exchange};
+use uuid::Uuid;
+use worker::WORKER_LIMIT;
+
+use super::environment::Sized;
+use super::error::{DpdkStartError, PortCause};
+use super::port::Facts;
+use super::{Rx, Tx, sizes};
+use crate::clock::TaiClock;
+
+/// A started port with its queues, which nobody polls yet.
+pub(super) struct Opened {
+    pub(super) facts: Facts,
+    pub(super) port: Port<Started>,
+    pub(super) rx: Rx,
+    pub(super) tx: Tx,
+    pub(super) host: HostEnd,
+}
+
+impl Opened {
+    /// Probes and starts the port.
+    pub(super) fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Self, DpdkStartError> {
+        let name = sized.plan.name.clone();
+        open(eal, sized, clock).map_err(|cause| cause.of(&name))
+    }
+}
+
+fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Opened, PortCause> {
+    let Sized { plan, device, sizing } = sized;
+    let numa = sizes::numa(&device);
+    let pool = |config: MempoolConfig| Mempool::create(eal, &config);
+    // A device that is told to have another address than its own is not asked to compare addresses.
+    let reception = if plan.mac.is_some() { Reception::Promiscuous } else { Reception::Multicast };
+    let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
+    let rx_pool = pool(sizing.rx_pool(numa))?;
+    let stopped = Port::probe(eal, PortConfig { device, sizing, reception }, rx_pool)?;
+    let capabilities = stopped.capabilities().clone();
+    let pools = tx_pools(&sizing, capabilities.gathers, |config| pool(MempoolConfig { numa, ..config }))?;
+    let mac = plan.mac.unwrap_or_else(|| own_or_random(stopped.mac()));
+    let (port, queues) = stopped.start().map_err(|refused| refused.error)?;
+    let station = Station {
+        name: plan.name.to_string(),
+        mac,
+        vlan: plan.vlan,
+        network: plan.network.clone().with_link_local(mac),
+        mtu: plan.mtu,
+    };
+    let (rx_end, tx_end, host) = exchange(exchange_config(plan.mtu));
+    let counters: Arc<PortCounters> = Arc::default();
+    let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
+    let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
+    let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, Arc::clone(&counters), config);
+    Ok(Opened { facts: Facts { plan, sizing, mac, capabilities, reads, counters }, port, rx, tx, host })
+}
+
+/// Headers and references where the device gathers, whole packets where it does not.
+fn tx_pools<E>(
+    sizing: &Sizing,
+    gathers: bool,
+    pool: impl Fn(MempoolConfig) -> Result<Mempool, E>,
+) -> Result<TxPools, E> {
+    if gathers {
+        Ok(TxPools { headers: pool(sizing.header_pool(None))?, references: pool(sizing.reference_pool(None))? })
+    } else {
+        let whole = pool(sizing.linear_pool(None))?;
+        Ok(TxPools { headers: whole.clone(), references: whole })
+    }
+}
+
+/// net_ring and others have no address: one of the local ones that nobody else has.
+fn own_or_random(own: MacAddr) -> MacAddr {
+    if own.is_station() {
+        return own;
+    }
+    let [a, b, c, d, e, ..] = Uuid::new_v4().into_bytes();
+    MacAddr::new([2, a, b, c, d, e])
+}
+
+/// Room for the port's longest frame.
+fn exchange_config(mtu: u16) -> ExchangeConfig {
+    let usual = ExchangeConfig::default();
+    let longest = (mtu + LINK_OCTETS).min(FRAME_OCTETS as u16);
+    ExchangeConfig { frame_octets: usual.frame_octets.max(longest), ..usual }
+}

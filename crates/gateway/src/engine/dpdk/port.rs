@@ -1,0 +1,160 @@
+//! A port that a worker serves: stopped, started again, and looked at.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dpdk::capabilities::Capabilities;
+use dpdk::counters::PortCounters;
+use dpdk::port::{Port, PortQueues, Started, Stopped};
+use dpdk::sizing::Sizing;
+use dpdk::tx::Reads;
+use ip::MacAddr;
+use netio::TxQueue;
+use worker::{InputCounters, OutputCounters, PortKey, QueuePair};
+
+use super::error::RestartError;
+use super::seen::Seen;
+use super::{Rx, Tx};
+use crate::pool::{Pool, WorkerIndex};
+use crate::port_plan::PortPlan;
+
+/// What is known of a port since it was opened.
+pub(super) struct Facts {
+    pub(super) plan: PortPlan,
+    pub(super) sizing: Sizing,
+    pub(super) mac: MacAddr,
+    pub(super) capabilities: Capabilities,
+    pub(super) reads: Reads,
+    pub(super) counters: Arc<PortCounters>,
+}
+
+/// A port, its worker, and the state that it is in.
+pub(super) struct ServedPort {
+    pub(super) facts: Facts,
+    pub(super) worker: WorkerIndex,
+    pub(super) key: PortKey,
+    pub(super) input: Arc<InputCounters>,
+    pub(super) output: Arc<OutputCounters>,
+    pub(super) restarts: AtomicU64,
+    pub(super) restart_failures: AtomicU64,
+    pub(super) seen: Mutex<Seen>,
+    pub(super) state: Mutex<State>,
+}
+
+/// Where the device and its queues are.
+pub(super) enum State {
+    /// The worker has the queues.
+    Running(Port<Started>),
+    /// They are here, and wait for the next start.
+    Stopped { port: Port<Stopped>, queues: QueuePair<Rx, Tx>, why: String },
+    /// The queues are gone, and the port with them.
+    Closed(String),
+}
+
+impl ServedPort {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the port, where it runs, and starts it again.
+    pub(super) fn restart(&self, pool: &Pool<Rx, Tx>) -> Result<(), RestartError> {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut *state, State::Closed("it is being restarted".to_owned()));
+        let (after, outcome) = match self.halted(before, pool) {
+            State::Stopped { port, queues, .. } => self.started(port, queues, pool),
+            State::Running(port) => (State::Running(port), Err(self.closed("its worker does not give it back"))),
+            State::Closed(why) => (State::Closed(why.clone()), Err(self.closed(&why))),
+        };
+        *state = after;
+        drop(state);
+        match &outcome {
+            Ok(()) => {
+                self.restarts.fetch_add(1, Ordering::Relaxed);
+                tracing::info!("port {}: was restarted", self.facts.plan.name);
+            }
+            Err(error) => {
+                self.restart_failures.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("{error}");
+            }
+        }
+        outcome
+    }
+
+    fn closed(&self, why: &str) -> RestartError {
+        RestartError::Closed { port: self.facts.plan.name.clone(), cause: why.to_owned() }
+    }
+
+    /// Takes the queues from the worker, and stops the device. What runs still afterwards could not be stopped.
+    pub(super) fn halted(&self, before: State, pool: &Pool<Rx, Tx>) -> State {
+        let State::Running(port) = before else { return before };
+        let mut queues = match pool.detach(self.worker, self.key) {
+            Ok(queues) => queues,
+            Err(error) => {
+                tracing::warn!("port {}: {error}", self.facts.plan.name);
+                return State::Running(port);
+            }
+        };
+        let handles = queues.rx.detach_device().zip(queues.tx.detach_device());
+        let Some((rx, tx)) = handles else { return State::Closed("its queues had lost their device".to_owned()) };
+        let (port, why) = match port.stop(PortQueues { rx, tx }) {
+            Ok(port) => (port, String::new()),
+            Err(refused) => {
+                tracing::warn!("port {}: {}", self.facts.plan.name, refused.error);
+                (refused.port, refused.error.to_string())
+            }
+        };
+        // The device has given back all that it had: the leases end here.
+        queues.tx.reap();
+        State::Stopped { port, queues, why }
+    }
+
+    /// Starts the device, and gives the worker its queues.
+    fn started(
+        &self,
+        port: Port<Stopped>,
+        mut queues: QueuePair<Rx, Tx>,
+        pool: &Pool<Rx, Tx>,
+    ) -> (State, Result<(), RestartError>) {
+        let (port, handles) = match port.start() {
+            Ok(started) => started,
+            Err(refused) => {
+                let cause = refused.error.to_string();
+                let error = RestartError::Stopped { port: self.facts.plan.name.clone(), cause: cause.clone() };
+                return (State::Stopped { port: refused.port, queues, why: cause }, Err(error));
+            }
+        };
+        queues.rx.attach_device(handles.rx);
+        queues.tx.attach_device(handles.tx);
+        match pool.attach(self.worker, self.key, queues) {
+            Ok(()) => (State::Running(port), Ok(())),
+            // The queues are with the worker, or gone: the device closes when they are.
+            Err(error) => (State::Closed(error.to_string()), Err(self.closed(&error.to_string()))),
+        }
+    }
+
+    /// Stops the port for good. Returns the leases that it does not give back.
+    pub(super) fn close(&self, pool: &Pool<Rx, Tx>) -> usize {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut *state, State::Closed("the gateway is stopping".to_owned()));
+        match self.halted(before, pool) {
+            State::Stopped { port, mut queues, .. } => {
+                queues.tx.reap();
+                let held = queues.tx.leases_held();
+                // The queues first: what they have made of the pools goes back, and the device is closed after them.
+                drop(queues);
+                drop(port);
+                held
+            }
+            State::Running(port) => {
+                // Its worker has ended, and its queues with it.
+                drop(port);
+                0
+            }
+            State::Closed(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! How large a port's rings and pools are, and the memory that all of them take.
+
+use std::path::Path;
+
+use dpdk::device::{Device, DeviceError};
+use dpdk::mempool::{HEADROOM_OCTETS, MempoolConfig};
+use dpdk::sizing::{Demand, Sizing, SizingError};
+
+use crate::port_plan::{DPDK_OCTETS, DpdkPlan, PortPlan};
+
+/// Senders that a port is sized for at least: operators add some while it runs.
+const STREAMS_MIN: usize = 16;
+
+/// What a buffer takes beside its data: a line for its pool, two for its description.
+const MBUF_OCTETS: u64 = 64 + 128;
+
+/// A port's device, as DPDK names it.
+pub(crate) fn device(plan: &PortPlan) -> Result<Device, DeviceError> {
+    plan.device.to_string().parse()
+}
+
+/// The sizes of a port, in a gateway with so many senders.
+pub(crate) fn sizing(plan: &PortPlan, device: &Device, senders: usize) -> Result<Sizing, SizingError> {
+    let demand = Demand {
+        packets_per_second: plan.packets_per_second,
+        hold_ms: u32::try_from(plan.hold.as_millis()).unwrap_or(u32::MAX),
+        mtu: plan.mtu,
+        streams: u16::try_from(senders.max(STREAMS_MIN)).unwrap_or(u16::MAX),
+    };
+    Sizing::new(device, demand)
+}
+
+/// Octets of all pools that a port may make.
+pub(crate) fn pools_octets(sizing: &Sizing) -> u64 {
+    let pools = [sizing.rx_pool(None), sizing.header_pool(None), sizing.reference_pool(None), sizing.linear_pool(None)];
+    pools.iter().map(pool_octets).sum()
+}
+
+fn pool_octets(pool: &MempoolConfig) -> u64 {
+    let room = if pool.data_octets == 0 { 0 } else { pool.data_octets + HEADROOM_OCTETS };
+    u64::from(pool.mbufs) * (MBUF_OCTETS + u64::from(room))
+}
+
+/// The memory to ask DPDK for, MiB, where the ports' pools need `octets`.
+pub(super) fn memory_mib(plan: &DpdkPlan, octets: u64) -> u32 {
+    plan.memory_mib.unwrap_or_else(|| u32::try_from((octets + DPDK_OCTETS).div_ceil(1 << 20)).unwrap_or(u32::MAX))
+}
+
+/// The NUMA node of a card, as the kernel tells it; virtual devices are near every core.
+pub(super) fn numa(device: &Device) -> Option<u16> {
+    let Device::Pci(address) = device else { return None };
+    let file = Path::new("/sys/bus/pci/devices").join(address.to_string()).join("numa_node");
+    // -1 where there is one node only.
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DpdkConfig, PortConfig};
+    use crate::port_plan;
+
+    #[test]
+    fn memory_is_what_the_pools_take_and_the_environment_unless_the_file_says_it() {
+        let text = "name = \"a\"\ndevice = \"net_null\"\naddresses = [\"192.0.2.1/24\"]\n";
+        let port: PortConfig = toml::from_str(text).unwrap();
+        let plan = port_plan::ports(&[port]).unwrap().remove(0);
+        let device = device(&plan).unwrap();
+        let octets = pools_octets(&sizing(&plan, &device, 3).unwrap());
+        // 26,000 packets held: 32,767 buffers of more than 2 KiB, and those for what is sent.
+        assert!((64 << 20..256 << 20).contains(&octets), "{octets}");
+        let mut dpdk = port_plan::dpdk(&DpdkConfig::default()).unwrap();
+        assert_eq!(u64::from(memory_mib(&dpdk, octets)), (octets + DPDK_OCTETS).div_ceil(1 << 20));
+        dpdk.memory_mib = Some(77);
+        assert_eq!(memory_mib(&dpdk, octets), 77);
+        assert_eq!(sizing(&plan, &device, 3).unwrap().demand.streams, 16);
+        assert_eq!(numa(&device), None);
+    }
+}

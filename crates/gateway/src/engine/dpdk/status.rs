@@ -1,0 +1,100 @@
+//! A port as operators see it. Nothing here waits for the device.
+
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use control::PortStatus;
+use dpdk::counters::PortCounters;
+use dpdk::tx::Reads;
+
+use super::port::ServedPort;
+use super::sizes;
+use crate::presence::PresenceReport;
+
+/// The names of a port's counters: by direction, and by reason where frames were dropped.
+static RX: LazyLock<Vec<String>> = LazyLock::new(|| names("rx_", "", &PortCounters::default().rx.values()));
+static BAD: LazyLock<Vec<String>> =
+    LazyLock::new(|| names("rx_bad_", "_frames", &PortCounters::default().bad.values()));
+static TX: LazyLock<Vec<String>> = LazyLock::new(|| names("tx_", "", &PortCounters::default().tx.values()));
+
+fn names(before: &str, after: &str, counters: &[(&'static str, u64)]) -> Vec<String> {
+    counters.iter().map(|(name, _)| format!("{before}{name}{after}")).collect()
+}
+
+fn named(
+    names: &'static LazyLock<Vec<String>>,
+    values: Vec<(&'static str, u64)>,
+) -> impl Iterator<Item = (&'static str, u64)> {
+    names.iter().map(String::as_str).zip(values.into_iter().map(|(_, value)| value))
+}
+
+impl ServedPort {
+    /// The port now; `presence` is what its host says, `worker` who owns it, and `left_to_cpu` how many rings no device
+    /// reaches.
+    pub(super) fn status(&self, presence: PresenceReport, worker: &str, left_to_cpu: u64) -> PortStatus {
+        let (plan, capabilities) = (&self.facts.plan, &self.facts.capabilities);
+        let seen = self.seen();
+        let mut troubles: Vec<String> = seen.trouble.iter().cloned().chain(presence.troubles).collect();
+        if self.facts.reads == Reads::Registered && left_to_cpu > 0 {
+            troubles.push(format!("{left_to_cpu} rings could not be registered: their frames are copied when sent"));
+        }
+        let mut counters = vec![
+            ("restarts", self.restarts.load(Ordering::Relaxed)),
+            ("restart_failures", self.restart_failures.load(Ordering::Relaxed)),
+        ];
+        counters.extend(self.counted());
+        counters.extend(seen.counters());
+        counters.extend(presence.counters);
+        PortStatus {
+            name: plan.name.to_string(),
+            device: plan.device.to_string(),
+            driver: capabilities.driver.clone(),
+            mac: self.facts.mac.to_string(),
+            link_up: if seen.trouble.is_some() { Some(false) } else { presence.link_up.or(seen.link_up) },
+            addresses: plan.network.addresses().iter().map(ToString::to_string).collect(),
+            vlan: plan.vlan,
+            mtu: plan.mtu,
+            exception: plan.exception.to_string(),
+            gathers: capabilities.gathers,
+            driver_copies_in: capabilities.driver_copies_rx.into(),
+            driver_copies_out: capabilities.driver_copies_tx.into(),
+            sizing: self.sizing_words(),
+            capabilities: self.capability_words(seen.speed_mbps),
+            troubles,
+            worker: worker.to_owned(),
+            counters,
+        }
+    }
+
+    fn counted(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let PortCounters { rx, bad, tx } = &*self.facts.counters;
+        let worker = [
+            ("rx_unsteered_packets", self.input.packets_unsteered.value()),
+            ("tx_refused_packets", self.output.errors.value()),
+        ];
+        named(&RX, rx.values()).chain(named(&BAD, bad.values())).chain(named(&TX, tx.values())).chain(worker)
+    }
+
+    fn sizing_words(&self) -> Vec<String> {
+        let mib = sizes::pools_octets(&self.facts.sizing).div_ceil(1 << 20);
+        vec![self.facts.sizing.to_string(), format!("its pools take at most {mib} MiB")]
+    }
+
+    fn capability_words(&self, speed_mbps: Option<u32>) -> Vec<String> {
+        let can = &self.facts.capabilities;
+        let by = |device: bool| if device { "by the device" } else { "by us" };
+        let mut words = vec![
+            format!("payload is {}", if can.gathers { "sent from where it lies" } else { "copied into one buffer" }),
+            format!(
+                "checksums: checked {}, UDP over IPv6 completed {}",
+                by(can.rx_checksums_vouched),
+                by(can.tx_udp_checksum)
+            ),
+            format!("MTU up to {}", can.mtu_max),
+        ];
+        words.extend(can.launch_time.then(|| "sends packets at a time that stands in them".to_owned()));
+        words.extend(can.numa.map(|node| format!("on NUMA node {node}")));
+        words.extend(speed_mbps.map(|mbps| format!("link at {mbps} Mb/s")));
+        words
+    }
+}
