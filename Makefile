@@ -8,20 +8,25 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 10
+# How the demo's packets go: dpdk or udp (make demo IO=udp).
+IO ?= dpdk
 # The demo's own arguments: make demo DEMO="--seconds 20"
 DEMO ?=
+# The gateway as it is shipped: with DPDK.
+WITH_DPDK := --features flypack-gateway/dpdk
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## every program and test, for development
-	scripts/install build
-	$(CARGO) build --locked --workspace --all-targets
+	scripts/install build dpdk
+	$(CARGO) build --locked --workspace --all-targets $(WITH_DPDK)
 
 test: ## every test: plain, then namespaces and peers (as root), then brief fuzzing
-	scripts/install build peers fuzz
+	scripts/install build dpdk peers fuzz
 	$(CARGO) test --locked
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --bins $(WITH_DPDK)
+	$(CARGO) test --locked -p flypack-dpdk-sys -p flypack-dpdk
 	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
 	scripts/fuzz $(FUZZ_SECONDS)
 
@@ -29,25 +34,25 @@ test-unprivileged: ## the plain tests once more, as the user nobody (needs root)
 	scripts/test-unprivileged
 
 lint: ## format, clippy, licences and bans, documentation, architecture, shell scripts
-	scripts/install build lint
+	scripts/install build dpdk lint
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets $(WITH_DPDK) -- -D warnings
 	scripts/deny
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace $(WITH_DPDK) --no-deps --quiet
 	$(CARGO) xtask tidy
 	scripts/shellcheck
 
-demo: ## cameras through the gateway to receivers and back, every frame compared (under two minutes)
-	scripts/install build peers
-	$(CARGO) build --locked --workspace --bins
-	$(TARGET)/debug/flypack-demo $(DEMO)
+demo: ## cameras through the gateway to receivers, every frame compared (IO=udp for sockets instead of DPDK)
+	scripts/install build dpdk peers
+	$(CARGO) build --locked --workspace --bins $(WITH_DPDK)
+	$(TARGET)/debug/flypack-demo --io $(IO) $(DEMO)
 
 bench: ## all benchmarks (criterion)
-	scripts/install build
+	scripts/install build dpdk
 	$(CARGO) bench --locked --workspace --benches
 
 soak: ## the long runs: many more random cases, a long demo, fuzzing for a minute a target (about 20 minutes)
-	scripts/install build peers fuzz
+	scripts/install build dpdk peers fuzz
 	PROPTEST_CASES=20000 $(CARGO) test --locked
 	$(MAKE) demo DEMO="--seconds 60"
 	scripts/fuzz 60

@@ -1,7 +1,8 @@
 //! `make demo`: FFmpeg and GStreamer cameras in one network namespace, the gateway in a second, an
 //! unprivileged viewer in a third, FFmpeg and GStreamer receivers; every frame is compared bit by bit.
 //!
-//! The exit status is 0 only when every inner frame matched everywhere.
+//! The gateway's packets go through a DPDK port on the rack's end of the veth pair (`--io dpdk`), or through the
+//! kernel's UDP sockets (`--io udp`). The exit status is 0 only when every inner frame matched everywhere.
 #![forbid(unsafe_code)]
 
 mod plan;
@@ -16,10 +17,10 @@ use anyhow::{Context, Result, bail};
 use hwtests::{Gateway, sysctl};
 
 use crate::plan::Plan;
-use crate::stage::Stage;
+use crate::stage::{PacketIo, Stage};
 use crate::table::Row;
 
-const USAGE: &str = "usage: flypack-demo [--seconds N] [--out FOLDER]";
+const USAGE: &str = "usage: flypack-demo [--io dpdk|udp] [--seconds N] [--out FOLDER]";
 
 /// What the demo must leave as it found it.
 const SETTINGS: [&str; 3] = ["net.core.rmem_max", "net.core.wmem_max", "vm.nr_hugepages"];
@@ -39,9 +40,9 @@ fn main() {
 /// Whether everything matched.
 fn run() -> Result<bool> {
     let begin = Instant::now();
-    let (seconds, out) = arguments()?;
+    let Arguments { io, seconds, out } = arguments()?;
     let before = settings();
-    let rows = perform(seconds, &out)?;
+    let rows = perform(io, seconds, &out)?;
     let left = if settings() == before { "as it was found" } else { "CHANGED" };
     println!("\n{}", table::render(&rows));
     println!("pictures and logs: {}", out.display());
@@ -52,13 +53,13 @@ fn run() -> Result<bool> {
 }
 
 /// Everything that changes the machine lives and ends in here.
-fn perform(seconds: u32, out: &std::path::Path) -> Result<Vec<Row>> {
+fn perform(io: PacketIo, seconds: u32, out: &std::path::Path) -> Result<Vec<Row>> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let stage = Stage::set_up(out)?;
+    let stage = Stage::set_up(io, out)?;
     stage.announce();
     let plan = Plan::new(&stage, seconds)?;
     let log = stage.out.join("flypackd.log");
-    let mut gateway = Gateway::start(stage.scratch.path(), &plan.config(), stage.rack(), &log)?;
+    let mut gateway = Gateway::start(stage.scratch.path(), &(stage.config() + &plan.config()), stage.rack(), &log)?;
     announce(&gateway)?;
     let mut rows = Vec::new();
     for round in &plan.rounds {
@@ -79,21 +80,29 @@ fn announce(gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-fn arguments() -> Result<(u32, PathBuf)> {
-    let (mut seconds, mut out) = (5, PathBuf::from("out/demo"));
+/// What the command line asks for.
+struct Arguments {
+    io: PacketIo,
+    seconds: u32,
+    out: PathBuf,
+}
+
+fn arguments() -> Result<Arguments> {
+    let (mut io, mut seconds, mut out) = (PacketIo::Dpdk, 5, PathBuf::from("out/demo"));
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} wants a value; {USAGE}"))?;
         match &*word {
             "--seconds" => seconds = value.parse().with_context(|| format!("\"{value}\" is no number; {USAGE}"))?,
             "--out" => out = value.into(),
+            "--io" => io = value.parse().with_context(|| format!("--io {value}; {USAGE}"))?,
             _ => bail!("there is no {word}; {USAGE}"),
         }
     }
     if !(2..=3600).contains(&seconds) {
         bail!("--seconds can be 2 to 3600");
     }
-    Ok((seconds, out))
+    Ok(Arguments { io, seconds, out })
 }
 
 fn settings() -> Vec<Option<u64>> {

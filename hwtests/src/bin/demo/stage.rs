@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use hwtests::namespace::{self, Link};
@@ -11,7 +12,32 @@ use hwtests::{Namespace, Peer, Scratch, Sysctl, User};
 const STUDIO: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const RACK: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// Two rings of 1080p and two of 720p, 32 slots each, with their control pages, in pages of 2 MB.
-const HUGEPAGES: u64 = 352;
+const RING_HUGEPAGES: u64 = 352;
+/// What DPDK's pools and descriptors take, MB.
+const DPDK_MEGABYTES: u64 = 256;
+/// The rack's interface, at the other end of which the studio is.
+const RACK_INTERFACE: &str = "studio";
+
+/// How the gateway's packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PacketIo {
+    /// A DPDK port over the rack's interface.
+    Dpdk,
+    /// The kernel's sockets.
+    Udp,
+}
+
+impl FromStr for PacketIo {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "dpdk" => Ok(Self::Dpdk),
+            "udp" => Ok(Self::Udp),
+            _ => bail!("there are dpdk and udp"),
+        }
+    }
+}
 
 /// The three places of the demo.
 pub(crate) struct Network {
@@ -25,6 +51,7 @@ pub(crate) struct Network {
 
 /// The demo's surroundings. Dropping it puts the machine back.
 pub(crate) struct Stage {
+    io: PacketIo,
     pub(crate) network: Option<Network>,
     pub(crate) scratch: Scratch,
     /// Where pictures and logs stay.
@@ -37,14 +64,19 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn set_up(out: &Path) -> Result<Self> {
+    pub(crate) fn set_up(asked: PacketIo, out: &Path) -> Result<Self> {
         let mut left_out = Vec::new();
         let mut settings = Vec::new();
         for name in ["net.core.rmem_max", "net.core.wmem_max"] {
             keep(Sysctl::at_least(name, RECEIVE_BUFFER_OCTETS), &mut settings, &mut left_out);
         }
-        keep(Sysctl::free_hugepages(HUGEPAGES), &mut settings, &mut left_out);
-        let network = network(&mut left_out)?;
+        let network = network(asked, &mut left_out)?;
+        let io = if network.is_some() { asked } else { PacketIo::Udp };
+        if io != asked {
+            left_out.push("DPDK ports: they need the namespaces; the kernel's sockets it is".to_owned());
+        }
+        let dpdk = if io == PacketIo::Dpdk { DPDK_MEGABYTES / 2 } else { 0 };
+        keep(Sysctl::free_hugepages(RING_HUGEPAGES + dpdk), &mut settings, &mut left_out);
         let viewer = viewer(&mut left_out);
         let (peers, absent): (Vec<Peer>, Vec<Peer>) =
             [Peer::Ffmpeg, Peer::Gstreamer].into_iter().partition(|p| p.is_installed());
@@ -53,14 +85,20 @@ impl Stage {
             bail!("neither FFmpeg nor GStreamer is installed; as root, scripts/install peers installs both");
         }
         let out = out.to_owned();
-        Ok(Self { network, scratch: Scratch::create()?, out, peers, viewer, left_out, _settings: settings })
+        Ok(Self { io, network, scratch: Scratch::create()?, out, peers, viewer, left_out, _settings: settings })
     }
 
     /// Says where it plays and what had to be left out.
     pub(crate) fn announce(&self) {
         let place = match &self.network {
             Some(_) => {
-                format!("studio {STUDIO} (cameras, receivers) — veth — rack {RACK} (flypackd); viewer: no network")
+                let port = match self.io {
+                    PacketIo::Dpdk => "DPDK port net_af_packet",
+                    PacketIo::Udp => "kernel UDP",
+                };
+                format!(
+                    "studio {STUDIO} (cameras, receivers) — veth — rack {RACK} (flypackd, {port}); viewer: no network"
+                )
             }
             None => "everything on the loopback interface".to_owned(),
         };
@@ -73,6 +111,17 @@ impl Stage {
     /// Whether a socket can hold bursts of large frames.
     pub(crate) fn has_large_buffers(&self) -> bool {
         sysctl::read("net.core.rmem_max").is_ok_and(|octets| octets >= RECEIVE_BUFFER_OCTETS)
+    }
+
+    /// What the gateway's configuration says of this place.
+    pub(crate) fn config(&self) -> String {
+        match self.io {
+            PacketIo::Udp => String::new(),
+            PacketIo::Dpdk => format!(
+                "\n[dpdk]\nmemory_mb = {DPDK_MEGABYTES}\n\n[[port]]\nname = \"rack\"\n\
+                 device = \"net_af_packet:{RACK_INTERFACE}\"\naddresses = [\"{RACK}/24\"]\n"
+            ),
+        }
     }
 
     pub(crate) fn studio(&self) -> Option<&Namespace> {
@@ -120,17 +169,25 @@ fn keep(setting: Result<Sysctl>, settings: &mut Vec<Sysctl>, left_out: &mut Vec<
     }
 }
 
-fn network(left_out: &mut Vec<String>) -> Result<Option<Network>> {
+fn network(io: PacketIo, left_out: &mut Vec<String>) -> Result<Option<Network>> {
     if let Some(reason) = namespace::unavailable() {
         left_out.push(format!("network namespaces: {reason}"));
         return Ok(None);
     }
     let [studio, rack, viewer] = ["studio", "rack", "viewer"].map(Namespace::create);
     let network = Network { studio: studio?, rack: rack?, viewer: viewer? };
-    let (near, far) = ([format!("{STUDIO}/24")], [format!("{RACK}/24")]);
-    let studio = Link { namespace: &network.studio, interface: "rack", addresses: &near.each_ref().map(|a| &**a) };
-    let rack = Link { namespace: &network.rack, interface: "studio", addresses: &far.each_ref().map(|a| &**a) };
+    let (near, far) = (format!("{STUDIO}/24"), format!("{RACK}/24"));
+    // The address of a DPDK port is the gateway's: the kernel would answer for it, and refuse the media.
+    let rack_addresses: &[&str] = if io == PacketIo::Udp { &[&far] } else { &[] };
+    let studio = Link { namespace: &network.studio, interface: "rack", addresses: &[&near] };
+    let rack = Link { namespace: &network.rack, interface: RACK_INTERFACE, addresses: rack_addresses };
     namespace::join(studio, rack, 1500)?;
+    if io == PacketIo::Dpdk {
+        // A veth pair passes unfinished checksums and packets of 64 KB on; a wire does not.
+        for offload in ["tx", "gso", "tso", "tx-udp-segmentation"] {
+            namespace::set_offload(studio, offload, "off")?;
+        }
+    }
     Ok(Some(network))
 }
 
