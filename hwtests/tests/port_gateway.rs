@@ -1,0 +1,225 @@
+//! `flypackd` on a port of its own: a stream comes in by it, a reader takes the frames, a sender sends them out again; the
+//! port answers pings, is restarted in the middle, and closes in order. Needs root, and a flypackd with its feature `dpdk`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hwtests::namespace::{self, Link};
+use hwtests::rfc4175::{self, Extras, Stream};
+use hwtests::{Gateway, Launch, Namespace, Netdev, Process, Scratch, Statistics, netdev, take_turn};
+use media::{Depth, Rate, Sampling, VideoFormat};
+
+/// Frames of one batch; there are two.
+const FRAMES: usize = 6;
+const PERIOD: Duration = Duration::from_millis(20);
+/// Of the RTP clock, in one period.
+const TICKS: u32 = 1_800;
+const SLOTS: u64 = 16;
+const LIMIT: Duration = Duration::from_secs(30);
+const PORT: &str = "10.77.0.2";
+const STUDIO: &str = "10.77.0.1";
+
+fn format() -> VideoFormat {
+    VideoFormat::new(64, 32, Sampling::YCbCr422, Depth::Bits10, Rate::new(50, 1).unwrap()).unwrap()
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not so after {LIMIT:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The studio with its address, and the rack with a port.
+struct Bench {
+    scratch: Scratch,
+    studio: Namespace,
+    rack: Namespace,
+}
+
+impl Bench {
+    fn set_up() -> Self {
+        let scratch = Scratch::create().unwrap();
+        let (studio, rack) = (Namespace::create("studio").unwrap(), Namespace::create("rack").unwrap());
+        let address = format!("{STUDIO}/24");
+        let peer = Link { namespace: &studio, interface: "far", addresses: &[&address] };
+        netdev::wire(Netdev { namespace: &rack, name: "near" }, peer, 1500).unwrap();
+        Self { scratch, studio, rack }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// A gateway that takes the flow `cam` in by its port, and sends it on to the studio.
+    fn gateway(&self) -> Gateway {
+        let sdp = hwtests::peer::sdp(&format(), format!("{PORT}:5004").parse().unwrap()).replace('\r', "");
+        let objects = format!(
+            "[dpdk]\nmemory = \"no-huge\"\n\
+             [[port]]\nname = \"media\"\ndevice = \"net_af_packet:near\"\naddresses = [\"{PORT}/24\"]\n\
+             packets_per_second = 20000\nhold_ms = 20\n\
+             [[receiver]]\nname = \"cam\"\nslots = {SLOTS}\nsdp_text = \"\"\"\n{sdp}\"\"\"\n\
+             [[sender]]\nname = \"out\"\ndestination = \"{STUDIO}:5006\"\nlateness_frames = 10\n\
+             [[crosspoint]]\ndestination = \"out\"\nsource = \"cam\"\n"
+        );
+        Gateway::start(self.scratch.path(), &objects, Some(&self.rack), &self.file("flypackd.log")).unwrap()
+    }
+
+    fn recv(&self, gateway: &mut Gateway, frames: usize) -> Process {
+        let output = self.file("cam.raw");
+        let recv = Launch::new(&gateway.flypack, &self.file("recv.log"))
+            .words(&format!("recv cam --format raw --frames {frames} --output {}", output.display()))
+            .words(&format!("--broker {}", gateway.broker.display()))
+            .start()
+            .unwrap();
+        gateway.wait_for_consumer("cam", recv.id()).unwrap();
+        recv
+    }
+
+    fn answers_pings(&self) -> bool {
+        self.studio.command("ping").args(["-c1", "-W1", PORT]).output().unwrap().status.success()
+    }
+}
+
+fn port(statistics: &Statistics, counter: &str) -> u64 {
+    statistics.of("port", "media", counter).unwrap()
+}
+
+fn flypack(gateway: &Gateway, words: &str) -> String {
+    let api = gateway.broker.with_file_name("flypack.sock");
+    let endpoint = format!("unix:{}", api.display());
+    let output =
+        Command::new(&gateway.flypack).env("FLYPACK_ENDPOINT", endpoint).args(words.split(' ')).output().unwrap();
+    let (said, failed) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "flypack {words}: {said}{failed}");
+    said
+}
+
+/// A camera that knows when its stream began.
+struct Camera {
+    stream: Stream,
+    began: Instant,
+    socket: UdpSocket,
+}
+
+impl Camera {
+    fn new(studio: &Namespace) -> Self {
+        let stream = Stream { format: format(), ssrc: 9, sequence: 0, extras: Extras::default() };
+        let socket = rfc4175::socket_in(studio, format!("{STUDIO}:0").parse().unwrap()).unwrap();
+        Self { stream, began: Instant::now(), socket }
+    }
+
+    /// Plays these frames from now on.
+    fn play(&mut self, frames: &[Vec<u8>]) {
+        let packets = rfc4175::straddling(&format(), 200);
+        let periods = (self.began.elapsed().as_millis() / PERIOD.as_millis()) as u32;
+        let stamped = frames.iter().zip(periods..);
+        let datagrams: Vec<_> = stamped.map(|(frame, n)| self.stream.datagrams(frame, n * TICKS, &packets)).collect();
+        rfc4175::send(&self.socket, format!("{PORT}:5004").parse().unwrap(), &datagrams, PERIOD).unwrap();
+    }
+}
+
+/// What arrives in the studio, put together by the RFC alone.
+struct Screen {
+    socket: UdpSocket,
+    frames: BTreeMap<u32, Vec<u8>>,
+    order: Vec<u32>,
+    finished: usize,
+}
+
+impl Screen {
+    fn new(studio: &Namespace) -> Self {
+        let socket = rfc4175::socket_in(studio, format!("{STUDIO}:5006").parse().unwrap()).unwrap();
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { socket, frames: BTreeMap::new(), order: Vec::new(), finished: 0 }
+    }
+
+    /// Receives until so many frames have had their last packet; all frames then, in order.
+    fn watch(&mut self, frames: usize) -> Vec<&Vec<u8>> {
+        let mut datagram = [0; 2_048];
+        while self.finished < frames {
+            let octets = self.socket.recv(&mut datagram).expect("a frame has not arrived");
+            self.take(&datagram[..octets]);
+        }
+        self.order.iter().map(|timestamp| &self.frames[timestamp]).collect()
+    }
+
+    // RFC 4175 §4.1 and §4.2, without padding, extensions or contributing sources.
+    fn take(&mut self, datagram: &[u8]) {
+        let word = |at: usize| u16::from_be_bytes([datagram[at], datagram[at + 1]]);
+        assert_eq!(datagram[0], 0x80);
+        let timestamp = u32::from_be_bytes(datagram[4..8].try_into().unwrap());
+        if !self.frames.contains_key(&timestamp) {
+            self.order.push(timestamp);
+        }
+        let frame = self.frames.entry(timestamp).or_insert_with(|| vec![0; format().frame_octets() as usize]);
+        let (mut runs, mut at) = (Vec::new(), 14);
+        loop {
+            runs.push((usize::from(word(at)), usize::from(word(at + 2)), usize::from(word(at + 4) & 0x7fff)));
+            at += 6;
+            if word(at - 2) & 0x8000 == 0 {
+                break;
+            }
+        }
+        let pgroup = format().pgroup();
+        for (octets, row, pixel) in runs {
+            let start =
+                row * format().row_octets() as usize + pixel / usize::from(pgroup.pixels) * usize::from(pgroup.octets);
+            frame[start..start + octets].copy_from_slice(&datagram[at..at + octets]);
+            at += octets;
+        }
+        self.finished += usize::from(datagram[1] & 0x80 != 0);
+    }
+}
+
+#[test]
+fn a_stream_goes_in_and_out_by_a_port_which_is_restarted() {
+    if let Some(reason) = namespace::unavailable() {
+        eprintln!("SKIPPED: no network namespaces here: {reason}");
+        return;
+    }
+    let _turn = take_turn();
+    let bench = Bench::set_up();
+    let mut gateway = bench.gateway();
+    eventually("the port answers pings", || bench.answers_pings());
+    eventually("the studio is found", || port(&gateway.statistics().unwrap(), "neighbours_found") > 0);
+    let shown = &gateway.node().unwrap()["ports"][0];
+    assert_eq!((shown["driver"].as_str(), shown["link_up"].as_bool()), (Some("net_af_packet"), Some(true)), "{shown}");
+
+    let mut recv = bench.recv(&mut gateway, 2 * FRAMES);
+    let (mut camera, mut screen) = (Camera::new(&bench.studio), Screen::new(&bench.studio));
+    let pictures = rfc4175::noise(&format(), 2 * FRAMES, 7);
+    camera.play(&pictures[..FRAMES]);
+    assert!(screen.watch(FRAMES).into_iter().eq(&pictures[..FRAMES]), "the first frames");
+
+    let said = flypack(&gateway, "ports restart media");
+    assert!(said.contains("media") && said.contains("net_af_packet:near"), "{said}");
+    eventually("the port answers pings again", || bench.answers_pings());
+    camera.play(&pictures[FRAMES..]);
+    assert!(screen.watch(2 * FRAMES).into_iter().eq(&pictures), "the frames after the restart");
+    recv.finish(LIMIT).unwrap();
+    assert!(std::fs::read(bench.file("cam.raw")).unwrap() == pictures.concat(), "what the reader took");
+
+    let statistics = gateway
+        .settle(LIMIT, |now| now.of("flow", "cam", "slots_leased").unwrap() + port(now, "tx_leases_held") == 0)
+        .unwrap();
+    let packets = (2 * FRAMES * rfc4175::straddling(&format(), 200).len()) as u64;
+    assert_eq!(port(&statistics, "rx_media_packets"), packets);
+    assert_eq!(statistics.of("sender", "out", "grains_sent").unwrap(), 2 * FRAMES as u64);
+    assert_eq!(port(&statistics, "tx_media_packets"), statistics.of("sender", "out", "packets").unwrap());
+    for (counter, value) in
+        [("tx_octets_copied_by_us", 0), ("tx_leases_held", 0), ("restarts", 1), ("restart_failures", 0)]
+    {
+        assert_eq!(port(&statistics, counter), value, "{counter}");
+    }
+    let log = gateway.process().log();
+    assert!(log.contains("port media: was restarted"), "{log}");
+    gateway.stop().unwrap();
+    let log = std::fs::read_to_string(bench.file("flypackd.log")).unwrap();
+    assert!(log.contains("ports closed: media") && !log.contains("ERROR"), "{log}");
+}
