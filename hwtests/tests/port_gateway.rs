@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hwtests::namespace::{self, Link};
 use hwtests::rfc4175::{self, Extras, Stream};
-use hwtests::{Gateway, Launch, Namespace, Netdev, Process, Scratch, Statistics, netdev, take_turn};
+use hwtests::{Gateway, Launch, Namespace, Netdev, Process, Scratch, Statistics, netdev, ping, take_turn};
 use media::{Depth, Rate, Sampling, VideoFormat};
 
 /// Frames of one batch; there are two.
@@ -82,7 +82,7 @@ impl Bench {
     }
 
     fn answers_pings(&self) -> bool {
-        self.studio.command("ping").args(["-c1", "-W1", PORT]).output().unwrap().status.success()
+        ping(&self.studio, PORT.parse().unwrap(), Duration::from_secs(1)).unwrap()
     }
 }
 

@@ -80,7 +80,9 @@ impl Collector for GatewayCollector {
         let workers = node.workers.iter().map(|entry| (entry.name.clone(), &entry.counters));
         families(&mut encoder, "worker", MetricType::Counter, by_counter(workers))?;
         let ports = node.ports.iter().map(|entry| (entry.name.clone(), &entry.counters));
-        families(&mut encoder, "port", MetricType::Counter, by_counter(ports))?;
+        let (levels, counts) = by_counter(ports).into_iter().partition(|(name, _)| name.ends_with("_held"));
+        families(&mut encoder, "port", MetricType::Counter, counts)?;
+        families(&mut encoder, "port", MetricType::Gauge, levels)?;
         let links = node.ports.iter().filter_map(|port| Some((port.name.clone(), u64::from(port.link_up?))));
         families(&mut encoder, "port", MetricType::Gauge, BTreeMap::from([("link_up", links.collect())]))?;
         let flows = gateway.flows();
