@@ -56,13 +56,13 @@ impl Bench {
         self.scratch.path().join(name)
     }
 
-    /// A gateway that takes the flow `cam` in by its port, and sends it on to the studio.
-    fn gateway(&self) -> Gateway {
+    /// A gateway that takes the flow `cam` in by its port, and sends it on to the studio. It may have `more` ports.
+    fn gateway(&self, more: &str) -> Gateway {
         let sdp = hwtests::peer::sdp(&format(), format!("{PORT}:5004").parse().unwrap()).replace('\r', "");
         let objects = format!(
             "[dpdk]\nmemory = \"no-huge\"\n\
              [[port]]\nname = \"media\"\ndevice = \"net_af_packet:near\"\naddresses = [\"{PORT}/24\"]\n\
-             packets_per_second = 20000\nhold_ms = 20\n\
+             packets_per_second = 20000\nhold_ms = 20\n{more}\
              [[receiver]]\nname = \"cam\"\nslots = {SLOTS}\nsdp_text = \"\"\"\n{sdp}\"\"\"\n\
              [[sender]]\nname = \"out\"\ndestination = \"{STUDIO}:5006\"\nlateness_frames = 10\n\
              [[crosspoint]]\ndestination = \"out\"\nsource = \"cam\"\n"
@@ -90,14 +90,14 @@ fn port(statistics: &Statistics, counter: &str) -> u64 {
     statistics.of("port", "media", counter).unwrap()
 }
 
-fn flypack(gateway: &Gateway, words: &str) -> String {
+/// What it prints, and whether it went well.
+fn flypack(gateway: &Gateway, words: &str) -> (String, bool) {
     let api = gateway.broker.with_file_name("flypack.sock");
     let endpoint = format!("unix:{}", api.display());
     let output =
         Command::new(&gateway.flypack).env("FLYPACK_ENDPOINT", endpoint).args(words.split(' ')).output().unwrap();
     let (said, failed) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(output.status.success(), "flypack {words}: {said}{failed}");
-    said
+    (said + &failed, output.status.success())
 }
 
 /// A camera that knows when its stream began.
@@ -177,6 +177,65 @@ impl Screen {
     }
 }
 
+impl Bench {
+    fn rack_link(&self, words: &str) {
+        let status = Command::new("ip").args(["-n", self.rack.name(), "link"]).args(words.split(' ')).status();
+        assert!(status.unwrap().success(), "ip link {words}");
+    }
+}
+
+#[test]
+fn a_port_whose_device_is_gone_starts_when_it_is_back() {
+    if let Some(reason) = namespace::unavailable() {
+        eprintln!("SKIPPED: no network namespaces here: {reason}");
+        return;
+    }
+    let _turn = take_turn();
+    let bench = Bench::set_up();
+    // A second port of the same worker, on which the kernel answers.
+    let mut gateway = bench.gateway(
+        "[[port]]\nname = \"loop\"\ndevice = \"net_ring\"\naddresses = [\"10.78.0.2/24\"]\nexception = \"tap\"\n\
+         packets_per_second = 1000\nhold_ms = 1\n",
+    );
+    eventually("the port answers pings", || bench.answers_pings());
+    let mut recv = bench.recv(&mut gateway, 2 * FRAMES);
+    let (mut camera, mut screen) = (Camera::new(&bench.studio), Screen::new(&bench.studio));
+    let pictures = rfc4175::noise(&format(), 2 * FRAMES, 7);
+    camera.play(&pictures[..FRAMES]);
+    screen.watch(FRAMES);
+
+    bench.rack_link("set near down");
+    bench.rack_link("set near name elsewhere");
+    for failures in 1..=2 {
+        let (said, went_well) = flypack(&gateway, "ports restart media");
+        assert!(!went_well && said.contains("near") && said.contains("ports restart media"), "{said}");
+        assert_eq!(port(&gateway.statistics().unwrap(), "restart_failures"), failures);
+    }
+    eventually("status says so", || {
+        let node = gateway.node().unwrap();
+        let ports = node["ports"].as_array().unwrap();
+        let media = ports.iter().find(|port| port["name"] == "media").unwrap();
+        media["link_up"] == false && media["troubles"].to_string().contains("is stopped")
+    });
+    // The other port of the worker does not mind.
+    assert!(flypack(&gateway, "ports restart loop").1);
+    let held = gateway.settle(LIMIT, |now| now.of("flow", "cam", "slots_leased").unwrap() == 0).unwrap();
+    assert_eq!((held.of("flow", "cam", "slots_leased").unwrap(), port(&held, "tx_leases_held")), (0, 0));
+
+    bench.rack_link("set elsewhere name near");
+    bench.rack_link("set near up");
+    let (said, went_well) = flypack(&gateway, "ports restart media");
+    assert!(went_well, "{said}");
+    eventually("the port answers pings again", || bench.answers_pings());
+    camera.play(&pictures[FRAMES..]);
+    assert!(screen.watch(2 * FRAMES).into_iter().eq(&pictures), "the frames after the restart");
+    recv.finish(LIMIT).unwrap();
+    assert!(std::fs::read(bench.file("cam.raw")).unwrap() == pictures.concat(), "what the reader took");
+    gateway.stop().unwrap();
+    let log = std::fs::read_to_string(bench.file("flypackd.log")).unwrap();
+    assert!(log.contains("ports closed: loop, media") && log.contains("is stopped and does not start"), "{log}");
+}
+
 #[test]
 fn a_stream_goes_in_and_out_by_a_port_which_is_restarted() {
     if let Some(reason) = namespace::unavailable() {
@@ -185,7 +244,7 @@ fn a_stream_goes_in_and_out_by_a_port_which_is_restarted() {
     }
     let _turn = take_turn();
     let bench = Bench::set_up();
-    let mut gateway = bench.gateway();
+    let mut gateway = bench.gateway("");
     eventually("the port answers pings", || bench.answers_pings());
     eventually("the studio is found", || port(&gateway.statistics().unwrap(), "neighbours_found") > 0);
     let shown = &gateway.node().unwrap()["ports"][0];
@@ -197,8 +256,8 @@ fn a_stream_goes_in_and_out_by_a_port_which_is_restarted() {
     camera.play(&pictures[..FRAMES]);
     assert!(screen.watch(FRAMES).into_iter().eq(&pictures[..FRAMES]), "the first frames");
 
-    let said = flypack(&gateway, "ports restart media");
-    assert!(said.contains("media") && said.contains("net_af_packet:near"), "{said}");
+    let (said, went_well) = flypack(&gateway, "ports restart media");
+    assert!(went_well && said.contains("media") && said.contains("net_af_packet:near"), "{said}");
     eventually("the port answers pings again", || bench.answers_pings());
     camera.play(&pictures[FRAMES..]);
     assert!(screen.watch(2 * FRAMES).into_iter().eq(&pictures), "the frames after the restart");

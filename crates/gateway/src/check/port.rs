@@ -48,10 +48,10 @@ fn sizing(name: &str, plan: &PortPlan, shared: &DpdkPlan, senders: usize) -> (Ve
         }
     };
     let mut findings = Vec::new();
-    if let (Device::Pci(address), false) = (&device, shared.allow_no_iommu) {
-        if let Err(refusal) = iommu::check(Path::new(iommu::SYSFS), &[*address]) {
-            findings.push(Finding::fail(name, refusal.to_string(), "turn the IOMMU on, or set dpdk.allow_no_iommu"));
-        }
+    if let (Device::Pci(address), false) = (&device, shared.allow_no_iommu)
+        && let Err(refusal) = iommu::check(Path::new(iommu::SYSFS), &[*address])
+    {
+        findings.push(Finding::fail(name, refusal.to_string(), "turn the IOMMU on, or set dpdk.allow_no_iommu"));
     }
     match sizes::sizing(plan, &device, senders) {
         Ok(sizing) => {

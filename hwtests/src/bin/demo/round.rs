@@ -42,7 +42,8 @@ pub(crate) fn play(round: &Round, stage: &Stage, gateway: &mut Gateway) -> Resul
     if wire_drops > 0 {
         println!("{format}: the veth pair dropped {wire_drops} packets");
     }
-    let rows = compare(act, &after, transmit_copies(&before.0, &after), stage, &files)?;
+    let copies = Copies::between(&before.0, &after, *frames);
+    let rows = compare(act, &after, copies, stage, &files)?;
     gateway.save_statistics(&stage.out.join(format!("{}-statistics.json", flow.name)))?;
     std::fs::remove_dir_all(&files).context("cannot remove the frames of a round")?;
     Ok(rows)
@@ -96,7 +97,7 @@ fn film(act: &Act<'_>, stage: &Stage) -> Result<()> {
 }
 
 /// Ends everybody of a flow and compares what they took.
-fn compare(act: Act<'_>, after: &Statistics, sent: Copied, stage: &Stage, files: &Path) -> Result<Vec<Row>> {
+fn compare(act: Act<'_>, after: &Statistics, copies: Copies, stage: &Stage, files: &Path) -> Result<Vec<Row>> {
     let Act { flow, clip, mut viewer, mut snapshot, receivers } = act;
     for process in [&mut viewer, &mut snapshot] {
         if process.wait(VIEWER_LIMIT).is_err() {
@@ -106,19 +107,19 @@ fn compare(act: Act<'_>, after: &Statistics, sent: Copied, stage: &Stage, files:
     let png = stage.out.join(format!("{}-viewer.png", flow.name));
     std::fs::copy(viewer_file(files, flow, "png"), &png).context("the viewer saved no picture")?;
     let tally = Verifier::new(&clip, Layout::Wire).check_file(&viewer_file(files, flow, "raw"))?;
-    let mut rows = vec![viewer_row(flow, &clip, &tally, after)?];
+    let mut rows = vec![viewer_row(flow, &clip, &tally, (after, copies.received_by_driver))?];
     for (output, receiver) in receivers {
         let drops = receiver.stop()?;
         let layout = output.receiver.layout(clip.format());
         let raw = files.join(format!("{}.raw", output.name));
         let tally = Verifier::new(&clip, layout).check_file(&raw)?;
         save_middle(&raw, &clip, (layout, tally.verdicts.len()), &stage.out.join(format!("{}.png", output.name)))?;
-        rows.push(output_row((flow, output), &clip, &tally, (after, sent, drops))?);
+        rows.push(output_row((flow, output), &clip, &tally, (after, copies.sent, drops))?);
     }
     Ok(rows)
 }
 
-fn viewer_row(flow: &Flow, clip: &Clip, tally: &Tally, after: &Statistics) -> Result<Row> {
+fn viewer_row(flow: &Flow, clip: &Clip, tally: &Tally, (after, by_driver): (&Statistics, u64)) -> Result<Row> {
     let of = |counter| after.of("receiver", &flow.name, counter);
     let (lost, socket, grains) = (of("packets_lost")?, of("socket_drops")?, of("grains_opened")?.max(1));
     Ok(Row {
@@ -131,7 +132,7 @@ fn viewer_row(flow: &Flow, clip: &Clip, tally: &Tally, after: &Statistics) -> Re
         lost: Lost { wire: lost.saturating_sub(socket), socket, ring: of("packets_dropped_with_grain")? },
         copied: Copied {
             by_us: of("octets_copied_by_us")? / grains,
-            by_kernel: of("octets_copied_by_kernel")? / grains,
+            by_kernel: of("octets_copied_by_kernel")? / grains + by_driver,
         },
     })
 }
@@ -157,13 +158,22 @@ fn output_row(
     })
 }
 
-/// Octets copied for each frame sent in this round; all its senders have one format.
-fn transmit_copies(before: &Statistics, after: &Statistics) -> Copied {
-    let grown = |kind, counter| after.sum(kind, counter) - before.sum(kind, counter);
-    let frames = grown("sender", "grains_sent").max(1);
-    Copied {
-        by_us: grown("worker", "tx_octets_copied_by_us") / frames,
-        by_kernel: grown("worker", "tx_octets_copied_by_kernel") / frames,
+/// What was copied in one round, octets for each frame; all its senders have one format.
+struct Copies {
+    sent: Copied,
+    /// By the driver of a port, on the way in: a port is many receivers', so its receivers do not count it.
+    received_by_driver: u64,
+}
+
+impl Copies {
+    fn between(before: &Statistics, after: &Statistics, received: u32) -> Self {
+        let grown = |kind, counter| after.sum(kind, counter) - before.sum(kind, counter);
+        let sent = grown("sender", "grains_sent").max(1);
+        let sent = Copied {
+            by_us: grown("worker", "tx_octets_copied_by_us") / sent,
+            by_kernel: grown("worker", "tx_octets_copied_by_kernel") / sent,
+        };
+        Self { sent, received_by_driver: grown("port", "rx_octets_copied_by_driver") / u64::from(received.max(1)) }
     }
 }
 

@@ -99,7 +99,7 @@ const HEADS: [&str; 12] = [
     "sync",
     "lost w/s/r",
     "copied: us",
-    "kernel",
+    "kernel, driver",
     "",
 ];
 
@@ -117,7 +117,8 @@ pub(crate) fn render(rows: &[Row]) -> String {
     text.push_str(
         "\nbit-exact: all frames of the viewer count, all but the first and last of a receiver. sync: frames repeated\n\
          and dropped by the frame synchroniser. lost: packets on the wire, in the receiving socket, at the ring.\n\
-         copied: octets per frame, by us and by the kernel's sockets; a sender's are the mean of its round.\n",
+         copied: octets per frame, by us and by the kernel's sockets or the port's driver, which copies headers too (and\n\
+         net_af_packet twice on the way in); a sender's are the mean of its round.\n",
     );
     text
 }

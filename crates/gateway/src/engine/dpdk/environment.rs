@@ -39,7 +39,7 @@ impl Environment {
         let sized = |plan: PortPlan| {
             let refuse = |cause: PortCause| cause.of(&plan.name);
             let device = sizes::device(&plan).map_err(|error| refuse(error.into()))?;
-            let sizing = sizes::sizing(&plan, &device, senders).map_err(|error| refuse(error.into()))?;
+            let sizing = sizes::sizing(&plan, &device, senders).map_err(|error| refuse(PortCause::Sizing(error)))?;
             Ok(Sized { plan, device, sizing })
         };
         let ports = ports.into_iter().map(sized).collect::<Result<Vec<_>, DpdkStartError>>()?;

@@ -10,14 +10,14 @@ use media::Name;
 use crate::pool::PoolError;
 use crate::presence::PresenceError;
 
-/// Why the ports of a configuration cannot be had. Each says what would work.
+/// Why the ports of a configuration cannot be had. Each says what would work, with its sources: `{:#}` of `anyhow`.
 #[derive(Debug, thiserror::Error)]
 pub enum DpdkStartError {
     /// DPDK itself.
-    #[error("[dpdk]: {0}")]
+    #[error("[dpdk]")]
     Environment(#[from] EalError),
     /// A port's device.
-    #[error("port \"{port}\": {cause}")]
+    #[error("port \"{port}\"")]
     Port {
         /// The port.
         port: Name,
@@ -43,7 +43,7 @@ pub enum DpdkStartError {
         core: usize,
     },
     /// A worker that does not take its port.
-    #[error("port \"{port}\": its worker does not take it: {cause}")]
+    #[error("port \"{port}\": its worker does not take it")]
     Input {
         /// The port.
         port: Name,
@@ -52,7 +52,7 @@ pub enum DpdkStartError {
         cause: Box<control::DataplaneError>,
     },
     /// No thread.
-    #[error("no thread to watch the ports: {0}")]
+    #[error("no thread to watch the ports")]
     Thread(#[source] std::io::Error),
 }
 
@@ -64,10 +64,10 @@ pub enum PortCause {
     Name(#[from] DeviceError),
     /// The device cannot carry what it is to.
     #[error("{0}; lower packets_per_second, hold_ms or mtu")]
-    Sizing(#[from] SizingError),
+    Sizing(SizingError),
     /// No memory for its packets.
-    #[error("{0}: dpdk.memory_mb gives it")]
-    Pool(#[from] MempoolError),
+    #[error("{0} (dpdk.memory_mb)")]
+    Pool(MempoolError),
     /// The device does not start.
     #[error(transparent)]
     Device(#[from] PortError),

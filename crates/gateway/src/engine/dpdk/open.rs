@@ -42,7 +42,7 @@ impl Opened {
 fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Opened, PortCause> {
     let Sized { plan, device, sizing } = sized;
     let numa = sizes::numa(&device);
-    let pool = |config: MempoolConfig| Mempool::create(eal, &config);
+    let pool = |config: MempoolConfig| Mempool::create(eal, &config).map_err(PortCause::Pool);
     // A device that is told to have another address than its own is not asked to compare addresses.
     let reception = if plan.mac.is_some() { Reception::Promiscuous } else { Reception::Multicast };
     let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
