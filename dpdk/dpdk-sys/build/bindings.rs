@@ -16,7 +16,7 @@ const FUNCTIONS: [&str; 11] = [
     "rte_eth_(macaddr_get|promiscuous_(enable|disable)|allmulticast_enable|stats_get|stats_reset|xstats_get|xstats_get_names)|flypack_link_nowait",
     "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|attach_extbuf|attach)",
     "rte_mempool_(free|avail_count|in_use_count)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
-    "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode",
+    "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 
 const TYPES: [&str; 7] = [
@@ -25,13 +25,13 @@ const TYPES: [&str; 7] = [
     "rte_eth_(conf|dev_info|rxconf|txconf|stats|xstat|xstat_name)",
     "rte_ether_addr",
     "rte_mbuf_ext_shared_info",
-    "rte_iova_mode",
+    "rte_(iova_mode|malloc_socket_stats)",
     "rte_mbuf_extbuf_free_callback_t",
 ];
 
 const CONSTANTS: [&str; 3] = [
     "FLYPACK_.*",
-    "RTE_(PKTMBUF_HEADROOM|MAX_LCORE|MAX_ETHPORTS|MEMPOOL_CACHE_MAX_SIZE|ETH_NAME_MAX_LEN|ETHER_ADDR_LEN)",
+    "RTE_(PKTMBUF_HEADROOM|MAX_LCORE|MAX_ETHPORTS|MAX_NUMA_NODES|MEMPOOL_CACHE_MAX_SIZE|ETH_NAME_MAX_LEN|ETHER_ADDR_LEN)",
     "RTE_VER_(YEAR|MONTH|MINOR)",
 ];
 

@@ -6,6 +6,7 @@
 
 mod config;
 mod error;
+mod heap;
 mod jobs;
 mod lcore;
 mod memory;
@@ -18,6 +19,7 @@ use crate::iommu;
 pub use config::{EalConfig, IovaMode, LogLevel, Memory};
 pub use error::EalError;
 pub(crate) use error::{errno, meaning};
+pub use heap::HeapUse;
 pub use lcore::RegisteredThread;
 
 use jobs::Jobs;
@@ -75,6 +77,12 @@ impl Eal {
     pub fn version(&self) -> String {
         // SAFETY: rte_version returns a static string with its NUL.
         unsafe { std::ffi::CStr::from_ptr(dpdk_sys::rte_version()) }.to_string_lossy().into_owned()
+    }
+
+    /// What is taken from EAL's own heap now: pools, rings, what drivers keep. Slow.
+    #[must_use]
+    pub fn heap_use(&self) -> HeapUse {
+        self.run(heap::in_use)
     }
 
     /// Whether device addresses are physical (PA) ones.
