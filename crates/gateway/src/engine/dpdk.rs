@@ -120,17 +120,17 @@ impl DpdkEngine {
         let take = |presence: &Mutex<Option<Presence>>| presence.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(presence) = take(&self.presence) else { return };
-        let held: usize = self.ports.iter().map(|port| port.close(&self.pool)).sum();
+        self.ports.iter().for_each(|port| port.close(&self.pool));
         self.pool.stop();
+        // The devices are closed: what they had is back.
         let kept = retired_leases();
-        if held + kept > 0 {
+        if kept > 0 {
             tracing::warn!(
                 "{kept} frames are still in the hands of a device: their memory is kept until flypackd ends"
             );
         }
         drop(presence);
-        let names: Vec<&str> = self.ports.iter().map(|port| port.facts.plan.name.as_str()).collect();
-        tracing::info!("ports closed: {}", names.join(", "));
+        tracing::info!("ports closed: {}", self.names());
     }
 }
 

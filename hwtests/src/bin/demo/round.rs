@@ -159,6 +159,7 @@ fn output_row(
 }
 
 /// What was copied in one round, octets for each frame; all its senders have one format.
+#[derive(Clone, Copy)]
 struct Copies {
     sent: Copied,
     /// By the driver of a port, on the way in: a port is many receivers', so its receivers do not count it.

@@ -41,12 +41,12 @@ pub(super) struct ServedPort {
     pub(super) state: Mutex<State>,
 }
 
-/// Where the device and its queues are.
+/// Where the device and its queues are. What stops is dropped in the order of the fields: the queues first.
 pub(super) enum State {
     /// The worker has the queues.
     Running(Port<Started>),
     /// They are here, and wait for the next start.
-    Stopped { port: Port<Stopped>, queues: QueuePair<Rx, Tx>, why: String },
+    Stopped { queues: QueuePair<Rx, Tx>, port: Port<Stopped>, why: String },
     /// The queues are gone, and the port with them.
     Closed(String),
 }
@@ -127,6 +127,7 @@ impl ServedPort {
                 return (State::Stopped { port: refused.port, queues, why: cause }, Err(error));
             }
         };
+        self.compare_mac(port.mac());
         queues.rx.attach_device(handles.rx);
         queues.tx.attach_device(handles.tx);
         match pool.attach(self.worker, self.key, queues) {
@@ -136,25 +137,19 @@ impl ServedPort {
         }
     }
 
-    /// Stops the port for good. Returns the leases that it does not give back.
-    pub(super) fn close(&self, pool: &Pool<Rx, Tx>) -> usize {
+    /// Stops the port for good, and closes its device.
+    pub(super) fn close(&self, pool: &Pool<Rx, Tx>) {
         let mut state = self.state();
         let before = std::mem::replace(&mut *state, State::Closed("the gateway is stopping".to_owned()));
-        match self.halted(before, pool) {
-            State::Stopped { port, mut queues, .. } => {
-                queues.tx.reap();
-                let held = queues.tx.leases_held();
-                // The queues first: what they have made of the pools goes back, and the device is closed after them.
-                drop(queues);
-                drop(port);
-                held
-            }
-            State::Running(port) => {
-                // Its worker has ended, and its queues with it.
-                drop(port);
-                0
-            }
-            State::Closed(_) => 0,
+        // Queues that the worker does not give back end with it, and the device with them.
+        drop(self.halted(before, pool));
+    }
+
+    /// Tells of a device that has come back as another: the network knows the port by the address that it began with.
+    fn compare_mac(&self, now: MacAddr) {
+        let Facts { plan, mac, .. } = &self.facts;
+        if plan.mac.is_none() && now.is_station() && now != *mac {
+            tracing::warn!("port {}: its device has the address {now} now, and the port keeps {mac}", plan.name);
         }
     }
 }
