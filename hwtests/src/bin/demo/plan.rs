@@ -25,6 +25,9 @@ pub(crate) struct Round {
 /// Slots of each ring: enough for two senders and for viewers who write files and may be slow at times.
 const SLOTS: u32 = 32;
 
+/// Two cores serve the peers and us: a camera that has to pause in the middle of a frame has lost nothing.
+const PATIENCE: &str = "grain_timeout_ms = 1000\n";
+
 /// A camera, the flow that the gateway makes of it, and where it is sent on to.
 pub(crate) struct Flow {
     pub(crate) name: String,
@@ -66,8 +69,10 @@ impl Plan {
             let sdp = peer::sdp(format, flow.at).replace('\r', "");
             let name = &flow.name;
             // Writing into a String cannot fail.
-            let _ =
-                write!(text, "\n[[receiver]]\nname = \"{name}\"\nslots = {SLOTS}\nsdp_text = \"\"\"\n{sdp}\"\"\"\n");
+            let _ = write!(
+                text,
+                "\n[[receiver]]\nname = \"{name}\"\nslots = {SLOTS}\n{PATIENCE}sdp_text = \"\"\"\n{sdp}\"\"\"\n"
+            );
             for Output { name: out, to, .. } in &flow.outputs {
                 // Two cores serve the peers and us: a pause of the host must not count as a late frame.
                 let _ = write!(text, "\n[[sender]]\nname = \"{out}\"\ndestination = \"{to}\"\nlateness_frames = 4\n");
