@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clip;
+pub mod eventually;
 pub mod gateway;
 pub mod interpose;
 pub mod isolated;
@@ -16,18 +17,22 @@ pub mod peer;
 pub mod picture;
 pub mod ping;
 pub mod planes;
+pub mod port_bench;
 pub mod process;
 pub mod reaper;
 pub mod rfc4175;
+pub mod road;
 pub mod scratch;
 pub mod syscalls;
 pub mod sysctl;
 pub mod turn;
+pub mod turning;
 pub mod udp_state;
 pub mod verify;
 pub mod wire;
 
 pub use clip::Clip;
+pub use eventually::eventually;
 pub use gateway::{Gateway, Statistics};
 pub use isolated::Isolated;
 pub use namespace::{Link, Namespace};
@@ -36,10 +41,13 @@ pub use pattern::Pattern;
 pub use peer::{Camera, Peer, Receiver};
 pub use ping::ping;
 pub use planes::{Layout, Planes};
+pub use port_bench::{PortBench, PortMake};
 pub use process::{Launch, Process, User};
 pub use reaper::Undo;
+pub use road::Road;
 pub use scratch::Scratch;
 pub use sysctl::Sysctl;
 pub use turn::take_turn;
+pub use turning::Turning;
 pub use verify::{Tally, Verifier};
 pub use wire::Wire;
