@@ -86,6 +86,17 @@ impl Attached {
         Ok(attached)
     }
 
+    /// Whether what is sent now can leave. The kernel's ring of net_af_packet takes packets while its device has no link, and
+    /// sends them, thousands and seconds late, when it is back; so the kernel is asked first (of 32 packets, which are as
+    /// many copies). Other drivers refuse what they cannot send, or drop it.
+    #[inline]
+    pub(super) fn has_way_out(&self) -> bool {
+        match (&self.device, &self.netdev) {
+            (Device::AfPacket { .. }, Some(netdev)) => netdev.is_running().unwrap_or(false),
+            _ => true,
+        }
+    }
+
     pub(super) fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

@@ -89,6 +89,9 @@ impl TxHandle {
     /// order. Returns how many it took.
     #[inline]
     pub fn burst(&mut self, packets: &mut ArrayVec<Mbuf, BURST>) -> usize {
+        if !self.port.has_way_out() {
+            return 0;
+        }
         let count = packets.len();
         // SAFETY: the port is started and its queue 0 configured (see `RxHandle::burst`); `&mut self` makes this the
         // only burst. The array holds `count` pointers to whole chains. Those taken are the device's from here on:
@@ -111,6 +114,9 @@ impl TxHandle {
     /// Each of `packets` is a whole chain that the caller owns. Those that were taken are the device's from here on.
     #[inline]
     pub(crate) unsafe fn burst_raw(&mut self, packets: &[NonNull<rte_mbuf>]) -> usize {
+        if !self.port.has_way_out() {
+            return 0;
+        }
         let first = packets.as_ptr().cast_mut().cast();
         // SAFETY: the port is started and its queue 0 configured (see `RxHandle::burst`); `&mut self` makes this the only
         // burst; NonNull is transparent over the pointers, which DPDK only reads.
