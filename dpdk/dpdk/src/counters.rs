@@ -66,6 +66,9 @@ counters! {
         host_frames_full,
         /// Frames that are not media, dropped because they are longer than the host takes.
         host_frames_too_long,
+        /// Turns in which nothing was received and no packet buffer was free for it: what the worker holds has exhausted the
+        /// pool.
+        no_mbufs,
         /// Packets that the device itself says are damaged.
         device_says_bad,
     }

@@ -106,6 +106,10 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
         if self.arrived.is_empty() {
             let Some(device) = &mut self.device else { return 0 };
             if device.burst(&mut self.arrived) == 0 {
+                // Drivers count this in their own ways, net_af_packet (22.11) not at all.
+                let is_dry = !device.has_buffers();
+                self.totals.no_buffers += u64::from(is_dry);
+                self.counters.rx.no_mbufs.add(u64::from(is_dry));
                 return 0;
             }
         }

@@ -36,7 +36,7 @@ pub(super) struct Attached {
     started: AtomicBool,
     spent: AtomicBool,
     /// The device's ring holds buffers of it.
-    _rx_pool: Mempool,
+    pub(super) rx_pool: Mempool,
 }
 
 /// EAL's own record of the device.
@@ -78,7 +78,7 @@ impl Attached {
             mac,
             started: AtomicBool::new(false),
             spent: AtomicBool::new(false),
-            _rx_pool: rx_pool.clone(),
+            rx_pool: rx_pool.clone(),
             device,
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;

@@ -77,6 +77,13 @@ impl RxHandle {
         }
     }
 
+    /// Whether the pool has a buffer left for what arrives.
+    #[inline]
+    #[must_use]
+    pub fn has_buffers(&self) -> bool {
+        self.port.rx_pool.alloc().is_some()
+    }
+
     /// Whether both are queues of one port.
     #[must_use]
     pub fn is_of_the_port_of(&self, tx: &TxHandle) -> bool {
