@@ -12,6 +12,7 @@ pub mod interpose;
 pub mod isolated;
 pub mod namespace;
 pub mod netdev;
+pub mod passage;
 pub mod pattern;
 pub mod peer;
 pub mod picture;

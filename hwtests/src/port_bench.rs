@@ -46,7 +46,7 @@ impl PortMake {
             device: device.to_owned(),
             addresses: ["192.0.2.1/24", "2001:db8::1/64"],
             mtu: 1_500,
-            packets_per_second: 10_000,
+            packets_per_second: 20_000,
             rx_mbufs: None,
             payloads: 8,
             reads: Reads::Process,

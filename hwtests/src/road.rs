@@ -34,14 +34,14 @@ pub struct Road {
     _folder: tempfile::TempDir,
 }
 
-/// A picture of 64 packets or so: 720 × 32 at 10 bits.
+/// A picture of some 500 packets, so that two of them fill a net_ring: 720 × 320 at 10 bits.
 ///
 /// # Panics
 /// Never: the standard has it.
 #[must_use]
 pub fn format() -> VideoFormat {
     let rate = Rate::new(25, 1).expect("a rate");
-    VideoFormat::new(720, 32, Sampling::YCbCr422, Depth::Bits10, rate).expect("a format")
+    VideoFormat::new(720, 320, Sampling::YCbCr422, Depth::Bits10, rate).expect("a format")
 }
 
 /// How pictures are cut into packets.
