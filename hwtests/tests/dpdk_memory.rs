@@ -2,24 +2,22 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use std::os::fd::AsFd;
-use std::process::Command;
 use std::sync::Arc;
 
 use dpdk::eal::{Eal, EalConfig, IovaMode, Memory};
 use dpdk::extmem::{DmaPlacement, ExternalMemoryError, Registration};
+use hwtests::isolated::{self, Isolated};
 use hwtests::{Sysctl, take_turn};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, ftruncate, memfd_create};
 use shm::{Access, Mapping, Pages, PlacementHooks};
 
-/// Set in the process that runs a test itself.
-const CHILD: &str = "FLYPACK_TEST_ALONE";
 const HUGE: usize = 2 << 20;
 const PAGES: usize = 8;
 const SMALL: usize = 65_536;
 
 /// Runs `body` in a process of its own, with hugepages for EAL (64 MiB) and for `PAGES` pages of ours.
 fn with_hugepages(test: &str, body: impl FnOnce()) {
-    if std::env::var(CHILD).is_ok_and(|child| child == test) {
+    if isolated::is_inside(test) {
         return body();
     }
     if !rustix::process::geteuid().is_root() {
@@ -28,11 +26,7 @@ fn with_hugepages(test: &str, body: impl FnOnce()) {
     }
     let _turn = take_turn();
     let _pages = Sysctl::free_hugepages(32 + PAGES as u64).unwrap();
-    let binary = std::env::current_exe().unwrap();
-    let output = Command::new(binary).args(["--exact", test, "--nocapture"]).env(CHILD, test).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{test}: {}\n{out}\n{err}", output.status);
-    print!("{out}{err}");
+    print!("{}", Isolated::new(test).run().unwrap());
 }
 
 /// Memory of its own file, which has its pages.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use dpdk::eal::{Eal, EalConfig, Memory};
@@ -11,19 +10,17 @@ use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::Mempool;
 use dpdk::port::{Port, PortConfig, PortError, PortQueues, Reception, Stopped};
 use dpdk::sizing::{Demand, Sizing};
+use hwtests::isolated::{self, Isolated};
 use hwtests::namespace::{self, Link};
-use hwtests::{Namespace, take_turn};
+use hwtests::{Namespace, Netdev, eventually, netdev, take_turn};
 
-/// Set in the process that is inside the namespace.
-const CHILD: &str = "FLYPACK_TEST_ALONE";
-const LIMIT: Duration = Duration::from_secs(20);
 /// IEEE 802's number for local experiments: nothing else on the wire has it.
 const ETHERTYPE: [u8; 2] = [0x88, 0xB5];
 const BROADCAST: [u8; 6] = [0xFF; 6];
 
 /// Runs `body` in a process of its own, in a namespace with a veth pair `near` and `far` of this MTU.
 fn inside(test: &str, mtu: u32, body: impl FnOnce()) {
-    if std::env::var(CHILD).is_ok_and(|child| child == test) {
+    if isolated::is_inside(test) {
         return body();
     }
     if let Some(reason) = namespace::unavailable() {
@@ -33,35 +30,14 @@ fn inside(test: &str, mtu: u32, body: impl FnOnce()) {
     let _turn = take_turn();
     let space = Namespace::create("ports").unwrap();
     // The kernel's own IPv6 packets would come between.
-    run(space.command("sysctl").args(["-qw", "net.ipv6.conf.default.disable_ipv6=1"]));
-    let end = |interface| Link { namespace: &space, interface, addresses: &[] };
-    namespace::join(end("near"), end("far"), mtu).unwrap();
-    let binary = std::env::current_exe().unwrap();
-    let output = space
-        .command(binary.to_str().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(CHILD, test)
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{test}: {}\n{out}\n{err}", output.status);
-    print!("{out}{err}");
-}
-
-fn run(command: &mut Command) {
-    assert!(command.status().unwrap().success(), "{command:?}");
+    assert!(space.command("sysctl").args(["-qw", "net.ipv6.conf.default.disable_ipv6=1"]).status().unwrap().success());
+    let far = Link { namespace: &space, interface: "far", addresses: &[] };
+    netdev::wire(Netdev { namespace: &space, name: "near" }, far, mtu).unwrap();
+    print!("{}", Isolated::new(test).inside(&space).run().unwrap());
 }
 
 fn ip(words: &str) {
-    run(Command::new("ip").args(words.split(' ')));
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not so after {LIMIT:?}: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    assert!(Command::new("ip").args(words.split(' ')).status().unwrap().success(), "ip {words}");
 }
 
 fn eal() -> Eal {
