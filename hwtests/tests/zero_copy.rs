@@ -28,6 +28,13 @@ const GROUP: &str = "239.1.2.3:5004";
 /// Octets in front of the payload of a frame: Ethernet, IPv4, UDP, and [`HEADER`].
 const IN_FRONT: usize = 14 + 20 + 8 + HEADER.len();
 const HEADER: [u8; 20] = [0x80; 20];
+/// To everybody, of IEEE 802's EtherType for local experiments.
+const HOSTS_FRAME: [u8; 60] = {
+    let mut frame = [0; 60];
+    (frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]) = (0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
+    (frame[6], frame[12], frame[13]) = (2, 0x88, 0xb5);
+    frame
+};
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A ring, and a port that sends from it.
@@ -128,8 +135,10 @@ impl Out {
 /// Pictures sent in each test.
 const PICTURES: u64 = 5;
 
-fn octets_of_pictures() -> u64 {
-    PICTURES * u64::from(road::format().frame_octets())
+/// net_af_xdp (22.11, copy mode on veth) was seen to lose packets after some 2,400, and to count them as sent: what arrives is
+/// exact, and one picture arrives.
+fn pictures(gathers: bool) -> u64 {
+    if gathers { PICTURES } else { 1 }
 }
 
 /// With 2 MB pages where `pages` says so.
@@ -259,18 +268,42 @@ fn payloads_of(file: &FilePath) -> Vec<Vec<u8>> {
     payloads
 }
 
-/// A raw peer at the other end of `device` sees the pictures; so many octets per picture were copied by us.
+/// Sends pictures from `device` to a second port on `peer`, which has received each burst before the next one is sent.
+fn to_a_second_port(device: &str, peer: &str, gathers: bool) {
+    let eal = small_eal(256).unwrap();
+    let mut out = Out::open(&eal, device, PagePolicy::PlainOnly);
+    assert_eq!(out.port.capabilities.gathers, gathers);
+    let make = PortMake::on(peer);
+    let (mut peer, _tx, mut rx) = PortBench::open::<GrainLease, _>(&eal, &make, ManualClock::default()).unwrap();
+    peer.listen(&[GROUP]);
+    eventually("both links are up", || out.port.port().link().up && peer.port().link().up);
+    for _ in 0..pictures(gathers) {
+        out.send(|out, packets| {
+            let mut received = Burst::new();
+            eventually("the burst has arrived", || {
+                // A driver may take its finished frames back when its other queue is polled; and net_af_xdp leaves packets
+                // in its ring now and then, until more are sent: here the host's, which cross the exchange.
+                assert_eq!(out.rx.rx_burst(&mut Burst::new()), 0);
+                if !gathers {
+                    out.port.host.send(&HOSTS_FRAME);
+                    out.tx.reap();
+                }
+                rx.rx_burst(&mut received);
+                received.len() == packets.len()
+            });
+            for (packet, at) in received.iter().zip(packets) {
+                let octets: Vec<u8> = packet.segments().flatten().copied().collect();
+                assert!(octets == [&HEADER[..], &out.payload(at, out.number)].concat(), "packet {at}");
+            }
+        });
+    }
+    out.finish(if gathers { 0 } else { pictures(gathers) * u64::from(road::format().frame_octets()) });
+}
+
+/// A raw peer at the other end of `device`, which nobody here wrote, sees the pictures too.
 fn to_a_peer(test: &str, device: &str, gathers: bool) {
     if isolated::is_inside(test) {
-        let eal = small_eal(192).unwrap();
-        let mut out = Out::open(&eal, device, PagePolicy::PlainOnly);
-        assert_eq!(out.port.capabilities.gathers, gathers);
-        eventually("the link is up", || out.port.port().link().up);
-        for _ in 0..PICTURES {
-            out.send(|_, _| {});
-        }
-        eventually("all has left", || out.port.port().stats().tx_packets >= PICTURES * out.plan.packets().len() as u64);
-        return out.finish(if gathers { 0 } else { octets_of_pictures() });
+        return to_a_second_port(device, "net_af_packet:far", gathers);
     }
     if let Some(reason) = namespace::unavailable().or_else(wire::unavailable) {
         eprintln!("SKIPPED: no namespaces or no packet sockets here: {reason}");
@@ -282,7 +315,7 @@ fn to_a_peer(test: &str, device: &str, gathers: bool) {
     netdev::wire(port, Link { namespace: &space, interface: "far", addresses: &[] }, 1_500).unwrap();
     let seen = Wire::open(peer).unwrap();
     Isolated::new(test).inside(&space).run().unwrap();
-    for number in 1..=PICTURES {
+    for number in 1..=pictures(gathers) {
         for (at, packet) in road::plan().packets().iter().enumerate() {
             let frame = seen.receive(LIMIT, |frame| frame[..3] == [1, 0, 0x5e]).unwrap();
             let expected = packet.range().map(|place| road::octet(number, place as usize));
@@ -316,24 +349,5 @@ fn the_kernel_behind_a_tap_sees_what_is_written_after_gathering() {
         Isolated::new(TEST).inside(&space).run().unwrap();
         return;
     }
-    let eal = small_eal(192).unwrap();
-    let mut out = Out::open(&eal, "net_tap:fp-tap", PagePolicy::PlainOnly);
-    let make = PortMake::on("net_af_packet:fp-tap");
-    let (mut peer, _tx, mut rx) = PortBench::open::<GrainLease, _>(&eal, &make, ManualClock::default()).unwrap();
-    peer.listen(&[GROUP]);
-    eventually("both links are up", || out.port.port().link().up && peer.port().link().up);
-    for _ in 0..PICTURES {
-        out.send(|out, packets| {
-            let mut received = Burst::new();
-            eventually("the burst has arrived", || {
-                rx.rx_burst(&mut received);
-                received.len() == packets.len()
-            });
-            for (packet, at) in received.iter().zip(packets) {
-                let octets: Vec<u8> = packet.segments().flatten().copied().collect();
-                assert!(octets == [&HEADER[..], &out.payload(at, out.number)].concat(), "packet {at}");
-            }
-        });
-    }
-    out.finish(0);
+    to_a_second_port("net_tap:fp-tap", "net_af_packet:fp-tap", true);
 }
