@@ -147,7 +147,7 @@ impl Passage {
         let mut whole = 0;
         while let Some(index) = self.far.next_available() {
             let Ok(lease) = self.far.lease(index) else { break };
-            let Some(lines) = lease.lines(0..road::format().height() as u16) else { break };
+            let Some(lines) = lease.lines(0..road::format().height()) else { break };
             if self.far.lost_lines(&lease.grain()).next().is_none() {
                 let is_known = (0..=delay).any(|back| road::shows(lines, self.number.wrapping_sub(back)));
                 assert!(is_known, "a whole picture that nobody sent of late, after {} pictures", self.number);

@@ -85,7 +85,7 @@ pub fn open(writer: &mut FrameWriter, number: u64, now: Tai) -> Result<()> {
 /// # Errors
 /// When no picture is open.
 pub fn fill(writer: &mut FrameWriter, number: u64) -> Result<()> {
-    let lines = writer.lines_mut(0..format().height() as u16)?;
+    let lines = writer.lines_mut(0..format().height())?;
     lines.iter_mut().enumerate().for_each(|(at, out)| *out = octet(number, at));
     Ok(())
 }

@@ -159,7 +159,7 @@ impl Stage {
             self.near.poll(self.clock.now());
             while let Some(index) = self.far.next_available() {
                 let Ok(lease) = self.far.lease(index) else { break };
-                let Some(lines) = lease.lines(0..road::format().height() as u16) else { break };
+                let Some(lines) = lease.lines(0..road::format().height()) else { break };
                 // The last one may be on its way.
                 arrived += u64::from(road::shows(lines, number) || road::shows(lines, number.wrapping_sub(1)));
             }
