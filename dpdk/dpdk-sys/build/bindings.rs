@@ -5,11 +5,13 @@ use std::path::Path;
 use crate::library::Library;
 
 /// Functions, as regular expressions. Short on purpose: what is not called is not bound.
-const FUNCTIONS: [&str; 11] = [
+const FUNCTIONS: [&str; 13] = [
     "rte_eal_init",
     "rte_thread_(un)?register|rte_lcore_id",
     "rte_strerror|flypack_(errno|log_to_stderr|flush_own_cache)",
     "rte_version",
+    "rte_eth_(read_clock|rx_queue_count|dev_rx_intr_(enable|disable|ctl_q))|flypack_(flow_create|flow_destroy|epoll_wait)",
+    "rte_mbuf_dyn_[rt]x_timestamp_register",
     "rte_dev_(probe|remove|name|dma_map|dma_unmap)",
     "rte_eth_dev_(get_port_by_name|info_get|configure|start|stop|close|socket_id|adjust_nb_rx_tx_desc|set_mtu|get_mtu|set_mc_addr_list)",
     "rte_eth_((rx|tx)_queue_setup|rx_burst|tx_burst|tx_prepare|tx_done_cleanup)",
@@ -19,9 +21,10 @@ const FUNCTIONS: [&str; 11] = [
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 8] = [
     "flypack_mbuf",
     "flypack_link",
+    "flypack_flow_rule",
     "rte_eth_(conf|dev_info|rxconf|txconf|stats|xstat|xstat_name)",
     "rte_ether_addr",
     "rte_mbuf_ext_shared_info",
@@ -36,9 +39,10 @@ const CONSTANTS: [&str; 3] = [
 ];
 
 /// Known through pointers only; their insides differ between versions or are of no use here.
-const OPAQUE: [&str; 6] = [
+const OPAQUE: [&str; 7] = [
     "rte_mempool",
     "rte_device",
+    "rte_flow",
     "rte_l2tpv2_combined_msg_hdr",
     "rte_eth_rxseg.*",
     "rte_eth_switch_info",

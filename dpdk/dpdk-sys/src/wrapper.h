@@ -5,15 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
+#include <rte_epoll.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
+#include <rte_interrupts.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_memory.h>
 #include <rte_mempool.h>
 #include <rte_version.h>
@@ -116,6 +121,88 @@ static inline int flypack_link_nowait(uint16_t port, struct flypack_link *out)
 	out->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
 	return result;
 }
+
+/*
+ * Which UDP datagrams go to which receive queue. The address is as on the wire, the numbers as in the CPU.
+ * The patterns are made here: the layouts of their headers differ between versions.
+ */
+struct flypack_flow_rule {
+	uint8_t address[16];
+	uint8_t is_ipv6;
+	uint8_t is_tagged;
+	uint16_t vlan;
+	uint16_t udp_port;
+	uint16_t queue;
+};
+
+/* Null when the driver refuses: `result` is then a negative error number, `message` what the driver says. */
+static inline struct rte_flow *flypack_flow_create(uint16_t port, const struct flypack_flow_rule *rule, int *result,
+	char *message, size_t message_room)
+{
+	const struct rte_flow_attr attr = { .ingress = 1 };
+	struct rte_flow_item_vlan vlan = {0}, vlan_mask = {0};
+	struct rte_flow_item_ipv4 ipv4 = {0}, ipv4_mask = {0};
+	struct rte_flow_item_ipv6 ipv6 = {0}, ipv6_mask = {0};
+	struct rte_flow_item_udp udp = {0}, udp_mask = {0};
+	struct rte_flow_action_queue queue = { .index = rule->queue };
+	const struct rte_flow_action actions[] = {
+		{ .type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue },
+		{ .type = RTE_FLOW_ACTION_TYPE_END },
+	};
+	struct rte_flow_item pattern[5] = { { .type = RTE_FLOW_ITEM_TYPE_ETH } };
+	struct rte_flow_error error = {0};
+	struct rte_flow *flow = NULL;
+	int items = 1;
+
+	if (rule->is_tagged) {
+		vlan.hdr.vlan_tci = rte_cpu_to_be_16(rule->vlan);
+		/* The identifier; priority and DEI are anything. */
+		vlan_mask.hdr.vlan_tci = RTE_BE16(0x0fff);
+		pattern[items++] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_VLAN, .spec = &vlan, .mask = &vlan_mask };
+	}
+	if (rule->is_ipv6) {
+		memcpy(&ipv6.hdr.dst_addr, rule->address, 16);
+		memset(&ipv6_mask.hdr.dst_addr, 0xff, 16);
+		pattern[items++] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_IPV6, .spec = &ipv6, .mask = &ipv6_mask };
+	} else {
+		memcpy(&ipv4.hdr.dst_addr, rule->address, 4);
+		memset(&ipv4_mask.hdr.dst_addr, 0xff, 4);
+		pattern[items++] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_IPV4, .spec = &ipv4, .mask = &ipv4_mask };
+	}
+	udp.hdr.dst_port = rte_cpu_to_be_16(rule->udp_port);
+	udp_mask.hdr.dst_port = RTE_BE16(0xffff);
+	pattern[items++] = (struct rte_flow_item){ .type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &udp, .mask = &udp_mask };
+	pattern[items] = (struct rte_flow_item){ .type = RTE_FLOW_ITEM_TYPE_END };
+
+	*result = rte_flow_validate(port, &attr, pattern, actions, &error);
+	if (*result == 0) {
+		flow = rte_flow_create(port, &attr, pattern, actions, &error);
+		*result = flow == NULL ? -rte_errno : 0;
+	}
+	snprintf(message, message_room, "%s", error.message == NULL ? "" : error.message);
+	return flow;
+}
+
+static inline int flypack_flow_destroy(uint16_t port, struct rte_flow *flow)
+{
+	struct rte_flow_error error;
+
+	return rte_flow_destroy(port, flow, &error);
+}
+
+/* How many file descriptors were ready; reads them as far as their kind needs it. */
+static inline int flypack_epoll_wait(int epoll, int timeout_ms)
+{
+	struct rte_epoll_event event;
+
+	return rte_epoll_wait(epoll, &event, 1, timeout_ms);
+}
+
+static const int FLYPACK_INTERRUPT_ADD = RTE_INTR_EVENT_ADD;
+static const int FLYPACK_INTERRUPT_REMOVE = RTE_INTR_EVENT_DEL;
 
 /* Constants made with RTE_BIT64() and casts, which bindgen does not evaluate. */
 static const uint64_t FLYPACK_TX_OFFLOAD_VLAN_INSERT = RTE_ETH_TX_OFFLOAD_VLAN_INSERT;

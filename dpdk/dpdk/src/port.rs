@@ -1,4 +1,4 @@
-//! A port: a device with one receive and one transmit queue.
+//! A port: a device with one receive and one transmit queue, or a few receive queues where flow rules fill them.
 //!
 //! ```text
 //!  probe ─► Port<Stopped> ── start ─► Port<Started> + PortQueues (to a worker)
@@ -11,6 +11,7 @@
 mod attach;
 mod configure;
 mod error;
+mod features;
 mod link;
 mod queues;
 mod stats;
@@ -23,10 +24,12 @@ use ip::MacAddr;
 use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
+use crate::flow::Rules;
 use crate::mempool::Mempool;
 use crate::sizing::Sizing;
 
 pub use error::{PortError, StartRefused};
+pub use features::Features;
 pub use link::Link;
 pub use queues::{Cleanup, PortQueues, RxHandle, TxHandle};
 pub use stats::PortStats;
@@ -67,9 +70,12 @@ pub struct PortConfig {
 pub struct Port<State> {
     eal: Eal,
     config: PortConfig,
+    features: Features,
     capabilities: Capabilities,
     mac: MacAddr,
     rx_pool: Mempool,
+    /// Each further receive queue that was handed out has a clone.
+    out: Arc<()>,
     /// `None` when a restart could not find the device again; the next start looks once more.
     attached: Option<Arc<Attached>>,
     state: PhantomData<State>,
@@ -82,10 +88,18 @@ impl Port<Stopped> {
     /// # Errors
     /// [`PortError`] says what is wrong with the device, and what would work.
     pub fn probe(eal: &Eal, config: PortConfig, rx_pool: Mempool) -> Result<Self, PortError> {
-        let attached = Attached::new(eal, &config, &rx_pool)?;
+        Self::probe_with(eal, config, Features::default(), rx_pool)
+    }
+
+    /// As [`Self::probe`], with more than one queue each way.
+    ///
+    /// # Errors
+    /// As [`Self::probe`]; [`PortError::Feature`] and [`PortError::RxQueues`] for what the device does not have.
+    pub fn probe_with(eal: &Eal, config: PortConfig, features: Features, rx_pool: Mempool) -> Result<Self, PortError> {
+        let attached = Attached::new(eal, &config, features, &rx_pool)?;
         let (capabilities, mac) = (attached.capabilities().clone(), attached.mac());
-        let attached = Some(Arc::new(attached));
-        Ok(Self { eal: eal.clone(), config, capabilities, mac, rx_pool, attached, state: PhantomData })
+        let (attached, out) = (Some(Arc::new(attached)), Arc::new(()));
+        Ok(Self { eal: eal.clone(), config, features, capabilities, mac, rx_pool, out, attached, state: PhantomData })
     }
 
     /// Starts the device, and hands its queues out.
@@ -112,7 +126,7 @@ impl Port<Stopped> {
         }
         let attached = match self.attached.take() {
             Some(attached) => attached,
-            None => Arc::new(Attached::new(&self.eal, &self.config, &self.rx_pool)?),
+            None => Arc::new(Attached::new(&self.eal, &self.config, self.features, &self.rx_pool)?),
         };
         self.capabilities = attached.capabilities().clone();
         self.mac = attached.mac();
@@ -123,16 +137,42 @@ impl Port<Stopped> {
 }
 
 impl Port<Started> {
+    /// The receive queues behind the first, in order, to be moved to workers. Empty when there is one only, and as long as
+    /// those that were handed out live.
+    ///
+    /// They drop before the port stops.
+    #[must_use]
+    pub fn further_rx(&mut self) -> Vec<RxHandle> {
+        let attached = self.attached.as_ref().expect("a started port has its device");
+        let there = if Arc::strong_count(&self.out) == 1 { self.features.rx_queues } else { 0 };
+        (1..there).map(|queue| RxHandle::new(attached, queue, Some(Arc::clone(&self.out)))).collect()
+    }
+
+    /// How many receive queues it has.
+    #[must_use]
+    pub fn rx_queues(&self) -> u16 {
+        self.features.rx_queues
+    }
+
+    pub(crate) fn id(&self) -> u16 {
+        self.attached.as_ref().expect("a started port has its device").id
+    }
+
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.attached.as_ref().expect("a started port has its device").rules)
+    }
+
     /// Stops the device. The queues come back from their worker first.
     ///
     /// # Errors
     /// [`PortError::Stop`] when the driver fails; the device is then closed, and the next start attaches it anew.
     ///
     /// # Panics
-    /// When the queues are another port's.
+    /// When the queues are another port's, or one of [`Self::further_rx`] lives.
     pub fn stop(mut self, queues: PortQueues) -> Result<Port<Stopped>, Box<StartRefused>> {
         let attached = self.attached.take().expect("a started port has its device");
         assert!(queues.belong_to(&attached), "the queues are those of another port");
+        assert!(Arc::strong_count(&self.out) == 1, "a further receive queue has not come back");
         drop(queues);
         let outcome = attached.stop();
         let mut stopped: Port<Stopped> = self.into_state();
@@ -183,8 +223,12 @@ impl<State> Port<State> {
         self.attached.as_ref().map_or_else(Vec::new, |attached| attached.xstats())
     }
 
+    pub(crate) fn eal(&self) -> &Eal {
+        &self.eal
+    }
+
     fn into_state<Next>(self) -> Port<Next> {
-        let Self { eal, config, capabilities, mac, rx_pool, attached, state: _ } = self;
-        Port { eal, config, capabilities, mac, rx_pool, attached, state: PhantomData }
+        let Self { eal, config, features, capabilities, mac, rx_pool, out, attached, state: _ } = self;
+        Port { eal, config, features, capabilities, mac, rx_pool, out, attached, state: PhantomData }
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dpdk_sys::rte_eth_dev_info;
@@ -10,11 +11,12 @@ use ip::MacAddr;
 use rustix::io::Errno;
 
 use super::error::remedy;
-use super::{PortConfig, PortError, Reception, configure};
+use super::{Features, PortConfig, PortError, Reception, configure};
 use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
 use crate::extmem;
+use crate::flow::Rules;
 use crate::mbuf::BURST;
 use crate::mempool::{self, Mempool};
 use crate::netdev::Netdev;
@@ -30,6 +32,7 @@ pub(super) struct Attached {
     pub(super) id: u16,
     pub(super) device: Device,
     pub(super) netdev: Option<Netdev>,
+    pub(super) rules: Arc<Rules>,
     in_eal: InEal,
     capabilities: Capabilities,
     mac: MacAddr,
@@ -56,12 +59,17 @@ unsafe impl Sync for InEal {}
 
 impl Attached {
     /// Attaches and configures.
-    pub(super) fn new(eal: &Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
+    pub(super) fn new(
+        eal: &Eal,
+        config: &PortConfig,
+        features: Features,
+        rx_pool: &Mempool,
+    ) -> Result<Self, PortError> {
         let (on_thread, config, rx_pool) = (eal.clone(), config.clone(), rx_pool.clone());
-        control(eal, move || Self::on_eal_thread(on_thread, &config, &rx_pool))
+        control(eal, move || Self::on_eal_thread(on_thread, &config, features, &rx_pool))
     }
 
-    fn on_eal_thread(eal: Eal, config: &PortConfig, rx_pool: &Mempool) -> Result<Self, PortError> {
+    fn on_eal_thread(eal: Eal, config: &PortConfig, features: Features, rx_pool: &Mempool) -> Result<Self, PortError> {
         let device = config.device.clone();
         let netdev = existing_netdev(&device, config.sizing.demand.mtu)?;
         let id = probe(&device, &config.sizing)?;
@@ -73,6 +81,7 @@ impl Attached {
             eal,
             id,
             netdev,
+            rules: Rules::of(id),
             in_eal,
             capabilities,
             mac,
@@ -82,7 +91,7 @@ impl Attached {
             device,
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
-        configure::configure(&attached, config, &info, rx_pool)?;
+        configure::configure(&attached, config, features, &info, rx_pool)?;
         Ok(attached)
     }
 
@@ -137,8 +146,12 @@ impl Attached {
         // While it is stopped, net_af_packet's ring fills with what will be stale (and some of its versions close
         // their sockets for good): a new one starts empty.
         self.spent.store(matches!(self.device, Device::AfPacket { .. }), Ordering::Release);
-        // SAFETY: the port exists as long as `self`. Nobody bursts on it: the queue handles were given back.
-        let result = control(&self.eal, move || unsafe { halt(id, is_ring) });
+        let rules = Arc::clone(&self.rules);
+        let result = control(&self.eal, move || {
+            rules.destroy_all();
+            // SAFETY: the port exists as long as `self`. Nobody bursts on it: the queue handles were given back.
+            unsafe { halt(id, is_ring) }
+        });
         if result == 0 { Ok(()) } else { Err(PortError::Stop { device: self.device.clone(), errno: -result }) }
     }
 }
@@ -146,9 +159,10 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         let (id, in_eal, started) = (self.id, self.in_eal, self.started.load(Ordering::Acquire));
-        let is_ring = self.device == Device::Ring;
+        let (is_ring, rules) = (self.device == Device::Ring, Arc::clone(&self.rules));
         control(&self.eal, move || {
             extmem::detached(in_eal);
+            rules.destroy_all();
             // SAFETY: the last holder of the device is going, so nobody bursts on it. Closing releases the port and
             // removing the device; neither is used afterwards. `in_eal` is EAL's record until it is removed here.
             unsafe {

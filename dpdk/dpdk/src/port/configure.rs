@@ -1,9 +1,9 @@
-//! One receive and one transmit queue, within what the driver says it can.
+//! One transmit queue and mostly one receive queue, within what the driver says it can.
 
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info};
 
 use super::attach::{Attached, check};
-use super::{PortConfig, PortError};
+use super::{Features, PortConfig, PortError};
 use crate::device::Device;
 use crate::mempool::Mempool;
 use crate::sizing::LINK_OCTETS;
@@ -12,14 +12,18 @@ use crate::sizing::LINK_OCTETS;
 pub(super) fn configure(
     port: &Attached,
     config: &PortConfig,
+    features: Features,
     info: &rte_eth_dev_info,
     rx_pool: &Mempool,
 ) -> Result<(), PortError> {
     let (id, device) = (port.id, &port.device);
     let mtu = configured_mtu(device, config.sizing.demand.mtu, info)?;
-    let conf = conf(mtu, info, rx_pool);
-    // SAFETY: the port exists and is stopped; `conf` is read only. One queue each way.
-    check(device, "configuring it", unsafe { dpdk_sys::rte_eth_dev_configure(id, 1, 1, &raw const conf) })?;
+    features.check(device, info)?;
+    let conf = conf(mtu, features, info, rx_pool);
+    let (rx_queues, tx_queues) = (features.rx_queues, features.tx_queues(device));
+    // SAFETY: the port exists and is stopped; `conf` is read only.
+    let result = unsafe { dpdk_sys::rte_eth_dev_configure(id, rx_queues, tx_queues, &raw const conf) };
+    check(device, "configuring it", result)?;
     let (mut rx_descriptors, mut tx_descriptors) = (config.sizing.rx_descriptors, config.sizing.tx_descriptors);
     // SAFETY: the port is configured; both numbers are ours to write.
     let result =
@@ -29,13 +33,17 @@ pub(super) fn configure(
     let (mut rx, mut tx) = (info.default_rxconf, info.default_txconf);
     rx.offloads = conf.rxmode.offloads;
     tx.offloads = conf.txmode.offloads;
-    // SAFETY: the port is configured with one queue each way, and stopped; the pool outlives it.
-    let result =
-        unsafe { dpdk_sys::rte_eth_rx_queue_setup(id, 0, rx_descriptors, numa, &raw const rx, rx_pool.as_ptr()) };
-    check(device, "setting its receive queue up", result)?;
-    // SAFETY: as above.
-    let result = unsafe { dpdk_sys::rte_eth_tx_queue_setup(id, 0, tx_descriptors, numa, &raw const tx) };
-    check(device, "setting its transmit queue up", result)?;
+    for queue in 0..rx_queues {
+        let (conf, pool) = (&raw const rx, rx_pool.as_ptr());
+        // SAFETY: the port is configured with so many queues, and stopped; the pool outlives it.
+        let result = unsafe { dpdk_sys::rte_eth_rx_queue_setup(id, queue, rx_descriptors, numa, conf, pool) };
+        check(device, "setting a receive queue up", result)?;
+    }
+    for queue in 0..tx_queues {
+        // SAFETY: as above.
+        let result = unsafe { dpdk_sys::rte_eth_tx_queue_setup(id, queue, tx_descriptors, numa, &raw const tx) };
+        check(device, "setting a transmit queue up", result)?;
+    }
     if matches!(device, Device::Tap { .. }) {
         // The kernel's side is new, and has the default.
         // SAFETY: the port is configured and stopped.
@@ -60,7 +68,7 @@ fn configured_mtu(device: &Device, asked: u16, info: &rte_eth_dev_info) -> Resul
 
 /// Checksums where the device has them, chains where it says so, and never MBUF_FAST_FREE: what is sent has shared and
 /// external buffers from several pools.
-fn conf(mtu: u16, info: &rte_eth_dev_info, rx_pool: &Mempool) -> rte_eth_conf {
+fn conf(mtu: u16, features: Features, info: &rte_eth_dev_info, rx_pool: &Mempool) -> rte_eth_conf {
     let mut conf = rte_eth_conf::default();
     conf.rxmode.mtu = u32::from(mtu);
     let checksums = dpdk_sys::FLYPACK_RX_OFFLOAD_IPV4_CKSUM | dpdk_sys::FLYPACK_RX_OFFLOAD_UDP_CKSUM;
@@ -69,10 +77,12 @@ fn conf(mtu: u16, info: &rte_eth_dev_info, rx_pool: &Mempool) -> rte_eth_conf {
         if longest > u32::from(rx_pool.config().data_octets) { dpdk_sys::FLYPACK_RX_OFFLOAD_SCATTER } else { 0 };
     // Both checksums or none: a packet is vouched for as a whole.
     let vouched = if info.rx_offload_capa & checksums == checksums { checksums } else { 0 };
-    conf.rxmode.offloads = vouched | (scatter & info.rx_offload_capa);
+    conf.rxmode.offloads = vouched | (scatter & info.rx_offload_capa) | features.rx_offloads();
+    conf.intr_conf.set_rxq(features.rx_interrupts.into());
     conf.txmode.offloads = info.tx_offload_capa
         & (dpdk_sys::FLYPACK_TX_OFFLOAD_MULTI_SEGS
             | dpdk_sys::FLYPACK_TX_OFFLOAD_IPV4_CKSUM
             | dpdk_sys::FLYPACK_TX_OFFLOAD_UDP_CKSUM);
+    conf.txmode.offloads |= features.tx_offloads();
     conf
 }

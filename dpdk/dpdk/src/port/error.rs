@@ -51,6 +51,24 @@ pub enum PortError {
         /// What the device carries.
         most: u32,
     },
+    /// More queues than the device has.
+    #[error("{device} was asked for {asked} receive queues, and has between 1 and {most}")]
+    RxQueues {
+        /// The device asked for.
+        device: Device,
+        /// What the port was to have.
+        asked: u16,
+        /// What the device has.
+        most: u16,
+    },
+    /// Something that the device does not have.
+    #[error("{device} has no {feature}, says its driver; leave them off on this port, or use a card that has them")]
+    Feature {
+        /// The device asked for.
+        device: Device,
+        /// What it lacks.
+        feature: &'static str,
+    },
     /// A step of configuring or starting.
     #[error("{device}: {step} failed: {} ({errno}). The driver's own lines are on stderr", meaning(*errno))]
     Step {

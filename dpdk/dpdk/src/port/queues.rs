@@ -7,12 +7,15 @@ use arrayvec::ArrayVec;
 use dpdk_sys::rte_mbuf;
 
 use super::attach::Attached;
+use crate::device::Device;
+use crate::eal::Eal;
+use crate::interrupt::RxInterrupt;
 use crate::mbuf::{BURST, Mbuf};
 
-/// Every queue is the port's first: ports have one of each.
+/// What is sent leaves by the first queue.
 const QUEUE: u16 = 0;
 
-/// Both queues.
+/// Both queues; of several receive queues, the first.
 #[derive(Debug)]
 pub struct PortQueues {
     /// Receives.
@@ -21,11 +24,16 @@ pub struct PortQueues {
     pub tx: TxHandle,
 }
 
-/// The receive queue. There is one of it, so bursts cannot meet.
+/// A receive queue. There is one handle of it, so bursts cannot meet.
 #[derive(Debug)]
 pub struct RxHandle {
+    /// Before the port, so that it goes first.
+    pub(crate) interrupt: Option<RxInterrupt>,
     port: Arc<Attached>,
     id: u16,
+    queue: u16,
+    /// For a further queue: counted by the port, which does not stop before it is gone.
+    _out: Option<Arc<()>>,
 }
 
 /// The transmit queue. There is one of it, so bursts cannot meet.
@@ -48,7 +56,7 @@ pub enum Cleanup {
 impl PortQueues {
     pub(super) fn new(port: &Arc<Attached>) -> Self {
         let (port, id) = (port.clone(), port.id);
-        let rx = RxHandle { port: port.clone(), id };
+        let rx = RxHandle::new(&port, 0, None);
         Self { rx, tx: TxHandle { port, id, cleanup_unsupported: false } }
     }
 
@@ -58,6 +66,10 @@ impl PortQueues {
 }
 
 impl RxHandle {
+    pub(super) fn new(port: &Arc<Attached>, queue: u16, out: Option<Arc<()>>) -> Self {
+        Self { interrupt: None, port: port.clone(), id: port.id, queue, _out: out }
+    }
+
     /// Appends what has arrived to `out`, as far as there is room. Returns how many packets that were.
     ///
     /// The calling thread should be registered ([`crate::eal::Eal::register_thread`]).
@@ -66,12 +78,12 @@ impl RxHandle {
         let filled = out.len();
         // At most BURST, which is 32.
         let room = out.remaining_capacity() as u16;
-        // SAFETY: the port is started and its queue 0 is configured for as long as `self.port` lives and the handles
+        // SAFETY: the port is started and this queue is configured for as long as `self.port` lives and the handles
         // are out; `&mut self` makes this the only burst. `room` places are allocated behind `filled`, and Mbuf is
         // transparent over the pointers that DPDK writes there, each a chain that is now ours.
         unsafe {
             let places = out.as_mut_ptr().add(filled).cast();
-            let received = usize::from(dpdk_sys::rte_eth_rx_burst(self.id, QUEUE, places, room));
+            let received = usize::from(dpdk_sys::rte_eth_rx_burst(self.id, self.queue, places, room));
             out.set_len(filled + received);
             received
         }
@@ -82,6 +94,23 @@ impl RxHandle {
     #[must_use]
     pub fn has_buffers(&self) -> bool {
         self.port.rx_pool.alloc().is_some()
+    }
+
+    pub(crate) fn eal(&self) -> Eal {
+        self.port.eal.clone()
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.port.device.clone()
+    }
+
+    pub(crate) fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// Counted from 0.
+    pub(crate) fn queue(&self) -> u16 {
+        self.queue
     }
 
     /// Whether both are queues of one port.

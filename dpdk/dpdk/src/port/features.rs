@@ -1,0 +1,58 @@
+//! What a port is asked for beyond one queue each way. Most devices have none of it.
+
+use dpdk_sys::rte_eth_dev_info;
+
+use super::PortError;
+use crate::device::Device;
+
+/// What a port is asked for beyond one queue each way. What a device does not have is refused, not left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Receive queues: more than one where flow rules put datagrams on them. All others arrive on the first.
+    pub rx_queues: u16,
+    /// A thread may sleep until a packet arrives ([`super::RxHandle::wait`]).
+    pub rx_interrupts: bool,
+    /// Packets carry the time of their arrival ([`crate::timestamp`]).
+    pub rx_timestamps: bool,
+    /// Packets leave at the time that stands in them ([`crate::launch`]).
+    pub launch_time: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { rx_queues: 1, rx_interrupts: false, rx_timestamps: false, launch_time: false }
+    }
+}
+
+impl Features {
+    /// Whether a device has them, as its driver says. Interrupts are not said: their first use tells.
+    pub(super) fn check(&self, device: &Device, info: &rte_eth_dev_info) -> Result<(), PortError> {
+        let lacks = |feature| Err(PortError::Feature { device: device.clone(), feature });
+        if !(1..=info.max_rx_queues).contains(&self.rx_queues) {
+            let (asked, most) = (self.rx_queues, info.max_rx_queues);
+            return Err(PortError::RxQueues { device: device.clone(), asked, most });
+        }
+        if self.rx_timestamps && info.rx_offload_capa & dpdk_sys::FLYPACK_RX_OFFLOAD_TIMESTAMP == 0 {
+            return lacks("times of arrival");
+        }
+        if self.launch_time && info.tx_offload_capa & dpdk_sys::FLYPACK_TX_OFFLOAD_SEND_ON_TIMESTAMP == 0 {
+            return lacks("launch times");
+        }
+        Ok(())
+    }
+
+    /// `RTE_ETH_RX_OFFLOAD_*`.
+    pub(super) fn rx_offloads(&self) -> u64 {
+        if self.rx_timestamps { dpdk_sys::FLYPACK_RX_OFFLOAD_TIMESTAMP } else { 0 }
+    }
+
+    /// `RTE_ETH_TX_OFFLOAD_*`.
+    pub(super) fn tx_offloads(&self) -> u64 {
+        if self.launch_time { dpdk_sys::FLYPACK_TX_OFFLOAD_SEND_ON_TIMESTAMP } else { 0 }
+    }
+
+    /// net_tap wants as many queues one way as the other; only the first is sent on.
+    pub(super) fn tx_queues(&self, device: &Device) -> u16 {
+        if matches!(device, Device::Tap { .. }) { self.rx_queues } else { 1 }
+    }
+}
