@@ -8,6 +8,7 @@
 pub mod clip;
 pub mod eventually;
 pub mod gateway;
+pub mod hardware;
 pub mod interpose;
 pub mod isolated;
 pub mod namespace;
@@ -35,6 +36,7 @@ pub mod wire;
 pub use clip::Clip;
 pub use eventually::eventually;
 pub use gateway::{Gateway, Statistics};
+pub use hardware::Hardware;
 pub use isolated::Isolated;
 pub use namespace::{Link, Namespace};
 pub use netdev::Netdev;

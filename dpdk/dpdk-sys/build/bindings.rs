@@ -10,7 +10,7 @@ const FUNCTIONS: [&str; 13] = [
     "rte_thread_(un)?register|rte_lcore_id",
     "rte_strerror|flypack_(errno|log_to_stderr|flush_own_cache)",
     "rte_version",
-    "rte_eth_(read_clock|rx_queue_count|dev_rx_intr_(enable|disable|ctl_q))|flypack_(flow_create|flow_destroy|epoll_wait)",
+    "rte_eth_(read_clock|rx_queue_count|dev_rx_intr_(enable|disable|ctl_q))|flypack_(flow_(create|destroy|isolate)|epoll_wait)",
     "rte_mbuf_dyn_[rt]x_timestamp_register",
     "rte_dev_(probe|remove|name|dma_map|dma_unmap)",
     "rte_eth_dev_(get_port_by_name|info_get|configure|start|stop|close|socket_id|adjust_nb_rx_tx_desc|set_mtu|get_mtu|set_mc_addr_list)",

@@ -193,6 +193,14 @@ static inline int flypack_flow_destroy(uint16_t port, struct rte_flow *flow)
 	return rte_flow_destroy(port, flow, &error);
 }
 
+/* Before the port is configured: it receives what rules name and nothing else. */
+static inline int flypack_flow_isolate(uint16_t port)
+{
+	struct rte_flow_error error;
+
+	return rte_flow_isolate(port, 1, &error);
+}
+
 /* How many file descriptors were ready; reads them as far as their kind needs it. */
 static inline int flypack_epoll_wait(int epoll, int timeout_ms)
 {

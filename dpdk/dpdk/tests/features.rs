@@ -63,6 +63,8 @@ fn what_a_device_does_not_have_is_refused_and_not_left_out() {
             let refusal = probe(&eal, "net_ring", Features { rx_queues: asked, ..none }).unwrap_err();
             assert!(matches!(refusal, PortError::RxQueues { asked: found, .. } if found == asked), "{refusal:?}");
         }
+        let refusal = probe(&eal, "net_null", Features { is_isolated: true, ..none }).unwrap_err();
+        assert!(refusal.to_string().contains("leaving all but flow rules to the kernel failed"), "{refusal}");
         let (port, mut queues) = probe(&eal, "net_null", none).unwrap().start().unwrap();
         let refusal = port.clock_ticks().unwrap_err();
         assert!(matches!(refusal, TimestampError::NoClock { .. }), "{refusal:?}");

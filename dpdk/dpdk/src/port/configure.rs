@@ -19,6 +19,10 @@ pub(super) fn configure(
     let (id, device) = (port.id, &port.device);
     let mtu = configured_mtu(device, config.sizing.demand.mtu, info)?;
     features.check(device, info)?;
+    if features.is_isolated {
+        // SAFETY: the port exists and is not configured yet.
+        check(device, "leaving all but flow rules to the kernel", unsafe { dpdk_sys::flypack_flow_isolate(id) })?;
+    }
     let conf = conf(mtu, features, info, rx_pool);
     let (rx_queues, tx_queues) = (features.rx_queues, features.tx_queues(device));
     // SAFETY: the port exists and is stopped; `conf` is read only.

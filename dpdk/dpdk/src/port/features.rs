@@ -10,6 +10,8 @@ use crate::device::Device;
 pub struct Features {
     /// Receive queues: more than one where flow rules put datagrams on them. All others arrive on the first.
     pub rx_queues: u16,
+    /// Only what flow rules name is received; a driver that shares its card with the kernel (mlx5) leaves it all else.
+    pub is_isolated: bool,
     /// A thread may sleep until a packet arrives ([`super::RxHandle::wait`]).
     pub rx_interrupts: bool,
     /// Packets carry the time of their arrival ([`crate::timestamp`]).
@@ -20,7 +22,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { rx_queues: 1, rx_interrupts: false, rx_timestamps: false, launch_time: false }
+        Self { rx_queues: 1, is_isolated: false, rx_interrupts: false, rx_timestamps: false, launch_time: false }
     }
 }
 
