@@ -1,6 +1,7 @@
 //! Frames out of a ring's memory through an IOMMU, and where memory lies.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dpdk::counters::PortCounters;
@@ -58,12 +59,19 @@ fn picture(broker: &Broker, writer: &mut FrameWriter) -> GrainLease {
         });
         joining.join().unwrap().unwrap()
     });
-    writer.open(GrainIndex(7), GrainStamp { tai: NOON, rtp: RtpTimestamp(0) }, NOON).unwrap();
+    write(writer, 7);
+    reader.lease(GrainIndex(7)).unwrap()
+}
+
+/// Writes the picture under a number; returns where its octets are.
+fn write(writer: &mut FrameWriter, number: u64) -> usize {
+    writer.open(GrainIndex(number), GrainStamp { tai: NOON, rtp: RtpTimestamp(0) }, NOON).unwrap();
     let lines = writer.lines_mut(0..format().height() as u16).unwrap();
     lines.iter_mut().enumerate().for_each(|(at, out)| *out = octet(at));
+    let address = lines.as_ptr().addr();
     writer.publish(format().height() as u16);
     writer.commit(GrainEnd { first_arrival: NOON, last_arrival: NOON });
-    reader.lease(GrainIndex(7)).unwrap()
+    address
 }
 
 /// What a card behind an IOMMU may read: the ring while it is registered, and nothing of it afterwards.
@@ -189,17 +197,18 @@ pub(crate) fn on_the_cards_node(hardware: &Hardware) {
     let pool = Mempool::create(&pair.eal, &pair.b.port.config().sizing.linear_pool(Some(node))).unwrap();
     let buffers: Vec<_> = std::iter::from_fn(|| pool.alloc()).collect();
     assert!(!buffers.is_empty());
-    for buffer in &buffers {
-        assert_lies_on(node, buffer.head().as_ptr().addr(), "a packet buffer");
-    }
+    let pages: BTreeSet<usize> = buffers.iter().map(|buffer| buffer.head().as_ptr().addr() >> 21).collect();
+    pages.iter().for_each(|page| assert_lies_on(node, page << 21, "a packet buffer"));
     drop(buffers);
     // The first to touch a page decides where it lies.
     let cpus = std::fs::read_to_string(format!("/sys/devices/system/node/node{node}/cpulist")).unwrap();
     sched_setaffinity(None, &cpu_set(&cpus)).unwrap();
     let (broker, _folder) = broker(DmaPlacement::new(&pair.eal, 0));
     let mut writer = ring(&broker);
-    let lease = picture(&broker, &mut writer);
-    assert_lies_on(node, lease.as_ptr().addr(), "a ring");
+    for number in 0..u64::from(SLOTS) {
+        let lines = write(&mut writer, number);
+        assert_lies_on(node, lines, "a ring");
+    }
 }
 
 fn assert_lies_on(node: u16, address: usize, what: &str) {

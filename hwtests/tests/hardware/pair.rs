@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use dpdk::device::Device;
 use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::mbuf::{BURST, Mbuf};
-use dpdk::mempool::Mempool;
+use dpdk::mempool::{Mempool, MempoolConfig};
 use dpdk::port::{Features, Port, PortConfig, PortError, PortQueues, Reception, RxHandle, Started};
 use dpdk::sizing::{Demand, Sizing};
 use hwtests::Hardware;
@@ -143,7 +143,9 @@ fn start(eal: &Eal, hardware: &Hardware, device: &str, features: Features) -> Op
     let device = device.parse().unwrap();
     let demand = Demand { packets_per_second: 100_000, hold_ms: 1, mtu: hardware.mtu, streams: 1 };
     let sizing = Sizing::new(&device, demand).unwrap();
-    let pool = Mempool::create(eal, &sizing.rx_pool(numa)).unwrap();
+    let one = sizing.rx_pool(numa);
+    let mbufs = one.mbufs * u32::from(features.rx_queues);
+    let pool = Mempool::create(eal, &MempoolConfig { mbufs, ..one }).unwrap();
     let config = PortConfig { device, sizing, reception: Reception::Multicast };
     match Port::probe_with(eal, config, features, pool) {
         Ok(port) => {

@@ -9,6 +9,7 @@ use crate::device::Device;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Receive queues: more than one where flow rules put datagrams on them. All others arrive on the first.
+    /// They share one pool, which must hold so many times what the sizing says for one.
     pub rx_queues: u16,
     /// Only what flow rules name is received; a driver that shares its card with the kernel (mlx5) leaves it all else.
     pub is_isolated: bool,
