@@ -13,6 +13,7 @@ mod configure;
 mod error;
 mod features;
 mod link;
+mod packet_sockets;
 mod queues;
 mod stats;
 

@@ -11,7 +11,7 @@ use ip::MacAddr;
 use rustix::io::Errno;
 
 use super::error::remedy;
-use super::{Features, PortConfig, PortError, Reception, configure};
+use super::{Features, PortConfig, PortError, Reception, configure, packet_sockets};
 use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
@@ -92,6 +92,10 @@ impl Attached {
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
         configure::configure(&attached, config, features, &info, rx_pool)?;
+        if matches!(attached.device, Device::AfPacket { .. }) {
+            let result = packet_sockets::never_wait().map_or_else(|error| -packet_sockets::errno(&error), |()| 0);
+            check(&attached.device, "enlarging its send buffer (it needs CAP_NET_ADMIN)", result)?;
+        }
         Ok(attached)
     }
 

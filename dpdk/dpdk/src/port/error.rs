@@ -112,7 +112,7 @@ pub struct StartRefused {
 pub(super) fn remedy(device: &Device) -> &'static str {
     match device {
         Device::AfPacket { .. } => {
-            "It needs the capability CAP_NET_RAW, and CAP_IPC_LOCK or a large enough RLIMIT_MEMLOCK"
+            "It needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN, and CAP_IPC_LOCK or a large enough RLIMIT_MEMLOCK"
         }
         Device::AfXdp { .. } => {
             "It needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, a device on which no other XDP program runs, and libxdp"
