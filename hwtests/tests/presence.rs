@@ -64,6 +64,7 @@ impl Port {
             mtu: 1500,
             exception: Exception::Tap(format!("fp-{role}")),
             netdev: None,
+            kernel_sees: false,
             probe_interval: Duration::from_secs(1),
         };
         handle.attach(port, host).unwrap();
@@ -286,6 +287,7 @@ fn a_tap_whose_name_is_taken_is_refused_and_everything_goes_with_the_port() {
         mtu: 9000,
         exception: Exception::Tap(tap.to_owned()),
         netdev: None,
+        kernel_sees: false,
         probe_interval: Duration::from_secs(1),
     };
     let refused = a.handle.attach(second("second", "fp-na"), host).unwrap_err().to_string();
@@ -348,6 +350,7 @@ fn a_netdev_of_the_same_hardware_joins_and_finds_for_the_port() {
         mtu: 1500,
         exception: Exception::Netdev(netdev.to_owned()),
         netdev: Some(netdev.to_owned()),
+        kernel_sees: false,
         probe_interval: Duration::from_secs(1),
     };
     let (_rx, _tx, host) = exchange(ExchangeConfig::default());

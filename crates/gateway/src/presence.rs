@@ -15,6 +15,7 @@ mod error;
 mod gate;
 mod groups;
 mod hops;
+mod hush;
 mod journal;
 mod kernel;
 mod netlink;

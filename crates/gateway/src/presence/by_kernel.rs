@@ -12,8 +12,10 @@ use netio::kernel::interface;
 use super::PresenceError;
 use super::groups::Groups;
 use super::hops::Asked;
+use super::hush::Hush;
 use super::kernel::{Index, Kernel, Known, Neighbour};
 use super::port::Common;
+use super::port_presence::PortPresence;
 use super::tag::{TAG, tagged, untagged};
 use super::tap::{Tap, is_gone};
 
@@ -44,11 +46,14 @@ pub(super) struct ByKernel {
     index: Option<Index>,
     groups: Groups,
     retry_at: Option<Instant>,
+    /// The kernel is deaf on the device's own netdev.
+    _hush: Option<Hush>,
 }
 
 impl ByKernel {
     pub(super) fn open(common: &Common, through: Through<'_>, kernel: &mut Kernel) -> Result<Self, PresenceError> {
         let spec = &common.spec;
+        let hush = hushed(spec);
         let (interface, tap) = match through {
             Through::Tap(name) => (name.to_owned(), Some(Tap::open(name, spec, kernel)?)),
             Through::Netdev(name) => (name.to_owned(), None),
@@ -58,7 +63,15 @@ impl ByKernel {
             let present = interface::names();
             return Err(PresenceError::NoInterface { port: spec.name.clone(), asked: interface, present });
         }
-        Ok(Self { interface, is_tap: tap.is_some(), tap, index, groups: Groups::default(), retry_at: None })
+        Ok(Self {
+            interface,
+            is_tap: tap.is_some(),
+            tap,
+            index,
+            groups: Groups::default(),
+            retry_at: None,
+            _hush: hush,
+        })
     }
 
     /// What to wait for besides the workers.
@@ -226,7 +239,7 @@ impl ByKernel {
     fn lose_interface(&mut self, common: &mut Common) {
         self.index = None;
         self.groups.leave_all();
-        common.hops.forget_answers();
+        common.hops.ask_all_soon();
     }
 
     /// The interface of this name is there under this number.
@@ -292,4 +305,16 @@ impl ByKernel {
         let gone = || format!("the {what} {} is gone: TCP does not work on this port", self.interface);
         self.index.is_none().then(gone).into_iter().chain(self.groups.refused())
     }
+}
+
+/// Where the kernel sees the port's frames on its netdev as well, it is not to answer them there.
+fn hushed(port: &PortPresence) -> Option<Hush> {
+    let netdev = port.netdev.as_ref().filter(|_| port.kernel_sees)?;
+    let refused = |cause: std::io::Error| {
+        let (name, settings) = (&port.name, Hush::words(netdev));
+        tracing::warn!(
+            "port {name}: the kernel cannot be kept from answering on {netdev} too ({cause}): set {settings}"
+        );
+    };
+    Hush::on(netdev).map_err(refused).ok()
 }

@@ -104,12 +104,10 @@ impl Hops {
         }
     }
 
-    /// Nothing is known any more; everything is to be asked for again.
-    pub(super) fn forget_answers(&mut self) {
-        for hop in self.hops.values_mut() {
-            hop.clear();
-            hop.asked = None;
-        }
+    /// Whoever was asked is gone; everything is to be asked for again. What is known holds until then: the neighbours
+    /// are where they were.
+    pub(super) fn ask_all_soon(&mut self) {
+        self.hops.values_mut().for_each(|hop| hop.asked = None);
     }
 
     /// Drops the next hops that no path has any more, and names them.
@@ -212,7 +210,7 @@ mod tests {
     #[test]
     fn the_kernel_is_asked_again_sooner_while_it_does_not_know() {
         let mut hops = Hops::default();
-        let (first, _cell) = question(HOP);
+        let (first, cell) = question(HOP);
         hops.ask(&first);
         let now = Instant::now();
         assert_eq!(hops.due(now, 8), [HOP]);
@@ -221,7 +219,8 @@ mod tests {
         hops.found(HOP, [1; 6]);
         assert!(hops.due(now + 2 * ASK_AGAIN, 8).is_empty());
         assert_eq!(hops.due(now + USE_AGAIN + ASK_AGAIN, 8), [HOP]);
-        hops.forget_answers();
-        assert_eq!(hops.due(now, 8), [HOP]);
+        hops.ask_all_soon();
+        assert_eq!(hops.due(now + USE_AGAIN + ASK_AGAIN, 8), [HOP]);
+        assert_eq!(cell.load(), Some([1; 6]), "packets go there meanwhile");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use media::Name;
 
-use crate::port_plan::{Exception, PortPlan};
+use crate::port_plan::{Exception, PortDevice, PortPlan};
 
 /// A fifth of RFC 5227 §1.1, which thinks of bridges that learn slowly: on a wired media network an address is ours after
 /// one to two seconds instead of seven.
@@ -30,6 +30,8 @@ pub struct PortPresence {
     pub exception: Exception,
     /// The network interface of the kernel that the device stands on: its link is watched. `None` where there is none.
     pub netdev: Option<String>,
+    /// Whether the kernel sees the port's frames on that interface too.
+    pub kernel_sees: bool,
     /// Between two probes for an address that the gateway itself answers for (RFC 5227 §1.1).
     pub probe_interval: Duration,
 }
@@ -47,6 +49,7 @@ impl PortPresence {
             mtu: plan.mtu,
             exception: plan.exception.clone(),
             netdev: plan.device.netdev().map(str::to_owned),
+            kernel_sees: matches!(plan.device, PortDevice::AfPacket(_)),
             probe_interval: PROBE_INTERVAL,
         }
     }

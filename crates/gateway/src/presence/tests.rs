@@ -32,6 +32,7 @@ impl Station {
             mtu: 1500,
             exception: Exception::None,
             netdev: None,
+            kernel_sees: false,
             probe_interval: Duration::from_millis(5),
         };
         handle.attach(port, host).unwrap();
