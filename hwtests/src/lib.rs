@@ -8,6 +8,7 @@
 pub mod clip;
 pub mod eventually;
 pub mod gateway;
+pub mod gateway_bench;
 pub mod hardware;
 pub mod interpose;
 pub mod isolated;
