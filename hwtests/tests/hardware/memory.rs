@@ -33,7 +33,7 @@ fn format() -> VideoFormat {
 
 /// The octet at `at` of the picture.
 fn octet(at: usize) -> u8 {
-    (at * 31 ^ at >> 8 ^ at >> 16) as u8
+    ((at * 31) ^ (at >> 8) ^ (at >> 16)) as u8
 }
 
 /// A broker whose rings are registered, in hugepages.
@@ -66,10 +66,10 @@ fn picture(broker: &Broker, writer: &mut FrameWriter) -> GrainLease {
 /// Writes the picture under a number; returns where its octets are.
 fn write(writer: &mut FrameWriter, number: u64) -> usize {
     writer.open(GrainIndex(number), GrainStamp { tai: NOON, rtp: RtpTimestamp(0) }, NOON).unwrap();
-    let lines = writer.lines_mut(0..format().height() as u16).unwrap();
+    let lines = writer.lines_mut(0..format().height()).unwrap();
     lines.iter_mut().enumerate().for_each(|(at, out)| *out = octet(at));
     let address = lines.as_ptr().addr();
-    writer.publish(format().height() as u16);
+    writer.publish(format().height());
     writer.commit(GrainEnd { first_arrival: NOON, last_arrival: NOON });
     address
 }
