@@ -7,6 +7,7 @@
 
 pub mod clip;
 pub mod eventually;
+pub mod frames;
 pub mod gateway;
 pub mod gateway_bench;
 pub mod hardware;
