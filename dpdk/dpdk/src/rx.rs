@@ -26,6 +26,10 @@ use crate::mbuf::{BURST, Mbuf};
 use crate::port::RxHandle;
 use crate::station::Station;
 
+/// Bursts of the device that one call looks through for media. A worker takes a call without a packet for a queue that is
+/// dry: it sleeps, and closes grains whose time has passed. Frames that are not media must not look like that.
+const BURSTS_PER_CALL: usize = 32;
+
 /// A port's receive queue.
 pub struct DpdkRx<C> {
     device: Option<RxHandle>,
@@ -71,6 +75,23 @@ impl<C: Clock> DpdkRx<C> {
         self.device = Some(device);
     }
 
+    /// Whether there are packets to sort; the device is asked when none are left.
+    #[inline]
+    fn has_arrived(&mut self) -> bool {
+        if !self.arrived.is_empty() {
+            return true;
+        }
+        let Some(device) = &mut self.device else { return false };
+        if device.burst(&mut self.arrived) > 0 {
+            return true;
+        }
+        // Drivers count this in their own ways, net_af_packet (22.11) not at all.
+        let is_dry = !device.has_buffers();
+        self.totals.no_buffers += u64::from(is_dry);
+        self.counters.rx.no_mbufs.add(u64::from(is_dry));
+        false
+    }
+
     /// Sorts as many packets as the burst has room for.
     #[inline]
     fn hand_out(&mut self, burst: &mut Burst<DpdkBuf>, arrival: Tai) {
@@ -103,21 +124,19 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
     type Buf = DpdkBuf;
 
     fn rx_burst(&mut self, burst: &mut Burst<DpdkBuf>) -> usize {
-        if self.arrived.is_empty() {
-            let Some(device) = &mut self.device else { return 0 };
-            if device.burst(&mut self.arrived) == 0 {
-                // Drivers count this in their own ways, net_af_packet (22.11) not at all.
-                let is_dry = !device.has_buffers();
-                self.totals.no_buffers += u64::from(is_dry);
-                self.counters.rx.no_mbufs.add(u64::from(is_dry));
-                return 0;
+        let before = burst.len();
+        for _ in 0..BURSTS_PER_CALL {
+            if !self.has_arrived() {
+                break;
+            }
+            // The newest table, once per burst.
+            let _ = self.sorter.exchange.media();
+            let arrival = self.clock.now();
+            self.hand_out(burst, arrival);
+            if burst.len() > before || burst.room() == 0 {
+                break;
             }
         }
-        // The newest table, once per burst.
-        let _ = self.sorter.exchange.media();
-        let before = burst.len();
-        let arrival = self.clock.now();
-        self.hand_out(burst, arrival);
         let received = burst.len() - before;
         self.totals.bursts += u64::from(received > 0);
         received

@@ -147,6 +147,25 @@ fn a_packet_may_end_anywhere() {
     });
 }
 
+/// A call without a packet says that the queue is dry, which has the worker sleep and time pass.
+#[test]
+fn media_behind_a_flood_of_other_frames_is_found_at_once() {
+    alone("media_behind_a_flood_of_other_frames_is_found_at_once", || {
+        let eal = eal(64);
+        let mut wire = Wire::open(&eal, None);
+        let (media, other) = (frame(GROUPS[0], None, &[9; 60]), frame("239.6.6.6:5004", None, &[6; 60]));
+        let short = &media[..30];
+        for place in 0..200 {
+            let frame = if place % 2 == 0 { &other } else { short };
+            let mut mbuf = wire.pool.alloc().unwrap();
+            mbuf.append(frame.len() as u16).unwrap().copy_from_slice(frame);
+            assert_eq!(wire.tx.burst(&mut ArrayVec::from_iter([mbuf])), 1);
+        }
+        check_view(&wire.pass(&media, &[]).unwrap(), &[9; 60]);
+        assert_eq!(wire.accounted(), 201);
+    });
+}
+
 #[test]
 fn empty_datagrams_are_media_too() {
     alone("empty_datagrams_are_media_too", || {
