@@ -117,7 +117,7 @@ impl Road {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A ring for the pictures of [`format`].
+    /// A ring for the pictures of [`format()`].
     ///
     /// # Errors
     /// What the broker says.

@@ -7,7 +7,7 @@
 //!
 //! Whoever frees the last buffer of a part (the device's driver in a later burst, another worker that received over a
 //! net_ring, a stopping port) runs the part's callback: one atomic store. Leases are dropped by their owner, in
-//! [`PayloadTable::reap`]. Queue, payload and packets may drop in any order: a place that is still referred to when its
+//! `PayloadTable::reap`. Queue, payload and packets may drop in any order: a place that is still referred to when its
 //! table drops is kept, counted, and collected later ([`retired_leases`]). Memory under DMA is never given back early.
 
 mod part;
