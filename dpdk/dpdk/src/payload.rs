@@ -1,7 +1,7 @@
 //! Payloads: leases that packets refer to without a copy.
 //!
 //! A packet's buffer points into the lease; DPDK counts such buffers in a `rte_mbuf_ext_shared_info`, whose count has 16
-//! bits. A lease therefore has one or more [`Part`]s of at most [`PART_PACKETS`] references each, preset when it is
+//! bits. A lease therefore has one or more parts of at most `PART_PACKETS` references each, preset when it is
 //! attached. Packets take references from the parts in order; what is never gathered is subtracted. A lease ends when
 //! nobody can gather from it and all its parts are done.
 //!
