@@ -134,7 +134,10 @@ fn pair(roles: [&str; 2], vlans: [Option<u16>; 2]) -> ([Port; 2], [(RxEnd, TxEnd
 fn talk(a: &Port, b: &Port, to: &str, octets: usize) {
     let to: SocketAddr = to.parse().unwrap();
     let (mut bound, mut tried) = (None, None);
-    // An IPv6 address that is being checked for duplicates cannot be used, at either end.
+    // An IPv6 address that is being checked for duplicates cannot be used, at either end; a connection that is begun
+    // meanwhile goes out from ::1, and to nowhere.
+    let own: IpAddr = if to.is_ipv4() { "10.99.0.1" } else { "fd99::1" }.parse().unwrap();
+    wait("address", &[a, b], || a.namespace.within(|| TcpListener::bind((own, 0)).is_ok()).unwrap());
     wait("address", &[a, b], || {
         bound = b.namespace.within(|| TcpListener::bind(to)).unwrap().ok();
         bound.is_some()
