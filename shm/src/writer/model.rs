@@ -289,7 +289,10 @@ impl Model {
             Step::Skip { by, .. } => {
                 seat.next += by;
                 seat.consumer.reader.skip_to(GrainIndex(seat.next));
-                seat.raise();
+                // Who passes nothing shows nothing: what was scribbled over the cursor stays.
+                if by > 0 {
+                    seat.raise();
+                }
             }
             Step::Acknowledge(_) => {
                 let may = seat.hi.is_some() && seat.leases.is_empty();
@@ -403,5 +406,28 @@ proptest! {
         for step in &steps {
             model.run(step);
         }
+    }
+}
+
+#[test]
+fn a_skip_that_passes_nothing_leaves_a_scribbled_cursor() {
+    let open = |ahead| Step::Open { ahead };
+    let scribble = Step::Scribble { seat: 2, cursor: 0, acknowledge: None };
+    let skip = Step::Skip { seat: 2, by: 0 };
+    let steps = [
+        open(0),
+        Step::Commit,
+        Step::Join { seat: 2, k: 1 },
+        open(0),
+        Step::Commit,
+        open(87),
+        Step::Lease(2),
+        scribble,
+        skip,
+        Step::Poll,
+    ];
+    let mut model = Model::new(4, false);
+    for step in &steps {
+        model.run(step);
     }
 }
