@@ -8,6 +8,7 @@
 pub mod burst;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod counter;
 pub mod counters;
 pub mod exchange;
 #[allow(unsafe_code, reason = "system calls over raw memory and the payloads' leases: the one unsafe module here")]
@@ -18,6 +19,7 @@ pub mod queue;
 pub mod sim;
 
 pub use burst::{BURST, Burst};
+pub use counter::Counter;
 pub use counters::{RxCounters, TxCounters};
 pub use kernel::owned::{LeaseWatch, OwnedBytes};
 pub use kernel::payload::Payload;

@@ -1,52 +1,8 @@
 //! Counters by reason, written by one worker and read by anyone.
-//!
-//! Each set stands on cache lines of its own, so that reading it never slows another worker's writes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use netio::counter_set;
 
-/// A count with one writer.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `n`. Only the owning worker may call this: load and store are two steps.
-    #[inline]
-    pub fn add(&self, n: u64) {
-        // Relaxed: a statistic, ordered with nothing.
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    /// Sets the value: for counts that a backend keeps and the worker mirrors.
-    #[inline]
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// The count now.
-    #[inline]
-    pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Declares a set of counters whose names are its fields' names.
-macro_rules! counters {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Default)]
-        #[repr(align(128))]
-        pub struct $name { $($(#[$doc])* pub $field: Counter,)* }
-
-        impl $name {
-            /// Every counter with its name, in order of declaration.
-            pub fn values(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field.value()),)*]
-            }
-        }
-    };
-}
-
-counters! {
+counter_set! {
     /// What became of the packets and grains of one receiver.
     ReceiverCounters {
         /// Packets that the queue delivered for this receiver.
@@ -124,7 +80,7 @@ counters! {
     }
 }
 
-counters! {
+counter_set! {
     /// What became of the grains and packets of one sender.
     SenderCounters {
         /// Packets made for the queue. It took them, or they are among `packets_taken_back`.
@@ -162,7 +118,7 @@ counters! {
     }
 }
 
-counters! {
+counter_set! {
     /// What a receive queue has seen.
     InputCounters {
         /// Packets that the queue handed out.
@@ -184,7 +140,7 @@ counters! {
     }
 }
 
-counters! {
+counter_set! {
     /// What a transmit queue has done.
     OutputCounters {
         /// Packets that the queue took.
@@ -204,7 +160,7 @@ counters! {
     }
 }
 
-counters! {
+counter_set! {
     /// One worker's own counters; those of transmission are sums over its outputs.
     WorkerCounters {
         /// Turns of the loop.

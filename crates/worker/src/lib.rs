@@ -20,7 +20,7 @@ mod steering;
 mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
-pub use counters::{Counter, InputCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
+pub use counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
 pub use idle::{Idle, IdlePolicy};
 pub use input::{Input, SteeredReceiver};
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};

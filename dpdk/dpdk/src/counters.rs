@@ -1,53 +1,9 @@
 //! What happened on a port, by reason. Written by the worker that owns its queues, read by anyone.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use ip::frame::Reason;
+use netio::{Counter, counter_set};
 
-/// A count with one writer.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `n`. Only the owning worker calls this: load and store are two steps.
-    #[inline]
-    pub(crate) fn add(&self, n: u64) {
-        // Relaxed: a statistic, ordered with nothing.
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    /// For what is counted elsewhere, and for levels.
-    #[inline]
-    pub(crate) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// The count now.
-    #[must_use]
-    pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Declares a set of counters whose names are its fields' names.
-macro_rules! counters {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Default)]
-        #[repr(align(128))]
-        pub struct $name { $($(#[$doc])* pub $field: Counter,)* }
-
-        impl $name {
-            /// Every counter with its name, in order of declaration.
-            #[must_use]
-            pub fn values(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field.value()),)*]
-            }
-        }
-    };
-}
-
-counters! {
+counter_set! {
     /// What a port's receive queue did.
     RxPortCounters {
         /// Datagrams handed to receivers.
@@ -75,7 +31,7 @@ counters! {
     }
 }
 
-counters! {
+counter_set! {
     /// What a port's transmit queue did.
     TxPortCounters {
         /// Packets of media that the device took.
