@@ -9,6 +9,7 @@
 //! connection that ends ends the flows it produced; it takes no memory from a consumer that lives.
 
 mod admission;
+mod catalogue;
 mod config;
 mod connection;
 mod error;
@@ -100,7 +101,8 @@ impl Broker {
         let poll = Arc::new(Poll::new().map_err(no_poll)?);
         poll.watch_input(&listener, Token::Listener).map_err(no_poll)?;
         let (mason, jobs) = mpsc::channel();
-        let state = State::new(limits, default_slots, page_policy, access, Arc::clone(&poll), mason);
+        let first = first_id().map_err(|errno| BrokerError::Thread { step: "random numbers", source: errno.into() })?;
+        let state = State::new(limits, default_slots, page_policy, access, Arc::clone(&poll), mason, first);
         let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
         let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
         let shared = Arc::clone(&broker.shared);
@@ -136,7 +138,7 @@ impl Broker {
         let geometry = making::plan(name, format, slots.unwrap_or(default_slots))?;
         self.shared.lock().reserve_name(name, geometry.epoch)?;
         let made = Region::create(geometry, policy, &*self.shared.hooks).map_err(BrokerError::from);
-        let made = made.and_then(build_flow);
+        let made = made.and_then(|region| build_flow(name, region));
         let mut state = self.shared.lock();
         match made {
             Ok((writer, flow, fallback)) => {
@@ -161,8 +163,9 @@ impl Broker {
     /// [`Refusal::NoSuchFlow`].
     pub fn remove_flow(&self, name: &Name) -> Result<(), BrokerError> {
         let mut state = self.shared.lock();
-        let producer = state.flows.get(name).ok_or(Refusal::NoSuchFlow)?.producer();
-        state.end_flow(name);
+        let flow = state.flows.named(name).ok_or(Refusal::NoSuchFlow)?;
+        let (epoch, producer) = (flow.epoch(), flow.producer());
+        state.end_flow(epoch);
         producer.into_iter().for_each(|connection| state.disconnect(connection));
         drop(state);
         self.shared.poll.wake();
@@ -238,8 +241,8 @@ impl Broker {
             let _ = thread.join();
         }
         let mut state = self.shared.lock();
-        let names: Vec<Name> = state.flows.keys().cloned().collect();
-        names.iter().for_each(|name| state.end_flow(name));
+        let epochs = state.flows.epochs();
+        epochs.into_iter().for_each(|epoch| state.end_flow(epoch));
         state.connections.clear();
         state.abandon_views()
     }
@@ -257,8 +260,16 @@ impl fmt::Debug for Broker {
     }
 }
 
+/// Where the numbers of joins begin: those of two instances never meet, so a producer that outlived the first is not
+/// answered as the second's. Far below 2⁶⁰, which [`Token`] bounds.
+fn first_id() -> Result<u64, rustix::io::Errno> {
+    let mut octets = [0; 8];
+    rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut octets, rustix::rand::GetRandomFlags::empty()))?;
+    Ok(u64::from_le_bytes(octets) >> 8)
+}
+
 /// A flow of this process: mapped for its writer, then sealed.
-fn build_flow(region: Region) -> Result<(FrameWriter, Flow, Option<Fallback>), BrokerError> {
+fn build_flow(name: &Name, region: Region) -> Result<(FrameWriter, Flow, Option<Fallback>), BrokerError> {
     let fallback = region.fallback();
     let (control, data) = region.map_for_writing()?;
     let ring = region.seal()?;
@@ -266,7 +277,7 @@ fn build_flow(region: Region) -> Result<(FrameWriter, Flow, Option<Fallback>), B
     let geometry: Geometry = *ring.geometry();
     let writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
     let side = WriterSide::Gateway { mailbox, counters: writer.counters() };
-    Ok((writer, Flow::new(ring, side), fallback))
+    Ok((writer, Flow::new(name.clone(), ring, side), fallback))
 }
 
 /// A reader in this process.

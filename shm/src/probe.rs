@@ -64,11 +64,28 @@ impl RingProbe {
     #[must_use]
     pub fn lag(&self, lease: &Mapping) -> u64 {
         let cursor = lease_page::cursor(lease);
-        let waiting = (0..self.descs).filter(|position| {
-            let at = self.layout.desc(u64::from(*position)) + offset_of!(DescWords, index);
-            self.control.load(at).checked_sub(1).is_some_and(|index| index >= cursor)
-        });
-        waiting.map(|_| 1).sum()
+        self.described().filter(|index| *index >= cursor).count() as u64
+    }
+
+    /// Grains from `first` on that a consumer has yet to release or pass, of those that are still described.
+    #[must_use]
+    pub fn held(&self, lease: &Mapping, first: GrainIndex) -> u64 {
+        let from = lease_page::cursor(lease).max(first.0);
+        self.described().filter(|index| *index >= from).count() as u64
+    }
+
+    /// Indices from `first` to `end` that an evicted consumer has not passed. Its grains are not described for long.
+    #[must_use]
+    pub fn quarantined(lease: &Mapping, first: GrainIndex, end: GrainIndex) -> u64 {
+        end.0.saturating_sub(lease_page::cursor(lease).max(first.0))
+    }
+
+    /// The indices of the grains that are still described, in no order.
+    fn described(&self) -> impl Iterator<Item = u64> {
+        (0..self.descs).filter_map(|position| {
+            let at = self.layout.desc(u64::from(position)) + offset_of!(DescWords, index);
+            self.control.load(at).checked_sub(1)
+        })
     }
 
     fn index_below(&self, word: usize) -> Option<GrainIndex> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use super::flow::Flow;
 use super::listener::Listener;
 use super::membership::Subscriber;
 use super::state::State;
@@ -179,9 +180,8 @@ impl State {
     }
 
     fn withdraw(&mut self, id: u64, epoch: u128) {
-        let name = self.flow_of_epoch(epoch).filter(|name| self.flows[name].producer() == Some(id));
-        if let Some(name) = name {
-            self.end_flow(&name);
+        if self.flows.get(epoch).is_some_and(|flow| flow.producer() == Some(id)) {
+            self.end_flow(epoch);
         } else if self.makings.get(&epoch).is_some_and(|making| making.connection() == Some(id)) {
             self.cancel_making(epoch);
         }
@@ -215,11 +215,9 @@ impl State {
         self.poll.forget(&connection.socket);
         self.forget_makings(|making| making.connection() == Some(id));
         self.withdraw_offers(id);
-        let produced = self.flows.iter().filter(|(_, flow)| flow.producer() == Some(id));
-        let produced: Vec<_> = produced.map(|(name, _)| name.clone()).collect();
-        for name in produced {
-            self.end_flow(&name);
-        }
+        let produced = self.flows.all().filter(|flow| flow.producer() == Some(id));
+        let produced: Vec<u128> = produced.map(Flow::epoch).collect();
+        produced.into_iter().for_each(|epoch| self.end_flow(epoch));
     }
 
     /// Closes the connections that could not be told something. Closing one may doom another.

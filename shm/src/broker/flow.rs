@@ -10,15 +10,18 @@ use crate::access::Peer;
 use crate::protocol::{FlowEntry, FlowOrigin, Refusal};
 use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WriterCounters};
 
-/// A flow that can be subscribed to.
+/// One epoch of a flow: what its name stands for, until it is succeeded.
 #[derive(Debug)]
 pub(super) struct Flow {
+    pub(super) name: Name,
     pub(super) ring: SealedRegion,
     pub(super) writer: WriterSide,
     /// The membership in each of the ring's seats.
     pub(super) seats: [Option<u64>; CONSUMERS_MAX as usize],
     /// Looks into the ring for status.
     pub(super) probe: Option<RingProbe>,
+    /// Consumers that its writer has evicted.
+    pub(super) evictions: u64,
 }
 
 /// Who writes a flow.
@@ -48,10 +51,14 @@ impl WriterSide {
 }
 
 impl Flow {
-    pub(super) fn new(ring: SealedRegion, writer: WriterSide) -> Self {
+    pub(super) fn new(name: Name, ring: SealedRegion, writer: WriterSide) -> Self {
         let mapped = ring.map_for_reading().ok();
         let probe = mapped.and_then(|(control, _)| RingProbe::new(ring.geometry(), control).ok());
-        Self { ring, writer, seats: [None; CONSUMERS_MAX as usize], probe }
+        Self { name, ring, writer, seats: [None; CONSUMERS_MAX as usize], probe, evictions: 0 }
+    }
+
+    pub(super) fn epoch(&self) -> u128 {
+        self.ring.geometry().epoch
     }
 
     /// The connection that produces it, if a pod does.
@@ -69,14 +76,14 @@ impl State {
         if self.mason.is_none() {
             return Err(Refusal::Stopping);
         }
-        if self.flows.contains_key(name) || self.makings.values().any(|making| making.name == *name) {
+        if self.flows.named(name).is_some() || self.makings.values().any(|making| making.name == *name) {
             return Err(Refusal::NameTaken);
         }
         if self.flows.len() + self.makings.len() >= self.limits.flows as usize {
             return Err(Refusal::Flows { limit: self.limits.flows });
         }
         if let Some(id) = producer {
-            let flows = self.flows.values().filter(|flow| flow.producer() == Some(id)).count();
+            let flows = self.flows.all().filter(|flow| flow.producer() == Some(id)).count();
             let makings = self.makings.values().filter(|making| making.connection() == Some(id)).count();
             if flows + makings >= self.limits.flows_per_connection as usize {
                 return Err(Refusal::Flows { limit: self.limits.flows_per_connection });
@@ -86,53 +93,53 @@ impl State {
     }
 
     /// A ring becomes a flow.
-    pub(super) fn add_flow(&mut self, name: Name, flow: Flow, fallback: Option<Fallback>) {
+    pub(super) fn add_flow(&mut self, flow: Flow, fallback: Option<Fallback>) {
+        let name = flow.name.clone();
         if let Some(fallback) = fallback {
             self.events.push(FlowEvent::PlainPages { name: name.clone(), fallback });
         }
-        self.flows.insert(name.clone(), flow);
+        self.flows.insert(flow);
         self.events.push(FlowEvent::Added { name });
     }
 
     /// Ends a flow: those who wait for it are refused, those who read it hear that the producer is gone.
-    pub(super) fn end_flow(&mut self, name: &Name) {
-        let Some(flow) = self.flows.remove(name) else { return };
+    pub(super) fn end_flow(&mut self, epoch: u128) {
+        let Some(flow) = self.flows.remove(epoch) else { return };
         for id in flow.seats.iter().flatten() {
             self.drop_membership(*id, Refusal::FlowEnded);
         }
-        self.events.push(FlowEvent::Removed { name: name.clone() });
+        self.events.push(FlowEvent::Removed { name: flow.name });
         self.retire(flow.ring.into_view());
-    }
-
-    /// The name of the flow with this epoch.
-    pub(super) fn flow_of_epoch(&self, epoch: u128) -> Option<Name> {
-        self.flows.iter().find(|(_, flow)| flow.ring.geometry().epoch == epoch).map(|(name, _)| name.clone())
     }
 
     /// The page of the list that follows `after`, and whether more follow.
     pub(super) fn list_flows(&self, after: Option<&Name>, most: usize) -> (Vec<FlowEntry>, bool) {
-        let mut rest = self.flows.iter().filter(|(name, _)| after.is_none_or(|after| *name > after));
-        let entries = rest.by_ref().take(most).map(|(name, flow)| flow.entry(name)).collect();
+        let mut rest = self.flows.after(after);
+        let entries = rest.by_ref().take(most).map(Flow::entry).collect();
         (entries, rest.next().is_some())
     }
 
     pub(super) fn snapshot(&self) -> Vec<FlowSnapshot> {
-        self.flows.iter().map(|(name, flow)| self.snapshot_of(name, flow)).collect()
+        let mut flows: Vec<_> = self.flows.all().map(|flow| self.snapshot_of(flow)).collect();
+        flows.sort_by(|a, b| a.name.cmp(&b.name).then(a.succeeded.cmp(&b.succeeded)));
+        flows
     }
 
-    fn snapshot_of(&self, name: &Name, flow: &Flow) -> FlowSnapshot {
+    fn snapshot_of(&self, flow: &Flow) -> FlowSnapshot {
         let geometry = flow.ring.geometry();
         let probe = flow.probe.as_ref();
         let members = flow.seats.iter().flatten().filter_map(|id| self.memberships.get(id));
         FlowSnapshot {
-            name: name.clone(),
+            name: flow.name.clone(),
             id: geometry.flow,
             format: geometry.format,
             origin: flow.writer.origin(),
             epoch: geometry.epoch,
+            succeeded: !self.flows.is_current(flow),
             slots: geometry.slots,
             pages: geometry.pages,
             newest: probe.and_then(RingProbe::newest),
+            evictions: flow.evictions,
             consumers: members.map(|member| member.snapshot(probe)).collect(),
             counters: match &flow.writer {
                 WriterSide::Gateway { counters, .. } => Some(Arc::clone(counters)),
@@ -143,10 +150,10 @@ impl State {
 }
 
 impl Flow {
-    fn entry(&self, name: &Name) -> FlowEntry {
+    fn entry(&self) -> FlowEntry {
         let geometry = self.ring.geometry();
         FlowEntry {
-            name: name.clone(),
+            name: self.name.clone(),
             id: geometry.flow,
             format: geometry.format,
             origin: self.writer.origin(),

@@ -47,17 +47,18 @@ impl State {
         name: &Name,
         class: ConsumerClass,
     ) -> Result<(), Refusal> {
-        let flow = self.flows.get(name).ok_or(Refusal::NoSuchFlow)?;
+        let flow = self.flows.named(name).ok_or(Refusal::NoSuchFlow)?;
+        let epoch = flow.epoch();
         admit(flow.ring.geometry(), &self.leases_of(flow), class)?;
         self.check_user(flow, holder)?;
         let seat = free_seat(&flow.seats)?;
         let kit = Kit::make().map_err(descriptors)?;
         let status_page = kit.page.map(Access::ReadOnly).ok();
         let id = self.fresh_id();
-        let ours = self.ask_writer(id, name, seat, class, &kit)?;
+        let ours = self.ask_writer(id, epoch, seat, class, &kit)?;
         let Kit { page, life: (life_end, life_watch), producer: (producer_end, producer_life), nonce } = kit;
         let member = Membership {
-            flow: name.clone(),
+            flow: epoch,
             seat,
             class,
             nonce,
@@ -70,7 +71,7 @@ impl State {
             producer_life: None,
         };
         self.memberships.insert(id, member);
-        if let Some(flow) = self.flows.get_mut(name) {
+        if let Some(flow) = self.flows.get_mut(epoch) {
             flow.seats[usize::from(seat)] = Some(id);
         }
         Ok(())
@@ -96,8 +97,8 @@ impl State {
     }
 
     /// Passes the question to the flow's writer. True if it is ours, and so are the producer's ends of the pipes.
-    fn ask_writer(&mut self, id: u64, name: &Name, seat: u8, class: ConsumerClass, kit: &Kit) -> Result<bool, Refusal> {
-        let flow = self.flows.get(name).ok_or(Refusal::NoSuchFlow)?;
+    fn ask_writer(&mut self, id: u64, epoch: u128, seat: u8, class: ConsumerClass, kit: &Kit) -> Result<bool, Refusal> {
+        let flow = self.flows.get(epoch).ok_or(Refusal::NoSuchFlow)?;
         match &flow.writer {
             WriterSide::Gateway { mailbox, .. } => {
                 let lease = kit.page.map(Access::ReadOnly).map_err(|_| Refusal::Descriptors { errno: 0 })?;
@@ -109,7 +110,7 @@ impl State {
                 Ok(true)
             }
             WriterSide::Pod { connection, .. } => {
-                let (connection, epoch) = (*connection, flow.ring.geometry().epoch);
+                let connection = *connection;
                 let page = kit.page.producer_fd().map_err(descriptors)?;
                 let message = BrokerMessage::Join { join: id, epoch, consumer: seat, class, nonce: kit.nonce };
                 let fds = [page.as_fd(), kit.life.1.as_fd(), kit.producer.0.as_fd()];
@@ -122,7 +123,7 @@ impl State {
     pub(super) fn joined(&mut self, id: u64, first: GrainIndex) {
         let Some(member) = self.memberships.get_mut(&id).filter(|member| member.is_joining()) else { return };
         let Some(offer) = member.offer.take() else { return };
-        member.stage = Stage::Live(first);
+        member.stage = Stage::Live { first };
         let subscriber = offer.subscriber.clone();
         // Whatever the offer holds closes on the way out, and so the seat comes free again.
         match self.fulfil(id, first, offer) {
@@ -135,7 +136,7 @@ impl State {
     fn fulfil(&mut self, id: u64, first: GrainIndex, offer: Offer) -> Result<(), Refusal> {
         let Offer { subscriber, page, life, producer_life } = offer;
         let member = self.memberships.get(&id).ok_or(Refusal::FlowEnded)?;
-        let flow = self.flows.get(&member.flow).ok_or(Refusal::FlowEnded)?;
+        let flow = self.flows.get(member.flow).ok_or(Refusal::FlowEnded)?;
         let (seat, nonce, geometry) = (member.seat, member.nonce, *flow.ring.geometry());
         let trust = if flow.producer().is_some() { Trust::Pod } else { Trust::Gateway };
         let unavailable = |_| Refusal::Descriptors { errno: 0 };

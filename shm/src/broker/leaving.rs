@@ -16,7 +16,7 @@ impl State {
     /// What the writers of the gateway's own flows have to tell.
     pub(super) fn drain_notices(&mut self) {
         let mut notices = Vec::new();
-        for flow in self.flows.values() {
+        for flow in self.flows.all() {
             if let WriterSide::Gateway { mailbox, .. } = &flow.writer {
                 while let Some(notice) = mailbox.take_notice() {
                     notices.push((flow.seats, notice));
@@ -47,9 +47,12 @@ impl State {
 
     /// The writer has evicted the consumer.
     pub(super) fn evicted(&mut self, id: u64, end: GrainIndex) {
-        if let Some(member) = self.memberships.get_mut(&id).filter(|member| matches!(member.stage, Stage::Live(_))) {
-            member.stage = Stage::Evicted(end);
-            self.counters.evicted += 1;
+        let Some(member) = self.memberships.get_mut(&id) else { return };
+        let Stage::Live { first } = member.stage else { return };
+        member.stage = Stage::Evicted { first, end };
+        self.counters.evicted += 1;
+        if let Some(flow) = self.flows.get_mut(member.flow) {
+            flow.evictions += 1;
         }
     }
 
@@ -75,8 +78,8 @@ impl State {
         if let Some(watch) = member.producer_life.take() {
             self.poll.forget(&watch);
         }
-        let name = member.flow.clone();
-        self.end_flow(&name);
+        let epoch = member.flow;
+        self.end_flow(epoch);
     }
 
     /// A connection is closed: what it was about to be given is not given.
@@ -101,7 +104,7 @@ impl State {
             if *posted || member.life.is_some() {
                 continue;
             }
-            if let Some(WriterSide::Gateway { mailbox, .. }) = self.flows.get(&member.flow).map(|flow| &flow.writer) {
+            if let Some(WriterSide::Gateway { mailbox, .. }) = self.flows.get(member.flow).map(|flow| &flow.writer) {
                 *posted = mailbox.post(Mail::Gone { consumer: member.seat, nonce: member.nonce }).is_ok();
             }
         }

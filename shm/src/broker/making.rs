@@ -76,8 +76,8 @@ impl State {
 
     /// The gateway's ring becomes a flow.
     pub(super) fn finish_own(&mut self, flow: Flow, fallback: Option<Fallback>) -> Result<(), Refusal> {
-        let making = self.makings.remove(&flow.ring.geometry().epoch).ok_or(Refusal::Stopping)?;
-        self.add_flow(making.name, flow, fallback);
+        self.makings.remove(&flow.epoch()).ok_or(Refusal::Stopping)?;
+        self.add_flow(flow, fallback);
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl State {
     /// Octets of the rings that pods produce, or are about to.
     fn pod_octets(&self) -> u64 {
         let of = |flow: &Flow| flow.ring.geometry().control_octets() + flow.ring.geometry().data_octets();
-        let made: u64 = self.flows.values().filter(|flow| flow.producer().is_some()).map(of).sum();
+        let made: u64 = self.flows.all().filter(|flow| flow.producer().is_some()).map(of).sum();
         made + self.makings.values().map(|making| making.octets).sum::<u64>()
     }
 
@@ -163,7 +163,7 @@ impl State {
         let peer = self.connections.get(&pod.connection).map(|connection| connection.peer);
         let (Some(making), Some(peer)) = (self.makings.remove(&epoch), peer) else { return };
         let writer = WriterSide::Pod { connection: pod.connection, peer };
-        self.add_flow(making.name, Flow::new(ring, writer), making.fallback);
+        self.add_flow(Flow::new(making.name, ring, writer), making.fallback);
         self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
     }
 

@@ -4,7 +4,7 @@
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use media::{GrainIndex, Name};
+use media::GrainIndex;
 
 use super::snapshot::{ConsumerSnapshot, ConsumerState};
 use super::state::{State, WAITING};
@@ -21,7 +21,8 @@ const READING: Duration = Duration::from_millis(50);
 /// One consumer of one ring, from its request until its seat is free again.
 #[derive(Debug)]
 pub(super) struct Membership {
-    pub(super) flow: Name,
+    /// The epoch that it reads.
+    pub(super) flow: u128,
     pub(super) seat: u8,
     pub(super) class: ConsumerClass,
     pub(super) nonce: u64,
@@ -44,8 +45,13 @@ pub(super) struct Membership {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stage {
     Joining(Instant),
-    Live(GrainIndex),
-    Evicted(GrainIndex),
+    Live {
+        first: GrainIndex,
+    },
+    Evicted {
+        first: GrainIndex,
+        end: GrainIndex,
+    },
     /// Gone, or never told that it is in. `true` once the writer has mail that says so.
     Leaving {
         posted: bool,
@@ -95,7 +101,7 @@ impl Membership {
         match self.stage {
             Stage::Joining(_) if ours => Some(JOINING),
             Stage::Leaving { .. } if ours => Some(LEAVING),
-            Stage::Live(_) | Stage::Evicted(_) if ours => Some(READING),
+            Stage::Live { .. } | Stage::Evicted { .. } if ours => Some(READING),
             Stage::Joining(_) => Some(WAITING),
             _ => None,
         }
@@ -104,21 +110,34 @@ impl Membership {
     pub(super) fn snapshot(&self, probe: Option<&RingProbe>) -> ConsumerSnapshot {
         let state = match self.stage {
             Stage::Joining(_) => ConsumerState::Joining,
-            Stage::Live(first) => ConsumerState::Live { first },
-            Stage::Evicted(end) => ConsumerState::Evicted { end },
+            Stage::Live { first } => ConsumerState::Live { first },
+            Stage::Evicted { end, .. } => ConsumerState::Evicted { end },
             Stage::Leaving { .. } => ConsumerState::Leaving,
         };
-        let reads = matches!(state, ConsumerState::Live { .. });
-        let lag = probe.zip(self.page.as_ref()).filter(|_| reads).map(|(probe, page)| probe.lag(page));
+        let seen = probe.zip(self.page.as_ref());
+        let lag = seen.filter(|_| matches!(state, ConsumerState::Live { .. })).map(|(probe, page)| probe.lag(page));
+        let (held, quarantined) = self.holds(probe);
         let (uid, pid) = (self.holder.map(|peer| peer.uid), self.holder.and_then(|peer| peer.pid));
-        ConsumerSnapshot { number: self.seat, uid, pid, class: self.class, state, lag }
+        ConsumerSnapshot { number: self.seat, uid, pid, class: self.class, state, lag, held, quarantined }
+    }
+
+    /// Slots that the writer keeps for it: as a reader, and since its eviction.
+    fn holds(&self, probe: Option<&RingProbe>) -> (u64, u64) {
+        let (ConsumerClass::Leased { k, .. }, Some((probe, page))) = (self.class, probe.zip(self.page.as_ref())) else {
+            return (0, 0);
+        };
+        match self.stage {
+            Stage::Live { first } => (probe.held(page, first), 0),
+            Stage::Evicted { first, end } => (0, RingProbe::quarantined(page, first, end).min(u64::from(k) + 1)),
+            Stage::Joining(_) | Stage::Leaving { .. } => (0, 0),
+        }
     }
 }
 
 impl State {
     /// Whether this membership is one of a flow that `connection` produces.
     pub(super) fn is_producer_of(&self, connection: u64, id: u64) -> bool {
-        let flow = self.memberships.get(&id).and_then(|member| self.flows.get(&member.flow));
+        let flow = self.memberships.get(&id).and_then(|member| self.flows.get(member.flow));
         flow.is_some_and(|flow| flow.producer() == Some(connection))
     }
 
@@ -128,7 +147,7 @@ impl State {
         for watch in member.life.iter().chain(&member.producer_life) {
             self.poll.forget(watch);
         }
-        if let Some(flow) = self.flows.get_mut(&member.flow)
+        if let Some(flow) = self.flows.get_mut(member.flow)
             && let Some(seat) = flow.seats.get_mut(usize::from(member.seat))
             && *seat == Some(id)
         {

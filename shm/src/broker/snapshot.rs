@@ -42,12 +42,16 @@ pub struct FlowSnapshot {
     pub origin: FlowOrigin,
     /// Its set of memfds.
     pub epoch: u128,
+    /// Its name stands for a later epoch by now; this one is only read to its end.
+    pub succeeded: bool,
     /// Slots of its ring.
     pub slots: u16,
     /// What backs its data.
     pub pages: Pages,
     /// The newest grain that was begun, as the ring says; a pod's ring may say anything.
     pub newest: Option<GrainIndex>,
+    /// Consumers that its writer has evicted.
+    pub evictions: u64,
     /// Its consumers, by number.
     pub consumers: Vec<ConsumerSnapshot>,
     /// Its writer's counters; none of a pod's.
@@ -69,6 +73,11 @@ pub struct ConsumerSnapshot {
     pub state: ConsumerState,
     /// Grains from its cursor to the newest one, where it is leased and reads.
     pub lag: Option<u64>,
+    /// Slots that the writer keeps for it while it reads, as ring and lease page say.
+    pub held: u64,
+    /// Slots that the writer keeps since it evicted this consumer, until that acknowledges or is gone. Exact for a flow
+    /// without holes in its indices; where there are holes it may be less.
+    pub quarantined: u64,
 }
 
 /// Where a consumer stands.

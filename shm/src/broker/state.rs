@@ -4,16 +4,14 @@
 //! ([`super::flow`]), rings being made ([`super::making`]), consumers ([`super::membership`]), mapped regions
 //! ([`super::views`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use media::Name;
-
+use super::catalogue::Catalogue;
 use super::config::Limits;
 use super::connection::Connection;
-use super::flow::Flow;
 use super::making::Making;
 use super::mason::Job;
 use super::membership::Membership;
@@ -33,7 +31,7 @@ pub(super) struct State {
     /// To the thread that makes and seals regions; none once the broker stops.
     pub(super) mason: Option<Sender<Job>>,
     pub(super) connections: HashMap<u64, Connection>,
-    pub(super) flows: BTreeMap<Name, Flow>,
+    pub(super) flows: Catalogue,
     /// Rings on their way to being flows, by epoch. Their names are taken.
     pub(super) makings: HashMap<u128, Making>,
     pub(super) memberships: HashMap<u64, Membership>,
@@ -57,6 +55,7 @@ impl State {
         access: SocketAccess,
         poll: Arc<Poll>,
         mason: Sender<Job>,
+        first_id: u64,
     ) -> Self {
         Self {
             limits,
@@ -66,14 +65,14 @@ impl State {
             poll,
             mason: Some(mason),
             connections: HashMap::new(),
-            flows: BTreeMap::new(),
+            flows: Catalogue::default(),
             makings: HashMap::new(),
             memberships: HashMap::new(),
             views: Views::default(),
             doomed: Vec::new(),
             events: Vec::new(),
             counters: BrokerCounters::default(),
-            last_id: 0,
+            last_id: first_id,
         }
     }
 

@@ -40,7 +40,8 @@ fn what_the_gateway_shows_of_a_flow() {
     assert_eq!(shown.state, ConsumerState::Live { first: GrainIndex(6) });
     assert_eq!(shown.uid, Some(rustix::process::geteuid().as_raw()));
     assert_eq!((shown.pid, shown.class), (Some(std::process::id()), leased(2)));
-    assert_eq!(shown.lag, Some(1));
+    assert_eq!((shown.lag, shown.held, shown.quarantined), (Some(1), 1, 0));
+    assert!(!flow.succeeded && flow.evictions == 0);
     let listed = session.flows().unwrap();
     assert_eq!((listed.len(), listed[0].consumers, listed[0].slots), (1, 1, 8));
     bench.broker.remove_flow(&name("cam")).unwrap();
@@ -103,6 +104,8 @@ fn an_evicted_consumer_keeps_its_quota_until_it_acknowledges() {
         worker.write(index);
         matches!(bench.consumers("cam")[0].state, ConsumerState::Evicted { .. })
     });
+    let flow = bench.snapshot("cam").unwrap();
+    assert_eq!((flow.evictions, flow.consumers[0].held, flow.consumers[0].quarantined), (1, 0, 6));
     // 2 + (5 + 1) are taken: evict-and-rejoin gains nothing.
     let refused = session.subscribe(&name("cam"), leased(1)).unwrap_err();
     assert!(matches!(refused, SessionError::Refused(Refusal::Admission { slots: 8, k: 1, needed: 10, works: 0 })));
