@@ -5,6 +5,7 @@
 //! `kill -9`. The crate serves tests and the demo only, so its errors are `anyhow` texts for a person to read.
 #![forbid(unsafe_code)]
 
+pub mod actor;
 pub mod clip;
 pub mod eventually;
 pub mod frames;
@@ -35,6 +36,7 @@ pub mod udp_state;
 pub mod verify;
 pub mod wire;
 
+pub use actor::{Actor, Actors};
 pub use clip::Clip;
 pub use eventually::eventually;
 pub use gateway::{Gateway, Statistics};
