@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use media::{Depth, FlowId, GrainIndex, Rate, Sampling, Tai, VideoFormat};
 use shm::{
     Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainLease, IdentityPlacement, LeasePage, Mail, Mailbox,
-    Mapping, PagePolicy, Pages, ReaderParts, Region, Trust,
+    Mapping, PagePolicy, Pages, ReaderParts, Region, Start, Trust,
 };
 
 const LINES: u16 = 70;
@@ -21,7 +21,7 @@ const CLASS: ConsumerClass = ConsumerClass::Leased { k: 1, deadline_nanos: i64::
 fn ring() -> Option<(File, FrameReader)> {
     let format =
         VideoFormat::new(16, u32::from(LINES), Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).ok()?).ok()?;
-    let geometry = Geometry::for_video(FlowId::from_octets([7; 16]), format, 4, Pages::Plain).ok()?;
+    let geometry = Geometry::new(FlowId::from_octets([7; 16]), format, 4, 1, Pages::Plain).ok()?;
     let geometry = Geometry { slot_stride: u64::from(geometry.grain_octets).next_multiple_of(64), ..geometry };
     let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).ok()?;
     let fds = region.producer_fds().ok()?;
@@ -29,8 +29,9 @@ fn ring() -> Option<(File, FrameReader)> {
     let mailbox = Arc::new(Mailbox::new());
     let mut writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox)).ok()?;
     let page = LeasePage::create().ok()?;
-    let lease = page.map(Access::ReadOnly).ok()?;
-    mailbox.post(Mail::Join { consumer: 0, class: CLASS, lease, nonce: 1 }).ok()?;
+    let lease = Arc::new(page.map(Access::ReadOnly).ok()?);
+    let start = Start::Live;
+    mailbox.post(Mail::Join { consumer: 0, class: CLASS, start, lease, nonce: 1 }).ok()?;
     writer.poll(Tai::EPOCH);
     let reader = FrameReader::new(ReaderParts {
         geometry,

@@ -119,9 +119,9 @@ impl Passage {
     /// When the ring has no slot.
     pub fn write(&mut self) {
         self.number += 1;
-        road::open(&mut self.near, self.number, self.clock.now()).expect("a slot is free");
-        road::fill(&mut self.near, self.number).expect("a picture is open");
-        self.near.commit(GrainEnd::default());
+        let key = road::open(&mut self.near, self.number, self.clock.now()).expect("a slot is free");
+        road::fill(&mut self.near, key, self.number).expect("a picture is open");
+        self.near.commit(key, GrainEnd::default());
     }
 
     /// Hundredths of a picture's time.

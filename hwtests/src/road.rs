@@ -12,8 +12,8 @@ use dpdk::extmem::DmaPlacement;
 use media::{Depth, GrainIndex, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
 use netio::{Path, RxQueue, TxQueue};
 use shm::{
-    Broker, BrokerConfig, ConsumerClass, DmaMapping, FrameReader, FrameWriter, GrainLease, GrainStamp, Mapping,
-    PagePolicy, Pages, PlacementHooks,
+    Broker, BrokerConfig, ConsumerClass, DmaMapping, FrameReader, FrameWriter, GrainKey, GrainLease, GrainStamp,
+    Mapping, PagePolicy, Pages, PlacementHooks,
 };
 use st2110::{PackingMode, PackingPlan, TimelineMode, UdpLimit};
 use worker::{
@@ -71,21 +71,21 @@ pub fn shows(lines: &[u8], number: u64) -> bool {
     lines.iter().enumerate().all(|(at, found)| *found == octet(number, at))
 }
 
-/// Opens picture `number` of a ring and says its instants.
+/// Opens picture `number` of a ring and says its instants. The key names it until it is committed.
 ///
 /// # Errors
 /// What the ring says: no slot is free.
-pub fn open(writer: &mut FrameWriter, number: u64, now: Tai) -> Result<()> {
+pub fn open(writer: &mut FrameWriter, number: u64, now: Tai) -> Result<GrainKey> {
     let stamp = GrainStamp { tai: now, rtp: RtpTimestamp((number as u32).wrapping_mul(3_600)) };
     Ok(writer.open(GrainIndex(number), stamp, now)?)
 }
 
-/// Fills the open picture as number `number`, without publishing it. Allocates nothing.
+/// Fills an open picture as number `number`, without publishing it. Allocates nothing.
 ///
 /// # Errors
-/// When no picture is open.
-pub fn fill(writer: &mut FrameWriter, number: u64) -> Result<()> {
-    let lines = writer.lines_mut(0..format().height())?;
+/// When the picture is not open.
+pub fn fill(writer: &mut FrameWriter, key: GrainKey, number: u64) -> Result<()> {
+    let lines = writer.lines_mut(key, 0..format().height())?;
     lines.iter_mut().enumerate().for_each(|(at, out)| *out = octet(number, at));
     Ok(())
 }

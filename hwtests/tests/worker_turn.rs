@@ -152,9 +152,9 @@ impl Stage {
     fn play(&mut self) -> u64 {
         let mut arrived = 0;
         for number in 0..FRAMES {
-            road::open(&mut self.near, number, self.clock.now()).unwrap();
-            road::fill(&mut self.near, number).unwrap();
-            self.near.commit(GrainEnd::default());
+            let key = road::open(&mut self.near, number, self.clock.now()).unwrap();
+            road::fill(&mut self.near, key, number).unwrap();
+            self.near.commit(key, GrainEnd::default());
             self.turning.pass(1);
             self.near.poll(self.clock.now());
             while let Some(index) = self.far.next_available() {

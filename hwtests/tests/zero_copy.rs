@@ -18,7 +18,7 @@ use hwtests::port_bench::small_eal;
 use hwtests::{Namespace, Netdev, PortBench, PortMake, Road, Sysctl, Wire, eventually, netdev, road, take_turn, wire};
 use media::ManualClock;
 use netio::{BURST, Burst, PacketBuf, Path, PathId, RxQueue, TxQueue};
-use shm::{FrameReader, FrameWriter, GrainEnd, GrainLease, PagePolicy};
+use shm::{FrameReader, FrameWriter, GrainEnd, GrainKey, GrainLease, PagePolicy};
 use st2110::PackingPlan;
 
 type Tx = DpdkTx<GrainLease>;
@@ -48,6 +48,8 @@ struct Out {
     rx: Rx,
     path: PathId,
     number: u64,
+    /// The picture that was opened last.
+    key: Option<GrainKey>,
 }
 
 impl Out {
@@ -60,7 +62,7 @@ impl Out {
         let (mut port, mut tx, rx) = PortBench::open(eal, &make, ManualClock::default()).unwrap();
         port.listen(&[GROUP]);
         let path = tx.open_path(&Path::to(GROUP.parse().unwrap())).unwrap();
-        Self { plan: road::plan(), writer, reader, road, port, tx, rx, path, number: 0 }
+        Self { plan: road::plan(), writer, reader, road, port, tx, rx, path, number: 0, key: None }
     }
 
     /// Gathers the packets of a picture while another one stands there, then writes it and sends them. `sent` is told of
@@ -68,7 +70,8 @@ impl Out {
     fn send(&mut self, mut sent: impl FnMut(&mut Self, Range<usize>)) -> u64 {
         self.number += 1;
         let number = self.number;
-        road::open(&mut self.writer, number, road::NOON).unwrap();
+        let key = road::open(&mut self.writer, number, road::NOON).unwrap();
+        self.key = Some(key);
         let lease = self.reader.lease(self.reader.newest().unwrap()).unwrap();
         let total = self.plan.packets().len();
         let Ok(payload) = self.tx.attach(lease, total as u32) else { panic!("there is room") };
@@ -77,14 +80,14 @@ impl Out {
         for (chunk, packets) in plan.packets().chunks(BURST).enumerate() {
             let mut burst = Burst::new();
             // A copy is made when the packet is.
-            road::fill(&mut self.writer, if gathers { number + 1_000 } else { number }).unwrap();
+            road::fill(&mut self.writer, key, if gathers { number + 1_000 } else { number }).unwrap();
             for packet in packets {
                 let made = self.tx.gather(self.path, &HEADER, &payload, packet.range()).unwrap();
                 self.check(&made);
                 assert!(burst.push(made).is_ok());
             }
             // The canary is the whole picture.
-            road::fill(&mut self.writer, if gathers { number } else { number + 1_000 }).unwrap();
+            road::fill(&mut self.writer, key, if gathers { number } else { number + 1_000 }).unwrap();
             eventually("the device has taken the burst", || {
                 self.tx.tx_burst(&mut burst);
                 burst.is_empty()
@@ -94,8 +97,8 @@ impl Out {
         }
         self.tx.cancel(payload, 0);
         self.tx.reap();
-        road::fill(&mut self.writer, number).unwrap();
-        self.writer.commit(GrainEnd::default());
+        road::fill(&mut self.writer, key, number).unwrap();
+        self.writer.commit(key, GrainEnd::default());
         number
     }
 
@@ -164,7 +167,7 @@ fn over_a_ring(eal: &Eal, pages: PagePolicy) {
     for _ in 0..PICTURES {
         out.send(|out, packets| {
             let changed = out.number + 500;
-            road::fill(&mut out.writer, changed).unwrap();
+            road::fill(&mut out.writer, out.key.unwrap(), changed).unwrap();
             let mut received = Burst::new();
             assert_eq!(out.rx.rx_burst(&mut received), packets.len());
             for (packet, at) in received.iter().zip(packets) {
@@ -215,14 +218,14 @@ fn what_is_in_no_registration_is_copied_and_counted() {
         let mut out = Out::open(&eal, "net_ring", PagePolicy::PlainOnly);
         assert_eq!(out.road.reached(), []);
         let lease = {
-            road::open(&mut out.writer, 1, road::NOON).unwrap();
-            road::fill(&mut out.writer, 1).unwrap();
+            out.key = Some(road::open(&mut out.writer, 1, road::NOON).unwrap());
+            road::fill(&mut out.writer, out.key.unwrap(), 1).unwrap();
             out.reader.lease(out.reader.newest().unwrap()).unwrap()
         };
         let payload = out.tx.attach(lease, 1).unwrap_or_else(|_| panic!("there is room"));
         let mut burst = Burst::new();
         burst.push(out.tx.gather(out.path, &HEADER, &payload, out.plan.packets()[3].range()).unwrap()).unwrap();
-        road::fill(&mut out.writer, 2).unwrap();
+        road::fill(&mut out.writer, out.key.unwrap(), 2).unwrap();
         assert_eq!(out.tx.tx_burst(&mut burst), 1);
         let mut received = Burst::new();
         assert_eq!(out.rx.rx_burst(&mut received), 1);

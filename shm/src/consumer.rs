@@ -10,13 +10,24 @@ pub const CONSUMERS_MAX: u8 = 64;
 pub enum ConsumerClass {
     /// Grains at or after its cursor are not overwritten while it keeps up.
     Leased {
-        /// Grains it may hold besides the one being written. At least 1, at most the geometry's `k_max`.
+        /// Grains it may hold besides the one being opened. At least the geometry's `open_max`, at most its `k_max`.
         k: u16,
         /// How long it may sit on its oldest grain before it is evicted, in ns. `i64::MAX` means no limit.
         deadline_nanos: i64,
     },
     /// Nothing is held for it: each read is validated afterwards and may turn out torn.
     Lossy,
+}
+
+/// Where a consumer begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// At the next grain that is opened.
+    #[default]
+    Live,
+    /// At the oldest that can still be had: of a leased consumer, of the last K that were opened; of a lossy one, of
+    /// all that are still in their slots.
+    Oldest,
 }
 
 /// The writer's verdict on a seat.

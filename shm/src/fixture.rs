@@ -8,8 +8,8 @@ use media::{Depth, FlowId, GrainIndex, Name, Rate, RtpTimestamp, Sampling, Tai, 
 
 use crate::pages::{PagePolicy, Pages};
 use crate::{
-    Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainStamp, IdentityPlacement, LeasePage,
-    Mail, Mailbox, Mapping, Notice, OpenError, ReaderParts, Region, SealedRegion, Trust,
+    Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainKey, GrainStamp, IdentityPlacement,
+    LeasePage, Mail, Mailbox, Mapping, Notice, OpenError, ReaderParts, Region, SealedRegion, Start, Trust,
 };
 
 /// A picture of 16 × `height`, 10 bits: rows of 40 octets.
@@ -19,8 +19,13 @@ pub(crate) fn format(height: u32) -> VideoFormat {
 
 /// A geometry whose slots take as little memory as possible.
 pub(crate) fn geometry(slots: u16, height: u32) -> Geometry {
+    geometry_of(slots, 1, height)
+}
+
+/// The same with up to `open_max` open grains.
+pub(crate) fn geometry_of(slots: u16, open_max: u16, height: u32) -> Geometry {
     let flow = FlowId::from_name(&"test".parse::<Name>().unwrap());
-    let full = Geometry::for_video(flow, format(height), slots, Pages::Plain).unwrap();
+    let full = Geometry::new(flow, format(height), slots, open_max, Pages::Plain).unwrap();
     Geometry { slot_stride: u64::from(full.grain_octets).next_multiple_of(64), ..full }
 }
 
@@ -60,16 +65,24 @@ impl TestRing {
 
     /// Asks for a seat; the writer answers at its next poll.
     pub(crate) fn ask(&mut self, consumer: u8, class: ConsumerClass) -> (LeasePage, u64) {
+        self.ask_from(consumer, class, Start::Live)
+    }
+
+    fn ask_from(&mut self, consumer: u8, class: ConsumerClass, start: Start) -> (LeasePage, u64) {
         let page = LeasePage::create().unwrap();
         self.nonces += 1;
-        let lease = page.map(Access::ReadOnly).unwrap();
-        self.mailbox.post(Mail::Join { consumer, class, lease, nonce: self.nonces }).unwrap();
+        let lease = Arc::new(page.map(Access::ReadOnly).unwrap());
+        self.mailbox.post(Mail::Join { consumer, class, start, lease, nonce: self.nonces }).unwrap();
         (page, self.nonces)
     }
 
     /// Joins and polls; the first notice must be the welcome.
     pub(crate) fn join(&mut self, consumer: u8, class: ConsumerClass) -> TestConsumer {
-        let (page, nonce) = self.ask(consumer, class);
+        self.join_from(consumer, class, Start::Live)
+    }
+
+    pub(crate) fn join_from(&mut self, consumer: u8, class: ConsumerClass, start: Start) -> TestConsumer {
+        let (page, nonce) = self.ask_from(consumer, class, start);
         self.writer.poll(self.now);
         match self.mailbox.take_notice() {
             Some(Notice::Joined { consumer: seat, nonce: of, .. }) => assert_eq!((seat, of), (consumer, nonce)),
@@ -119,7 +132,14 @@ impl TestRing {
         self.writer.poll(self.now);
     }
 
-    pub(crate) fn open(&mut self, index: u64) -> Result<(), OpenError> {
+    /// Evicts as the operator does.
+    pub(crate) fn evict(&mut self, consumer: &TestConsumer) {
+        let TestConsumer { consumer, nonce, .. } = *consumer;
+        self.mailbox.post(Mail::Evict { consumer, nonce }).unwrap();
+        self.writer.poll(self.now);
+    }
+
+    pub(crate) fn open(&mut self, index: u64) -> Result<GrainKey, OpenError> {
         self.writer.open(GrainIndex(index), stamp(index), self.now)
     }
 
@@ -127,14 +147,27 @@ impl TestRing {
     pub(crate) fn grain(&mut self, index: u64) -> Result<(), OpenError> {
         self.open(index)?;
         self.fill(index);
-        self.writer.commit(GrainEnd::default());
+        self.commit(index);
         Ok(())
     }
 
-    /// Writes every line of the open grain that is not published.
+    /// The key of a grain that is open.
+    pub(crate) fn key(&self, index: u64) -> GrainKey {
+        self.writer.open_grains().find(|(open, _)| *open == GrainIndex(index)).unwrap().1
+    }
+
+    pub(crate) fn commit(&mut self, index: u64) {
+        self.writer.commit(self.key(index), GrainEnd::default());
+    }
+
+    pub(crate) fn cancel(&mut self, index: u64) {
+        self.writer.cancel(self.key(index));
+    }
+
+    /// Writes every line of an open grain that is not published.
     pub(crate) fn fill(&mut self, index: u64) {
         let Geometry { slices, .. } = *self.writer.geometry();
-        for line in self.writer.published()..slices {
+        for line in self.writer.published(self.key(index))..slices {
             self.write_line(index, line);
         }
     }
@@ -142,7 +175,7 @@ impl TestRing {
     pub(crate) fn write_line(&mut self, index: u64, line: u16) {
         let octets = self.writer.geometry().slice_octets;
         let bytes = line_bytes(index, line, octets as usize);
-        self.writer.write(u32::from(line) * octets, &bytes).unwrap();
+        self.writer.write(self.key(index), u32::from(line) * octets, &bytes).unwrap();
     }
 
     pub(crate) fn advance(&mut self, nanos: i64) {

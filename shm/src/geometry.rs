@@ -31,6 +31,9 @@ pub struct Geometry {
     pub descs: u16,
     /// Most grains that one leased consumer may hold.
     pub k_max: u16,
+    /// Most grains that may be open at a time (F). ST 2022-7 needs as many as frames fit into the path differential,
+    /// and one more.
+    pub open_max: u16,
     /// What backs the data region.
     pub pages: Pages,
     /// The instant of grain index 0.
@@ -76,6 +79,14 @@ pub enum GeometryError {
         /// The limit that was asked for.
         k_max: u16,
     },
+    /// No grain could be opened, or more than a writer keeps.
+    #[error("{open_max} grains cannot be open in {slots} slots: use 1 to {max}, and fewer than slots", max = Geometry::OPEN_MAX)]
+    OpenGrains {
+        /// The number that was asked for.
+        open_max: u16,
+        /// Slots.
+        slots: u16,
+    },
     /// The kernel gave no random number for the epoch.
     #[error("no random number for the epoch: {0}")]
     Epoch(io::Error),
@@ -88,12 +99,21 @@ impl Geometry {
     pub const SLOTS_MAX: u16 = 1024;
     /// Most grains that one consumer may hold at a time.
     pub const LEASES_MAX: u16 = 64;
+    /// Most grains that may be open at a time.
+    pub const OPEN_MAX: u16 = 8;
 
-    /// The geometry of a new ring for `format`: one slice a line, a fresh epoch.
+    /// The geometry of a new ring for `format`, of whose grains up to `open_max` are open at a time: one slice a line,
+    /// a fresh epoch.
     ///
     /// # Errors
-    /// [`GeometryError::Slots`], [`GeometryError::Epoch`].
-    pub fn for_video(flow: FlowId, format: VideoFormat, slots: u16, pages: Pages) -> Result<Self, GeometryError> {
+    /// [`GeometryError::Slots`], [`GeometryError::OpenGrains`], [`GeometryError::Epoch`].
+    pub fn new(
+        flow: FlowId,
+        format: VideoFormat,
+        slots: u16,
+        open_max: u16,
+        pages: Pages,
+    ) -> Result<Self, GeometryError> {
         if !(Self::SLOTS_MIN..=Self::SLOTS_MAX).contains(&slots) {
             return Err(GeometryError::Slots { slots });
         }
@@ -108,7 +128,8 @@ impl Geometry {
             slice_octets: format.row_octets(),
             grain_octets,
             descs: (2 * slots).next_power_of_two(),
-            k_max: largest_lease(slots),
+            k_max: largest_lease(slots, open_max),
+            open_max,
             pages,
             tai_base: Tai::EPOCH,
         };
@@ -122,7 +143,7 @@ impl Geometry {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), GeometryError> {
-        let Self { format, slots, slot_stride, slices, slice_octets, grain_octets, descs, k_max, .. } = *self;
+        let Self { format, slots, slot_stride, slices, slice_octets, grain_octets, descs, k_max, open_max, .. } = *self;
         if !(Self::SLOTS_MIN..=Self::SLOTS_MAX).contains(&slots) {
             return Err(GeometryError::Slots { slots });
         }
@@ -137,6 +158,10 @@ impl Geometry {
         }
         if k_max > Self::LEASES_MAX {
             return Err(GeometryError::Leases { k_max });
+        }
+        // Beside the open ones stands the newest complete one.
+        if !(1..=Self::OPEN_MAX).contains(&open_max) || open_max >= slots {
+            return Err(GeometryError::OpenGrains { open_max, slots });
         }
         Ok(())
     }
@@ -156,22 +181,22 @@ impl Geometry {
         })
     }
 
-    /// Slots that a ring needs so that `open` always finds one, with one grain open at a time, whatever
-    /// the leased consumers do: 2 + Σ (K + 1).
+    /// Slots that a ring needs so that `open` always finds one, with up to `open_max` grains (F) open at a time,
+    /// whatever the leased consumers do: 1 + F + Σ (K + 1).
     ///
     /// `open` evicts a consumer whose window exceeds K grains; by then the window has K + 1, and all of them
     /// stay quarantined until it acknowledges. Beside those stand the newest grain, which is never given
-    /// up, and the one to open. Consumers that are not quarantined share the newest grains and need less.
-    /// A consumer that was evicted and has rejoined counts twice until its first seat is released.
+    /// up, the F − 1 that are open, and the one to open. Consumers that are not quarantined share the newest grains and
+    /// need less. A consumer that was evicted and has rejoined counts twice until its first seat is released.
     #[must_use]
-    pub fn slots_for(leases: impl IntoIterator<Item = u16>) -> u32 {
-        2 + leases.into_iter().map(|k| u32::from(k) + 1).sum::<u32>()
+    pub fn slots_for(open_max: u16, leases: impl IntoIterator<Item = u16>) -> u32 {
+        1 + u32::from(open_max) + leases.into_iter().map(|k| u32::from(k) + 1).sum::<u32>()
     }
 }
 
 /// The largest K that one consumer alone may have with `slots` slots: [`Geometry::slots_for`] turned round.
-fn largest_lease(slots: u16) -> u16 {
-    slots.saturating_sub(3).min(Geometry::LEASES_MAX)
+fn largest_lease(slots: u16, open_max: u16) -> u16 {
+    slots.saturating_sub(open_max.saturating_add(2)).min(Geometry::LEASES_MAX)
 }
 
 fn random_epoch() -> Result<u128, GeometryError> {
@@ -193,7 +218,7 @@ mod tests {
         let flow = FlowId::from_name(&"cam".parse::<Name>().unwrap());
         let rate = Rate::new(50, 1).unwrap();
         let format = VideoFormat::new(1920, 1080, Sampling::YCbCr422, Depth::Bits10, rate).unwrap();
-        Geometry::for_video(flow, format, slots, Pages::Plain)
+        Geometry::new(flow, format, slots, 1, Pages::Plain)
     }
 
     #[test]
@@ -213,7 +238,7 @@ mod tests {
     fn the_largest_lease_fits_alone() {
         for slots in 4..=200 {
             let k = hd(slots).unwrap().k_max;
-            assert!(k > 0 && Geometry::slots_for([k]) <= u32::from(slots), "{slots} slots, K {k}");
+            assert!(k > 0 && Geometry::slots_for(1, [k]) <= u32::from(slots), "{slots} slots, K {k}");
         }
     }
 
@@ -233,6 +258,9 @@ mod tests {
             Geometry { descs: 15, ..good },
             Geometry { descs: 8, ..good },
             Geometry { k_max: 65, ..good },
+            Geometry { open_max: 0, ..good },
+            Geometry { open_max: 9, ..hd(64).unwrap() },
+            Geometry { open_max: 8, ..good },
         ];
         for geometry in bad {
             assert!(geometry.check().is_err(), "{geometry:?}");

@@ -76,11 +76,16 @@ shared_words! {
         tai_base: u64,
         /// [`NUMA_UNKNOWN`] until a placement tells.
         numa: u64,
+        /// Most open grains, less one: who wrote nothing here has one.
+        open_more: u64,
     }
 }
 
 /// The header's NUMA node when nobody has placed the region.
 pub(crate) const NUMA_UNKNOWN: u64 = u64::MAX;
+
+/// Where [`Header`] says it, as a word's number.
+pub(crate) const NUMA_WORD: usize = offset_of!(Header, numa) / size_of::<u64>();
 
 shared_words! {
     /// Two lines at 256.
@@ -166,6 +171,7 @@ const BITMAP_AT: usize = size_of::<SlotWords>();
 
 const _: () = {
     assert!(size_of::<Header>() == 256 && offset_of!(Header, numa) == 144);
+    assert!(offset_of!(Header, open_more) == 152);
     assert!(offset_of!(Header, flow) == 48 && offset_of!(Header, slots) == 64 && offset_of!(Header, rate) == 120);
     assert!(size_of::<RingWords>() == 256 && offset_of!(RingWords, opened) == 8);
     assert!(offset_of!(RingWords, heartbeat) == LINE);
@@ -235,7 +241,7 @@ impl Layout {
 }
 
 /// Words of [`Header`] that carry something.
-pub(crate) const HEADER_WORDS: usize = 19;
+pub(crate) const HEADER_WORDS: usize = 20;
 
 /// The header of a geometry, word by word from offset 0.
 pub(crate) fn header_words(geometry: &Geometry) -> [u64; HEADER_WORDS] {
@@ -263,5 +269,6 @@ pub(crate) fn header_words(geometry: &Geometry) -> [u64; HEADER_WORDS] {
         u64::from(picture[0]) | u64::from(picture[1]) << 16 | u64::from(picture[2]) << 32,
         geometry.tai_base.as_nanos() as u64,
         NUMA_UNKNOWN,
+        u64::from(geometry.open_max.saturating_sub(1)),
     ]
 }

@@ -21,7 +21,7 @@ mod stable;
 mod view;
 mod writer;
 
-pub use consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
+pub use consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus, Start};
 pub use geometry::{Geometry, GeometryError};
 pub use grain::{GrainEnd, GrainLease, GrainRef, GrainStamp, GrainState};
 pub use lease_page::LeasePage;
@@ -34,7 +34,7 @@ pub use reader::{AcknowledgeError, AttachError, FrameReader, LostLines, ReadErro
 pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionFds, SealedRegion};
 pub use stable::StableBytes;
 pub use view::{DataView, DmaMapping};
-pub use writer::{FrameWriter, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
+pub use writer::{FrameWriter, GrainKey, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
 
 // The broker and the SDK: protocol, sockets, life pipes, sessions.
 mod access;

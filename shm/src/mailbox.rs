@@ -1,10 +1,12 @@
 //! The mailbox between a writer and its housekeeping thread: who joins and who is gone goes in, what became of
 //! it comes out. Both ways are bounded and lock-free; neither side waits for the other.
 
+use std::sync::Arc;
+
 use crossbeam_queue::ArrayQueue;
 use media::GrainIndex;
 
-use crate::consumer::{CONSUMERS_MAX, ConsumerClass};
+use crate::consumer::{CONSUMERS_MAX, ConsumerClass, Start};
 use crate::mapping::Mapping;
 
 /// To the writer.
@@ -16,13 +18,23 @@ pub enum Mail {
         consumer: u8,
         /// Its class.
         class: ConsumerClass,
-        /// Its lease page, mapped read-only.
-        lease: Mapping,
+        /// Where it begins.
+        start: Start,
+        /// Its lease page, mapped read-only. Shared: whoever wakes the consumer reads the same page.
+        lease: Arc<Mapping>,
         /// Drawn at random per membership; not 0.
         nonce: u64,
     },
     /// A consumer is gone: its life pipe hung up, and no device reads on its behalf.
     Gone {
+        /// Its seat.
+        consumer: u8,
+        /// Its membership; another one in the same seat is left alone.
+        nonce: u64,
+    },
+    /// The operator wants a consumer out, whatever its class and however well it keeps up. It is evicted as one that
+    /// was too slow.
+    Evict {
         /// Its seat.
         consumer: u8,
         /// Its membership; another one in the same seat is left alone.
@@ -42,16 +54,16 @@ pub enum Notice {
         /// Its first grain.
         eff: GrainIndex,
     },
-    /// The consumer cannot join: the seat is taken or does not exist, or K is 0 or above the geometry's limit.
+    /// The consumer cannot join: the seat is taken or does not exist, or K is not within the geometry's limits.
     Refused {
         /// The seat that was asked for.
         consumer: u8,
         /// The membership.
         nonce: u64,
         /// To be dropped by the housekeeper (munmap is a system call).
-        lease: Mapping,
+        lease: Arc<Mapping>,
     },
-    /// The consumer was too slow. Its slots stay quarantined until it acknowledges or is gone.
+    /// The consumer was too slow, or the operator wanted it out. Its slots stay quarantined until it acknowledges or is gone.
     Evicted {
         /// Its seat.
         consumer: u8,
@@ -67,7 +79,7 @@ pub enum Notice {
         /// The membership that ended.
         nonce: u64,
         /// To be dropped by the housekeeper (munmap is a system call).
-        lease: Mapping,
+        lease: Arc<Mapping>,
     },
 }
 

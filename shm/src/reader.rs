@@ -27,7 +27,7 @@ use crate::atomics::{Arc, Ordering, fence};
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
 use crate::geometry::Geometry;
 use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
-use crate::layout::{self, DescWords, HEADER_WORDS};
+use crate::layout::{self, DescWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::view::DataView;
@@ -352,7 +352,9 @@ impl Iterator for LostLines<'_> {
 
 fn check_header(control: &Mapping, geometry: &Geometry) -> Result<(), AttachError> {
     control.load_acquire(0); // pairs with the writer's header
-    for (word, expected) in layout::header_words(geometry).into_iter().enumerate().take(HEADER_WORDS - 1) {
+    let words = layout::header_words(geometry).into_iter().enumerate();
+    // Where the pages are is for whoever places them to say.
+    for (word, expected) in words.filter(|(word, _)| *word != layout::NUMA_WORD) {
         let found = control.load(word * size_of::<u64>());
         if found != expected {
             return Err(AttachError::Header { word, found, expected });

@@ -9,9 +9,11 @@
 
 mod consumers;
 mod counters;
+mod error;
 mod history;
 #[cfg(test)]
 mod model;
+mod open_grains;
 mod patience;
 mod slots;
 #[cfg(test)]
@@ -25,81 +27,21 @@ use std::sync::Arc;
 use media::{GrainIndex, Tai};
 
 pub use counters::{SlotAccounts, WriterCounters};
+pub(crate) use error::check_mappings;
+pub use error::{OpenError, RingError, WriteError};
+pub use open_grains::GrainKey;
 
 use crate::atomics::{Ordering, fence};
-use crate::geometry::{Geometry, GeometryError};
+use crate::geometry::Geometry;
 use crate::grain::{GrainEnd, GrainStamp};
 use crate::layout::{self, DescWords, FLAG_CANCELLED, HEADER_WORDS, Layout, SlotWords};
 use crate::mailbox::Mailbox;
 use crate::mapping::Mapping;
-use consumers::{Consumers, Turn};
+use consumers::{Consumers, Scene, Turn};
 use history::History;
+use open_grains::{OpenGrain, OpenGrains};
 use patience::Patience;
 use slots::Slots;
-
-/// Why a ring cannot be attached to.
-#[derive(Debug, thiserror::Error)]
-pub enum RingError {
-    /// The geometry is impossible.
-    #[error(transparent)]
-    Geometry(#[from] GeometryError),
-    /// A mapping is smaller than the geometry says.
-    #[error("a mapping of {octets} octets is too small: {wanted} are needed")]
-    Short {
-        /// Octets mapped.
-        octets: u64,
-        /// Octets that the geometry needs.
-        wanted: u64,
-    },
-    /// The control region has been written before: an epoch has one writer in its life.
-    #[error("the control region is already in use: a ring is never reused, create a new region")]
-    InUse,
-}
-
-/// Why a grain was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// The index is not above the last one.
-    #[error("grain {last} was opened already: indices must rise")]
-    NotMonotone {
-        /// The newest grain.
-        last: GrainIndex,
-    },
-    /// The index is 2⁴⁷ or more.
-    #[error("the index is beyond the ring's limit of 2^47")]
-    Limit,
-    /// Every slot is leased or quarantined: the grain is dropped whole and counted.
-    #[error("no free slot: all are held by consumers")]
-    NoSlot,
-    /// The grain before is still open.
-    #[error("a grain is open: commit or cancel it first")]
-    AlreadyOpen,
-}
-
-/// Why bytes were not written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
-    /// No grain is open.
-    #[error("no grain is open")]
-    NotOpen,
-    /// The bytes reach beyond the grain.
-    #[error("outside the grain")]
-    Range,
-    /// The bytes lie in slices that are published already: readers may be looking at them.
-    #[error("the slice is published")]
-    Published,
-}
-
-/// The grain being written.
-#[derive(Clone, Copy, Debug)]
-struct OpenGrain {
-    index: u64,
-    slot: u16,
-    q: u64,
-    slices: u16,
-    lines_lost: u16,
-    stamp: GrainStamp,
-}
 
 /// The one writer of a ring.
 #[derive(Debug)]
@@ -113,10 +55,10 @@ pub struct FrameWriter {
     slots: Slots,
     consumers: Consumers,
     patience: Patience,
-    open: Option<OpenGrain>,
-    /// Lost lines of the open grain, as published.
-    lost: Box<[u64]>,
+    open: OpenGrains,
     history: History,
+    /// One past the greatest committed index.
+    head: u64,
     heartbeat: u64,
 }
 
@@ -141,11 +83,11 @@ impl FrameWriter {
             mailbox,
             counters: Arc::new(WriterCounters::default()),
             slots: Slots::new(geometry.slots),
-            consumers: Consumers::new(geometry.k_max),
+            consumers: Consumers::new(&geometry),
             patience: Patience::default(),
-            open: None,
-            lost: vec![0; layout.bitmap_words()].into_boxed_slice(),
+            open: OpenGrains::new(geometry.open_max, layout.bitmap_words()),
             history: History::new(),
+            head: 0,
             heartbeat: 0,
         };
         writer.publish_accounts();
@@ -164,10 +106,9 @@ impl FrameWriter {
         Arc::clone(&self.counters)
     }
 
-    /// The open grain.
-    #[must_use]
-    pub fn current(&self) -> Option<GrainIndex> {
-        self.open.map(|grain| GrainIndex(grain.index))
+    /// The grains that are open, in no order.
+    pub fn open_grains(&self) -> impl Iterator<Item = (GrainIndex, GrainKey)> {
+        self.open.iter().map(|key| (key.index(), key))
     }
 
     /// The newest grain that was opened.
@@ -176,10 +117,10 @@ impl FrameWriter {
         self.history.end().checked_sub(1).map(GrainIndex)
     }
 
-    /// Slices of the open grain that are published; 0 without one.
+    /// Slices of an open grain that are published; 0 when it is not open.
     #[must_use]
-    pub fn published(&self) -> u16 {
-        self.open.map_or(0, |grain| grain.slices)
+    pub fn published(&self, key: GrainKey) -> u16 {
+        self.open.find(key).map_or(0, |grain| grain.slices)
     }
 
     /// Where every slot is now.
@@ -199,52 +140,55 @@ impl FrameWriter {
         }
     }
 
-    /// Opens grain `index`. From now on consumers see it and its stamp.
+    /// Opens grain `index`, beside those that are open: up to [`Geometry::open_max`] at a time. From now on consumers
+    /// see it and its stamp. Open grains are written and ended in any order.
     ///
     /// # Errors
-    /// [`OpenError`]; the grain before stays as it is.
-    pub fn open(&mut self, index: GrainIndex, stamp: GrainStamp, now: Tai) -> Result<(), OpenError> {
+    /// [`OpenError`]; the grains before stay as they are.
+    pub fn open(&mut self, index: GrainIndex, stamp: GrainStamp, now: Tai) -> Result<GrainKey, OpenError> {
         self.check_index(index)?;
+        let place = self.open.vacancy().ok_or(OpenError::TooManyOpen { limit: self.open.limit() })?;
         self.look_after(now, Turn::Open);
         let consumers = &self.consumers;
         let newest = self.history.end().checked_sub(1);
         let Some(slot) = self.slots.pick(newest, |held| consumers.holds(held)) else {
-            self.counters.count_no_slot();
-            self.publish_accounts();
-            return Err(OpenError::NoSlot);
+            return Err(self.no_slot());
         };
         let q = self.slots.open(slot, index.0);
         self.begin_slot(slot, q);
         self.describe(index.0, slot, q, stamp);
         self.history.push(index.0);
         self.control.store_release(layout::OPENED, index.0 + 1); // pairs with FrameReader::newest
-        self.open = Some(OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, stamp });
+        let start = usize::from(slot) * self.geometry.slot_stride as usize;
+        let fresh = OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, stamp, start, published_octets: 0 };
+        let key = self.open.put(place, fresh);
         self.counters.count_opened();
         self.publish_accounts();
-        Ok(())
+        Ok(key)
     }
 
-    /// Copies `bytes` to octet `offset` of the open grain.
+    /// Copies `bytes` to octet `offset` of an open grain.
     ///
     /// # Errors
     /// [`WriteError`]; nothing is written then.
     #[inline]
-    pub fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
-        let at = self.writable_at(offset, bytes.len())?;
+    pub fn write(&mut self, key: GrainKey, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
+        let at = self.writable_at(key, offset, bytes.len())?;
         self.data.copy_in(at, bytes);
         Ok(())
     }
 
-    /// Lines of the open grain to write in place; not those that are published.
+    /// Lines of an open grain to write in place; not those that are published.
     ///
     /// # Errors
     /// [`WriteError`].
-    pub fn lines_mut(&mut self, lines: Range<u16>) -> Result<&mut [u8], WriteError> {
-        let count = lines.end.checked_sub(lines.start).ok_or(WriteError::Range)?;
+    pub fn lines_mut(&mut self, key: GrainKey, lines: Range<u16>) -> Result<&mut [u8], WriteError> {
+        let outside = |end| WriteError::Range { end, grain_octets: self.geometry.grain_octets };
+        let count = lines.end.checked_sub(lines.start).ok_or(outside(u64::MAX))?;
         let offset = u64::from(lines.start) * u64::from(self.geometry.slice_octets);
-        let offset = u32::try_from(offset).map_err(|_| WriteError::Range)?;
+        let offset = u32::try_from(offset).map_err(|_| outside(offset))?;
         let octets = usize::from(count) * self.geometry.slice_octets as usize;
-        let at = self.writable_at(offset, octets)?;
+        let at = self.writable_at(key, offset, octets)?;
         let start = self.data.range(at, octets);
         // SAFETY: in bounds (`range`), mapped for writing as long as `self` lives, borrowed from `&mut self`. No
         // other reference covers it: readers in this process form slices of published lines only, and the slot
@@ -252,53 +196,53 @@ impl FrameWriter {
         Ok(unsafe { slice::from_raw_parts_mut(start, octets) })
     }
 
-    /// Declares a line of the open grain lost; to be called before the line is published. Without an open
-    /// grain, beyond the picture, or twice, it does nothing.
-    pub fn mark_lost(&mut self, line: u16) {
-        let Some(grain) = &mut self.open else { return };
-        if line >= self.geometry.slices || line < grain.slices {
-            return;
-        }
-        let (word, bit) = (usize::from(line / 64), 1 << (line % 64));
-        if self.lost[word] & bit == 0 {
-            self.lost[word] |= bit;
-            grain.lines_lost += 1;
-            self.counters.count_lines_lost(1);
+    /// Declares a line of an open grain lost; to be called before the line is published. Of a grain that is not
+    /// open, beyond the picture, or twice, it does nothing.
+    pub fn mark_lost(&mut self, key: GrainKey, line: u16) {
+        let slices = self.geometry.slices;
+        let Some(grain) = self.open.find(key).filter(|grain| (grain.slices..slices).contains(&line)) else { return };
+        let slot = grain.slot;
+        if let Some((word, bits)) = self.open.lose(key, line) {
             // Ordered by the Release of `progress` that passes the line.
-            self.control.store(self.layout.bitmap(grain.slot, word), self.lost[word]);
+            self.control.store(self.layout.bitmap(slot, word), bits);
+            self.open.find_mut(key).into_iter().for_each(|grain| grain.lines_lost += 1);
+            self.counters.count_lines_lost(1);
         }
     }
 
-    /// Publishes the first `slices` slices: each is written, or declared lost. Never goes back, and at
-    /// most to the whole grain.
+    /// Publishes the first `slices` slices of an open grain: each is written, or declared lost. Never goes back, and
+    /// at most to the whole grain.
     #[inline]
-    pub fn publish(&mut self, slices: u16) {
-        let Some(grain) = &mut self.open else { return };
+    pub fn publish(&mut self, key: GrainKey, slices: u16) {
+        let Some(grain) = self.open.find_mut(key) else { return };
         let slices = slices.min(self.geometry.slices);
         if slices > grain.slices {
             grain.slices = slices;
+            // At most the octets of a grain, which are a u32.
+            grain.published_octets = u32::from(slices) * self.geometry.slice_octets;
             let progress = grain.q << 16 | u64::from(slices);
             // Pairs with Membership::state: the bytes and the bitmap are visible before the progress.
             self.control.store_release(self.layout.slot(grain.slot) + offset_of!(SlotWords, progress), progress);
         }
     }
 
-    /// Ends the open grain: publishes all of it. Lines that were neither written nor declared lost show what
-    /// an earlier grain left there. Does nothing without an open grain.
-    pub fn commit(&mut self, end: GrainEnd) {
-        self.publish(self.geometry.slices);
-        if let Some(grain) = self.open.take() {
+    /// Ends an open grain: publishes all of it. Lines that were neither written nor declared lost show what
+    /// an earlier grain left there. Does nothing when the grain is not open.
+    pub fn commit(&mut self, key: GrainKey, end: GrainEnd) {
+        self.publish(key, self.geometry.slices);
+        if let Some(grain) = self.open.take(key) {
             self.close(&grain, 0, end);
-            // A commit is always of the newest index, so `head` never falls.
-            self.control.store_release(layout::HEAD, grain.index + 1); // pairs with RingProbe::head
+            // Grains may be committed in any order, so the greatest is kept: `head` never falls.
+            self.head = self.head.max(grain.index + 1);
+            self.control.store_release(layout::HEAD, self.head); // pairs with RingProbe::head
             self.counters.count_committed();
             self.publish_accounts();
         }
     }
 
-    /// Gives the open grain up; what was published stays readable. Does nothing without one.
-    pub fn cancel(&mut self) {
-        if let Some(grain) = self.open.take() {
+    /// Gives an open grain up; what was published stays readable. Does nothing when the grain is not open.
+    pub fn cancel(&mut self, key: GrainKey) {
+        if let Some(grain) = self.open.take(key) {
             self.close(&grain, FLAG_CANCELLED, GrainEnd::default());
             self.counters.count_cancelled();
             self.publish_accounts();
@@ -306,24 +250,31 @@ impl FrameWriter {
     }
 
     fn check_index(&self, index: GrainIndex) -> Result<(), OpenError> {
-        if self.open.is_some() {
-            return Err(OpenError::AlreadyOpen);
-        }
         if index.0 >= GrainIndex::LIMIT {
-            return Err(OpenError::Limit);
+            return Err(OpenError::Limit { index });
         }
         match self.last() {
-            Some(last) if index <= last => Err(OpenError::NotMonotone { last }),
+            Some(last) if index <= last => Err(OpenError::NotMonotone { index, last }),
             _ => Ok(()),
         }
+    }
+
+    #[cold]
+    fn no_slot(&mut self) -> OpenError {
+        self.counters.count_no_slot();
+        self.publish_accounts();
+        let consumers = &self.consumers;
+        OpenError::NoSlot { slots: self.geometry.slots, held: self.slots.held(|index| consumers.holds(index)) }
     }
 
     /// Whether anything about the consumers changed.
     fn look_after(&mut self, now: Tai, turn: Turn) -> bool {
         let at = self.patience.advance(now);
-        let mail = self.consumers.drain(&self.mailbox, &self.control, self.history.end(), at);
-        let (seen, evicted) = self.consumers.observe(&self.mailbox, &self.control, &self.history, at, turn);
-        self.counters.count_evicted(evicted);
+        let Self { mailbox, control, history, slots, consumers, .. } = self;
+        let scene = Scene { mailbox, control, history, slots, at };
+        let (mail, dismissed) = consumers.drain(&scene);
+        let (seen, evicted) = consumers.observe(&scene, turn);
+        self.counters.count_evicted(dismissed + evicted);
         mail || seen
     }
 
@@ -334,7 +285,6 @@ impl FrameWriter {
         self.control.store(at + offset_of!(SlotWords, generation), 2 * q + 1);
         // Pairs with the Acquire fence before Membership::lap_holds reads `generation`.
         fence(Ordering::Release);
-        self.lost.fill(0);
         for word in 0..self.layout.bitmap_words() {
             self.control.store(self.layout.bitmap(slot, word), 0);
         }
@@ -374,33 +324,24 @@ impl FrameWriter {
         self.slots.close(grain.slot);
     }
 
-    /// Offset in the data region of `octets` octets at `offset` of the open grain, if they may be written.
-    fn writable_at(&self, offset: u32, octets: usize) -> Result<usize, WriteError> {
-        let grain = self.open.as_ref().ok_or(WriteError::NotOpen)?;
-        let end = (offset as usize).checked_add(octets).ok_or(WriteError::Range)?;
-        if end > self.geometry.grain_octets as usize {
-            return Err(WriteError::Range);
+    /// Offset in the data region of `octets` octets at `offset` of an open grain, if they may be written.
+    #[inline]
+    fn writable_at(&self, key: GrainKey, offset: u32, octets: usize) -> Result<usize, WriteError> {
+        let grain = self.open.find(key).ok_or(WriteError::NotOpen { index: key.index() })?;
+        let grain_octets = self.geometry.grain_octets;
+        let end = u64::from(offset).saturating_add(octets as u64);
+        if end > u64::from(grain_octets) {
+            return Err(WriteError::Range { end, grain_octets });
         }
-        if u64::from(offset) < u64::from(grain.slices) * u64::from(self.geometry.slice_octets) {
-            return Err(WriteError::Published);
+        if offset < grain.published_octets {
+            return Err(WriteError::Published { offset, published_octets: grain.published_octets });
         }
-        Ok(usize::from(grain.slot) * self.geometry.slot_stride as usize + offset as usize)
+        Ok(grain.start + offset as usize)
     }
 
     fn publish_accounts(&self) {
         self.counters.set_accounts(self.slot_accounts());
     }
-}
-
-pub(crate) fn check_mappings(geometry: &Geometry, control: &Mapping, data: &Mapping) -> Result<(), RingError> {
-    geometry.check()?;
-    for (mapping, wanted) in [(control, geometry.control_octets()), (data, geometry.data_octets())] {
-        let octets = mapping.octets() as u64;
-        if octets < wanted {
-            return Err(RingError::Short { octets, wanted });
-        }
-    }
-    Ok(())
 }
 
 fn write_header(control: &Mapping, geometry: &Geometry) {

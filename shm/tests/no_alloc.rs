@@ -11,7 +11,7 @@ use std::sync::Arc;
 use media::{Depth, FlowId, GrainIndex, Name, Rate, Sampling, Tai, VideoFormat};
 use shm::{
     Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainStamp, IdentityPlacement, LeasePage,
-    Mail, Mailbox, Notice, PagePolicy, Pages, ReaderParts, Region, SealedRegion, Trust,
+    Mail, Mailbox, Notice, PagePolicy, Pages, ReaderParts, Region, SealedRegion, Start, Trust,
 };
 
 struct Counting;
@@ -61,7 +61,7 @@ fn ring() -> (SealedRegion, FrameWriter, Arc<Mailbox>) {
     let rate = Rate::new(25, 1).unwrap();
     let format = VideoFormat::new(16, 200, Sampling::YCbCr422, Depth::Bits10, rate).unwrap();
     let flow = FlowId::from_name(&"test".parse::<Name>().unwrap());
-    let geometry = Geometry::for_video(flow, format, 8, Pages::Plain).unwrap();
+    let geometry = Geometry::new(flow, format, 8, 1, Pages::Plain).unwrap();
     let geometry = Geometry { slot_stride: 8000_u64.next_multiple_of(64), ..geometry };
     let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
     let (control, data) = region.map_for_writing().unwrap();
@@ -71,16 +71,16 @@ fn ring() -> (SealedRegion, FrameWriter, Arc<Mailbox>) {
 }
 
 fn grain(writer: &mut FrameWriter, index: u64) {
-    writer.open(GrainIndex(index), GrainStamp::default(), Tai::EPOCH).unwrap();
+    let key = writer.open(GrainIndex(index), GrainStamp::default(), Tai::EPOCH).unwrap();
     for line in 0..200_u16 {
         if line % 50 == 3 {
-            writer.mark_lost(line);
+            writer.mark_lost(key, line);
         } else {
-            writer.write(u32::from(line) * 40, &[1; 40]).unwrap();
+            writer.write(key, u32::from(line) * 40, &[1; 40]).unwrap();
         }
-        writer.publish(line + 1);
+        writer.publish(key, line + 1);
     }
-    writer.commit(GrainEnd::default());
+    writer.commit(key, GrainEnd::default());
 }
 
 fn read(reader: &mut FrameReader) {
@@ -103,8 +103,9 @@ fn the_counter_counts() {
 fn a_running_ring_does_not_allocate() {
     let (region, mut writer, mailbox) = ring();
     let page = LeasePage::create().unwrap();
-    let lease = page.map(Access::ReadOnly).unwrap();
-    mailbox.post(Mail::Join { consumer: 0, class: CLASS, lease, nonce: 9 }).unwrap();
+    let lease = Arc::new(page.map(Access::ReadOnly).unwrap());
+    let start = Start::Live;
+    mailbox.post(Mail::Join { consumer: 0, class: CLASS, start, lease, nonce: 9 }).unwrap();
     assert_eq!(calls(|| writer.poll(Tai::EPOCH)), 0, "joining");
     assert!(matches!(mailbox.take_notice(), Some(Notice::Joined { .. })));
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use media::{Depth, GrainIndex, Name, Rate, RtpTimestamp, Sampling, Tai, VideoFormat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use shm::{Broker, BrokerConfig, ConsumerState, FrameWriter, GrainEnd, GrainStamp, PagePolicy};
+use shm::{Broker, BrokerConfig, ConsumerState, FrameWriter, GrainEnd, GrainKey, GrainStamp, PagePolicy};
 
 const ROWS: u16 = 8;
 const FRAME_OCTETS: usize = 160 * 8;
@@ -127,15 +127,15 @@ impl Drop for Camera {
     }
 }
 
-fn open(writer: &mut FrameWriter, index: u64) {
+fn open(writer: &mut FrameWriter, index: u64) -> GrainKey {
     let tai = Tai::from_nanos(index as i64 * 10_000_000);
-    writer.open(GrainIndex(index), GrainStamp { tai, rtp: RtpTimestamp(index as u32 * 900) }, tai).unwrap();
+    writer.open(GrainIndex(index), GrainStamp { tai, rtp: RtpTimestamp(index as u32 * 900) }, tai).unwrap()
 }
 
 fn whole_frame(writer: &mut FrameWriter, index: u64) {
-    open(writer, index);
-    writer.write(0, &[index as u8; FRAME_OCTETS]).unwrap();
-    writer.commit(GrainEnd::default());
+    let key = open(writer, index);
+    writer.write(key, 0, &[index as u8; FRAME_OCTETS]).unwrap();
+    writer.commit(key, GrainEnd::default());
 }
 
 /// Waits for the end, which must be a success, and gives the summary.
@@ -204,16 +204,16 @@ fn a_closed_output_ends_it_quietly() {
 fn lost_lines_are_black_and_cancelled_grains_left_out() {
     let rack = Rack::start();
     let _camera = Camera::start(&rack, |writer, index| {
-        open(writer, index);
+        let key = open(writer, index);
         if index % 2 == 0 {
-            writer.write(0, &[0xff; 320]).unwrap();
-            return writer.cancel();
+            writer.write(key, 0, &[0xff; 320]).unwrap();
+            return writer.cancel(key);
         }
-        writer.write(0, &[7; FRAME_OCTETS]).unwrap();
+        writer.write(key, 0, &[7; FRAME_OCTETS]).unwrap();
         for line in [0, 5, 6] {
-            writer.mark_lost(line);
+            writer.mark_lost(key, line);
         }
-        writer.commit(GrainEnd::default());
+        writer.commit(key, GrainEnd::default());
     });
     let summary = summary(rack.receive(&["--output", "f-%03d.raw", "--frames", "3"]));
     assert_eq!([&summary["frames_partial"], &summary["lines_lost"], &summary["frames_lost"]], [3, 9, 0]);
@@ -234,11 +234,11 @@ fn a_png_shows_what_was_in_the_ring() {
     let rack = Rack::start();
     // Left half white, right half black, in BT.601 as the picture is small.
     let _camera = Camera::start(&rack, |writer, index| {
-        open(writer, index);
+        let key = open(writer, index);
         let white = [0x80, 0x3a, 0xc8, 0x03, 0xac].repeat(16);
         let row = [white, [0x80, 0x04, 0x08, 0x00, 0x40].repeat(16)].concat();
-        writer.write(0, &row.repeat(ROWS.into())).unwrap();
-        writer.commit(GrainEnd::default());
+        writer.write(key, 0, &row.repeat(ROWS.into())).unwrap();
+        writer.commit(key, GrainEnd::default());
     });
     let summary = summary(rack.receive(&["--output", "png"]));
     assert_eq!([&summary["frames_received"], &summary["stopped"]], [&Value::from(1), &Value::from("frames")]);

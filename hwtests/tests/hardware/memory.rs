@@ -65,12 +65,12 @@ fn picture(broker: &Broker, writer: &mut FrameWriter) -> GrainLease {
 
 /// Writes the picture under a number; returns where its octets are.
 fn write(writer: &mut FrameWriter, number: u64) -> usize {
-    writer.open(GrainIndex(number), GrainStamp { tai: NOON, rtp: RtpTimestamp(0) }, NOON).unwrap();
-    let lines = writer.lines_mut(0..format().height()).unwrap();
+    let key = writer.open(GrainIndex(number), GrainStamp { tai: NOON, rtp: RtpTimestamp(0) }, NOON).unwrap();
+    let lines = writer.lines_mut(key, 0..format().height()).unwrap();
     lines.iter_mut().enumerate().for_each(|(at, out)| *out = octet(at));
     let address = lines.as_ptr().addr();
-    writer.publish(format().height());
-    writer.commit(GrainEnd { first_arrival: NOON, last_arrival: NOON });
+    writer.publish(key, format().height());
+    writer.commit(key, GrainEnd { first_arrival: NOON, last_arrival: NOON });
     address
 }
 

@@ -14,16 +14,16 @@ pub(super) fn admit(geometry: &Geometry, leases: &[u16], class: ConsumerClass) -
     if k > geometry.k_max {
         return Err(Refusal::Lease { k, limit: geometry.k_max });
     }
-    let needed = needed_with(leases, k);
+    let needed = needed_with(geometry, leases, k);
     if needed <= u32::from(geometry.slots) {
         return Ok(());
     }
-    let works = (1..k).rev().find(|less| needed_with(leases, *less) <= u32::from(geometry.slots));
+    let works = (1..k).rev().find(|less| needed_with(geometry, leases, *less) <= u32::from(geometry.slots));
     Err(Refusal::Admission { slots: geometry.slots, k, needed, works: works.unwrap_or(0) })
 }
 
-fn needed_with(leases: &[u16], k: u16) -> u32 {
-    Geometry::slots_for(leases.iter().copied().chain([k]))
+fn needed_with(geometry: &Geometry, leases: &[u16], k: u16) -> u32 {
+    Geometry::slots_for(geometry.open_max, leases.iter().copied().chain([k]))
 }
 
 /// The lowest free number, if any.
@@ -43,7 +43,7 @@ mod tests {
         let rate = Rate::new(25, 1).unwrap();
         let format = VideoFormat::new(16, 4, Sampling::YCbCr422, Depth::Bits10, rate).unwrap();
         let flow = FlowId::from_name(&"cam".parse::<Name>().unwrap());
-        Geometry::for_video(flow, format, slots, Pages::Plain).unwrap()
+        Geometry::new(flow, format, slots, 1, Pages::Plain).unwrap()
     }
 
     fn leased(k: u16) -> ConsumerClass {

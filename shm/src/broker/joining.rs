@@ -2,6 +2,7 @@
 //! when it has answered is anything given to the consumer.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::{GrainIndex, Name};
@@ -15,7 +16,7 @@ use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch, life_pipe};
 use crate::poll::Token;
 use crate::protocol::{BrokerMessage, Refusal};
-use crate::{Access, ConsumerClass, LeasePage, Mail, Trust};
+use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust};
 
 /// The descriptors that a new consumer needs.
 struct Kit {
@@ -101,9 +102,10 @@ impl State {
         let flow = self.flows.get(epoch).ok_or(Refusal::NoSuchFlow)?;
         match &flow.writer {
             WriterSide::Gateway { mailbox, .. } => {
-                let lease = kit.page.map(Access::ReadOnly).map_err(|_| Refusal::Descriptors { errno: 0 })?;
+                let lease = Arc::new(kit.page.map(Access::ReadOnly).map_err(|_| Refusal::Descriptors { errno: 0 })?);
+                let start = Start::Live;
                 self.poll.watch_hang_up(&kit.life.1, Token::Consumer(id)).map_err(descriptors)?;
-                if mailbox.post(Mail::Join { consumer: seat, class, lease, nonce: kit.nonce }).is_err() {
+                if mailbox.post(Mail::Join { consumer: seat, class, start, lease, nonce: kit.nonce }).is_err() {
                     self.poll.forget(&kit.life.1);
                     return Err(Refusal::WriterSilent { waited_ms: 0 });
                 }

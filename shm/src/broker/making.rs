@@ -53,7 +53,7 @@ impl Making {
 /// [`Refusal::Slots`], [`Refusal::Memory`].
 pub(super) fn plan(name: &Name, format: VideoFormat, slots: u16) -> Result<Geometry, Refusal> {
     // Which pages it really has is known when its region is made.
-    Geometry::for_video(FlowId::from_name(name), format, slots, Pages::Plain).map_err(|error| match error {
+    Geometry::new(FlowId::from_name(name), format, slots, 1, Pages::Plain).map_err(|error| match error {
         GeometryError::Epoch(source) => {
             Refusal::Memory { octets: 0, errno: source.raw_os_error().unwrap_or(0).unsigned_abs() }
         }

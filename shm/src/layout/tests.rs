@@ -49,11 +49,12 @@ fn words_of_a_ring_in_use_are_golden() {
     let consumer = ring.join(3, fixture::leased(1));
     ring.open(9).unwrap();
     for line in [0, 1, 69] {
-        ring.writer.mark_lost(line);
+        ring.writer.mark_lost(ring.key(9), line);
     }
-    ring.writer.commit(GrainEnd { first_arrival: Tai::from_nanos(-5), last_arrival: Tai::from_nanos(6) });
-    ring.open(10).unwrap();
-    ring.writer.publish(2);
+    let end = GrainEnd { first_arrival: Tai::from_nanos(-5), last_arrival: Tai::from_nanos(6) };
+    ring.writer.commit(ring.key(9), end);
+    let key = ring.open(10).unwrap();
+    ring.writer.publish(key, 2);
     let bytes = control_bytes(&ring);
 
     let ring_words = [(256, 10), (264, 11), (384, 1)];
@@ -84,7 +85,7 @@ fn words_of_a_ring_in_use_are_golden() {
     for (offset, expected) in all {
         assert_eq!(word_at(&bytes, offset), expected, "word at {offset}: {CASE}");
     }
-    ring.writer.cancel();
+    ring.cancel(10);
     let bytes = control_bytes(&ring);
     assert_eq!((word_at(&bytes, slot1), word_at(&bytes, slot1 + 128)), (4, FLAG_CANCELLED), "{CASE}");
     assert_eq!(word_at(&bytes, 256), 10, "a cancelled grain moves no head");

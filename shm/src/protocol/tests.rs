@@ -33,7 +33,7 @@ fn flow() -> FlowId {
 }
 
 fn geometry() -> Geometry {
-    let made = Geometry::for_video(flow(), format(), 8, Pages::Huge2M).unwrap();
+    let made = Geometry::new(flow(), format(), 8, 1, Pages::Huge2M).unwrap();
     Geometry { epoch: 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100, ..made }
 }
 

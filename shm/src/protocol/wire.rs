@@ -314,6 +314,8 @@ impl<'a> Decoder<'a> {
             grain_octets,
             descs,
             k_max,
+            // Version 1 says nothing of it.
+            open_max: 1,
             pages,
             tai_base,
         };

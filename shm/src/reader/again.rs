@@ -1,22 +1,36 @@
 //! A grain more than once: what a frame synchroniser asks of a reader.
 
+use media::GrainIndex;
+
 use super::{FrameReader, ReadError};
 use crate::grain::GrainLease;
 use crate::layout;
 
 impl FrameReader {
-    /// Grains that were committed and not passed yet, as far as the ring still describes them.
+    /// Grains that have ended and were not passed yet, as far as the ring still describes them; not those above one
+    /// that is still open, for grains are taken in rising order.
     #[must_use]
     pub fn waiting(&self) -> u16 {
         // Pairs with FrameWriter::commit.
         let committed = self.member.control().load_acquire(layout::HEAD);
+        let open = self.described_through(committed).filter(|index| self.is_open(*index)).min();
+        let ended = open.map_or(committed, |open| committed.min(open.0));
+        u16::try_from(self.described_through(ended).count()).unwrap_or(u16::MAX)
+    }
+
+    /// Grains that are described and not passed, with indices below `end`; each at most once.
+    fn described_through(&self, end: u64) -> impl Iterator<Item = GrainIndex> {
         let descs = u64::from(self.geometry().descs);
-        let is_waiting = |position: &u64| {
-            let described = self.described(*position);
-            let range = self.next.saturating_add(1)..=committed;
-            range.contains(&described) && (described - 1) % descs == *position
-        };
-        u16::try_from((0..descs).filter(is_waiting).count()).unwrap_or(u16::MAX)
+        (0..descs).filter_map(move |position| {
+            let index = self.described(position).checked_sub(1)?;
+            ((self.next..end).contains(&index) && index % descs == position).then_some(GrainIndex(index))
+        })
+    }
+
+    /// Whether more slices of a grain may come.
+    fn is_open(&self, index: GrainIndex) -> bool {
+        let state = self.find(index).and_then(|(grain, _)| self.state(&grain));
+        state.is_ok_and(|state| !state.complete && !state.cancelled)
     }
 
     /// A second lease of a grain that is in use: it stays in use until both have dropped. The two count once

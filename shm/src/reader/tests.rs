@@ -5,8 +5,8 @@ use std::ops::Range;
 use media::GrainIndex;
 
 use super::*;
-use crate::fixture::{TestConsumer, TestRing, leased, line_bytes, stamp};
-use crate::{Access, GrainEnd, StableBytes};
+use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes, stamp};
+use crate::{Access, StableBytes};
 
 fn lease(consumer: &mut TestConsumer, index: u64) -> GrainLease {
     consumer.reader.lease(GrainIndex(index)).unwrap()
@@ -16,11 +16,11 @@ fn lease(consumer: &mut TestConsumer, index: u64) -> GrainLease {
 fn lines_of_an_open_grain_are_read_in_place() {
     let mut ring = TestRing::new(4, 3);
     let mut consumer = ring.join(0, leased(1));
-    ring.open(4).unwrap();
+    let key = ring.open(4).unwrap();
     ring.write_line(4, 0);
     ring.write_line(4, 1);
-    ring.writer.publish(2);
-    assert_eq!(ring.writer.current(), Some(GrainIndex(4)), "not yet committed");
+    ring.writer.publish(key, 2);
+    assert_eq!(ring.writer.open_grains().count(), 1, "not yet committed");
 
     let held = lease(&mut consumer, 4);
     let lines = held.lines(0..2).unwrap();
@@ -38,7 +38,7 @@ fn lines_of_an_open_grain_are_read_in_place() {
 
     ring.write_line(4, 2);
     assert_eq!(held.state().unwrap(), GrainState { slices: 2, complete: false, cancelled: false });
-    ring.writer.commit(GrainEnd::default());
+    ring.commit(4);
     assert_eq!(held.state().unwrap(), GrainState { slices: 3, complete: true, cancelled: false });
     assert_eq!(held.lines(2..3).unwrap(), line_bytes(4, 2, 40));
 }
@@ -47,11 +47,11 @@ fn lines_of_an_open_grain_are_read_in_place() {
 fn a_cancelled_grain_keeps_the_slices_it_has() {
     let mut ring = TestRing::new(4, 3);
     let mut consumer = ring.join(0, leased(1));
-    ring.open(4).unwrap();
+    let key = ring.open(4).unwrap();
     ring.write_line(4, 0);
-    ring.writer.publish(1);
+    ring.writer.publish(key, 1);
     let held = lease(&mut consumer, 4);
-    ring.writer.cancel();
+    ring.cancel(4);
     assert_eq!(held.state().unwrap(), GrainState { slices: 1, complete: false, cancelled: true });
     ring.grain(5).unwrap();
     assert_eq!(held.lines(0..1).unwrap(), line_bytes(4, 0, 40));
@@ -119,8 +119,8 @@ fn a_lap_that_begins_during_the_copy_is_seen_after_it() {
 fn copies_are_checked_for_size() {
     let mut ring = TestRing::new(2, 3);
     let mut consumer = ring.join(0, ConsumerClass::Lossy);
-    ring.open(0).unwrap();
-    ring.writer.publish(1);
+    let key = ring.open(0).unwrap();
+    ring.writer.publish(key, 1);
     let held = lease(&mut consumer, 0);
     let mut out = [0; 200];
     assert_eq!(held.copy_lines(0..1, &mut out[..39]), Err(ReadError::Size));
@@ -148,12 +148,12 @@ fn the_bytes_of_a_pod_are_only_copied() {
 fn lost_lines_are_told_from_the_top() {
     let mut ring = TestRing::new(4, 200);
     let mut consumer = ring.join(0, leased(1));
-    ring.open(0).unwrap();
+    let key = ring.open(0).unwrap();
     let lost = [0, 63, 64, 127, 199];
     for line in lost {
-        ring.writer.mark_lost(line);
+        ring.writer.mark_lost(key, line);
     }
-    ring.writer.commit(GrainEnd::default());
+    ring.commit(0);
     let held = lease(&mut consumer, 0);
     assert_eq!(consumer.reader.lost_lines(&held.grain()).collect::<Vec<_>>(), lost);
     assert!(held.is_lost(63) && !held.is_lost(62) && !held.is_lost(200) && !held.is_lost(u16::MAX));
@@ -216,6 +216,22 @@ fn committed_grains_wait_until_they_are_passed() {
     assert_eq!(consumer.reader.waiting(), 2);
     consumer.reader.skip_to(GrainIndex(10));
     assert_eq!(consumer.reader.waiting(), 0);
+}
+
+#[test]
+fn nothing_above_an_open_grain_waits() {
+    let mut ring = TestRing::with(geometry_of(9, 3, 3));
+    let mut consumer = ring.join(0, leased(4));
+    for index in [3, 4, 9] {
+        ring.open(index).unwrap();
+    }
+    ring.cancel(3);
+    ring.commit(9);
+    assert_eq!(consumer.reader.waiting(), 1, "4 is still open");
+    drop(lease(&mut consumer, 3));
+    assert_eq!(consumer.reader.waiting(), 0);
+    ring.commit(4);
+    assert_eq!(consumer.reader.waiting(), 2);
 }
 
 #[test]

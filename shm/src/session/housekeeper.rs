@@ -18,7 +18,7 @@ use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
 use crate::protocol::{BrokerMessage, PodMessage};
 use crate::seqpacket::Wait;
-use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice};
+use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice, Start};
 
 /// How soon to look for what the writer answers.
 const SETTLING: Duration = Duration::from_millis(1);
@@ -126,10 +126,11 @@ impl Housekeeper {
     fn seat(&mut self, joining: &Joining, fds: Vec<OwnedFd>) -> Result<(), Errno> {
         let Ok([page, life, producer]) = <[OwnedFd; 3]>::try_from(fds) else { return Err(Errno::INVAL) };
         let Joining { join, seat, class, nonce } = *joining;
-        let lease = LeasePage::map_received(&page, Access::ReadOnly).map_err(|_| Errno::INVAL)?;
+        let lease = Arc::new(LeasePage::map_received(&page, Access::ReadOnly).map_err(|_| Errno::INVAL)?);
+        let start = Start::Live;
         let life = LifeWatch::from_fd(life);
         self.signals.poll.watch_hang_up(&life, Token::Consumer(join))?;
-        if self.mailbox.post(Mail::Join { consumer: seat, class, lease, nonce }).is_err() {
+        if self.mailbox.post(Mail::Join { consumer: seat, class, start, lease, nonce }).is_err() {
             self.signals.poll.forget(&life);
             return Err(Errno::AGAIN);
         }

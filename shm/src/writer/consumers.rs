@@ -4,11 +4,13 @@
 //! is. It only rises: a page full of garbage costs its own consumer its lease, nobody else anything.
 
 use std::mem::offset_of;
+use std::sync::Arc;
 
 use media::GrainIndex;
 
 use super::history::History;
-use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
+use super::slots::Slots;
+use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus, Start};
 use crate::geometry::Geometry;
 use crate::layout::{self, SeatWords};
 use crate::lease_page;
@@ -24,14 +26,25 @@ pub(super) enum Turn {
     Open,
 }
 
+/// What the writer knows when it looks after its consumers.
+pub(super) struct Scene<'a> {
+    pub(super) mailbox: &'a Mailbox,
+    pub(super) control: &'a Mapping,
+    pub(super) history: &'a History,
+    pub(super) slots: &'a Slots,
+    /// On the patience clock.
+    pub(super) at: i64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Live {
     /// None: lossy, holds nothing.
     limits: Option<Limits>,
     /// Least grain that it may still use.
     eff: u64,
-    /// When it last moved, or held nothing but the newest grain (which is never given up anyway, so that
-    /// costs nobody anything and may last as long as the flow is silent). On the patience clock.
+    /// When it last moved, or held nothing but the newest grains, as many as may be open (they are being written or
+    /// never given up anyway, so that costs nobody anything and may last as long as the flow is silent). On the
+    /// patience clock.
     since: i64,
 }
 
@@ -55,7 +68,7 @@ enum Standing {
 struct Seat {
     standing: Standing,
     nonce: u64,
-    lease: Mapping,
+    lease: Arc<Mapping>,
 }
 
 /// All seats of a ring.
@@ -63,6 +76,7 @@ struct Seat {
 pub(super) struct Consumers {
     seats: Box<[Option<Seat>]>,
     k_max: u16,
+    open_max: u16,
     /// Least grain that a live leased consumer holds; `u64::MAX` without one.
     leased_from: u64,
     /// Seats in quarantine.
@@ -70,9 +84,10 @@ pub(super) struct Consumers {
 }
 
 impl Consumers {
-    pub(super) fn new(k_max: u16) -> Self {
+    pub(super) fn new(geometry: &Geometry) -> Self {
         let seats = (0..CONSUMERS_MAX).map(|_| None).collect();
-        Self { seats, k_max, leased_from: u64::MAX, quarantined: 0 }
+        let Geometry { k_max, open_max, .. } = *geometry;
+        Self { seats, k_max, open_max, leased_from: u64::MAX, quarantined: 0 }
     }
 
     /// Whether a live consumer holds grain `index`.
@@ -94,35 +109,29 @@ impl Consumers {
         self.leases(index) || self.quarantines(index)
     }
 
-    /// Takes at most one mail per seat. `end` is one past the newest grain. Returns whether there was any.
-    pub(super) fn drain(&mut self, mailbox: &Mailbox, control: &Mapping, end: u64, at: i64) -> bool {
-        let mut any = false;
+    /// Takes at most one mail per seat. Returns whether there was any, and how many consumers were evicted.
+    pub(super) fn drain(&mut self, scene: &Scene<'_>) -> (bool, u64) {
+        let (mut any, mut evicted) = (false, 0);
         for _ in 0..CONSUMERS_MAX {
-            match mailbox.next_mail() {
+            match scene.mailbox.next_mail() {
                 None => break,
-                Some(Mail::Gone { consumer, nonce }) => self.leave(mailbox, control, consumer, nonce),
-                Some(Mail::Join { consumer, class, lease, nonce }) => {
-                    match self.admit(consumer, class, nonce, end, at) {
-                        Some(live) => self.sit(mailbox, control, consumer, Seat { standing: live, nonce, lease }),
-                        None => mailbox.notify(Notice::Refused { consumer, nonce, lease }),
+                Some(Mail::Gone { consumer, nonce }) => self.leave(scene, consumer, nonce),
+                Some(Mail::Evict { consumer, nonce }) => evicted += u64::from(self.evict(scene, consumer, nonce)),
+                Some(Mail::Join { consumer, class, start, lease, nonce }) => {
+                    match self.admit(scene, consumer, class, start, nonce) {
+                        Some(standing) => self.sit(scene, consumer, Seat { standing, nonce, lease }),
+                        None => scene.mailbox.notify(Notice::Refused { consumer, nonce, lease }),
                     }
                 }
             }
             any = true;
         }
-        any
+        (any, evicted)
     }
 
     /// Reads every lease page once and draws the consequences. Returns whether any window changed, and
     /// how many consumers were evicted.
-    pub(super) fn observe(
-        &mut self,
-        mailbox: &Mailbox,
-        control: &Mapping,
-        history: &History,
-        at: i64,
-        turn: Turn,
-    ) -> (bool, u64) {
+    pub(super) fn observe(&mut self, scene: &Scene<'_>, turn: Turn) -> (bool, u64) {
         let (mut changed, mut evicted) = (false, 0);
         self.leased_from = u64::MAX;
         self.quarantined = 0;
@@ -130,16 +139,16 @@ impl Consumers {
             let Some(seat) = entry else { continue };
             if let Standing::Live(live) = &mut seat.standing {
                 let Some(limits) = live.limits else { continue };
-                changed |= live.follow(lease_page::cursor(&seat.lease), history, at);
-                if live.is_too_slow(limits, history, at, turn) {
-                    seat.evict(mailbox, control, consumer, history.end());
+                changed |= live.follow(lease_page::cursor(&seat.lease), scene, self.open_max);
+                if live.is_too_slow(limits, scene, self.open_max, turn) {
+                    seat.evict(scene, consumer);
                     self.quarantined += 1;
                     evicted += 1;
                 } else {
                     self.leased_from = self.leased_from.min(live.eff);
                 }
             } else if lease_page::acknowledged(&seat.lease) == seat.nonce {
-                release(mailbox, consumer, entry.take());
+                release(scene.mailbox, consumer, entry.take());
                 changed = true;
             } else {
                 self.quarantined += 1;
@@ -148,19 +157,33 @@ impl Consumers {
         (changed || evicted > 0, evicted)
     }
 
-    fn admit(&self, consumer: u8, class: ConsumerClass, nonce: u64, end: u64, at: i64) -> Option<Standing> {
+    fn admit(
+        &self,
+        scene: &Scene<'_>,
+        consumer: u8,
+        class: ConsumerClass,
+        start: Start,
+        nonce: u64,
+    ) -> Option<Standing> {
         let vacant = self.seats.get(usize::from(consumer))?.is_none();
         let limits = match class {
             ConsumerClass::Lossy => None,
             ConsumerClass::Leased { k, deadline_nanos } => {
-                let k = Some(k).filter(|k| (1..=self.k_max.min(Geometry::LEASES_MAX)).contains(k))?;
-                Some(Limits { k, deadline_nanos })
+                // Fewer than may be open, and it would be late with nothing but what is being written.
+                let possible = self.open_max..=self.k_max.min(Geometry::LEASES_MAX);
+                Some(Limits { k: Some(k).filter(|k| possible.contains(k))?, deadline_nanos })
             }
         };
-        (vacant && nonce != 0).then_some(Standing::Live(Live { limits, eff: end, since: at }))
+        let eff = match (start, limits) {
+            (Start::Live, _) => scene.history.end(),
+            (Start::Oldest, None) => scene.slots.oldest(0, scene.history.end()),
+            // A window that is not too long, so that joining evicts nobody.
+            (Start::Oldest, Some(Limits { k, .. })) => scene.slots.oldest(scene.history.newest(k), scene.history.end()),
+        };
+        (vacant && nonce != 0).then_some(Standing::Live(Live { limits, eff, since: scene.at }))
     }
 
-    fn sit(&mut self, mailbox: &Mailbox, control: &Mapping, consumer: u8, seat: Seat) {
+    fn sit(&mut self, scene: &Scene<'_>, consumer: u8, seat: Seat) {
         let nonce = seat.nonce;
         let Standing::Live(Live { eff, limits, .. }) = seat.standing else { return };
         if limits.is_some() {
@@ -168,16 +191,23 @@ impl Consumers {
         }
         self.seats[usize::from(consumer)] = Some(seat);
         let eff = GrainIndex(eff);
-        show(control, consumer, nonce, SeatStatus::Live { eff });
-        mailbox.notify(Notice::Joined { consumer, nonce, eff });
+        show(scene.control, consumer, nonce, SeatStatus::Live { eff });
+        scene.mailbox.notify(Notice::Joined { consumer, nonce, eff });
+    }
+
+    /// The operator's eviction of whatever class. Whether it was that membership, and live.
+    fn evict(&mut self, scene: &Scene<'_>, consumer: u8, nonce: u64) -> bool {
+        let entry = self.seats.get_mut(usize::from(consumer)).and_then(Option::as_mut);
+        let seat = entry.filter(|seat| seat.nonce == nonce && matches!(seat.standing, Standing::Live(_)));
+        seat.map(|seat| seat.evict(scene, consumer)).is_some()
     }
 
     /// Someone else in the seat by now, or nobody, is left alone: each membership ends once.
-    fn leave(&mut self, mailbox: &Mailbox, control: &Mapping, consumer: u8, nonce: u64) {
+    fn leave(&mut self, scene: &Scene<'_>, consumer: u8, nonce: u64) {
         let Some(entry) = self.seats.get_mut(usize::from(consumer)) else { return };
         if let Some(seat) = entry.take_if(|seat| seat.nonce == nonce) {
-            show(control, consumer, nonce, SeatStatus::Empty);
-            release(mailbox, consumer, Some(seat));
+            show(scene.control, consumer, nonce, SeatStatus::Empty);
+            release(scene.mailbox, consumer, Some(seat));
         }
     }
 }
@@ -185,32 +215,33 @@ impl Consumers {
 impl Live {
     /// Moves the window up to what the consumer says, between what it had and what there is. Returns
     /// whether it moved.
-    fn follow(&mut self, cursor: u64, history: &History, at: i64) -> bool {
-        let eff = self.eff.max(cursor.min(history.end()));
+    fn follow(&mut self, cursor: u64, scene: &Scene<'_>, open_max: u16) -> bool {
+        let eff = self.eff.max(cursor.min(scene.history.end()));
         let moved = eff > self.eff;
-        if moved || history.at_most(1, eff) {
-            self.since = at;
+        if moved || scene.history.at_most(open_max, eff) {
+            self.since = scene.at;
         }
         self.eff = eff;
         moved
     }
 
-    fn is_too_slow(&self, limits: Limits, history: &History, at: i64, turn: Turn) -> bool {
-        let too_many = turn == Turn::Open && !history.at_most(limits.k, self.eff);
-        let late = !history.at_most(1, self.eff) && at - self.since > limits.deadline_nanos;
+    fn is_too_slow(&self, limits: Limits, scene: &Scene<'_>, open_max: u16, turn: Turn) -> bool {
+        let too_many = turn == Turn::Open && !scene.history.at_most(limits.k, self.eff);
+        let late = !scene.history.at_most(open_max, self.eff) && scene.at - self.since > limits.deadline_nanos;
         too_many || late
     }
 }
 
 impl Seat {
-    /// Stored before any grain at or above `end` is published, so a consumer that sees such a grain sees
-    /// this too.
-    fn evict(&mut self, mailbox: &Mailbox, control: &Mapping, consumer: u8, end: u64) {
-        let Standing::Live(Live { eff, .. }) = self.standing else { return };
-        self.standing = Standing::Quarantined { lo: eff, hi: end };
+    /// Stored before any grain at or above the newest so far is published, so a consumer that sees such a grain sees
+    /// this too. What holds nothing, a lossy consumer, goes into a quarantine of nothing.
+    fn evict(&mut self, scene: &Scene<'_>, consumer: u8) {
+        let Standing::Live(Live { eff, limits, .. }) = self.standing else { return };
+        let end = scene.history.end();
+        self.standing = Standing::Quarantined { lo: if limits.is_some() { eff } else { end }, hi: end };
         let (nonce, hi) = (self.nonce, GrainIndex(end));
-        show(control, consumer, nonce, SeatStatus::Evicted { hi });
-        mailbox.notify(Notice::Evicted { consumer, nonce, hi });
+        show(scene.control, consumer, nonce, SeatStatus::Evicted { hi });
+        scene.mailbox.notify(Notice::Evicted { consumer, nonce, hi });
     }
 }
 

@@ -23,6 +23,11 @@ impl History {
         self.nth_newest(1).map_or(0, |index| index + 1)
     }
 
+    /// The least of the `grains` newest indices; 0 if there are fewer.
+    pub(super) fn newest(&self, grains: u16) -> u64 {
+        self.nth_newest(usize::from(grains)).unwrap_or(0)
+    }
+
     /// Indices rise.
     pub(super) fn push(&mut self, index: u64) {
         self.indices[self.opened % KEPT] = index;

@@ -9,26 +9,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::{TestConsumer, TestRing, geometry, leased, line_bytes};
-use crate::{ConsumerClass, GrainLease, Notice, ReadError, RingProbe};
+use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes};
+use crate::{ConsumerClass, GrainLease, Notice, ReadError, RingProbe, Start};
 
 const LINES: u16 = 3;
 const OCTETS: usize = 40;
 
+/// `which` counts the open grains from the least, or the leases of a seat.
 #[derive(Clone, Debug)]
 enum Step {
     Open {
         ahead: u64,
     },
-    Publish(u16),
-    Lose(u16),
-    Commit,
-    Cancel,
+    Publish {
+        which: usize,
+        lines: u16,
+    },
+    Lose {
+        which: usize,
+        line: u16,
+    },
+    Commit(usize),
+    Cancel(usize),
     Poll,
     Join {
         seat: u8,
         k: u16,
+        start: Start,
     },
+    Evict(u8),
     Lease(u8),
     Release {
         seat: u8,
@@ -52,12 +61,14 @@ fn step() -> impl Strategy<Value = Step> {
     let seat = 0_u8..4;
     prop_oneof![
         4 => prop_oneof![4 => Just(0_u64), 1 => 0_u64..3, 1 => 0_u64..1000].prop_map(|ahead| Step::Open { ahead }),
-        2 => (0..=LINES).prop_map(Step::Publish),
-        1 => (0..LINES).prop_map(Step::Lose),
-        4 => Just(Step::Commit),
-        1 => Just(Step::Cancel),
+        2 => (0_usize..3, 0..=LINES).prop_map(|(which, lines)| Step::Publish { which, lines }),
+        1 => (0_usize..3, 0..LINES).prop_map(|(which, line)| Step::Lose { which, line }),
+        4 => (0_usize..3).prop_map(Step::Commit),
+        1 => (0_usize..3).prop_map(Step::Cancel),
         1 => Just(Step::Poll),
-        2 => (seat.clone(), 0_u16..4).prop_map(|(seat, k)| Step::Join { seat, k }),
+        2 => (seat.clone(), 0_u16..4, prop::sample::select(vec![Start::Live, Start::Oldest]))
+            .prop_map(|(seat, k, start)| Step::Join { seat, k, start }),
+        1 => seat.clone().prop_map(Step::Evict),
         5 => seat.clone().prop_map(Step::Lease),
         4 => (seat.clone(), 0_usize..4).prop_map(|(seat, which)| Step::Release { seat, which }),
         1 => (seat.clone(), 0_u64..4).prop_map(|(seat, by)| Step::Skip { seat, by }),
@@ -102,7 +113,9 @@ struct Model {
     seats: BTreeMap<u8, Seat>,
     free: u16,
     lost: BTreeMap<u64, BTreeSet<u16>>,
-    open: Option<u64>,
+    open: BTreeMap<u64, GrainKey>,
+    /// Grains that were opened, the newest last.
+    opened: Vec<u64>,
     done: BTreeSet<u64>,
     descs: BTreeMap<u64, u64>,
     end: u64,
@@ -113,8 +126,8 @@ struct Model {
 }
 
 impl Model {
-    fn new(slots: u16, admission: bool) -> Self {
-        let ring = TestRing::with(Geometry { k_max: 3, ..geometry(slots, u32::from(LINES)) });
+    fn new(slots: u16, open_max: u16, admission: bool) -> Self {
+        let ring = TestRing::with(Geometry { k_max: 3, ..geometry_of(slots, open_max, u32::from(LINES)) });
         let (control, _data) = ring.region.map_for_reading().unwrap();
         let probe = RingProbe::new(ring.region.geometry(), control).unwrap();
         Self {
@@ -123,7 +136,8 @@ impl Model {
             seats: BTreeMap::new(),
             free: slots,
             lost: BTreeMap::new(),
-            open: None,
+            open: BTreeMap::new(),
+            opened: Vec::new(),
             done: BTreeSet::new(),
             descs: BTreeMap::new(),
             end: 0,
@@ -136,18 +150,22 @@ impl Model {
     fn run(&mut self, step: &Step) {
         match *step {
             Step::Open { ahead } => self.open(self.end + ahead),
-            Step::Publish(lines) => self.publish(lines),
-            Step::Lose(line) => self.lose(line),
-            Step::Commit => self.commit(),
-            Step::Cancel => {
-                self.ring.writer.cancel();
-                self.done.extend(self.open.take());
+            Step::Publish { which, lines } => self.publish(which, lines),
+            Step::Lose { which, line } => self.lose(which, line),
+            Step::Commit(which) => self.commit(which),
+            Step::Cancel(which) => {
+                if let Some((index, key)) = self.nth_open(which) {
+                    self.ring.writer.cancel(key);
+                    self.open.remove(&index);
+                    self.done.insert(index);
+                }
             }
             Step::Poll => {
                 self.ring.writer.poll(self.ring.now);
                 self.observe(Turn::Poll);
             }
-            Step::Join { seat, k } => self.join(seat, k),
+            Step::Join { seat, k, start } => self.join(seat, k, start),
+            Step::Evict(seat) => self.evict(seat),
             Step::Gone(seat) => self.gone(seat),
             Step::Lease(_)
             | Step::Release { .. }
@@ -158,6 +176,10 @@ impl Model {
         self.check();
     }
 
+    fn nth_open(&self, which: usize) -> Option<(u64, GrainKey)> {
+        self.open.iter().nth(which).map(|(index, key)| (*index, *key))
+    }
+
     fn held(&self, index: u64) -> bool {
         self.seats.values().any(|seat| seat.holds(index))
     }
@@ -165,7 +187,7 @@ impl Model {
     /// What the writer does about its consumers at a poll, or before it opens a grain.
     fn observe(&mut self, turn: Turn) {
         let (end, mut over) = (self.end, Vec::new());
-        let grains = |eff| self.done.iter().chain(&self.open).filter(|index| **index >= eff).count();
+        let grains = |eff| self.opened.iter().filter(|index| **index >= eff).count();
         for (number, seat) in &mut self.seats {
             let nonce = seat.consumer.nonce;
             if seat.k > 0 && seat.hi.is_none() {
@@ -184,64 +206,90 @@ impl Model {
 
     fn open(&mut self, index: u64) {
         let outcome = self.ring.open(index);
-        if self.open.is_some() {
-            assert_eq!(outcome, Err(OpenError::AlreadyOpen));
+        let Geometry { slots, open_max: limit, .. } = *self.ring.writer.geometry();
+        if self.open.len() == usize::from(limit) {
+            assert_eq!(outcome, Err(OpenError::TooManyOpen { limit }));
             return;
         }
         self.observe(Turn::Open);
         let newest = self.end.saturating_sub(1);
         let victim = self.done.iter().copied().find(|done| *done < newest && !self.held(*done));
         if self.free == 0 && victim.is_none() {
-            assert_eq!(outcome, Err(OpenError::NoSlot));
+            let held = self.done.iter().chain(self.open.keys()).filter(|index| self.held(**index)).count() as u16;
+            assert_eq!(outcome, Err(OpenError::NoSlot { slots, held }));
             assert!(!self.admission, "the sizing rule promises a slot");
             return;
         }
-        assert_eq!(outcome, Ok(()));
         if self.free > 0 {
             self.free -= 1;
         } else {
             self.done.remove(&victim.unwrap());
         }
-        self.open = Some(index);
+        let key = outcome.expect("there is a slot");
+        assert_eq!(key.index(), GrainIndex(index));
+        self.open.insert(index, key);
+        self.opened.push(index);
         self.descs.insert(index % u64::from(self.ring.writer.geometry().descs), index);
         self.end = index + 1;
     }
 
-    fn publish(&mut self, lines: u16) {
-        let Some(index) = self.open else { return };
-        for line in self.ring.writer.published()..lines {
+    fn publish(&mut self, which: usize, lines: u16) {
+        let Some((index, key)) = self.nth_open(which) else { return };
+        for line in self.ring.writer.published(key)..lines {
             self.ring.write_line(index, line);
         }
-        self.ring.writer.publish(lines);
+        self.ring.writer.publish(key, lines);
     }
 
-    fn lose(&mut self, line: u16) {
-        let published = self.ring.writer.published();
-        self.ring.writer.mark_lost(line);
-        if let Some(index) = self.open.filter(|_| line >= published) {
+    fn lose(&mut self, which: usize, line: u16) {
+        let Some((index, key)) = self.nth_open(which) else { return };
+        self.ring.writer.mark_lost(key, line);
+        if line >= self.ring.writer.published(key) {
             self.lost.entry(index).or_default().insert(line);
         }
     }
 
-    fn commit(&mut self) {
-        let Some(index) = self.open.take() else { return };
+    fn commit(&mut self, which: usize) {
+        let Some((index, key)) = self.nth_open(which) else { return };
         self.ring.fill(index);
-        self.ring.writer.commit(GrainEnd::default());
+        self.ring.writer.commit(key, GrainEnd::default());
+        self.open.remove(&index);
         self.done.insert(index);
-        self.head = index + 1;
+        self.head = self.head.max(index + 1);
     }
 
-    fn join(&mut self, number: u8, k: u16) {
+    fn evict(&mut self, number: u8) {
+        let Some(seat) = self.seats.get_mut(&number) else { return };
+        self.ring.evict(&seat.consumer);
+        // What its consumer says is read before its quarantine begins, but not once more.
+        if seat.hi.is_none() {
+            seat.hi = Some(self.end);
+            self.notices.push(("evicted", number, seat.consumer.nonce));
+        }
+        self.observe(Turn::Poll);
+    }
+
+    fn join(&mut self, number: u8, k: u16, start: Start) {
         let admitted = self.seats.values().map(|seat| seat.k).chain([k]).filter(|k| *k > 0);
+        let Geometry { slots, open_max, .. } = *self.ring.writer.geometry();
         if self.seats.contains_key(&number)
-            || self.admission && Geometry::slots_for(admitted) > u32::from(self.ring.writer.geometry().slots)
+            || (1..open_max).contains(&k)
+            || self.admission && Geometry::slots_for(open_max, admitted) > u32::from(slots)
         {
             return;
         }
         let class = if k == 0 { ConsumerClass::Lossy } else { leased(k) };
-        let consumer = self.ring.join(number, class);
+        let there: BTreeSet<u64> = self.done.iter().chain(self.open.keys()).copied().collect();
+        let first = match k {
+            0 => 0,
+            k => self.opened.iter().rev().nth(usize::from(k) - 1).copied().unwrap_or(0),
+        };
+        let end = match start {
+            Start::Live => self.end,
+            Start::Oldest => there.range(first..).next().copied().unwrap_or(self.end),
+        };
+        let consumer = self.ring.join_from(number, class, start);
         self.observe(Turn::Poll);
-        let end = self.end;
         let seat = Seat {
             consumer,
             leases: BTreeMap::new(),
@@ -273,7 +321,7 @@ impl Model {
             Step::Release { seat, .. } | Step::Skip { seat, .. } | Step::Scribble { seat, .. } => seat,
             _ => return,
         };
-        let there = |index| self.open == Some(index) || self.done.contains(&index);
+        let there = |index| self.open.contains_key(&index) || self.done.contains(&index);
         let Some(seat) = self.seats.get_mut(&number) else { return };
         match *step {
             Step::Lease(_) => {
@@ -334,7 +382,7 @@ impl Model {
     }
 
     fn check_accounts(&self) {
-        let used = self.done.iter().chain(&self.open);
+        let used = self.done.iter().chain(self.open.keys());
         let count = |evicted: bool| {
             let by = |index| self.seats.values().any(|seat| seat.hi.is_some() == evicted && seat.holds(index));
             used.clone().filter(|index| by(**index)).count() as u16
@@ -342,7 +390,7 @@ impl Model {
         // Windows of the live move when the writer looks; the model's do at the same moments.
         let expected = SlotAccounts {
             free: self.free,
-            open: u16::from(self.open.is_some()),
+            open: self.open.len() as u16,
             done: self.done.len() as u16,
             leased: count(false),
             quarantined: count(true),
@@ -401,8 +449,9 @@ fn check_lease(seat: &Seat, index: u64, lease: &GrainLease, lost: Option<&BTreeS
 
 proptest! {
     #[test]
-    fn any_interleaving_is_the_models(slots in 4_u16..=9, admission: bool, steps in prop::collection::vec(step(), 1..120)) {
-        let mut model = Model::new(slots, admission);
+    fn any_interleaving_is_the_models(
+        slots in 4_u16..=9, open_max in 1_u16..=3, admission: bool, steps in prop::collection::vec(step(), 1..120)) {
+        let mut model = Model::new(slots, open_max, admission);
         for step in &steps {
             model.run(step);
         }
@@ -416,17 +465,17 @@ fn a_skip_that_passes_nothing_leaves_a_scribbled_cursor() {
     let skip = Step::Skip { seat: 2, by: 0 };
     let steps = [
         open(0),
-        Step::Commit,
-        Step::Join { seat: 2, k: 1 },
+        Step::Commit(0),
+        Step::Join { seat: 2, k: 1, start: Start::Live },
         open(0),
-        Step::Commit,
+        Step::Commit(0),
         open(87),
         Step::Lease(2),
         scribble,
         skip,
         Step::Poll,
     ];
-    let mut model = Model::new(4, false);
+    let mut model = Model::new(4, 1, false);
     for step in &steps {
         model.run(step);
     }

@@ -60,6 +60,17 @@ impl Slots {
         self.0[usize::from(number)].state = State::Done;
     }
 
+    /// The least index at or above `from` that is in a slot; `end` without one.
+    pub(super) fn oldest(&self, from: u64, end: u64) -> u64 {
+        let used = self.0.iter().filter(|slot| slot.state != State::Free && slot.index >= from);
+        used.map(|slot| slot.index).min().unwrap_or(end)
+    }
+
+    /// Slots in use that somebody holds.
+    pub(super) fn held(&self, holds: impl Fn(u64) -> bool) -> u16 {
+        self.0.iter().filter(|slot| slot.state != State::Free && holds(slot.index)).map(|_| 1).sum()
+    }
+
     pub(super) fn accounts(&self, leases: impl Fn(u64) -> bool, quarantines: impl Fn(u64) -> bool) -> SlotAccounts {
         let mut accounts = SlotAccounts::default();
         for slot in &self.0 {

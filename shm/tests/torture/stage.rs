@@ -43,17 +43,19 @@ pub(crate) fn fill(index: u64) -> u8 {
 
 /// Opens a grain if need be, fills `lines` lines with [`fill`] and publishes them; all lines commit it.
 pub(crate) fn write(writer: &mut FrameWriter, index: u64, lines: u16, now: Tai) -> Result<(), OpenError> {
-    if writer.current() != Some(GrainIndex(index)) {
-        writer.open(GrainIndex(index), GrainStamp { tai: now, rtp: RtpTimestamp(index as u32) }, now)?;
-    }
+    let open = writer.open_grains().find(|(open, _)| *open == GrainIndex(index));
+    let key = match open {
+        Some((_, key)) => key,
+        None => writer.open(GrainIndex(index), GrainStamp { tai: now, rtp: RtpTimestamp(index as u32) }, now)?,
+    };
     let row = tiny().row_octets();
-    for line in writer.published()..lines {
-        writer.write(u32::from(line) * row, &vec![fill(index); row as usize]).unwrap();
+    for line in writer.published(key)..lines {
+        writer.write(key, u32::from(line) * row, &vec![fill(index); row as usize]).unwrap();
     }
     if lines == tiny().height() {
-        writer.commit(GrainEnd::default());
+        writer.commit(key, GrainEnd::default());
     } else {
-        writer.publish(lines);
+        writer.publish(key, lines);
     }
     Ok(())
 }

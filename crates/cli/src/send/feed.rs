@@ -6,7 +6,7 @@ use std::time::Duration;
 use media::{
     Clock as _, GrainIndex, Tai, VIDEO_CLOCK_HZ, VideoFormat, grain_index_nearest, grain_start, rtp_timestamp,
 };
-use shm::{GrainEnd, GrainStamp, OpenError, Producer};
+use shm::{GrainEnd, GrainKey, GrainStamp, OpenError, Producer};
 
 use super::input::{FrameInput, Progress as Read};
 use super::{Stopped, Summary};
@@ -88,19 +88,22 @@ impl<'a> Feeder<'a> {
         let now = self.clock.now();
         let rate = self.format.rate();
         let stamp = GrainStamp { tai: grain_start(index, rate), rtp: rtp_timestamp(index, rate, VIDEO_CLOCK_HZ) };
-        let is_open = match self.producer.writer().open(index, stamp, now) {
-            Ok(()) => true,
-            Err(OpenError::NoSlot) => false,
+        let key = match self.producer.writer().open(index, stamp, now) {
+            Ok(key) => Some(key),
+            Err(OpenError::NoSlot { .. }) => None,
             Err(error) => return Err(Failure::Broker { message: format!("grain {index}: {error}"), absent: false }),
         };
-        let ended = if is_open { self.fill() } else { self.discard() };
+        let ended = match key {
+            Some(key) => self.fill(key),
+            None => self.discard(),
+        };
         if !matches!(ended, Ok(None)) {
-            self.producer.writer().cancel();
+            key.into_iter().for_each(|key| self.producer.writer().cancel(key));
             return ended;
         }
-        if is_open {
+        if let Some(key) = key {
             let last_arrival = self.clock.now();
-            self.producer.writer().commit(GrainEnd { first_arrival: now, last_arrival });
+            self.producer.writer().commit(key, GrainEnd { first_arrival: now, last_arrival });
             self.summary.frames_sent += 1;
             self.summary.first_index.get_or_insert(index.0);
             self.summary.last_index = Some(index.0);
@@ -147,7 +150,7 @@ impl<'a> Feeder<'a> {
     }
 
     /// Reads a frame straight into the open grain, and publishes it stripe by stripe.
-    fn fill(&mut self) -> Result<Option<Stopped>, Failure> {
+    fn fill(&mut self, key: GrainKey) -> Result<Option<Stopped>, Failure> {
         let rows = self.format.height();
         for start in (0..rows).step_by(STRIPE_ROWS.into()) {
             let end = start.saturating_add(STRIPE_ROWS).min(rows);
@@ -157,7 +160,7 @@ impl<'a> Feeder<'a> {
                 let now = self.clock.now();
                 let writer = self.producer.writer();
                 writer.poll(now);
-                let stripe = writer.lines_mut(start..end).map_err(|error| Failure::Broker {
+                let stripe = writer.lines_mut(key, start..end).map_err(|error| Failure::Broker {
                     message: format!("the ring does not take its own lines: {error}"),
                     absent: false,
                 })?;
@@ -168,7 +171,7 @@ impl<'a> Feeder<'a> {
                     Read::End => return Ok(Some(Stopped::InputEnded)),
                 }
             }
-            self.producer.writer().publish(end);
+            self.producer.writer().publish(key, end);
         }
         Ok(None)
     }

@@ -76,9 +76,9 @@ impl Pod {
         let (number, now) = (self.next, self.clock.now());
         let stamp = GrainStamp { tai: now, rtp: RtpTimestamp(number as u32 * 1800) };
         let writer = self.producer.writer();
-        writer.open(GrainIndex(number), stamp, now).unwrap();
-        writer.write(0, &picture(&self.format, number)).unwrap();
-        writer.commit(GrainEnd { first_arrival: now, last_arrival: now });
+        let key = writer.open(GrainIndex(number), stamp, now).unwrap();
+        writer.write(key, 0, &picture(&self.format, number)).unwrap();
+        writer.commit(key, GrainEnd { first_arrival: now, last_arrival: now });
         self.next += 1;
     }
 

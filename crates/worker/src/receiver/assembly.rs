@@ -5,7 +5,7 @@ use std::sync::Arc;
 use media::{ExtSeqNum, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, VideoFormat, unwrap_nearest};
 use netio::PacketBuf;
 use rtp::RtpHeader;
-use shm::{FrameWriter, GrainEnd, GrainStamp, OpenError};
+use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError};
 use st2110::coverage::Coverage;
 use st2110::srd::{self, Segment, SegmentError};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
@@ -29,8 +29,8 @@ struct OpenGrain {
     last_number: ExtSeqNum,
     first_arrival: Tai,
     last_arrival: Tai,
-    /// The ring had no place: its packets are dropped.
-    is_dropped: bool,
+    /// None: the ring had no place, and its packets are dropped.
+    key: Option<GrainKey>,
 }
 
 /// The grain that was closed last.
@@ -76,7 +76,7 @@ impl Assembly {
 
     /// Whether packets of the next grain must wait for the open one.
     pub(super) fn is_waiting(&self) -> bool {
-        self.open.is_some_and(|open| !open.is_dropped)
+        self.open.is_some_and(|open| open.key.is_some())
     }
 
     /// Forgets the order of earlier packets: another SSRC counts from elsewhere.
@@ -129,18 +129,14 @@ impl Assembly {
             self.counters.timestamp_jumps.add(1);
         }
         let stamp = GrainStamp { tai, rtp: timestamp };
-        let is_dropped = match self.writer.open(placed.index, stamp, now) {
-            Ok(()) => false,
-            Err(OpenError::NoSlot) => {
-                self.counters.grains_no_slot.add(1);
-                true
-            }
-            Err(OpenError::NotMonotone { .. } | OpenError::AlreadyOpen | OpenError::Limit) => {
-                self.counters.grains_not_monotone.add(1);
-                true
+        let key = match self.writer.open(placed.index, stamp, now) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.count_unopened(error);
+                None
             }
         };
-        self.counters.grains_opened.add(u64::from(!is_dropped));
+        self.counters.grains_opened.add(u64::from(key.is_some()));
         self.counters.last_grain.set(placed.index.0);
         self.counters.is_async.set(u64::from(placed.mode == TimelineMode::Async));
         self.coverage.reset();
@@ -151,8 +147,17 @@ impl Assembly {
             last_number: arrived.number,
             first_arrival: arrival,
             last_arrival: arrival,
-            is_dropped,
+            key,
         });
+    }
+
+    #[cold]
+    fn count_unopened(&self, error: OpenError) {
+        let counter = match error {
+            OpenError::NoSlot { .. } | OpenError::TooManyOpen { .. } => &self.counters.grains_no_slot,
+            OpenError::NotMonotone { .. } | OpenError::Limit { .. } => &self.counters.grains_not_monotone,
+        };
+        counter.add(1);
     }
 
     /// Writes the segments of a packet of the open grain.
@@ -161,12 +166,12 @@ impl Assembly {
         open.first_number = open.first_number.min(arrived.number);
         open.last_number = open.last_number.max(arrived.number);
         open.last_arrival = arrived.packet.meta().arrival;
-        if open.is_dropped {
+        let Some(key) = open.key else {
             self.counters.packets_dropped_with_grain.add(1);
             return Closed::No;
-        }
-        self.write_segments(&arrived.packet, &arrived.header);
-        self.publish();
+        };
+        self.write_segments(key, &arrived.packet, &arrived.header);
+        self.publish(key);
         if self.coverage.is_complete() {
             self.finish();
             return Closed::Yes;
@@ -174,7 +179,7 @@ impl Assembly {
         Closed::No
     }
 
-    fn write_segments<B: PacketBuf>(&mut self, packet: &B, header: &RtpHeader) {
+    fn write_segments<B: PacketBuf>(&mut self, key: GrainKey, packet: &B, header: &RtpHeader) {
         let payload = header.payload();
         let head = packet.head().get(payload.start..).unwrap_or_default();
         // `has_samples` has let it pass: its chain of headers is whole, and a segment is sound.
@@ -185,7 +190,7 @@ impl Assembly {
             match segment {
                 Ok(segment) => {
                     end = segment.payload_start as usize + usize::from(segment.octets);
-                    brought += self.write_segment(packet, payload.start, &segment);
+                    brought += self.write_segment(key, packet, payload.start, &segment);
                 }
                 Err(error) => count_segment(&self.counters, error),
             }
@@ -197,7 +202,13 @@ impl Assembly {
     }
 
     /// Writes a segment unless all of it is there: finished lines never change. Returns its new pgroups.
-    fn write_segment<B: PacketBuf>(&mut self, packet: &B, payload_start: usize, segment: &Segment) -> u32 {
+    fn write_segment<B: PacketBuf>(
+        &mut self,
+        key: GrainKey,
+        packet: &B,
+        payload_start: usize,
+        segment: &Segment,
+    ) -> u32 {
         let brought = self.coverage.mark(segment);
         if brought == 0 {
             return 0;
@@ -208,7 +219,7 @@ impl Assembly {
         for part in packet.segments() {
             let from = skip.min(part.len());
             let take = left.min(part.len() - from);
-            if self.writer.write(offset, &part[from..from + take]).is_err() {
+            if self.writer.write(key, offset, &part[from..from + take]).is_err() {
                 break;
             }
             offset += take as u32;
@@ -222,24 +233,21 @@ impl Assembly {
         brought
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, key: GrainKey) {
         let complete = self.coverage.complete_prefix();
         if complete > self.published {
             self.published = complete;
-            self.writer.publish(complete);
+            self.writer.publish(key, complete);
         }
     }
 
     /// Closes the open grain, if there is one: its missing lines are declared lost.
     pub(super) fn close(&mut self) {
         let Some(open) = self.open else { return };
-        if open.is_dropped {
-            self.forget(open);
-            return;
-        }
+        let Some(key) = open.key else { return self.forget(open) };
         let mut lost = 0;
         for row in self.coverage.missing_rows() {
-            self.writer.mark_lost(row);
+            self.writer.mark_lost(key, row);
             lost += 1;
         }
         self.counters.lines_lost.add(lost);
@@ -247,9 +255,9 @@ impl Assembly {
     }
 
     fn finish(&mut self) {
-        let Some(open) = self.open else { return };
-        self.writer.publish(self.format.height());
-        self.writer.commit(GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival });
+        let Some((open, key)) = self.open.and_then(|open| Some((open, open.key?))) else { return };
+        let end = GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival };
+        self.writer.commit(key, end);
         if self.coverage.is_complete() {
             self.counters.grains_complete.add(1);
         } else {

@@ -8,7 +8,7 @@ use netio::sim::{Faults, SimBuf, SimNet, SimRxConfig, SimTx, SimTxConfig};
 use netio::{Burst, OwnedBytes, Path, PathId, TxQueue};
 use shm::{
     Access, ConsumerClass, FrameReader, FrameWriter, Geometry, IdentityPlacement, LeasePage, Mail, Mailbox, PagePolicy,
-    Pages, ReaderParts, Region, SealedRegion, Trust, WriterCounters,
+    Pages, ReaderParts, Region, SealedRegion, Start, Trust, WriterCounters,
 };
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
@@ -53,7 +53,7 @@ pub(super) struct Ring {
 impl Ring {
     pub(super) fn new(format: VideoFormat, slots: u16) -> (Self, FrameWriter) {
         let name: Name = "test".parse().unwrap();
-        let geometry = Geometry::for_video(FlowId::from_name(&name), format, slots, Pages::Plain).unwrap();
+        let geometry = Geometry::new(FlowId::from_name(&name), format, slots, 1, Pages::Plain).unwrap();
         let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
         let (control, data) = region.map_for_writing().unwrap();
         let mailbox = Arc::new(Mailbox::new());
@@ -68,8 +68,9 @@ impl Ring {
         let class = ConsumerClass::Leased { k, deadline_nanos: i64::MAX };
         let (consumer, nonce) = (self.seats, u64::from(self.seats) + 1);
         self.seats += 1;
-        let lease = page.map(Access::ReadOnly).unwrap();
-        self.mailbox.post(Mail::Join { consumer, class, lease, nonce }).unwrap();
+        let lease = Arc::new(page.map(Access::ReadOnly).unwrap());
+        let start = Start::Live;
+        self.mailbox.post(Mail::Join { consumer, class, start, lease, nonce }).unwrap();
         turn();
         let (control, data) = self.region.map_for_reading().unwrap();
         FrameReader::new(ReaderParts {
