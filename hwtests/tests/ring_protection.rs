@@ -144,7 +144,7 @@ fn refused(pages: Pages, access: Access, truncating: &str) -> Table {
 fn geometry() -> Geometry {
     let rate = Rate::new(25, 1).unwrap();
     let format = VideoFormat::new(16, 4, Sampling::YCbCr422, Depth::Bits10, rate).unwrap();
-    Geometry::for_video(FlowId::from_name(&"cam".parse::<Name>().unwrap()), format, 4, Pages::Plain).unwrap()
+    Geometry::new(FlowId::from_name(&"cam".parse::<Name>().unwrap()), format, 4, 1, Pages::Plain).unwrap()
 }
 
 /// A sealed ring: the descriptors of a consumer, and those that its producer has kept.
