@@ -36,6 +36,9 @@ pub use stable::StableBytes;
 pub use view::{DataView, DmaMapping};
 pub use writer::{FrameWriter, GrainKey, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
 
+// What control planes call a flow.
+pub mod nmos;
+
 // The broker and the SDK: protocol, sockets, life pipes, sessions.
 mod access;
 pub mod broker;
