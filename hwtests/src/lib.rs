@@ -7,6 +7,7 @@
 
 pub mod actor;
 pub mod clip;
+pub mod dice;
 pub mod eventually;
 pub mod frames;
 pub mod gateway;
@@ -38,6 +39,7 @@ pub mod wire;
 
 pub use actor::{Actor, Actors};
 pub use clip::Clip;
+pub use dice::Dice;
 pub use eventually::eventually;
 pub use gateway::{Gateway, Statistics};
 pub use hardware::Hardware;
