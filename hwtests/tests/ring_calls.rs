@@ -13,7 +13,7 @@ use hwtests::{syscalls, take_turn};
 use media::{Depth, FlowId, GrainIndex, Name, Rate, Sampling, Tai, VideoFormat};
 use shm::{
     Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainStamp, IdentityPlacement, LeasePage,
-    Mail, Mailbox, PagePolicy, Pages, ReaderParts, Region, Trust,
+    Mail, Mailbox, PagePolicy, Pages, ReaderParts, Region, Start, Trust,
 };
 
 const OF_EACH: u8 = 16;
@@ -42,7 +42,7 @@ impl Stage {
         let rate = Rate::new(50, 1).unwrap();
         let format = VideoFormat::new(16, LINES.into(), Sampling::YCbCr422, Depth::Bits10, rate).unwrap();
         let flow = FlowId::from_name(&"cam".parse::<Name>().unwrap());
-        let geometry = Geometry::for_video(flow, format, SLOTS, Pages::Plain).unwrap();
+        let geometry = Geometry::new(flow, format, SLOTS, 1, Pages::Plain).unwrap();
         let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
         let (control, data) = region.map_for_writing().unwrap();
         let mailbox = Arc::new(Mailbox::new());
@@ -52,8 +52,8 @@ impl Stage {
         let seats = (0..).zip(classes.into_iter().flat_map(|class| [class; OF_EACH as usize]));
         let readers = seats.map(|(consumer, class)| {
             let page = LeasePage::create().unwrap();
-            let (lease, nonce) = (page.map(Access::ReadOnly).unwrap(), 7);
-            mailbox.post(Mail::Join { consumer, class, lease, nonce }).unwrap();
+            let (lease, nonce, start) = (Arc::new(page.map(Access::ReadOnly).unwrap()), 7, Start::Live);
+            mailbox.post(Mail::Join { consumer, class, start, lease, nonce }).unwrap();
             writer.poll(Tai::EPOCH);
             assert!(mailbox.take_notice().is_some());
             let (control, data) = region.map_for_reading().unwrap();
@@ -70,13 +70,13 @@ impl Stage {
         let (mut read, mut out) = (0, [0; 40 * LINES as usize]);
         for index in 0..GRAINS {
             let now = Tai::from_nanos(index as i64 * 20_000_000);
-            self.writer.open(GrainIndex(index), GrainStamp::default(), now).unwrap();
+            let key = self.writer.open(GrainIndex(index), GrainStamp::default(), now).unwrap();
             for line in 0..LINES {
-                self.writer.write(u32::from(line) * self.row.len() as u32, &self.row).unwrap();
-                self.writer.publish(line + 1);
+                self.writer.write(key, u32::from(line) * self.row.len() as u32, &self.row).unwrap();
+                self.writer.publish(key, line + 1);
                 self.writer.poll(now);
             }
-            self.writer.commit(GrainEnd::default());
+            self.writer.commit(key, GrainEnd::default());
             for reader in &mut self.readers {
                 let lease = reader.lease(reader.next_available().unwrap()).unwrap();
                 lease.copy_lines(0..LINES, &mut out).unwrap();

@@ -65,8 +65,8 @@ impl Bench {
     fn grain(&mut self) -> u64 {
         self.index += 1;
         let stamp = GrainStamp { tai: Tai::EPOCH, rtp: RtpTimestamp(self.index as u32) };
-        self.writer.open(GrainIndex(self.index), stamp, Tai::EPOCH).unwrap();
-        self.writer.commit(GrainEnd::default());
+        let key = self.writer.open(GrainIndex(self.index), stamp, Tai::EPOCH).unwrap();
+        self.writer.commit(key, GrainEnd::default());
         self.index
     }
 

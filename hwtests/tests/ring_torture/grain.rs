@@ -3,7 +3,7 @@
 use hwtests::Dice;
 use hwtests::dice::mixed;
 use media::{Depth, GrainIndex, Rate, RtpTimestamp, Sampling, Tai, VideoFormat};
-use shm::{FrameWriter, GrainEnd, GrainStamp, OpenError};
+use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError};
 
 /// From one grain to the next, on the clock of a writer.
 pub(crate) const PERIOD_NANOS: i64 = 20_000_000;
@@ -69,31 +69,32 @@ impl Grains {
     /// Opens, writes and ends a grain as its fate is, with pieces and pauses by chance.
     pub(crate) fn write(self, writer: &mut FrameWriter, index: u64, dice: &mut Dice) -> Result<(), OpenError> {
         let now = Tai::from_nanos(index as i64 * PERIOD_NANOS);
-        writer.open(GrainIndex(index), GrainStamp { tai: now, rtp: RtpTimestamp(index as u32) }, now)?;
+        let key = writer.open(GrainIndex(index), GrainStamp { tai: now, rtp: RtpTimestamp(index as u32) }, now)?;
         let fate = self.fate(index);
         let end = if let Fate::Cancelled(after) = fate { after } else { format().height() };
         let mut line = 0;
         while line < end {
             let next = end.min(line + dice.between(1, 60) as u16);
-            (line..next).for_each(|line| self.write_line(writer, index, line));
-            writer.publish(next);
+            (line..next).for_each(|line| self.write_line(writer, key, line));
+            writer.publish(key, next);
             line = next;
             if dice.below(4) == 0 {
                 std::thread::yield_now();
             }
         }
         match fate {
-            Fate::Cancelled(_) => writer.cancel(),
-            _ => writer.commit(GrainEnd { first_arrival: now, last_arrival: now }),
+            Fate::Cancelled(_) => writer.cancel(key),
+            _ => writer.commit(key, GrainEnd { first_arrival: now, last_arrival: now }),
         }
         Ok(())
     }
 
-    fn write_line(self, writer: &mut FrameWriter, index: u64, line: u16) {
+    fn write_line(self, writer: &mut FrameWriter, key: GrainKey, line: u16) {
+        let index = key.index().0;
         if self.is_lost(index, line) {
-            writer.mark_lost(line);
+            writer.mark_lost(key, line);
         } else {
-            writer.write(u32::from(line) * format().row_octets(), &self.line(index, line)).unwrap();
+            writer.write(key, u32::from(line) * format().row_octets(), &self.line(index, line)).unwrap();
         }
     }
 }
