@@ -3,10 +3,13 @@
 
 use std::io;
 
-use media::{FlowId, Tai, VideoFormat};
+use media::{FlowFormat, FlowId, GrainIndex, Tai, grain_index_nearest};
 
 use crate::layout::Layout;
 use crate::pages::{HUGE_PAGE_OCTETS, Pages};
+
+/// The least stride of slots.
+const CACHE_LINE_OCTETS: u64 = 64;
 
 /// Everything that writer, readers and broker must agree upon about one epoch of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,17 +18,17 @@ pub struct Geometry {
     pub epoch: u128,
     /// The flow.
     pub flow: FlowId,
-    /// Its picture format.
-    pub format: VideoFormat,
+    /// What its grains are.
+    pub format: FlowFormat,
     /// Slots of the data region (N).
     pub slots: u16,
-    /// Octets from one slot to the next: a multiple of 64, of 2 MiB for video.
+    /// Octets from one slot to the next: a multiple of 2 MiB for video, of 64 for what is small (audio, ancillary).
     pub slot_stride: u64,
-    /// Slices of a grain: its lines.
+    /// Slices of a grain: lines of a picture, samples of a block, or 1. At most [`Geometry::SLICES_MAX`].
     pub slices: u16,
     /// Octets of one slice.
     pub slice_octets: u32,
-    /// Octets of one grain: slices × slice octets.
+    /// Octets of one grain: slices × slice octets; the most of one where the format is variable.
     pub grain_octets: u32,
     /// Grain descriptors (M): a power of two, at least 2 × slots.
     pub descs: u16,
@@ -63,7 +66,7 @@ pub enum GeometryError {
         /// Octets from slot to slot.
         slot_stride: u64,
         /// The format that it should fit.
-        format: VideoFormat,
+        format: FlowFormat,
     },
     /// The descriptor count is no power of two or too small.
     #[error("{descs} descriptors cannot serve {slots} slots: a power of two of at least twice the slots is needed")]
@@ -99,17 +102,19 @@ impl Geometry {
     pub const SLOTS_MAX: u16 = 1024;
     /// Most grains that one consumer may hold at a time.
     pub const LEASES_MAX: u16 = 64;
+    /// Most slices: progress, and what waits for it, has 16 bits.
+    pub const SLICES_MAX: u16 = 65_534;
     /// Most grains that may be open at a time.
     pub const OPEN_MAX: u16 = 8;
 
-    /// The geometry of a new ring for `format`, of whose grains up to `open_max` are open at a time: one slice a line,
-    /// a fresh epoch.
+    /// The geometry of a new ring for `format`, of whose grains up to `open_max` are open at a time, with a
+    /// fresh epoch.
     ///
     /// # Errors
     /// [`GeometryError::Slots`], [`GeometryError::OpenGrains`], [`GeometryError::Epoch`].
     pub fn new(
         flow: FlowId,
-        format: VideoFormat,
+        format: impl Into<FlowFormat>,
         slots: u16,
         open_max: u16,
         pages: Pages,
@@ -117,15 +122,16 @@ impl Geometry {
         if !(Self::SLOTS_MIN..=Self::SLOTS_MAX).contains(&slots) {
             return Err(GeometryError::Slots { slots });
         }
-        let grain_octets = format.frame_octets();
+        let format = format.into();
+        let grain_octets = format.grain_octets();
         let geometry = Self {
             epoch: random_epoch()?,
             flow,
             format,
             slots,
-            slot_stride: u64::from(grain_octets).next_multiple_of(HUGE_PAGE_OCTETS),
-            slices: format.height(),
-            slice_octets: format.row_octets(),
+            slot_stride: u64::from(grain_octets).next_multiple_of(stride_unit(&format)),
+            slices: format.slices(),
+            slice_octets: format.slice_octets(),
             grain_octets,
             descs: (2 * slots).next_power_of_two(),
             k_max: largest_lease(slots, open_max),
@@ -147,10 +153,12 @@ impl Geometry {
         if !(Self::SLOTS_MIN..=Self::SLOTS_MAX).contains(&slots) {
             return Err(GeometryError::Slots { slots });
         }
-        let lines = slices == format.height() && slice_octets == format.row_octets();
-        let octets = grain_octets == format.frame_octets();
-        let stride = slot_stride >= u64::from(grain_octets) && slot_stride.is_multiple_of(64) && slot_stride <= 1 << 33;
-        if !(lines && octets && stride) {
+        let whole = slices == format.slices() && slices <= Self::SLICES_MAX;
+        let octets = slice_octets == format.slice_octets() && grain_octets == format.grain_octets();
+        let stride = slot_stride >= u64::from(grain_octets)
+            && slot_stride.is_multiple_of(CACHE_LINE_OCTETS)
+            && slot_stride <= 1 << 33;
+        if !(whole && octets && stride) {
             return Err(GeometryError::Grain { slices, slice_octets, grain_octets, slot_stride, format });
         }
         if !descs.is_power_of_two() || descs < 2 * slots {
@@ -164,6 +172,13 @@ impl Geometry {
             return Err(GeometryError::OpenGrains { open_max, slots });
         }
         Ok(())
+    }
+
+    /// The grain whose instant is nearest to `tai` (exact rational arithmetic).
+    #[must_use]
+    pub fn index_at(&self, tai: Tai) -> GrainIndex {
+        let since_base = tai.nanos_since(self.tai_base);
+        grain_index_nearest(Tai::from_nanos(since_base), self.format.rate())
     }
 
     /// Octets of the control region (A), a multiple of 4 KiB.
@@ -194,6 +209,11 @@ impl Geometry {
     }
 }
 
+/// What a slot's stride is a multiple of: pictures begin on hugepages, what is small on cache lines.
+fn stride_unit(format: &FlowFormat) -> u64 {
+    if format.as_video().is_some() { HUGE_PAGE_OCTETS } else { CACHE_LINE_OCTETS }
+}
+
 /// The largest K that one consumer alone may have with `slots` slots: [`Geometry::slots_for`] turned round.
 fn largest_lease(slots: u16, open_max: u16) -> u16 {
     slots.saturating_sub(open_max.saturating_add(2)).min(Geometry::LEASES_MAX)
@@ -210,7 +230,7 @@ fn random_epoch() -> Result<u128, GeometryError> {
 
 #[cfg(test)]
 mod tests {
-    use media::{Depth, Name, Rate, Sampling};
+    use media::{AncillaryFormat, AudioDepth, AudioFormat, Depth, Name, Rate, Sampling, VideoFormat};
 
     use super::*;
 
@@ -227,6 +247,30 @@ mod tests {
         assert_eq!((geometry.slot_stride, geometry.data_octets()), (6 << 20, 48 << 20));
         assert_eq!((geometry.slices, geometry.slice_octets, geometry.descs), (1080, 4800, 16));
         assert_eq!(geometry.control_octets() % 4096, 0);
+    }
+
+    fn of(format: impl Into<FlowFormat>) -> Geometry {
+        let flow = FlowId::from_name(&"mic".parse::<Name>().unwrap());
+        Geometry::new(flow, format, 8, 2, Pages::Plain).unwrap()
+    }
+
+    #[test]
+    fn small_grains_lie_close_together() {
+        let audio = of(AudioFormat::new(2, 48_000, AudioDepth::L24, 48).unwrap());
+        assert_eq!((audio.slices, audio.slice_octets, audio.grain_octets), (48, 6, 288));
+        assert_eq!((audio.slot_stride, audio.data_octets()), (320, 4096));
+        let ancillary = of(AncillaryFormat::new(Rate::new(50, 1).unwrap(), 100).unwrap());
+        assert_eq!((ancillary.slices, ancillary.slice_octets, ancillary.slot_stride), (1, 100, 128));
+    }
+
+    #[test]
+    fn an_instant_has_the_nearest_index() {
+        let rate = Rate::new(60_000, 1001).unwrap();
+        let ntsc = Geometry { tai_base: Tai::from_nanos(1_000), ..of(AncillaryFormat::new(rate, 64).unwrap()) };
+        // 16,683,333.3 ns a grain.
+        for (nanos, index) in [(1_000, 0), (8_342_666, 0), (8_342_668, 1), (16_684_333, 1), (500_501_000, 30), (0, 0)] {
+            assert_eq!(ntsc.index_at(Tai::from_nanos(nanos)), GrainIndex(index), "at {nanos}");
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct GrainEnd {
     pub first_arrival: Tai,
     /// Arrival of its last packet.
     pub last_arrival: Tai,
+    /// How long it is, in octets; at most what the geometry says, and `None` for that. Counts where the format is
+    /// variable ([`media::FlowFormat::is_variable`]); other grains are always whole.
+    pub octets: Option<u32>,
 }
 
 /// One grain in one lap of one slot. Stays valid to ask about after its lease has moved elsewhere.
@@ -58,6 +61,24 @@ pub struct GrainState {
     pub complete: bool,
     /// Given up: no further slices will come.
     pub cancelled: bool,
+    /// How long the grain is, in octets, once it has ended; 0 before. Of a cancelled one, what was published.
+    pub octets: u32,
+    /// Lines that were declared lost, once it has ended; 0 before.
+    pub lost_lines: u16,
+}
+
+impl GrainState {
+    /// Whether the grain has ended, one way or the other.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.complete || self.cancelled
+    }
+
+    /// Whether the grain was committed with lines that never came.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        self.complete && self.lost_lines > 0
+    }
 }
 
 /// A grain that is in use. Dropping it releases it, from any thread, without a lock or system call. Only where it
@@ -137,6 +158,14 @@ impl GrainLease {
         Some(unsafe { slice::from_raw_parts(start, octets) })
     }
 
+    /// All octets of a grain that has ended, in place: of a variable one no more than it has. Otherwise as
+    /// [`Self::lines`].
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        let state = self.state().ok().filter(GrainState::is_closed)?;
+        self.lines(0..state.slices)?.get(..state.octets as usize)
+    }
+
     /// Copies the lines `lines` into the front of `out` and checks that they are of this very grain.
     ///
     /// # Errors
@@ -146,6 +175,15 @@ impl GrainLease {
     /// does not keep to the protocol.
     pub fn copy_lines(&self, lines: Range<u16>, out: &mut [u8]) -> Result<(), ReadError> {
         self.member.copy_lines(&self.grain, &lines, out)
+    }
+
+    /// Copies all octets of a grain that has ended into the front of `out`, and checks that they are of this very grain.
+    /// Returns how many there are.
+    ///
+    /// # Errors
+    /// As [`Self::copy_lines`]; [`ReadError::NotYet`] while the grain is open.
+    pub fn copy_bytes(&self, out: &mut [u8]) -> Result<usize, ReadError> {
+        self.member.copy_grain(&self.grain, out)
     }
 
     /// Whether `line` was declared lost; meaningful once it is published.

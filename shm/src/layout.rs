@@ -20,6 +20,8 @@ mod tests;
 
 use std::mem::{offset_of, size_of};
 
+use media::{AudioDepth, FlowFormat};
+
 use crate::consumer::CONSUMERS_MAX;
 use crate::geometry::Geometry;
 use crate::pages::PLAIN_PAGE_OCTETS;
@@ -70,7 +72,8 @@ shared_words! {
         k_max: u64,
         /// Numerator below, denominator above.
         rate: u64,
-        /// Width, height, bits per sample; 16 bits each from below.
+        /// 16 bits each from below. Pictures: width, height, bits per sample, 0. Audio: channels, samples of a block,
+        /// depth (1 L16, 2 L24, 3 F32), 1. Ancillary: 0, 0, 0, 2.
         picture: u64,
         /// Nanoseconds, two's complement.
         tai_base: u64,
@@ -248,7 +251,6 @@ pub(crate) fn header_words(geometry: &Geometry) -> [u64; HEADER_WORDS] {
     let flow = u128::from_le_bytes(geometry.flow.octets());
     let format = geometry.format;
     let rate = format.rate();
-    let picture = [format.width(), format.height(), u16::from(format.depth().bits())];
     [
         MAGIC,
         ABI,
@@ -266,9 +268,26 @@ pub(crate) fn header_words(geometry: &Geometry) -> [u64; HEADER_WORDS] {
         u64::from(geometry.grain_octets),
         u64::from(geometry.k_max),
         u64::from(rate.num()) | u64::from(rate.den()) << 32,
-        u64::from(picture[0]) | u64::from(picture[1]) << 16 | u64::from(picture[2]) << 32,
+        format_word(&format),
         geometry.tai_base.as_nanos() as u64,
         NUMA_UNKNOWN,
         u64::from(geometry.open_max.saturating_sub(1)),
     ]
+}
+
+/// What tells formats of one rate and one size apart.
+fn format_word(format: &FlowFormat) -> u64 {
+    let parts = match format {
+        FlowFormat::Video(video) => [video.width(), video.height(), u16::from(video.depth().bits()), 0],
+        FlowFormat::Audio(audio) => {
+            let depth = match audio.depth() {
+                AudioDepth::L16 => 1,
+                AudioDepth::L24 => 2,
+                AudioDepth::F32 => 3,
+            };
+            [audio.channels(), audio.block_samples(), depth, 1]
+        }
+        FlowFormat::Ancillary(_) => [0, 0, 0, 2],
+    };
+    parts.iter().rev().fold(0, |word, part| word << 16 | u64::from(*part))
 }

@@ -306,10 +306,13 @@ impl FrameWriter {
     }
 
     fn close(&mut self, grain: &OpenGrain, flags: u64, end: GrainEnd) {
+        let whole = self.geometry.grain_octets;
+        let octets =
+            end.octets.filter(|_| self.geometry.format.is_variable()).map_or(whole, |octets| octets.min(whole));
         let at = self.layout.slot(grain.slot);
         let words = [
             (offset_of!(SlotWords, flags), flags),
-            (offset_of!(SlotWords, octets), u64::from(self.geometry.grain_octets)),
+            (offset_of!(SlotWords, octets), u64::from(octets)),
             (offset_of!(SlotWords, tai), grain.stamp.tai.as_nanos() as u64),
             (offset_of!(SlotWords, rtp), u64::from(grain.stamp.rtp.0)),
             (offset_of!(SlotWords, first_arrival), end.first_arrival.as_nanos() as u64),

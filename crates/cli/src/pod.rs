@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use media::{FlowFormat, Name};
 use rustix::io::Errno;
 use shm::{Refusal, Session, SessionError};
 
@@ -32,4 +33,10 @@ pub(crate) fn subscribe_failure(session: &Session, flow: &str, error: &SessionEr
         session.flows().map(|flows| flows.iter().map(|flow| flow.name.to_string()).collect()).unwrap_or_default();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     Failure::Broker { message: format!("there is no flow \"{flow}\"; there are: {names}"), absent: false }
+}
+
+/// A flow that is read as pictures and is something else.
+pub(crate) fn not_video(flow: &Name, format: &FlowFormat) -> Failure {
+    let message = format!("flow \"{flow}\" carries {format}: recv reads pictures only, choose a flow of video");
+    Failure::Broker { message, absent: false }
 }

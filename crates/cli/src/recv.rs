@@ -141,6 +141,7 @@ impl Job<'_> {
         drop(waiting);
         let mut consumer = consumer.map_err(|error| pod::subscribe_failure(session, flow.as_str(), &error))?;
         let format = consumer.reader().geometry().format;
+        let format = *format.as_video().ok_or_else(|| pod::not_video(flow, &format))?;
         let matrix = match self.arguments.matrix {
             None => Matrix::usual(format.height()),
             Some(MatrixName::Bt601) => Matrix::BT601,

@@ -173,7 +173,7 @@ fn flow(name: &Name, format: VideoFormat, producer: FlowProducer) -> FlowStatus 
     FlowStatus {
         name: name.clone(),
         id: FlowId::from_name(name),
-        format,
+        format: format.into(),
         producer,
         epoch: 0xabc,
         slots: 8,

@@ -132,7 +132,7 @@ fn flow(status: FlowStatus) -> v1::Flow {
     v1::Flow {
         name: status.name.to_string(),
         id: status.id.to_string(),
-        format: Some(format(&status.format)),
+        format: status.format.as_video().map(format),
         producer: Some(producer),
         epoch: format!("{:032x}", status.epoch),
         slots: status.slots.into(),

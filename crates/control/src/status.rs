@@ -1,6 +1,6 @@
 //! STATUS: what a data plane reports. Derived, never stored.
 
-use media::{FlowId, GrainIndex, Name, VideoFormat};
+use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 /// Counters by name; the unit is part of the name (`packets`, `dropped_row_packets`).
 pub type Counters = Vec<(&'static str, u64)>;
@@ -146,8 +146,8 @@ pub struct FlowStatus {
     pub name: Name,
     /// Its UUID.
     pub id: FlowId,
-    /// Its pictures.
-    pub format: VideoFormat,
+    /// What its grains are.
+    pub format: FlowFormat,
     /// Who writes it.
     pub producer: FlowProducer,
     /// Which ring it is: another epoch is another ring.

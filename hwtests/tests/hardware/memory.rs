@@ -70,7 +70,7 @@ fn write(writer: &mut FrameWriter, number: u64) -> usize {
     lines.iter_mut().enumerate().for_each(|(at, out)| *out = octet(at));
     let address = lines.as_ptr().addr();
     writer.publish(key, format().height());
-    writer.commit(key, GrainEnd { first_arrival: NOON, last_arrival: NOON });
+    writer.commit(key, GrainEnd { first_arrival: NOON, last_arrival: NOON, octets: None });
     address
 }
 

@@ -84,7 +84,7 @@ impl Grains {
         }
         match fate {
             Fate::Cancelled(_) => writer.cancel(key),
-            _ => writer.commit(key, GrainEnd { first_arrival: now, last_arrival: now }),
+            _ => writer.commit(key, GrainEnd { first_arrival: now, last_arrival: now, octets: None }),
         }
         Ok(())
     }

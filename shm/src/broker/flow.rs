@@ -114,8 +114,8 @@ impl State {
 
     /// The page of the list that follows `after`, and whether more follow.
     pub(super) fn list_flows(&self, after: Option<&Name>, most: usize) -> (Vec<FlowEntry>, bool) {
-        let mut rest = self.flows.after(after);
-        let entries = rest.by_ref().take(most).map(Flow::entry).collect();
+        let mut rest = self.flows.after(after).filter_map(Flow::entry);
+        let entries = rest.by_ref().take(most).collect();
         (entries, rest.next().is_some())
     }
 
@@ -150,15 +150,16 @@ impl State {
 }
 
 impl Flow {
-    fn entry(&self) -> FlowEntry {
+    /// As the list shows it; none for what the protocol has no words for.
+    fn entry(&self) -> Option<FlowEntry> {
         let geometry = self.ring.geometry();
-        FlowEntry {
+        Some(FlowEntry {
             name: self.name.clone(),
             id: geometry.flow,
-            format: geometry.format,
+            format: *geometry.format.as_video()?,
             origin: self.writer.origin(),
             slots: geometry.slots,
             consumers: self.seats.iter().flatten().count() as u16,
-        }
+        })
     }
 }

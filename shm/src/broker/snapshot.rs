@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::{FlowId, GrainIndex, Name, VideoFormat};
+use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 use crate::protocol::FlowOrigin;
 use crate::{ConsumerClass, Fallback, Pages, WriterCounters};
@@ -37,7 +37,7 @@ pub struct FlowSnapshot {
     /// Its identifier.
     pub id: FlowId,
     /// What is in its grains.
-    pub format: VideoFormat,
+    pub format: FlowFormat,
     /// Who produces it.
     pub origin: FlowOrigin,
     /// Its set of memfds.

@@ -43,6 +43,26 @@ fn header_of_a_is_golden() {
     assert!(bytes[golden.len()..].iter().all(|octet| *octet == 0), "an empty ring is zero");
 }
 
+/// What tells formats apart stands in one word; that of video is as it was when there was nothing else.
+#[test]
+fn the_format_word_of_each_kind_is_golden() {
+    let flow = fixture::geometry(4, 3).flow;
+    let word = |format: FlowFormat| {
+        let geometry = Geometry::new(flow, format, 9, 8, crate::Pages::Plain).unwrap();
+        let words = header_words(&geometry);
+        assert_eq!((words[19], words[15]), (7, u64::from(format.rate().num()) | u64::from(format.rate().den()) << 32));
+        words[offset_of!(Header, picture) / 8].to_le_bytes()
+    };
+    let rate = media::Rate::new(25, 1).unwrap();
+    assert_eq!(word(fixture::format(3).into()), [16, 0, 3, 0, 10, 0, 0, 0], "{CASE}");
+    for (depth, number) in [(AudioDepth::L16, 1), (AudioDepth::L24, 2), (AudioDepth::F32, 3)] {
+        let audio = media::AudioFormat::new(64, 48_000, depth, 4800).unwrap();
+        assert_eq!(word(audio.into()), [64, 0, 0xc0, 0x12, number, 0, 1, 0], "{CASE}");
+    }
+    let ancillary = media::AncillaryFormat::new(rate, 64).unwrap();
+    assert_eq!(word(ancillary.into()), [0, 0, 0, 0, 0, 0, 2, 0], "{CASE}");
+}
+
 #[test]
 fn words_of_a_ring_in_use_are_golden() {
     let mut ring = TestRing::new(4, 70);
@@ -51,7 +71,7 @@ fn words_of_a_ring_in_use_are_golden() {
     for line in [0, 1, 69] {
         ring.writer.mark_lost(ring.key(9), line);
     }
-    let end = GrainEnd { first_arrival: Tai::from_nanos(-5), last_arrival: Tai::from_nanos(6) };
+    let end = GrainEnd { first_arrival: Tai::from_nanos(-5), last_arrival: Tai::from_nanos(6), octets: None };
     ring.writer.commit(ring.key(9), end);
     let key = ring.open(10).unwrap();
     ring.writer.publish(key, 2);

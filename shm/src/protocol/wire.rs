@@ -116,7 +116,11 @@ impl Encoder {
     pub(super) fn geometry(&mut self, geometry: &Geometry) {
         self.u128(geometry.epoch);
         self.flow(geometry.flow);
-        self.format(&geometry.format);
+        match geometry.format.as_video() {
+            Some(video) => self.format(video),
+            // No ring of anything else is made while there is no way to say it; nobody takes this for a format.
+            None => (0..4).for_each(|_| self.u32(0)),
+        }
         for count in [geometry.slots, geometry.descs, geometry.slices, geometry.k_max] {
             self.u16(count);
         }
@@ -306,7 +310,7 @@ impl<'a> Decoder<'a> {
         let geometry = Geometry {
             epoch,
             flow,
-            format,
+            format: format.into(),
             slots,
             slot_stride,
             slices,

@@ -98,11 +98,13 @@ impl Hostile {
         if let Ok(state) = lease.state() {
             assert!(state.slices <= 70, "{state:?}");
             assert!(!state.complete || state.slices == 70, "{state:?}");
+            assert!(state.octets <= 2800 && state.lost_lines <= 70, "{state:?}");
         }
         assert_eq!(lease.lines(lines.clone()), None);
         let mut out = [0; 70 * 40];
         let copied = lease.copy_lines(lines.clone(), &mut out);
         assert!(copied.is_err() || lines.end <= 70);
+        assert!(lease.copy_bytes(&mut out).is_ok_and(|octets| octets <= 2800) || lease.bytes().is_none());
         assert!(self.reader.lost_lines(&lease.grain()).all(|line| line < 70));
         assert!(!lease.is_lost(70));
     }

@@ -150,6 +150,8 @@ impl Membership {
         // Pairs with FrameWriter::publish and begin_slot.
         let progress = self.control.load_acquire(at + offset_of!(SlotWords, progress));
         let flags = self.control.load(at + offset_of!(SlotWords, flags));
+        let octets = self.control.load(at + offset_of!(SlotWords, octets));
+        let lost_lines = self.control.load(at + offset_of!(SlotWords, lost_lines));
         if progress >> 16 != grain.q || !self.lap_holds(grain) {
             return Err(ReadError::Gone);
         }
@@ -157,7 +159,14 @@ impl Membership {
         let closed = generation == end_generation(grain.q);
         let cancelled = closed && flags & FLAG_CANCELLED != 0;
         let complete = closed && !cancelled && slices == self.geometry.slices;
-        Ok(GrainState { slices, complete, cancelled })
+        let most = u32::from(slices) * self.geometry.slice_octets;
+        let (octets, lost_lines) = match (complete, cancelled) {
+            (false, false) => (0, 0),
+            (_, true) => (most, lost_lines),
+            (true, false) => (u32::try_from(octets).unwrap_or(u32::MAX).min(most), lost_lines),
+        };
+        let lost_lines = lost_lines.min(u64::from(self.geometry.slices)) as u16;
+        Ok(GrainState { slices, complete, cancelled, octets, lost_lines })
     }
 
     /// See [`crate::GrainLease::copy_lines`].
@@ -171,6 +180,18 @@ impl Membership {
         }
         self.data().copy_out(self.data_offset(grain.slot, lines.start), out);
         if self.lap_holds(grain) { Ok(()) } else { Err(ReadError::Torn) }
+    }
+
+    /// See [`crate::GrainLease::copy_bytes`].
+    pub(crate) fn copy_grain(&self, grain: &GrainRef, out: &mut [u8]) -> Result<usize, ReadError> {
+        let state = self.state(grain)?;
+        if !state.is_closed() {
+            return Err(ReadError::NotYet);
+        }
+        let octets = state.octets as usize;
+        let out = out.get_mut(..octets).ok_or(ReadError::Size)?;
+        self.data().copy_out(self.data_offset(grain.slot, 0), out);
+        if self.lap_holds(grain) { Ok(octets) } else { Err(ReadError::Torn) }
     }
 
     /// See [`crate::FrameReader::is_lost`].

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use media::GrainIndex;
+use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, FlowId, GrainIndex, Name, Rate};
 
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes, stamp};
-use crate::{Access, StableBytes};
+use crate::{Access, GrainEnd, StableBytes};
 
 fn lease(consumer: &mut TestConsumer, index: u64) -> GrainLease {
     consumer.reader.lease(GrainIndex(index)).unwrap()
@@ -37,9 +37,9 @@ fn lines_of_an_open_grain_are_read_in_place() {
     assert_eq!((held.as_ptr() as usize, StableBytes::octets(&held)), (first, 120));
 
     ring.write_line(4, 2);
-    assert_eq!(held.state().unwrap(), GrainState { slices: 2, complete: false, cancelled: false });
+    assert_eq!(held.state().unwrap(), GrainState { slices: 2, ..GrainState::default() });
     ring.commit(4);
-    assert_eq!(held.state().unwrap(), GrainState { slices: 3, complete: true, cancelled: false });
+    assert_eq!(held.state().unwrap(), GrainState { slices: 3, complete: true, octets: 120, ..GrainState::default() });
     assert_eq!(held.lines(2..3).unwrap(), line_bytes(4, 2, 40));
 }
 
@@ -52,7 +52,7 @@ fn a_cancelled_grain_keeps_the_slices_it_has() {
     ring.writer.publish(key, 1);
     let held = lease(&mut consumer, 4);
     ring.cancel(4);
-    assert_eq!(held.state().unwrap(), GrainState { slices: 1, complete: false, cancelled: true });
+    assert_eq!(held.state().unwrap(), GrainState { slices: 1, cancelled: true, octets: 40, ..GrainState::default() });
     ring.grain(5).unwrap();
     assert_eq!(held.lines(0..1).unwrap(), line_bytes(4, 0, 40));
 }
@@ -232,6 +232,72 @@ fn nothing_above_an_open_grain_waits() {
     assert_eq!(consumer.reader.waiting(), 0);
     ring.commit(4);
     assert_eq!(consumer.reader.waiting(), 2);
+}
+
+#[test]
+fn a_partial_grain_and_a_cancelled_one_are_known_by_their_state() {
+    let mut ring = TestRing::with(geometry_of(9, 3, 70));
+    let mut consumer = ring.join(0, leased(4));
+    for index in 0..3 {
+        let key = ring.open(index).unwrap();
+        for line in [3, 69] {
+            ring.writer.mark_lost(key, line);
+        }
+    }
+    let held = [0, 1, 2].map(|index| lease(&mut consumer, index));
+    let key = ring.key(1);
+    ring.writer.publish(key, 5);
+    ring.cancel(1);
+    ring.commit(0);
+    let states = held.each_ref().map(|lease| lease.state().unwrap());
+    assert_eq!(states[0], GrainState { slices: 70, complete: true, octets: 2800, lost_lines: 2, ..Default::default() });
+    assert_eq!(states[1], GrainState { slices: 5, cancelled: true, octets: 200, lost_lines: 2, ..Default::default() });
+    assert_eq!(states[2], GrainState::default());
+    let facts = states.map(|state| (state.is_closed(), state.is_partial()));
+    assert_eq!(facts, [(true, true), (true, false), (false, false)]);
+}
+
+fn small(format: impl Into<FlowFormat>) -> TestRing {
+    let flow = FlowId::from_name(&"test".parse::<Name>().unwrap());
+    TestRing::with(Geometry::new(flow, format, 9, 2, crate::Pages::Plain).unwrap())
+}
+
+#[test]
+fn ancillary_grains_are_as_long_as_they_are() {
+    let mut ring = small(AncillaryFormat::new(Rate::new(50, 1).unwrap(), 64).unwrap());
+    let mut consumer = ring.join(0, leased(4));
+    for (index, octets) in [(0, Some(12)), (1, Some(0)), (2, None), (3, Some(1000))] {
+        let key = ring.open(index).unwrap();
+        ring.writer.write(key, 0, &[index as u8 + 1; 64]).unwrap();
+        let held = lease(&mut consumer, index);
+        let mut out = [0; 64];
+        assert_eq!(held.bytes(), None, "open");
+        assert_eq!(held.copy_bytes(&mut out), Err(ReadError::NotYet));
+        ring.writer.commit(key, GrainEnd { octets, ..GrainEnd::default() });
+        let octets = octets.unwrap_or(64).min(64);
+        assert_eq!(held.state().unwrap().octets, octets);
+        assert_eq!(held.bytes().unwrap(), vec![index as u8 + 1; octets as usize]);
+        assert_eq!(held.copy_bytes(&mut out), Ok(octets as usize));
+        assert!(out.iter().enumerate().all(|(at, octet)| (*octet != 0) == (at < octets as usize)));
+        if octets > 0 {
+            assert_eq!(held.copy_bytes(&mut out[..octets as usize - 1]), Err(ReadError::Size));
+        }
+    }
+}
+
+#[test]
+fn a_block_of_audio_is_followed_sample_by_sample() {
+    let mut ring = small(AudioFormat::new(2, 48_000, AudioDepth::L24, 48).unwrap());
+    let mut consumer = ring.join(0, leased(2));
+    let key = ring.open(7).unwrap();
+    let held = lease(&mut consumer, 7);
+    ring.writer.lines_mut(key, 0..12).unwrap().fill(9);
+    ring.writer.publish(key, 12);
+    assert_eq!(held.lines(0..12).unwrap(), [9; 72]);
+    assert_eq!(held.lines(0..13), None);
+    // A block is always whole.
+    ring.writer.commit(key, GrainEnd { octets: Some(5), ..GrainEnd::default() });
+    assert_eq!((held.state().unwrap().octets, held.bytes().unwrap().len()), (288, 288));
 }
 
 #[test]

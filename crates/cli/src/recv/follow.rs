@@ -183,7 +183,7 @@ impl<'a> Follower<'a> {
     fn write(&mut self, lease: &GrainLease, sink: &mut Sink) -> Result<Option<Stopped>, Failure> {
         let reader = self.consumer.reader();
         let lost: Vec<u16> = reader.lost_lines(&lease.grain()).collect();
-        let rows = reader.geometry().format.height();
+        let rows = reader.geometry().slices;
         match frame::write(lease, rows, &lost, &mut self.copy, sink, &mut self.summary) {
             Ok(()) => {}
             Err(FrameError::Torn) => {

@@ -103,7 +103,7 @@ impl<'a> Feeder<'a> {
         }
         if let Some(key) = key {
             let last_arrival = self.clock.now();
-            self.producer.writer().commit(key, GrainEnd { first_arrival: now, last_arrival });
+            self.producer.writer().commit(key, GrainEnd { first_arrival: now, last_arrival, octets: None });
             self.summary.frames_sent += 1;
             self.summary.first_index.get_or_insert(index.0);
             self.summary.last_index = Some(index.0);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use control::{DataplaneError, ReceiverSpec, SenderSpec, SenderTiming};
-use media::Name;
+use media::{FlowFormat, Name};
 use shm::{BrokerError, ConsumerClass, FrameWriter, SubscribeError};
 use st2110::{PackingPlan, PlanError};
 use worker::Source;
@@ -39,6 +39,12 @@ pub(super) enum SourceError {
     /// Its format cannot be packed so.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// It is not video.
+    #[error("the flow carries {format}, and a sender sends pictures only: connect it to a flow of video")]
+    NotVideo {
+        /// What the flow carries.
+        format: FlowFormat,
+    },
     /// The ring does not admit one more.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
@@ -47,13 +53,15 @@ pub(super) enum SourceError {
 impl SourceError {
     /// Whether trying again with the same ring is in vain.
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(self, Self::Plan(_))
+        matches!(self, Self::Plan(_) | Self::NotVideo { .. })
     }
 }
 
 /// A reader of the flow and its plan.
 pub(super) fn source(parts: &Parts, spec: &SenderSpec, connection: &Connection) -> Result<Source, SourceError> {
-    let plan = Arc::new(PackingPlan::new(connection.format, spec.packing, spec.limit)?);
+    let format = connection.format;
+    let video = *format.as_video().ok_or(SourceError::NotVideo { format })?;
+    let plan = Arc::new(PackingPlan::new(video, spec.packing, spec.limit)?);
     let k = match spec.timing {
         SenderTiming::Source => LEASES_SOURCE,
         SenderTiming::Grid => LEASES_GRID,

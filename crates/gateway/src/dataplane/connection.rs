@@ -1,6 +1,6 @@
 //! Which ring a sender reads.
 
-use media::{Name, VideoFormat};
+use media::{FlowFormat, Name};
 use shm::FlowSnapshot;
 
 /// One ring that a sender reads.
@@ -8,7 +8,7 @@ use shm::FlowSnapshot;
 pub(super) struct Connection {
     pub(super) flow: Name,
     pub(super) epoch: u128,
-    pub(super) format: VideoFormat,
+    pub(super) format: FlowFormat,
 }
 
 impl Connection {

@@ -63,9 +63,9 @@ impl Gateway {
         let identity = engine.identity(&wanted.spec, wanted.place.port.as_ref());
         let mut entries = self.entries();
         if let Some(sender) = entries.senders.get_mut(name) {
-            sender.sdp = connection.as_ref().map(|connection| {
+            sender.sdp = connection.as_ref().and_then(|connection| connection.format.as_video()).map(|video| {
                 let receiver = wanted.receiver_sdp.as_ref();
-                sdp::of_sender(&sender.spec, sender.ssrc, identity, &connection.format, receiver).to_sdp()
+                sdp::of_sender(&sender.spec, sender.ssrc, identity, video, receiver).to_sdp()
             });
             sender.settle();
             sender.evictions_seen = sender.counters.evictions.value();

@@ -78,7 +78,7 @@ impl Pod {
         let writer = self.producer.writer();
         let key = writer.open(GrainIndex(number), stamp, now).unwrap();
         writer.write(key, 0, &picture(&self.format, number)).unwrap();
-        writer.commit(key, GrainEnd { first_arrival: now, last_arrival: now });
+        writer.commit(key, GrainEnd { first_arrival: now, last_arrival: now, octets: None });
         self.next += 1;
     }
 

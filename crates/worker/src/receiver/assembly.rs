@@ -256,7 +256,7 @@ impl Assembly {
 
     fn finish(&mut self) {
         let Some((open, key)) = self.open.and_then(|open| Some((open, open.key?))) else { return };
-        let end = GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival };
+        let end = GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival, octets: None };
         self.writer.commit(key, end);
         if self.coverage.is_complete() {
             self.counters.grains_complete.add(1);

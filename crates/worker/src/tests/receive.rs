@@ -38,7 +38,7 @@ fn lines_are_readable_before_the_grain_is_committed() {
     studio.pass(1_000_000);
     let lease = reader.lease(reader.next_available().unwrap()).unwrap();
     let state = lease.state().unwrap();
-    assert_eq!(state, GrainState { slices: 8, complete: false, cancelled: false });
+    assert_eq!(state, GrainState { slices: 8, ..GrainState::default() });
     let wanted = picture(&receiving.format, 3);
     assert_eq!(lease.lines(0..8).unwrap(), &wanted[..wanted.len() / 2]);
     assert_eq!(lease.lines(0..9), None, "a line that is not published is not given out");

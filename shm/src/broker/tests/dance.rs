@@ -33,7 +33,7 @@ fn what_the_gateway_shows_of_a_flow() {
     worker.write(7);
     check(consumer.reader(), 6);
     let flow = bench.snapshot("cam").unwrap();
-    assert_eq!((flow.slots, flow.format, flow.origin), (8, tiny(), crate::FlowOrigin::Gateway));
+    assert_eq!((flow.slots, flow.format, flow.origin), (8, tiny().into(), crate::FlowOrigin::Gateway));
     assert_eq!(flow.newest, Some(GrainIndex(7)));
     assert_eq!(flow.counters.unwrap().committed(), 3);
     let [shown] = flow.consumers[..] else { panic!("{:?}", flow.consumers) };
