@@ -39,6 +39,8 @@ pub(crate) struct TestRing {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) region: SealedRegion,
     pub(crate) now: Tai,
+    /// The control region once more, writable, for whoever wakes its consumers.
+    pub(crate) second_control: Option<Mapping>,
     nonces: u64,
 }
 
@@ -58,9 +60,10 @@ impl TestRing {
     pub(crate) fn with(geometry: Geometry) -> Self {
         let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
         let (control, data) = region.map_for_writing().unwrap();
+        let second_control = region.map_for_writing().ok().map(|(control, _)| control);
         let mailbox = Arc::new(Mailbox::new());
         let writer = FrameWriter::new(*region.geometry(), control, data, Arc::clone(&mailbox)).unwrap();
-        Self { writer, mailbox, region: region.seal().unwrap(), now: Tai::EPOCH, nonces: 0 }
+        Self { writer, mailbox, region: region.seal().unwrap(), now: Tai::EPOCH, second_control, nonces: 0 }
     }
 
     /// Asks for a seat; the writer answers at its next poll.
@@ -160,6 +163,10 @@ impl TestRing {
         self.writer.commit(self.key(index), GrainEnd::default());
     }
 
+    pub(crate) fn publish(&mut self, index: u64, slices: u16) {
+        self.writer.publish(self.key(index), slices);
+    }
+
     pub(crate) fn cancel(&mut self, index: u64) {
         self.writer.cancel(self.key(index));
     }
@@ -180,6 +187,11 @@ impl TestRing {
 
     pub(crate) fn advance(&mut self, nanos: i64) {
         self.now = self.now.plus_nanos(nanos);
+    }
+
+    /// The control region, writable, as the writer has it.
+    pub(crate) fn writer_control(&self) -> &Mapping {
+        self.writer.control()
     }
 
     pub(crate) fn notices(&self) -> Vec<Notice> {

@@ -100,7 +100,7 @@ shared_words! {
         spare: [u64; 14],
         /// Counts the writer's polls.
         heartbeat: u64,
-        /// Reserved for wakes.
+        /// Not 0 while the housekeeping waker polls: a sleeper need not ring.
         tick: u64,
     }
 }
@@ -112,7 +112,7 @@ shared_words! {
         status: u64,
         /// Whose status it is.
         nonce: u64,
-        /// Reserved for wakes.
+        /// Counts the wakes of this seat; a shared futex on its low half.
         futex: u64,
     }
 }
@@ -161,7 +161,7 @@ shared_words! {
         /// The nonce of an eviction that is acknowledged.
         ack: u64,
         spare2: [u64; 15],
-        /// Reserved for wakes.
+        /// What the consumer sleeps for (`wake::Want`); 0 is nothing.
         want: u64,
     }
 }
@@ -178,7 +178,9 @@ const _: () = {
     assert!(offset_of!(Header, flow) == 48 && offset_of!(Header, slots) == 64 && offset_of!(Header, rate) == 120);
     assert!(size_of::<RingWords>() == 256 && offset_of!(RingWords, opened) == 8);
     assert!(offset_of!(RingWords, heartbeat) == LINE);
+    assert!(offset_of!(RingWords, tick) == LINE + 8);
     assert!(size_of::<SeatWords>() == LINE && offset_of!(SeatWords, nonce) == 8);
+    assert!(offset_of!(SeatWords, futex) == 16);
     assert!(size_of::<SlotWords>() == 256 && offset_of!(SlotWords, flags) == LINE);
     assert!(offset_of!(SlotWords, progress) == 8 && offset_of!(SlotWords, lost_lines) == 176);
     assert!(size_of::<DescWords>() == LINE && offset_of!(DescWords, rtp) == 32);
@@ -189,6 +191,7 @@ const _: () = {
 pub(crate) const HEAD: usize = RING_AT + offset_of!(RingWords, head);
 pub(crate) const OPENED: usize = RING_AT + offset_of!(RingWords, opened);
 pub(crate) const HEARTBEAT: usize = RING_AT + offset_of!(RingWords, heartbeat);
+pub(crate) const TICK: usize = RING_AT + offset_of!(RingWords, tick);
 
 /// Offset of consumer `consumer`'s [`SeatWords`]; the number is below [`CONSUMERS_MAX`].
 pub(crate) const fn seat(consumer: u8) -> usize {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use crate::atomics::{Ordering, fence};
 use crate::layout::{LEASE_PAGE_OCTETS, LeaseWords};
 use crate::mapping::{Access, MapError, Mapping};
 use crate::memfd::{self, LEASE_SEALS};
@@ -12,6 +13,7 @@ use crate::pages::Pages;
 
 const CURSOR: usize = offset_of!(LeaseWords, cursor);
 const ACK: usize = offset_of!(LeaseWords, ack);
+const WANT: usize = offset_of!(LeaseWords, want);
 
 /// The memfd of one lease page, as the broker makes it.
 ///
@@ -88,4 +90,22 @@ pub(crate) fn acknowledged(page: &Mapping) -> u64 {
 /// Acknowledges the eviction of the membership `nonce`.
 pub(crate) fn acknowledge(page: &Mapping, nonce: u64) {
     page.store_release(ACK, nonce); // pairs with acknowledged
+}
+
+/// Posts what the consumer is about to sleep for.
+pub(crate) fn post_want(page: &Mapping, word: u64) {
+    page.store(WANT, word);
+    // Dekker: pairs with the fence between a waker's publishing and its look at `wanted`. What is looked at from here on
+    // was published before the waker looked, or the waker sees this.
+    fence(Ordering::SeqCst);
+}
+
+/// The consumer is awake.
+pub(crate) fn take_back_want(page: &Mapping) {
+    page.store(WANT, 0);
+}
+
+/// What the consumer sleeps for, as a waker reads it: any value at all.
+pub(crate) fn wanted(page: &Mapping) -> u64 {
+    page.load(WANT) // ordered by the fences that post_want pairs with
 }

@@ -19,6 +19,8 @@ mod reader;
 mod region;
 mod stable;
 mod view;
+#[allow(dead_code, unused_imports, reason = "the sessions and the broker use it next")]
+mod wake;
 mod writer;
 
 pub use consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus, Start};
@@ -30,10 +32,11 @@ pub use mapping::{Access, MapError, Mapping};
 pub use memfd::{SealError, check_ring_seals, read_only};
 pub use pages::{Fallback, PagePolicy, Pages};
 pub use probe::RingProbe;
-pub use reader::{AcknowledgeError, AttachError, FrameReader, LostLines, ReadError, ReaderParts, Trust};
+pub use reader::{AcknowledgeError, AttachError, FrameReader, LostLines, ReadError, ReaderParts, Trust, WaitError};
 pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionFds, SealedRegion};
 pub use stable::StableBytes;
 pub use view::{DataView, DmaMapping};
+pub use wake::WakeMode;
 pub use writer::{FrameWriter, GrainKey, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
 
 // What control planes call a flow.

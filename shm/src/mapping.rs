@@ -6,6 +6,8 @@
 
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
+#[cfg(not(loom))]
+use std::sync::atomic::AtomicU32;
 
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
@@ -137,6 +139,21 @@ impl Mapping {
     /// Raises a word to `value` if it is lower. Release: pairs with [`Self::load_acquire`].
     pub(crate) fn raise_release(&self, offset: usize, value: u64) {
         self.writable().word(offset).fetch_max(value, Ordering::Release);
+    }
+
+    /// Adds one to a word and wraps. Release: pairs with [`Self::load_acquire`].
+    pub(crate) fn increment_release(&self, offset: usize) {
+        self.writable().word(offset).fetch_add(1, Ordering::Release);
+    }
+
+    /// The low half of the word at `offset`, for the kernel to compare and to sleep on. Nobody here reads or writes it.
+    #[cfg(not(loom))]
+    pub(crate) fn futex(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(size_of::<u64>()), "a word at {offset} is not aligned");
+        let address = self.range(offset, size_of::<u32>());
+        // SAFETY: in range and aligned, mapped as long as `self` lives; it only lends the kernel an address, so no access
+        // of this size is ever made in this process.
+        unsafe { AtomicU32::from_ptr(address.cast()) }
     }
 
     /// Copies shared bytes out, each read once as volatile; they may change while it copies.

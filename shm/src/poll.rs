@@ -20,6 +20,8 @@ pub(crate) enum Token {
     Consumer(u64),
     /// The life pipe of a producer hung up.
     Producer(u64),
+    /// A consumer rang its bell, or closed it.
+    Bell(u64),
 }
 
 /// Most events taken from the kernel at once.
@@ -33,6 +35,7 @@ impl Token {
             Self::Connection(id) => id << 3 | 2,
             Self::Consumer(id) => id << 3 | 3,
             Self::Producer(id) => id << 3 | 4,
+            Self::Bell(id) => id << 3 | 5,
         }
     }
 
@@ -43,6 +46,7 @@ impl Token {
             2 => Self::Connection(id),
             3 => Self::Consumer(id),
             4 => Self::Producer(id),
+            5 => Self::Bell(id),
             _ => Self::Wake,
         }
     }
@@ -112,8 +116,8 @@ mod tests {
 
     #[test]
     fn tokens_round_trip() {
-        for token in [Token::Wake, Token::Listener, Token::Connection(7), Token::Consumer(0), Token::Producer(1 << 60)]
-        {
+        let few = [Token::Wake, Token::Listener, Token::Connection(7), Token::Consumer(0)];
+        for token in few.into_iter().chain([Token::Producer(1 << 60), Token::Bell(3)]) {
             assert_eq!(Token::decode(token.encode()), token);
         }
     }

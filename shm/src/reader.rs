@@ -13,6 +13,7 @@ mod membership;
 mod remains;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::mem::offset_of;
 use std::os::fd::OwnedFd;
@@ -22,6 +23,7 @@ use media::{GrainIndex, RtpTimestamp, Tai};
 pub(crate) use departure::Departure;
 pub(crate) use membership::Membership;
 pub(crate) use remains::Remains;
+pub use waiting::WaitError;
 
 use crate::atomics::{Arc, Ordering, fence};
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
@@ -31,6 +33,7 @@ use crate::layout::{self, DescWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::view::DataView;
+use crate::wake::Waiting;
 use crate::writer::{RingError, check_mappings};
 
 /// Who writes the ring.
@@ -131,6 +134,7 @@ pub enum AcknowledgeError {
 pub struct FrameReader {
     member: Arc<Membership>,
     next: u64,
+    waiting: Waiting,
     /// After `member`: who is told finds the reader's reference gone.
     departure: Option<Departure>,
 }
@@ -146,6 +150,7 @@ impl FrameReader {
             return Err(AttachError::Seat(parts.consumer));
         }
         check_header(&parts.control, &parts.geometry)?;
+        let waiting = Waiting::alone(&parts.geometry);
         let member = Membership::new(parts);
         let next = match member.status() {
             SeatStatus::Live { eff } => eff.0,
@@ -154,7 +159,7 @@ impl FrameReader {
         };
         member.table().skip_to(next);
         lease_page::raise_cursor(member.lease_page(), next);
-        Ok(Self { member: Arc::new(member), next, departure: None })
+        Ok(Self { member: Arc::new(member), next, waiting, departure: None })
     }
 
     /// Has the reader's end reported, and leaves what it reads through to the one who keeps the remains.

@@ -37,6 +37,7 @@ use crate::grain::{GrainEnd, GrainStamp};
 use crate::layout::{self, DescWords, FLAG_CANCELLED, HEADER_WORDS, Layout, SlotWords};
 use crate::mailbox::Mailbox;
 use crate::mapping::Mapping;
+use crate::wake::{Reached, Sleepers};
 use consumers::{Consumers, Scene, Turn};
 use history::History;
 use open_grains::{OpenGrain, OpenGrains};
@@ -60,6 +61,9 @@ pub struct FrameWriter {
     /// One past the greatest committed index.
     head: u64,
     heartbeat: u64,
+    /// Whom this writer wakes itself; none where a thread beside it does.
+    sleepers: Option<Arc<Sleepers>>,
+    reached: Reached,
 }
 
 impl FrameWriter {
@@ -89,6 +93,8 @@ impl FrameWriter {
             history: History::new(),
             head: 0,
             heartbeat: 0,
+            sleepers: None,
+            reached: Reached::of(&geometry),
         };
         writer.publish_accounts();
         Ok(writer)
@@ -137,6 +143,7 @@ impl FrameWriter {
         self.control.store(layout::HEARTBEAT, self.heartbeat);
         if self.look_after(now, Turn::Poll) {
             self.publish_accounts();
+            self.wake_sleepers();
         }
     }
 
@@ -164,6 +171,7 @@ impl FrameWriter {
         let key = self.open.put(place, fresh);
         self.counters.count_opened();
         self.publish_accounts();
+        self.wake_sleepers();
         Ok(key)
     }
 
@@ -214,6 +222,12 @@ impl FrameWriter {
     /// at most to the whole grain.
     #[inline]
     pub fn publish(&mut self, key: GrainKey, slices: u16) {
+        self.advance(key, slices);
+        self.wake_sleepers();
+    }
+
+    #[inline]
+    fn advance(&mut self, key: GrainKey, slices: u16) {
         let Some(grain) = self.open.find_mut(key) else { return };
         let slices = slices.min(self.geometry.slices);
         if slices > grain.slices {
@@ -229,7 +243,7 @@ impl FrameWriter {
     /// Ends an open grain: publishes all of it. Lines that were neither written nor declared lost show what
     /// an earlier grain left there. Does nothing when the grain is not open.
     pub fn commit(&mut self, key: GrainKey, end: GrainEnd) {
-        self.publish(key, self.geometry.slices);
+        self.advance(key, self.geometry.slices);
         if let Some(grain) = self.open.take(key) {
             self.close(&grain, 0, end);
             // Grains may be committed in any order, so the greatest is kept: `head` never falls.
@@ -237,6 +251,7 @@ impl FrameWriter {
             self.control.store_release(layout::HEAD, self.head); // pairs with RingProbe::head
             self.counters.count_committed();
             self.publish_accounts();
+            self.wake_sleepers();
         }
     }
 
@@ -246,7 +261,27 @@ impl FrameWriter {
             self.close(&grain, FLAG_CANCELLED, GrainEnd::default());
             self.counters.count_cancelled();
             self.publish_accounts();
+            self.wake_sleepers();
         }
+    }
+
+    /// From now on this writer wakes those of its consumers that sleep. A system call for each, while it does.
+    #[allow(dead_code, reason = "the sessions and the broker use it next")]
+    pub(crate) fn wake_inline(&mut self, sleepers: Arc<Sleepers>) {
+        self.sleepers = Some(sleepers);
+    }
+
+    /// To be called after everything that ends somebody's wait.
+    #[inline]
+    fn wake_sleepers(&self) {
+        if let Some(sleepers) = &self.sleepers {
+            sleepers.after_publishing(&self.reached, &self.control);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn control(&self) -> &Mapping {
+        &self.control
     }
 
     fn check_index(&self, index: GrainIndex) -> Result<(), OpenError> {
@@ -263,6 +298,8 @@ impl FrameWriter {
     fn no_slot(&mut self) -> OpenError {
         self.counters.count_no_slot();
         self.publish_accounts();
+        // Somebody may have been evicted for it.
+        self.wake_sleepers();
         let consumers = &self.consumers;
         OpenError::NoSlot { slots: self.geometry.slots, held: self.slots.held(|index| consumers.holds(index)) }
     }

@@ -30,7 +30,7 @@ pub(super) fn run(shared: &Shared, listener: &Listener, on_event: &(impl Fn(Flow
         for token in tokens.drain(..) {
             let mut state = shared.lock();
             match token {
-                Token::Wake => {}
+                Token::Wake | Token::Bell(_) => {}
                 Token::Listener => {
                     if !state.accept(listener) {
                         shared.poll.forget(listener);

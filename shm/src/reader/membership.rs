@@ -16,6 +16,7 @@ use crate::layout::{self, FLAG_CANCELLED, Layout, SeatWords, SlotWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::view::DataView;
+use crate::wake::Bed;
 
 /// One membership of one consumer. Geometry and mappings were checked against each other.
 #[derive(Debug)]
@@ -81,6 +82,11 @@ impl Membership {
 
     pub(super) fn lease_page(&self) -> &Mapping {
         &self.lease
+    }
+
+    /// What this consumer sleeps on.
+    pub(crate) fn bed(&self) -> Bed<'_> {
+        Bed { control: &self.control, lease: &self.lease, seat: self.consumer }
     }
 
     pub(crate) fn table(&self) -> &LeaseTable {

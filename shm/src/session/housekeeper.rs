@@ -81,7 +81,7 @@ impl Housekeeper {
                 match token {
                     Token::Connection(_) => self.serve(),
                     Token::Consumer(join) => self.consumer_gone(join),
-                    Token::Wake | Token::Listener | Token::Producer(_) => {}
+                    Token::Wake | Token::Listener | Token::Producer(_) | Token::Bell(_) => {}
                 }
             }
             self.drain_notices();

@@ -1,0 +1,148 @@
+//! Waiting for slices: the blocking call of a consumer that sleeps in between.
+
+use std::time::{Duration, Instant};
+
+use media::GrainIndex;
+
+use super::{FrameReader, ReadError};
+use crate::grain::GrainState;
+use crate::wake::{Alarm, Bed, LONGEST_SLEEP, Waiting, Want};
+
+/// Why what was waited for is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WaitError {
+    /// The deadline passed.
+    #[error("grain {index} has {} of {slices} slices: the time to wait is over", reached.unwrap_or(0))]
+    TimedOut {
+        /// The grain.
+        index: GrainIndex,
+        /// Slices that were waited for.
+        slices: u16,
+        /// Slices that there are; none if the grain is not open yet.
+        reached: Option<u16>,
+    },
+    /// The producer is gone, and what it left does not reach so far: nothing more will come.
+    #[error("grain {index} will not come: the producer is gone")]
+    ProducerGone {
+        /// The grain.
+        index: GrainIndex,
+    },
+    /// The grain cannot be read, whatever is waited for: gone, or out of this consumer's reach.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl FrameReader {
+    /// Waits until the first `slices` slices of grain `index` are final, at most until `deadline`; 0 waits for the grain
+    /// to be opened, more slices than a grain has wait for it to be closed. The thread sleeps meanwhile. A grain that
+    /// is closed will get no more: its state is the answer, also if it has fewer slices.
+    ///
+    /// This takes no lease. It may be called while leases are out, also of the grain that it waits for.
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    pub fn wait_until(&mut self, index: GrainIndex, slices: u16, deadline: Instant) -> Result<GrainState, WaitError> {
+        let want = Self::want(index, slices)?;
+        let mut life_asked = Instant::now();
+        loop {
+            if let Some(state) = self.look(want)? {
+                return Ok(state);
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(self.timed_out(want));
+            }
+            if now.saturating_duration_since(life_asked) >= LONGEST_SLEEP {
+                life_asked = now;
+                if self.waiting.producer_gone() {
+                    return self.last_look(want);
+                }
+            }
+            self.sleep(want, deadline - now);
+        }
+    }
+
+    /// Waits for a grain that was not passed yet, at most until `deadline`. As [`Self::next_available`] it may be gone
+    /// by the time it is leased.
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    pub fn wait_next(&mut self, deadline: Instant) -> Result<GrainIndex, WaitError> {
+        loop {
+            if let Some(index) = self.next_available() {
+                return Ok(index);
+            }
+            let index = self.awaited();
+            match self.wait_until(index, 0, deadline) {
+                // Left out, or overwritten already: there is a later one.
+                Ok(_) | Err(WaitError::Read(ReadError::Gone)) if Instant::now() < deadline => {}
+                Ok(_) => return Ok(index),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether the producer is known to be gone: nothing new will come. A system call.
+    #[must_use]
+    pub fn producer_gone(&self) -> bool {
+        self.waiting.producer_gone()
+    }
+
+    /// From now on the reader sleeps with this.
+    #[allow(dead_code, reason = "the sessions and the broker use it next")]
+    pub(crate) fn wait_with(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn overslept(&self) -> u64 {
+        self.waiting.overslept()
+    }
+
+    /// The grain whose opening ends the wait for any new one.
+    pub(crate) fn awaited(&self) -> GrainIndex {
+        let after = self.newest().map_or(0, |newest| newest.0 + 1);
+        GrainIndex(after.max(self.next))
+    }
+
+    pub(crate) fn want(index: GrainIndex, slices: u16) -> Result<Want, WaitError> {
+        if index.0 >= GrainIndex::LIMIT {
+            return Err(ReadError::Gone.into());
+        }
+        Ok(Want { index, slices: slices.min(Want::SLICES_MAX), alarm: Alarm::Futex })
+    }
+
+    /// The state of the grain if there is no more to wait for.
+    pub(crate) fn look(&self, want: Want) -> Result<Option<GrainState>, ReadError> {
+        let found = self.find(want.index).and_then(|(grain, _)| self.member.state(&grain));
+        // After the acquire that showed the grain: if it is out of reach, this is already visible.
+        if let Some(hi) = self.member.out_of_reach(want.index) {
+            return Err(ReadError::Evicted { hi });
+        }
+        match found {
+            Ok(state) if state.slices >= want.slices || state.complete || state.cancelled => Ok(Some(state)),
+            Ok(_) | Err(ReadError::NotYet) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The producer is gone; perhaps it published before.
+    pub(crate) fn last_look(&self, want: Want) -> Result<GrainState, WaitError> {
+        self.look(want)?.ok_or(WaitError::ProducerGone { index: want.index })
+    }
+
+    #[allow(dead_code, reason = "the sessions and the broker use it next")]
+    pub(crate) fn bed(&self) -> Bed<'_> {
+        self.member.bed()
+    }
+
+    fn sleep(&mut self, want: Want, limit: Duration) {
+        self.waiting.sleep(self.member.bed(), want, limit);
+    }
+
+    fn timed_out(&self, want: Want) -> WaitError {
+        let Want { index, slices, .. } = want;
+        let state = self.find(index).and_then(|(grain, _)| self.member.state(&grain));
+        WaitError::TimedOut { index, slices, reached: state.ok().map(|state| state.slices) }
+    }
+}

@@ -1,0 +1,137 @@
+//! Bells: the socket pair between a consumer and its waker.
+//!
+//! The consumer rings to be looked after, the waker rings to wake it. An octet says nothing but that it came; nobody ever
+//! waits for the other to read, as a full socket means that the other has enough to hear. When an end closes, the other
+//! hears that too.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+
+/// One end.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    fd: OwnedFd,
+}
+
+/// What an end has heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Nothing,
+    Rung,
+    /// The other end is closed.
+    HungUp,
+}
+
+/// Octets taken at once: a ringer that never stops costs as much per turn.
+const OCTETS_A_TURN: usize = 256;
+
+/// A consumer's end and its waker's.
+pub(crate) fn bell_pair() -> Result<(Bell, Bell), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (consumer, waker) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    refuse_descriptors(&waker);
+    Ok((Bell { fd: consumer }, Bell { fd: waker }))
+}
+
+impl Bell {
+    /// Wraps the end that the broker sent.
+    pub(crate) const fn from_fd(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
+    /// Rings, and never waits. False if the other end is closed.
+    pub(crate) fn ring(&self) -> bool {
+        match send(&self.fd, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            // Full: it has been rung and not listened to.
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Takes what was rung, a bounded part of it, and never waits.
+    pub(crate) fn hear(&self) -> Heard {
+        let mut octets = [0; OCTETS_A_TURN];
+        match recv(&self.fd, &mut octets, RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Heard::HungUp,
+            Ok(_) => Heard::Rung,
+            Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
+            Err(_) => Heard::HungUp,
+        }
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Bell {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// `SO_PASSRIGHTS` of Linux 6.16, which libc does not name yet.
+const SO_PASSRIGHTS: libc::c_int = 83;
+
+/// A consumer may send descriptors along. Who receives the octet closes them, and the close of a socket that lingers
+/// waits: so they are refused at the sender, where the kernel can do that.
+fn refuse_descriptors(end: &OwnedFd) {
+    let off: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and the pointer is to a live int of the size that is given. Older kernels answer
+    // ENOPROTOOPT.
+    unsafe {
+        libc::setsockopt(
+            end.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PASSRIGHTS,
+            (&raw const off).cast(),
+            size_of_val(&off) as libc::socklen_t,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seqpacket::{SeqPacket, Wait};
+
+    #[test]
+    fn a_ring_is_heard_once_and_a_hang_up_always() {
+        let (consumer, waker) = bell_pair().unwrap();
+        assert_eq!(waker.hear(), Heard::Nothing);
+        assert!(consumer.ring() && consumer.ring());
+        assert_eq!((waker.hear(), waker.hear()), (Heard::Rung, Heard::Nothing));
+        assert!(waker.ring());
+        drop(waker);
+        assert_eq!((consumer.hear(), consumer.hear(), consumer.hear()), (Heard::Rung, Heard::HungUp, Heard::HungUp));
+        assert!(!consumer.ring());
+    }
+
+    #[test]
+    fn ringing_one_who_does_not_listen_never_waits() {
+        let (consumer, waker) = bell_pair().unwrap();
+        // The consumer may make its end a blocking one, and as large as it likes: the waker does not care.
+        rustix::io::ioctl_fionbio(&consumer, false).unwrap();
+        rustix::io::ioctl_fionbio(&waker, false).unwrap();
+        for _ in 0..100_000 {
+            assert!(waker.ring());
+        }
+        assert_eq!(consumer.hear(), Heard::Rung);
+    }
+
+    #[test]
+    fn no_descriptor_enters_the_waker() {
+        let (consumer, waker) = bell_pair().unwrap();
+        let consumer = SeqPacket::from_fd(consumer.fd);
+        let file = rustix::event::eventfd(0, rustix::event::EventfdFlags::empty()).unwrap();
+        match consumer.send(&[1], &[file.as_fd()], Wait::Never) {
+            Err(Errno::PERM) => assert_eq!(waker.hear(), Heard::Nothing),
+            // A kernel before 6.16: it is dropped as the octet is heard.
+            sent => assert_eq!((sent, waker.hear()), (Ok(()), Heard::Rung)),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Whether what a consumer waits for is there: one condition for the consumer and for both of its wakers.
+//!
+//! It is monotone: what was reached once stays reached for that membership, so a waker that has woken somebody for one
+//! `want` need not do so again. It is also reached when it can never come: the grain is gone or closed, the seat is lost.
+
+use std::mem::offset_of;
+
+use super::want::Want;
+use crate::atomics::{Ordering, fence};
+use crate::consumer::SeatStatus;
+use crate::geometry::Geometry;
+use crate::layout::{self, DescWords, Layout, SeatWords, SlotWords};
+use crate::mapping::Mapping;
+
+/// The part of a ring's shape by which its control words are found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reached {
+    layout: Layout,
+    slots: u16,
+}
+
+impl Reached {
+    pub(crate) fn of(geometry: &Geometry) -> Self {
+        Self { layout: Layout::of(geometry), slots: geometry.slots }
+    }
+
+    /// Whether the consumer in seat `seat` need not sleep for `want`. The control region may hold anything: a bounded
+    /// number of loads, and no word is an index that was not checked.
+    pub(crate) fn holds(&self, control: &Mapping, seat: u8, want: Want) -> bool {
+        if is_lost(control, seat, want) {
+            return true;
+        }
+        // Pairs with FrameWriter::open: the descriptor is written before.
+        if control.load_acquire(layout::OPENED) <= want.index.0 {
+            return false;
+        }
+        want.slices == 0 || self.has_slices(control, want)
+    }
+
+    /// Whether the grain, which was opened at some time, has the slices, or is closed or gone.
+    fn has_slices(&self, control: &Mapping, want: Want) -> bool {
+        let at = self.layout.desc(want.index.0);
+        let announced = want.index.0 + 1;
+        if control.load_acquire(at + offset_of!(DescWords, index)) != announced {
+            return true;
+        }
+        let slot = control.load(at + offset_of!(DescWords, slot));
+        let q = control.load(at + offset_of!(DescWords, q));
+        fence(Ordering::Acquire); // pairs with the Release fence in FrameWriter::describe
+        if control.load(at + offset_of!(DescWords, index)) != announced {
+            return true;
+        }
+        let Some(slot) = u16::try_from(slot).ok().filter(|slot| *slot < self.slots) else { return true };
+        let at = self.layout.slot(slot);
+        // Pairs with FrameWriter::publish.
+        let progress = control.load_acquire(at + offset_of!(SlotWords, progress));
+        // Pairs with FrameWriter::close.
+        let generation = control.load_acquire(at + offset_of!(SlotWords, generation));
+        progress >> 16 != q || progress as u16 >= want.slices || generation != q.wrapping_mul(2).wrapping_add(1)
+    }
+}
+
+/// Whether the grain is out of the consumer's reach, for it was evicted or has left.
+fn is_lost(control: &Mapping, seat: u8, want: Want) -> bool {
+    // Pairs with the writer's `show`.
+    match SeatStatus::decode(control.load_acquire(layout::seat(seat) + offset_of!(SeatWords, status))) {
+        SeatStatus::Live { .. } => false,
+        SeatStatus::Evicted { hi } => want.index >= hi,
+        SeatStatus::Empty => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::GrainIndex;
+
+    use super::*;
+    use crate::ConsumerClass;
+    use crate::fixture::TestRing;
+    use crate::wake::Alarm;
+
+    struct Stage {
+        ring: TestRing,
+        control: Mapping,
+        reached: Reached,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let ring = TestRing::new(8, 3);
+            let reached = Reached::of(ring.writer.geometry());
+            let (control, _) = ring.region.map_for_reading().unwrap();
+            Self { ring, control, reached }
+        }
+
+        fn has(&self, index: u64, slices: u16) -> bool {
+            let want = Want { index: GrainIndex(index), slices, alarm: Alarm::Futex };
+            self.reached.holds(&self.control, 0, want)
+        }
+    }
+
+    #[test]
+    fn slices_are_reached_one_by_one() {
+        let mut stage = Stage::new();
+        let _consumer = stage.ring.join(0, ConsumerClass::Lossy);
+        assert!(!stage.has(7, 0));
+        stage.ring.open(7).unwrap();
+        assert!(stage.has(7, 0) && !stage.has(7, 1) && !stage.has(8, 0));
+        stage.ring.publish(7, 2);
+        assert!(stage.has(7, 2) && !stage.has(7, 3));
+        stage.ring.commit(7);
+        assert!(stage.has(7, 3) && stage.has(7, u16::MAX - 1) && !stage.has(8, 0));
+    }
+
+    #[test]
+    fn what_never_comes_is_reached() {
+        let mut stage = Stage::new();
+        assert!(stage.has(7, 1), "nobody sits there");
+        let _consumer = stage.ring.join(0, ConsumerClass::Lossy);
+        stage.ring.open(7).unwrap();
+        stage.ring.publish(7, 1);
+        stage.ring.cancel(7);
+        assert!(stage.has(7, 2), "cancelled");
+        stage.ring.grain(9).unwrap();
+        assert!(stage.has(8, 1), "left out");
+        for index in 10..20 {
+            stage.ring.grain(index).unwrap();
+        }
+        assert!(stage.has(9, 1), "overwritten");
+        assert!(!stage.has(20, 1));
+    }
+
+    #[test]
+    fn an_evicted_consumer_waits_for_what_it_still_has() {
+        let mut stage = Stage::new();
+        let _consumer = stage.ring.join(0, ConsumerClass::Leased { k: 2, deadline_nanos: 5 });
+        stage.ring.grain(1).unwrap();
+        stage.ring.open(2).unwrap();
+        stage.ring.advance(6);
+        stage.ring.writer.poll(stage.ring.now);
+        assert!(stage.has(3, 0), "out of reach");
+        assert!(stage.has(2, 0) && !stage.has(2, 1), "in quarantine, and still written");
+        stage.ring.publish(2, 1);
+        assert!(stage.has(2, 1));
+    }
+
+    #[test]
+    fn any_words_give_an_answer() {
+        let mut stage = Stage::new();
+        let _consumer = stage.ring.join(0, ConsumerClass::Lossy);
+        stage.ring.open(1).unwrap();
+        let layout = Layout::of(stage.ring.writer.geometry());
+        let at = layout.desc(1);
+        for slot in [8, 1 << 16, u64::MAX] {
+            stage.ring.writer_control().store(at + offset_of!(DescWords, slot), slot);
+            assert!(stage.has(1, 1));
+        }
+        assert!(!stage.reached.holds(&stage.control, 0, Want::decode(u64::MAX).unwrap()));
+    }
+}

@@ -1,0 +1,186 @@
+//! The sleeping half of a consumer: what it tells its waker, and how it sleeps.
+
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::WakeMode;
+use super::bell::{Bell, Heard};
+use super::futex::{self, Slept};
+use super::reached::Reached;
+use super::want::{Alarm, Want};
+use crate::geometry::Geometry;
+use crate::layout;
+use crate::lease_page;
+use crate::mapping::Mapping;
+use crate::pipe::LifeWatch;
+
+/// The longest sleep: then the consumer looks for itself whether its producer lives. A producer that does not wake, or
+/// lies, costs a consumer so much and no more.
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// The sleep of one whom nobody wakes.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_micros(500);
+/// So often in a row an honest producer's slice can come between two looks.
+const DOUBTS_MAX: u32 = 1000;
+
+/// What a consumer sleeps with.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    mode: WakeMode,
+    bell: Option<Bell>,
+    producer: Option<LifeWatch>,
+    reached: Reached,
+    /// The bell has been rung in this membership.
+    introduced: bool,
+    /// How it is woken when it blocks.
+    alarm: Alarm,
+    /// What was waited for was there at the second look, so many times in a row.
+    doubts: u32,
+    longest: Duration,
+    /// Sleeps that nobody ended.
+    #[cfg(test)]
+    overslept: u64,
+}
+
+/// What became of a want that was posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// It is there already: no need to sleep.
+    Reached,
+    /// Somebody looks after this consumer.
+    ToWaker,
+    /// Nobody does: sleep for a moment and look.
+    ToNobody,
+}
+
+/// The mappings and the seat of the one who sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bed<'a> {
+    pub(crate) control: &'a Mapping,
+    pub(crate) lease: &'a Mapping,
+    pub(crate) seat: u8,
+}
+
+impl Waiting {
+    /// For whom nobody is known to wake.
+    pub(crate) fn alone(geometry: &Geometry) -> Self {
+        Self::new(geometry, WakeMode::None, None, None)
+    }
+
+    pub(crate) fn new(geometry: &Geometry, mode: WakeMode, bell: Option<Bell>, producer: Option<LifeWatch>) -> Self {
+        let mode = if bell.is_some() { mode } else { WakeMode::None };
+        Self {
+            mode,
+            bell,
+            producer,
+            reached: Reached::of(geometry),
+            introduced: false,
+            alarm: Alarm::Futex,
+            doubts: 0,
+            longest: LONGEST_SLEEP,
+            #[cfg(test)]
+            overslept: 0,
+        }
+    }
+
+    /// For tests that would hang rather than oversleep.
+    #[cfg(test)]
+    pub(crate) fn sleeping_at_most(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn overslept(&self) -> u64 {
+        self.overslept
+    }
+
+    #[cfg(test)]
+    pub(crate) fn alarm(&self) -> Alarm {
+        self.alarm
+    }
+
+    /// Whether the producer is known to be gone. A system call.
+    pub(crate) fn producer_gone(&self) -> bool {
+        self.producer.as_ref().is_some_and(LifeWatch::is_gone)
+    }
+
+    /// Sleeps until `want` is reached, at most `limit` and at most [`LONGEST_SLEEP`]. May end early: look again.
+    pub(crate) fn sleep(&mut self, bed: Bed<'_>, want: Want, limit: Duration) {
+        let seen = futex::seen(bed.control, bed.seat);
+        match self.announce(bed, want, self.alarm) {
+            Announced::Reached => {}
+            Announced::ToNobody => std::thread::sleep(limit.min(LOOK_EVERY)),
+            Announced::ToWaker => match self.alarm {
+                Alarm::Futex => self.sleep_on_the_futex(bed, seen, limit.min(self.longest)),
+                Alarm::Bell => self.sleep_by_the_bell(limit.min(self.longest)),
+            },
+        }
+        lease_page::take_back_want(bed.lease);
+    }
+
+    /// Posts what is wanted, for a waker to see. The consumer looked for it in vain just before.
+    pub(crate) fn announce(&mut self, bed: Bed<'_>, want: Want, alarm: Alarm) -> Announced {
+        if self.mode == WakeMode::None {
+            return Announced::ToNobody;
+        }
+        lease_page::post_want(bed.lease, Want { alarm, ..want }.encode());
+        if self.reached.holds(bed.control, bed.seat, want) {
+            return self.believe();
+        }
+        self.doubts = 0;
+        let is_looked_after = match self.mode {
+            WakeMode::None => true,
+            WakeMode::Inline => self.introduced,
+            // Dekker: after the fence in post_want; pairs with the waker's when it stops polling.
+            WakeMode::Housekeeping => bed.control.load(layout::TICK) != 0,
+        };
+        if !is_looked_after && let Some(bell) = &self.bell {
+            self.introduced = true;
+            if !bell.ring() {
+                self.mode = WakeMode::None;
+                return Announced::ToNobody;
+            }
+        }
+        Announced::ToWaker
+    }
+
+    /// It is there now, though it was not a moment ago. Seen once that is a matter of luck; a producer that shows it to
+    /// the one look and not to the other, again and again, would keep its consumer awake.
+    fn believe(&mut self) -> Announced {
+        self.doubts = self.doubts.saturating_add(1);
+        if self.doubts > DOUBTS_MAX { Announced::ToNobody } else { Announced::Reached }
+    }
+
+    /// Takes what the waker has rung. If it has hung up, nobody wakes any more.
+    pub(crate) fn hear(&mut self) {
+        if self.bell.as_ref().is_some_and(|bell| bell.hear() == Heard::HungUp) {
+            self.mode = WakeMode::None;
+        }
+    }
+
+    pub(crate) fn bell(&self) -> Option<&Bell> {
+        self.bell.as_ref()
+    }
+
+    /// Everybody who reads a ring can sleep on any seat's word, and a wake reaches a bounded number of sleepers: another
+    /// consumer may take ours. It cannot take what rings our bell.
+    fn sleep_on_the_futex(&mut self, bed: Bed<'_>, seen: u32, limit: Duration) {
+        let overslept = futex::sleep(bed.control, bed.seat, seen, limit) == Slept::ToTheEnd;
+        #[cfg(test)]
+        {
+            self.overslept += u64::from(overslept);
+        }
+        if overslept && futex::seen(bed.control, bed.seat) != seen {
+            self.alarm = Alarm::Bell;
+        }
+    }
+
+    fn sleep_by_the_bell(&mut self, limit: Duration) {
+        let (Some(bell), Ok(limit)) = (&self.bell, Timespec::try_from(limit)) else { return };
+        let mut ends = vec![PollFd::new(bell, PollFlags::IN)];
+        ends.extend(self.producer.iter().map(|life| PollFd::new(life, PollFlags::empty())));
+        // Rung, hung up, interrupted or late: whoever sleeps looks for itself.
+        let _ = poll(&mut ends, Some(&limit));
+        self.hear();
+    }
+}
