@@ -13,6 +13,7 @@ mod catalogue;
 mod config;
 mod connection;
 mod error;
+mod evicting;
 mod flow;
 mod housekeeper;
 mod joining;
@@ -34,10 +35,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use media::{Name, VideoFormat};
+use media::{FlowFormat, Name};
 
 pub use config::{BrokerConfig, Limits};
 pub use error::{BrokerError, SubscribeError};
+pub use evicting::EvictError;
 pub use snapshot::{BrokerCounters, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot};
 
 use crate::access::SocketAccess;
@@ -45,7 +47,7 @@ use crate::poll::{Poll, Token};
 use crate::protocol::Refusal;
 use crate::{
     Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, PlacementHooks,
-    ReaderParts, Region,
+    ReaderParts, Region, Start,
 };
 use flow::{Flow, WriterSide};
 use listener::Listener;
@@ -128,14 +130,14 @@ impl Broker {
     pub fn create_flow(
         &self,
         name: &Name,
-        format: VideoFormat,
+        format: impl Into<FlowFormat>,
         slots: Option<u16>,
     ) -> Result<FrameWriter, BrokerError> {
         let (policy, default_slots) = {
             let state = self.shared.lock();
             (state.page_policy, state.default_slots)
         };
-        let geometry = making::plan(name, format, slots.unwrap_or(default_slots))?;
+        let geometry = making::plan(name, format.into(), slots.unwrap_or(default_slots), 1)?;
         self.shared.lock().reserve_name(name, geometry.epoch)?;
         let made = Region::create(geometry, policy, &*self.shared.hooks).map_err(BrokerError::from);
         let made = made.and_then(|region| build_flow(name, region));
@@ -187,7 +189,7 @@ impl Broker {
         let (answer, waiting) = mpsc::sync_channel(1);
         let join_ms = {
             let mut state = self.shared.lock();
-            state.subscribe(&Subscriber::Gateway(answer), None, name, class)?;
+            state.subscribe(&Subscriber::Gateway(answer), None, name, class, Start::Live)?;
             state.limits.join_ms
         };
         self.shared.poll.wake();
@@ -200,7 +202,18 @@ impl Broker {
         Ok(self.shared.keep(attach(*seat, class)?))
     }
 
-    /// The flows as they stand, by name.
+    /// Has a consumer evicted, whatever its class and however well it keeps up: its slots stay quarantined until it
+    /// acknowledges or is gone. Its number is that of [`FlowSnapshot::consumers`]. The flow's writer does it soon.
+    ///
+    /// # Errors
+    /// [`EvictError`].
+    pub fn evict(&self, name: &Name, consumer: u8) -> Result<(), EvictError> {
+        let asked = self.shared.lock().evict(name, consumer);
+        self.shared.poll.wake();
+        asked
+    }
+
+    /// The flows as they stand, by name; those that were succeeded stand behind their successors.
     #[must_use]
     pub fn flows(&self) -> Vec<FlowSnapshot> {
         self.shared.lock().snapshot()

@@ -30,14 +30,14 @@ mod producer;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use media::{Name, VideoFormat};
+use media::{FlowFormat, Name};
 
 pub use consumer::Consumer;
 pub use error::SessionError;
 pub use producer::Producer;
 
-use crate::ConsumerClass;
-use crate::protocol::{BrokerMessage, FlowEntry, PodMessage};
+use crate::protocol::{BrokerMessage, FlowEntry, PodMessage, RingRequest};
+use crate::{ConsumerClass, Start};
 use link::Link;
 
 /// A connection to the gateway's broker.
@@ -84,8 +84,13 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::Refused`] with what would work; [`SessionError`] when the connection or the mapping fails.
-    pub fn produce(&self, name: &Name, format: VideoFormat, slots: Option<u16>) -> Result<Producer, SessionError> {
-        Producer::start(Link::open(&self.path)?, name, format, slots)
+    pub fn produce(
+        &self,
+        name: &Name,
+        format: impl Into<FlowFormat>,
+        slots: Option<u16>,
+    ) -> Result<Producer, SessionError> {
+        Producer::start(Link::open(&self.path)?, RingRequest { slots, ..RingRequest::new(name.clone(), format) })
     }
 
     /// Reads a flow. Waits until its writer has taken the consumer in.
@@ -93,7 +98,8 @@ impl Session {
     /// # Errors
     /// [`SessionError::Refused`] with what would work; [`SessionError`] when the connection or the mapping fails.
     pub fn subscribe(&self, name: &Name, class: ConsumerClass) -> Result<Consumer, SessionError> {
-        let (answer, fds) = self.link().ask(&PodMessage::Subscribe { name: name.clone(), class })?;
+        let (answer, fds) =
+            self.link().ask(&PodMessage::Subscribe { name: name.clone(), class, start: Start::Live })?;
         Consumer::attach(&answer, fds, class)
     }
 

@@ -22,11 +22,11 @@ impl Catalogue {
         self.flows.len()
     }
 
-    pub(super) fn get(&self, epoch: u128) -> Option<&Flow> {
+    pub(super) fn of_epoch(&self, epoch: u128) -> Option<&Flow> {
         self.flows.get(&epoch)
     }
 
-    pub(super) fn get_mut(&mut self, epoch: u128) -> Option<&mut Flow> {
+    pub(super) fn of_epoch_mut(&mut self, epoch: u128) -> Option<&mut Flow> {
         self.flows.get_mut(&epoch)
     }
 
@@ -42,7 +42,7 @@ impl Catalogue {
 
     /// The flow that the name stands for.
     pub(super) fn named(&self, name: &Name) -> Option<&Flow> {
-        self.get(*self.current.get(name)?)
+        self.of_epoch(*self.current.get(name)?)
     }
 
     /// Whether the name stands for this epoch, and not for a successor of it.
@@ -53,7 +53,7 @@ impl Catalogue {
     /// The current flows whose names follow `after`, in the order of their names.
     pub(super) fn after(&self, after: Option<&Name>) -> impl Iterator<Item = &Flow> {
         let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.clone()));
-        self.current.range((from, Bound::Unbounded)).filter_map(|(_, epoch)| self.get(*epoch))
+        self.current.range((from, Bound::Unbounded)).filter_map(|(_, epoch)| self.of_epoch(*epoch))
     }
 
     /// Takes a flow in; from now on its name stands for it.

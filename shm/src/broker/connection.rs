@@ -15,9 +15,7 @@ use super::state::State;
 use crate::access::{Peer, peer_of};
 use crate::layout::ABI;
 use crate::poll::Token;
-use crate::protocol::{
-    BrokerMessage, MAX_FLOWS_A_PAGE, MAX_MESSAGE_OCTETS, PodMessage, Refusal, VERSION_MAX, VERSION_MIN, common_version,
-};
+use crate::protocol::{BrokerMessage, MAX_FLOWS_A_PAGE, MAX_MESSAGE_OCTETS, PodMessage, Refusal, Version};
 use crate::seqpacket::{Received, SeqPacket, Wait};
 
 /// Messages taken from one connection before the others have their turn.
@@ -33,14 +31,20 @@ pub(super) struct Connection {
     socket: SeqPacket,
     pub(super) peer: Peer,
     since: Instant,
-    greeted: bool,
+    /// What it speaks; none until it has said so.
+    version: Option<Version>,
     /// Requests whose answers are still to come.
     waiting: u32,
 }
 
 impl Connection {
     pub(super) const fn is_greeted(&self) -> bool {
-        self.greeted
+        self.version.is_some()
+    }
+
+    /// The version that is spoken here; before one is agreed upon, what all versions have in common.
+    pub(super) fn version(&self) -> Version {
+        self.version.unwrap_or(Version::OLDEST)
     }
 }
 
@@ -68,7 +72,9 @@ impl State {
         let Ok(peer) = peer_of(&socket) else { return };
         if let Err(refusal) = self.check_peer(&peer) {
             self.counters.refused += 1;
-            let _ = socket.send(&BrokerMessage::Refused(refusal).encode(0), &[], Wait::Never);
+            if let Ok(octets) = BrokerMessage::Refused(refusal).encode(0, Version::OLDEST) {
+                let _ = socket.send(&octets, &[], Wait::Never);
+            }
             return;
         }
         let id = self.fresh_id();
@@ -77,7 +83,7 @@ impl State {
             return;
         }
         self.counters.connections += 1;
-        let connection = Connection { socket, peer, since: Instant::now(), greeted: false, waiting: 0 };
+        let connection = Connection { socket, peer, since: Instant::now(), version: None, waiting: 0 };
         self.connections.insert(id, connection);
     }
 
@@ -101,15 +107,21 @@ impl State {
         let mut buffer = [0; MAX_MESSAGE_OCTETS];
         for _ in 0..MESSAGES_A_TURN {
             let Some(connection) = self.connections.get(&id) else { return };
-            // No descriptor is ever taken from a pod.
-            let octets = match connection.socket.receive(&mut buffer, 0, Wait::Never) {
-                Ok(Received::Message(octets, _)) => octets,
+            let version = connection.version();
+            // Only a ring that is to be taken over brings descriptors; of the first version none is ever taken.
+            let allowed = if version == Version::V1 { 0 } else { 2 };
+            let (octets, fds) = match connection.socket.receive(&mut buffer, allowed, Wait::Never) {
+                Ok(Received::Message(octets, fds)) => (octets, fds),
                 Err(Errno::AGAIN) => return,
                 Ok(Received::Overlong) => return self.breach(id),
                 Ok(Received::Closed) | Err(_) => return self.disconnect(id),
             };
-            let heard = PodMessage::decode(&buffer[..octets]).map_err(|_| Breach);
-            if heard.and_then(|(request, message)| self.hear(id, request, message)).is_err() {
+            let heard = PodMessage::decode(&buffer[..octets], version).map_err(|_| Breach);
+            let heard = heard.and_then(|(request, message)| match message.descriptors() == fds.len() {
+                true => self.hear(id, request, message, fds),
+                false => Err(Breach),
+            });
+            if heard.is_err() {
                 return self.breach(id);
             }
         }
@@ -120,23 +132,28 @@ impl State {
         self.disconnect(id);
     }
 
-    fn hear(&mut self, id: u64, request: u32, message: PodMessage) -> Result<(), Breach> {
-        let greeted = self.connections.get(&id).is_some_and(Connection::is_greeted);
+    fn hear(&mut self, id: u64, request: u32, message: PodMessage, fds: Vec<OwnedFd>) -> Result<(), Breach> {
+        let Some(connection) = self.connections.get(&id) else { return Ok(()) };
+        let (greeted, version) = (connection.is_greeted(), connection.version());
         match message {
             PodMessage::Hello { min, max } if !greeted => self.welcome(id, request, min, max),
             PodMessage::Hello { .. } => return Err(Breach),
             _ if !greeted => return Err(Breach),
             PodMessage::ListFlows { after } => {
-                let (entries, more) = self.list_flows(after.as_ref(), MAX_FLOWS_A_PAGE);
+                let (entries, more) = self.list_flows(after.as_ref(), MAX_FLOWS_A_PAGE, version);
                 self.tell(id, request, &BrokerMessage::Flows { entries, more }, &[]);
             }
-            PodMessage::Produce { .. } | PodMessage::Subscribe { .. } => self.undertake(id, request, message),
+            PodMessage::Produce(_) | PodMessage::Subscribe { .. } => self.undertake(id, request, message),
             PodMessage::Mapped { epoch } => return if self.mapped(id, epoch) { Ok(()) } else { Err(Breach) },
             PodMessage::Withdraw { epoch } => self.withdraw(id, epoch),
             PodMessage::Joined { join, first } if self.is_producer_of(id, join) => self.joined(join, first),
             PodMessage::NotJoined { join } if self.is_producer_of(id, join) => self.not_joined(join),
             PodMessage::Evicted { join, end } if self.is_producer_of(id, join) => self.evicted(join, end),
             PodMessage::Left { join } if self.is_producer_of(id, join) => self.left(join),
+            PodMessage::Member(_) | PodMessage::Adopt { .. } => {
+                drop(fds);
+                return Err(Breach);
+            }
             // Of a membership that ended while this was on its way.
             PodMessage::Joined { .. }
             | PodMessage::NotJoined { .. }
@@ -147,14 +164,14 @@ impl State {
     }
 
     fn welcome(&mut self, id: u64, request: u32, min: u16, max: u16) {
-        if let Some(version) = common_version(min, max) {
+        if let Some(version) = Version::common(min, max) {
             if let Some(connection) = self.connections.get_mut(&id) {
-                connection.greeted = true;
+                connection.version = Some(version);
             }
-            self.tell(id, request, &BrokerMessage::Welcome { version, ring_abi: ABI }, &[]);
+            self.tell(id, request, &BrokerMessage::Welcome { version: version.number(), ring_abi: ABI }, &[]);
         } else {
             self.counters.refused += 1;
-            let refusal = Refusal::Version { min: VERSION_MIN, max: VERSION_MAX };
+            let refusal = Refusal::Version { min: Version::OLDEST.number(), max: Version::NEWEST.number() };
             self.tell(id, request, &BrokerMessage::Refused(refusal), &[]);
             self.doomed.push(id);
         }
@@ -163,13 +180,14 @@ impl State {
     /// Requests that are answered later, a bounded number at a time.
     fn undertake(&mut self, id: u64, request: u32, message: PodMessage) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let peer = connection.peer;
+        let (peer, version) = (connection.peer, connection.version());
         connection.waiting += 1;
         let begun = match message {
             _ if connection.waiting > self.limits.requests => Err(Refusal::Requests { limit: self.limits.requests }),
-            PodMessage::Produce { name, format, slots } => self.produce(id, request, &name, format, slots),
-            PodMessage::Subscribe { name, class } => {
-                self.subscribe(&Subscriber::Pod { connection: id, request }, Some(peer), &name, class)
+            PodMessage::Produce(ring) => self.produce(id, request, ring),
+            PodMessage::Subscribe { name, class, start } => {
+                let subscriber = Subscriber::Pod { connection: id, request, version };
+                self.subscribe(&subscriber, Some(peer), &name, class, start)
             }
             _ => Ok(()),
         };
@@ -180,7 +198,7 @@ impl State {
     }
 
     fn withdraw(&mut self, id: u64, epoch: u128) {
-        if self.flows.get(epoch).is_some_and(|flow| flow.producer() == Some(id)) {
+        if self.flows.of_epoch(epoch).is_some_and(|flow| flow.producer() == Some(id)) {
             self.end_flow(epoch);
         } else if self.makings.get(&epoch).is_some_and(|making| making.connection() == Some(id)) {
             self.cancel_making(epoch);
@@ -189,9 +207,12 @@ impl State {
 
     /// Sends a message, or closes the connection if it cannot take it now. False if it is closed.
     pub(super) fn tell(&mut self, id: u64, request: u32, message: &BrokerMessage, fds: &[BorrowedFd<'_>]) -> bool {
-        debug_assert_eq!(fds.len(), message.descriptors(), "descriptors belong to the message");
         let Some(connection) = self.connections.get(&id).filter(|_| !self.doomed.contains(&id)) else { return false };
-        match connection.socket.send(&message.encode(request), fds, Wait::Never) {
+        let version = connection.version();
+        debug_assert_eq!(fds.len(), message.descriptors(version), "descriptors belong to the message");
+        // What an old pod cannot be told is asked for by nobody or answered otherwise before it gets here.
+        let encoded = message.encode(request, version).map_err(|_| Errno::PROTO);
+        match encoded.and_then(|octets| connection.socket.send(&octets, fds, Wait::Never)) {
             Ok(()) => true,
             Err(errno) => {
                 self.counters.stuck += u64::from(errno == Errno::AGAIN);
@@ -230,7 +251,7 @@ impl State {
     /// Closes connections that have not said who they are.
     pub(super) fn expire_silent(&mut self, now: Instant) {
         let limit = Duration::from_millis(self.limits.answer_ms.into());
-        let late = |c: &Connection| !c.greeted && now.saturating_duration_since(c.since) >= limit;
+        let late = |c: &Connection| !c.is_greeted() && now.saturating_duration_since(c.since) >= limit;
         let silent: Vec<u64> = self.connections.iter().filter(|(_, c)| late(c)).map(|(id, _)| *id).collect();
         for id in silent {
             self.counters.silent += 1;

@@ -7,8 +7,8 @@ use media::Name;
 use super::snapshot::{FlowEvent, FlowSnapshot};
 use super::state::State;
 use crate::access::Peer;
-use crate::protocol::{FlowEntry, FlowOrigin, Refusal};
-use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WriterCounters};
+use crate::protocol::{Blocking, FlowEntry, FlowOrigin, Refusal, Version};
+use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WakeMode, WriterCounters};
 
 /// One epoch of a flow: what its name stands for, until it is succeeded.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub(super) struct Flow {
     pub(super) probe: Option<RingProbe>,
     /// Consumers that its writer has evicted.
     pub(super) evictions: u64,
+    /// Whether consumers may block its writer.
+    pub(super) blocking: Blocking,
+    /// Who wakes its consumers.
+    pub(super) wake: WakeMode,
 }
 
 /// Who writes a flow.
@@ -54,7 +58,9 @@ impl Flow {
     pub(super) fn new(name: Name, ring: SealedRegion, writer: WriterSide) -> Self {
         let mapped = ring.map_for_reading().ok();
         let probe = mapped.and_then(|(control, _)| RingProbe::new(ring.geometry(), control).ok());
-        Self { name, ring, writer, seats: [None; CONSUMERS_MAX as usize], probe, evictions: 0 }
+        let seats = [None; CONSUMERS_MAX as usize];
+        let (blocking, wake) = (Blocking::Refused, WakeMode::None);
+        Self { name, ring, writer, seats, probe, evictions: 0, blocking, wake }
     }
 
     pub(super) fn epoch(&self) -> u128 {
@@ -113,9 +119,9 @@ impl State {
     }
 
     /// The page of the list that follows `after`, and whether more follow.
-    pub(super) fn list_flows(&self, after: Option<&Name>, most: usize) -> (Vec<FlowEntry>, bool) {
-        let mut rest = self.flows.after(after).filter_map(Flow::entry);
-        let entries = rest.by_ref().take(most).collect();
+    pub(super) fn list_flows(&self, after: Option<&Name>, most: usize, version: Version) -> (Vec<FlowEntry>, bool) {
+        let mut rest = self.flows.after(after).filter(|flow| flow.is_known_to(version));
+        let entries = rest.by_ref().take(most).map(Flow::entry).collect();
         (entries, rest.next().is_some())
     }
 
@@ -140,6 +146,8 @@ impl State {
             pages: geometry.pages,
             newest: probe.and_then(RingProbe::newest),
             evictions: flow.evictions,
+            blocking: flow.blocking,
+            wake: flow.wake,
             consumers: members.map(|member| member.snapshot(probe)).collect(),
             counters: match &flow.writer {
                 WriterSide::Gateway { counters, .. } => Some(Arc::clone(counters)),
@@ -150,16 +158,23 @@ impl State {
 }
 
 impl Flow {
-    /// As the list shows it; none for what the protocol has no words for.
-    fn entry(&self) -> Option<FlowEntry> {
+    /// Whether a pod of this version knows such flows.
+    pub(super) fn is_known_to(&self, version: Version) -> bool {
+        version > Version::V1 || self.ring.geometry().format.as_video().is_some()
+    }
+
+    fn entry(&self) -> FlowEntry {
         let geometry = self.ring.geometry();
-        Some(FlowEntry {
+        FlowEntry {
             name: self.name.clone(),
             id: geometry.flow,
-            format: *geometry.format.as_video()?,
+            format: geometry.format,
             origin: self.writer.origin(),
             slots: geometry.slots,
             consumers: self.seats.iter().flatten().count() as u16,
-        })
+            epoch: Some(geometry.epoch),
+            blocking: self.blocking,
+            wake: self.wake,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! How a consumer is let into a ring: admission, a lease page and two life pipes, then the flow's writer is asked. Only
 //! when it has answered is anything given to the consumer.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,16 @@ use media::{GrainIndex, Name};
 use rustix::io::Errno;
 
 use super::admission::{admit, free_seat};
+use super::connection::Connection;
 use super::flow::{Flow, WriterSide};
 use super::membership::{Membership, Offer, Seat, Stage, Subscriber};
 use super::state::State;
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch, life_pipe};
 use crate::poll::Token;
-use crate::protocol::{BrokerMessage, Refusal};
-use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust};
+use crate::protocol::{BrokerMessage, Refusal, Version};
+use crate::wake::{Bell, bell_pair};
+use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust, WakeMode};
 
 /// The descriptors that a new consumer needs.
 struct Kit {
@@ -24,6 +26,8 @@ struct Kit {
     life: (LifeEnd, LifeWatch),
     producer: (LifeEnd, LifeWatch),
     nonce: u64,
+    /// The consumer's end and its waker's.
+    bell: (Bell, Bell),
 }
 
 impl Kit {
@@ -32,7 +36,7 @@ impl Kit {
         rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty()))?;
         // Never 0: a fresh lease page acknowledges 0.
         let nonce = u64::from_le_bytes(nonce) | 1;
-        Ok(Self { page: LeasePage::create()?, life: life_pipe()?, producer: life_pipe()?, nonce })
+        Ok(Self { page: LeasePage::create()?, life: life_pipe()?, producer: life_pipe()?, nonce, bell: bell_pair()? })
     }
 }
 
@@ -47,17 +51,19 @@ impl State {
         holder: Option<Peer>,
         name: &Name,
         class: ConsumerClass,
+        start: Start,
     ) -> Result<(), Refusal> {
-        let flow = self.flows.named(name).ok_or(Refusal::NoSuchFlow)?;
-        let epoch = flow.epoch();
+        let flow = self.flows.named(name).filter(|flow| flow.is_known_to(subscriber.version()));
+        let flow = flow.ok_or(Refusal::NoSuchFlow)?;
+        let (epoch, wake) = (flow.epoch(), flow.wake);
         admit(flow.ring.geometry(), &self.leases_of(flow), class)?;
         self.check_user(flow, holder)?;
         let seat = free_seat(&flow.seats)?;
         let kit = Kit::make().map_err(descriptors)?;
         let status_page = kit.page.map(Access::ReadOnly).ok();
         let id = self.fresh_id();
-        let ours = self.ask_writer(id, epoch, seat, class, &kit)?;
-        let Kit { page, life: (life_end, life_watch), producer: (producer_end, producer_life), nonce } = kit;
+        let ours = self.ask_writer(id, epoch, (seat, class, start), &kit)?;
+        let Kit { page, life: (life_end, life_watch), producer: (producer_end, producer_life), nonce, bell } = kit;
         let member = Membership {
             flow: epoch,
             seat,
@@ -65,14 +71,16 @@ impl State {
             nonce,
             holder,
             stage: Stage::Joining(Instant::now()),
-            offer: Some(Offer { subscriber: subscriber.clone(), page, life: life_end, producer_life }),
+            offer: Some(Offer { subscriber: subscriber.clone(), page, life: life_end, producer_life, bell: bell.0 }),
             page: status_page,
             life: ours.then_some(life_watch),
             producer: ours.then_some(producer_end),
             producer_life: None,
+            // A producer that wakes has its own; else the end is kept, so that the consumer's does not hang up.
+            _bell: Some(bell.1).filter(|_| ours || wake == WakeMode::None),
         };
         self.memberships.insert(id, member);
-        if let Some(flow) = self.flows.get_mut(epoch) {
+        if let Some(flow) = self.flows.of_epoch_mut(epoch) {
             flow.seats[usize::from(seat)] = Some(id);
         }
         Ok(())
@@ -98,12 +106,17 @@ impl State {
     }
 
     /// Passes the question to the flow's writer. True if it is ours, and so are the producer's ends of the pipes.
-    fn ask_writer(&mut self, id: u64, epoch: u128, seat: u8, class: ConsumerClass, kit: &Kit) -> Result<bool, Refusal> {
-        let flow = self.flows.get(epoch).ok_or(Refusal::NoSuchFlow)?;
+    fn ask_writer(
+        &mut self,
+        id: u64,
+        epoch: u128,
+        (seat, class, start): (u8, ConsumerClass, Start),
+        kit: &Kit,
+    ) -> Result<bool, Refusal> {
+        let flow = self.flows.of_epoch(epoch).ok_or(Refusal::NoSuchFlow)?;
         match &flow.writer {
             WriterSide::Gateway { mailbox, .. } => {
                 let lease = Arc::new(kit.page.map(Access::ReadOnly).map_err(|_| Refusal::Descriptors { errno: 0 })?);
-                let start = Start::Live;
                 self.poll.watch_hang_up(&kit.life.1, Token::Consumer(id)).map_err(descriptors)?;
                 if mailbox.post(Mail::Join { consumer: seat, class, start, lease, nonce: kit.nonce }).is_err() {
                     self.poll.forget(&kit.life.1);
@@ -114,9 +127,13 @@ impl State {
             WriterSide::Pod { connection, .. } => {
                 let connection = *connection;
                 let page = kit.page.producer_fd().map_err(descriptors)?;
-                let message = BrokerMessage::Join { join: id, epoch, consumer: seat, class, nonce: kit.nonce };
-                let fds = [page.as_fd(), kit.life.1.as_fd(), kit.producer.0.as_fd()];
-                if self.tell(connection, 0, &message, &fds) { Ok(false) } else { Err(Refusal::FlowEnded) }
+                let version = self.connections.get(&connection).map(Connection::version).ok_or(Refusal::FlowEnded)?;
+                let start = if version == Version::V1 { Start::Live } else { start };
+                let message = BrokerMessage::Join { join: id, epoch, consumer: seat, class, nonce: kit.nonce, start };
+                let ends = [kit.life.1.as_fd(), kit.producer.0.as_fd(), kit.bell.1.as_fd()];
+                let fds = [page.as_fd(), ends[0], ends[1], ends[2]];
+                let told = self.tell(connection, 0, &message, &fds[..message.descriptors(version)]);
+                if told { Ok(false) } else { Err(Refusal::FlowEnded) }
             }
         }
     }
@@ -136,20 +153,26 @@ impl State {
 
     /// Gives a consumer what it reads with.
     fn fulfil(&mut self, id: u64, first: GrainIndex, offer: Offer) -> Result<(), Refusal> {
-        let Offer { subscriber, page, life, producer_life } = offer;
+        let Offer { subscriber, page, life, producer_life, bell } = offer;
         let member = self.memberships.get(&id).ok_or(Refusal::FlowEnded)?;
-        let flow = self.flows.get(member.flow).ok_or(Refusal::FlowEnded)?;
-        let (seat, nonce, geometry) = (member.seat, member.nonce, *flow.ring.geometry());
+        let flow = self.flows.of_epoch(member.flow).ok_or(Refusal::FlowEnded)?;
+        let (seat, nonce, geometry, wake) = (member.seat, member.nonce, *flow.ring.geometry(), flow.wake);
         let trust = if flow.producer().is_some() { Trust::Pod } else { Trust::Gateway };
         let unavailable = |_| Refusal::Descriptors { errno: 0 };
         match subscriber {
-            Subscriber::Pod { connection, request } => {
+            Subscriber::Pod { connection, request, version } => {
                 let ring = flow.ring.consumer_fds().map_err(unavailable)?;
                 let page = page.consumer_fd().map_err(descriptors)?;
-                let message = BrokerMessage::Subscribed { geometry, trust, consumer: seat, nonce, first };
-                let ends = [life.as_fd(), producer_life.as_fd()];
-                let fds = [ring.control.as_fd(), ring.data.as_fd(), page.as_fd(), ends[0], ends[1]];
-                self.answer(connection, request, &message, &fds);
+                let message = BrokerMessage::Subscribed { geometry, trust, consumer: seat, nonce, first, wake };
+                let fds: [BorrowedFd<'_>; 6] = [
+                    ring.control.as_fd(),
+                    ring.data.as_fd(),
+                    page.as_fd(),
+                    life.as_fd(),
+                    producer_life.as_fd(),
+                    bell.as_fd(),
+                ];
+                self.answer(connection, request, &message, &fds[..message.descriptors(version)]);
             }
             Subscriber::Gateway(waiting) => {
                 let (control, data) = flow.ring.map_for_reading().map_err(unavailable)?;

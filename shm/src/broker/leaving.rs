@@ -51,7 +51,7 @@ impl State {
         let Stage::Live { first } = member.stage else { return };
         member.stage = Stage::Evicted { first, end };
         self.counters.evicted += 1;
-        if let Some(flow) = self.flows.get_mut(member.flow) {
+        if let Some(flow) = self.flows.of_epoch_mut(member.flow) {
             flow.evictions += 1;
         }
     }
@@ -104,7 +104,8 @@ impl State {
             if *posted || member.life.is_some() {
                 continue;
             }
-            if let Some(WriterSide::Gateway { mailbox, .. }) = self.flows.get(member.flow).map(|flow| &flow.writer) {
+            if let Some(WriterSide::Gateway { mailbox, .. }) = self.flows.of_epoch(member.flow).map(|flow| &flow.writer)
+            {
                 *posted = mailbox.post(Mail::Gone { consumer: member.seat, nonce: member.nonce }).is_ok();
             }
         }

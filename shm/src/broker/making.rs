@@ -6,13 +6,13 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use media::{FlowId, Name, VideoFormat};
+use media::{FlowFormat, FlowId, Name};
 
 use super::flow::{Flow, WriterSide};
 use super::mason::Job;
 use super::state::State;
-use crate::protocol::{BrokerMessage, Reason, Refusal};
-use crate::{Fallback, Geometry, GeometryError, Pages, Region, RegionError, SealedRegion};
+use crate::protocol::{Blocking, BrokerMessage, Reason, Refusal, RingRequest};
+use crate::{Fallback, Geometry, GeometryError, Pages, Region, RegionError, SealedRegion, WakeMode};
 
 /// A name that is taken by a ring which is no flow yet.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Making {
     octets: u64,
     stage: Stage,
     fallback: Option<Fallback>,
+    blocking: Blocking,
+    wake: WakeMode,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,11 @@ enum Stage {
 }
 
 impl Making {
+    fn new(name: Name, pod: Option<Asker>, octets: u64) -> Self {
+        let (blocking, wake) = (Blocking::Refused, WakeMode::None);
+        Self { name, pod, octets, stage: Stage::Making, fallback: None, blocking, wake }
+    }
+
     /// The connection of the pod that it is for.
     pub(super) fn connection(&self) -> Option<u64> {
         self.pod.map(|pod| pod.connection)
@@ -51,12 +58,13 @@ impl Making {
 ///
 /// # Errors
 /// [`Refusal::Slots`], [`Refusal::Memory`].
-pub(super) fn plan(name: &Name, format: VideoFormat, slots: u16) -> Result<Geometry, Refusal> {
+pub(super) fn plan(name: &Name, format: FlowFormat, slots: u16, open_max: u16) -> Result<Geometry, Refusal> {
     // Which pages it really has is known when its region is made.
-    Geometry::new(FlowId::from_name(name), format, slots, 1, Pages::Plain).map_err(|error| match error {
+    Geometry::new(FlowId::from_name(name), format, slots, open_max, Pages::Plain).map_err(|error| match error {
         GeometryError::Epoch(source) => {
             Refusal::Memory { octets: 0, errno: source.raw_os_error().unwrap_or(0).unsigned_abs() }
         }
+        GeometryError::OpenGrains { open_max, .. } => Refusal::OpenGrains { open_max, max: Geometry::OPEN_MAX },
         _ => Refusal::Slots { slots, min: Geometry::SLOTS_MIN, max: Geometry::SLOTS_MAX },
     })
 }
@@ -65,8 +73,7 @@ impl State {
     /// Takes the name for a flow that the gateway makes; [`Self::release_name`] or [`Self::finish_own`] gives it on.
     pub(super) fn reserve_name(&mut self, name: &Name, epoch: u128) -> Result<(), Refusal> {
         self.check_new_flow(name, None)?;
-        let making = Making { name: name.clone(), pod: None, octets: 0, stage: Stage::Making, fallback: None };
-        self.makings.insert(epoch, making);
+        self.makings.insert(epoch, Making::new(name.clone(), None, 0));
         Ok(())
     }
 
@@ -82,16 +89,10 @@ impl State {
     }
 
     /// A pod asks for a ring.
-    pub(super) fn produce(
-        &mut self,
-        connection: u64,
-        request: u32,
-        name: &Name,
-        format: VideoFormat,
-        slots: Option<u16>,
-    ) -> Result<(), Refusal> {
-        self.check_new_flow(name, Some(connection))?;
-        let geometry = plan(name, format, slots.unwrap_or(self.default_slots))?;
+    pub(super) fn produce(&mut self, connection: u64, request: u32, ring: RingRequest) -> Result<(), Refusal> {
+        let RingRequest { name, format, slots, open_max, blocking, wake, .. } = ring;
+        self.check_new_flow(&name, Some(connection))?;
+        let geometry = plan(&name, format, slots.unwrap_or(self.default_slots), open_max)?;
         let octets = geometry.control_octets() + geometry.data_octets();
         if octets > self.limits.ring_octets {
             return Err(Refusal::RingTooLarge { octets, limit: self.limits.ring_octets });
@@ -101,8 +102,7 @@ impl State {
             return Err(Refusal::PodMemory { octets, left });
         }
         let pod = Some(Asker { connection, request });
-        self.makings
-            .insert(geometry.epoch, Making { name: name.clone(), pod, octets, stage: Stage::Making, fallback: None });
+        self.makings.insert(geometry.epoch, Making { blocking, wake, ..Making::new(name, pod, octets) });
         self.hand_to_mason(Job::Make(geometry, self.page_policy));
         Ok(())
     }
@@ -163,7 +163,8 @@ impl State {
         let peer = self.connections.get(&pod.connection).map(|connection| connection.peer);
         let (Some(making), Some(peer)) = (self.makings.remove(&epoch), peer) else { return };
         let writer = WriterSide::Pod { connection: pod.connection, peer };
-        self.add_flow(Flow::new(making.name, ring, writer), making.fallback);
+        let flow = Flow { blocking: making.blocking, wake: making.wake, ..Flow::new(making.name, ring, writer) };
+        self.add_flow(flow, making.fallback);
         self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
     }
 

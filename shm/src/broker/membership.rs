@@ -10,7 +10,8 @@ use super::snapshot::{ConsumerSnapshot, ConsumerState};
 use super::state::{State, WAITING};
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
-use crate::protocol::{BrokerMessage, Refusal};
+use crate::protocol::{BrokerMessage, Refusal, Version};
+use crate::wake::Bell;
 use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Trust};
 
 /// How soon to look for what a writer of ours answers.
@@ -39,6 +40,8 @@ pub(super) struct Membership {
     pub(super) producer: Option<LifeEnd>,
     /// Hangs up when the pod that produces for the gateway is gone.
     pub(super) producer_life: Option<LifeWatch>,
+    /// The end of its bell that its waker has, where the gateway or nobody wakes.
+    pub(super) _bell: Option<Bell>,
 }
 
 /// Where a membership stands.
@@ -65,15 +68,27 @@ pub(super) struct Offer {
     pub(super) page: LeasePage,
     pub(super) life: LifeEnd,
     pub(super) producer_life: LifeWatch,
+    /// The consumer's end of its bell.
+    pub(super) bell: Bell,
 }
 
 /// Who waits for the answer to a subscription.
 #[derive(Clone, Debug)]
 pub(super) enum Subscriber {
     /// A pod.
-    Pod { connection: u64, request: u32 },
+    Pod { connection: u64, request: u32, version: Version },
     /// A thread of this process.
     Gateway(SyncSender<Result<Box<Seat>, Refusal>>),
+}
+
+impl Subscriber {
+    /// What it can be told.
+    pub(super) const fn version(&self) -> Version {
+        match self {
+            Self::Pod { version, .. } => *version,
+            Self::Gateway(_) => Version::NEWEST,
+        }
+    }
 }
 
 /// What a consumer in this process builds its reader from.
@@ -137,7 +152,7 @@ impl Membership {
 impl State {
     /// Whether this membership is one of a flow that `connection` produces.
     pub(super) fn is_producer_of(&self, connection: u64, id: u64) -> bool {
-        let flow = self.memberships.get(&id).and_then(|member| self.flows.get(member.flow));
+        let flow = self.memberships.get(&id).and_then(|member| self.flows.of_epoch(member.flow));
         flow.is_some_and(|flow| flow.producer() == Some(connection))
     }
 
@@ -147,7 +162,7 @@ impl State {
         for watch in member.life.iter().chain(&member.producer_life) {
             self.poll.forget(watch);
         }
-        if let Some(flow) = self.flows.get_mut(member.flow)
+        if let Some(flow) = self.flows.of_epoch_mut(member.flow)
             && let Some(seat) = flow.seats.get_mut(usize::from(member.seat))
             && *seat == Some(id)
         {
@@ -162,7 +177,7 @@ impl State {
     pub(super) fn refuse_subscriber(&mut self, subscriber: &Subscriber, refusal: Refusal) {
         self.counters.refused += 1;
         match subscriber {
-            Subscriber::Pod { connection, request } => {
+            Subscriber::Pod { connection, request, .. } => {
                 self.answer(*connection, *request, &BrokerMessage::Refused(refusal), &[]);
             }
             Subscriber::Gateway(waiting) => {

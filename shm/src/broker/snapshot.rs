@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use media::{FlowFormat, FlowId, GrainIndex, Name};
 
-use crate::protocol::FlowOrigin;
-use crate::{ConsumerClass, Fallback, Pages, WriterCounters};
+use crate::protocol::{Blocking, FlowOrigin};
+use crate::{ConsumerClass, Fallback, Pages, WakeMode, WriterCounters};
 
 /// Something that happened to the list of flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub struct FlowSnapshot {
     pub pages: Pages,
     /// The newest grain that was begun, as the ring says; a pod's ring may say anything.
     pub newest: Option<GrainIndex>,
+    /// Whether consumers may block its writer.
+    pub blocking: Blocking,
+    /// Who wakes its consumers.
+    pub wake: WakeMode,
     /// Consumers that its writer has evicted.
     pub evictions: u64,
     /// Its consumers, by number.

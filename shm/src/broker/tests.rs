@@ -2,7 +2,9 @@
 
 mod dance;
 mod hostile;
+mod old;
 mod producing;
+mod raw;
 mod socket;
 mod views;
 

@@ -1,41 +1,10 @@
 //! What the broker says to a pod, and how many descriptors travel with it.
 
-use media::{FlowId, GrainIndex, Name, VideoFormat};
+use media::GrainIndex;
 
 use super::wire::{DecodeError, Decoder, Encoder};
-use super::{MAX_FLOWS_A_PAGE, Refusal};
-use crate::{ConsumerClass, Geometry, Trust};
-
-/// Who produces a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowOrigin {
-    /// The gateway itself.
-    Gateway,
-    /// A pod.
-    Pod {
-        /// Its user.
-        uid: u32,
-        /// Its process, where the kernel can say (not across PID namespaces).
-        pid: Option<u32>,
-    },
-}
-
-/// One line of the list of flows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowEntry {
-    /// Its name.
-    pub name: Name,
-    /// Its identifier.
-    pub id: FlowId,
-    /// What is in its grains.
-    pub format: VideoFormat,
-    /// Who produces it.
-    pub origin: FlowOrigin,
-    /// Slots of its ring.
-    pub slots: u16,
-    /// Consumers that it has.
-    pub consumers: u16,
-}
+use super::{EncodeError, FlowEntry, MAX_FLOWS_A_PAGE, Refusal, Version};
+use crate::{ConsumerClass, Geometry, Start, Trust, WakeMode};
 
 /// A message from the broker to a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +34,8 @@ pub enum BrokerMessage {
         epoch: u128,
     },
     /// Answers `Subscribe`. Descriptors: control and data read-only, the consumer's lease page read-write, its end of
-    /// its life pipe (held open for as long as it reads), and the end of the producer's life pipe on which it hears
-    /// that the producer is gone.
+    /// its life pipe (held open for as long as it reads), the end of the producer's life pipe on which it hears
+    /// that the producer is gone, and from version 2 on its end of the bell.
     Subscribed {
         /// The ring.
         geometry: Geometry,
@@ -78,9 +47,12 @@ pub enum BrokerMessage {
         nonce: u64,
         /// The first grain that it may read.
         first: GrainIndex,
+        /// Who wakes it; in version 1 nobody.
+        wake: WakeMode,
     },
     /// To a producer, unasked: take this consumer in. Descriptors: its lease page read-only, the end of its life pipe
-    /// on which the producer hears that it is gone, and the producer's end of its own life pipe to it.
+    /// on which the producer hears that it is gone, the producer's end of its own life pipe to it, and from version 2
+    /// on the producer's end of its bell.
     Join {
         /// Names this join in the answer.
         join: u64,
@@ -88,13 +60,36 @@ pub enum BrokerMessage {
         epoch: u128,
         /// The consumer's number in the ring.
         consumer: u8,
-        /// Leased or lossy.
+        /// What it may expect.
         class: ConsumerClass,
         /// What the consumer writes to acknowledge an eviction.
         nonce: u64,
+        /// Where it begins; in version 1 at the live end.
+        start: Start,
     },
     /// Answers any request: no, and why.
     Refused(Refusal),
+    /// To a producer, unasked: evict this consumer, however well it keeps up. Answered by `Evicted`. From version 2 on.
+    Evict {
+        /// Which join.
+        join: u64,
+    },
+    /// Answers `Adopt`: the flow is there again. From version 2 on.
+    Adopted {
+        /// Which ring.
+        epoch: u128,
+        /// What the gateway wants of its producer.
+        successor: Succession,
+    },
+}
+
+/// Whether a ring that was taken over should be succeeded by a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// It is as good as a new one.
+    NotNeeded,
+    /// A ring that the gateway makes can be mapped for its devices; this one cannot any more.
+    Wanted,
 }
 
 const WELCOME: u16 = 0x8001;
@@ -104,23 +99,36 @@ const PRODUCED: u16 = 0x8004;
 const SUBSCRIBED: u16 = 0x8005;
 const JOIN: u16 = 0x8006;
 const REFUSED: u16 = 0x8007;
+const EVICT: u16 = 0x8008;
+const ADOPTED: u16 = 0x8009;
 
 impl BrokerMessage {
     /// The descriptors that travel with this message: exactly so many, or it is refused.
     #[must_use]
-    pub const fn descriptors(&self) -> usize {
+    pub const fn descriptors(&self, version: Version) -> usize {
+        let bell = match version {
+            Version::V1 => 0,
+            Version::V2 => 1,
+        };
         match self {
             Self::Region { .. } => 2,
-            Self::Subscribed { .. } => 5,
-            Self::Join { .. } => 3,
-            Self::Welcome { .. } | Self::Flows { .. } | Self::Produced { .. } | Self::Refused(_) => 0,
+            Self::Subscribed { .. } => 5 + bell,
+            Self::Join { .. } => 3 + bell,
+            Self::Welcome { .. }
+            | Self::Flows { .. }
+            | Self::Produced { .. }
+            | Self::Refused(_)
+            | Self::Evict { .. }
+            | Self::Adopted { .. } => 0,
         }
     }
 
-    /// The message as one datagram; `request` is that of what it answers, 0 for [`Self::Join`].
-    #[must_use]
-    pub fn encode(&self, request: u32) -> Vec<u8> {
-        let mut out = Encoder::new(self.kind(), request);
+    /// The message as one datagram; `request` is that of what it answers, 0 for what nobody asked for.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for what a peer of `version` cannot be told.
+    pub fn encode(&self, request: u32, version: Version) -> Result<Vec<u8>, EncodeError> {
+        let mut out = Encoder::new(self.kind(), request, version);
         match self {
             Self::Welcome { version, ring_abi } => {
                 out.u16(*version);
@@ -133,48 +141,64 @@ impl BrokerMessage {
             }
             Self::Region { geometry } => out.geometry(geometry),
             Self::Produced { epoch } => out.u128(*epoch),
-            Self::Subscribed { geometry, trust, consumer, nonce, first } => {
+            Self::Subscribed { geometry, trust, consumer, nonce, first, wake } => {
                 out.geometry(geometry);
                 out.u8(u8::from(*trust == Trust::Gateway));
                 out.u8(*consumer);
                 out.u64(*nonce);
                 out.u64(first.0);
+                if !out.is_first() {
+                    out.wake(*wake);
+                }
             }
-            Self::Join { join, epoch, consumer, class, nonce } => {
+            Self::Join { join, epoch, consumer, class, nonce, start } => {
                 out.u64(*join);
                 out.u128(*epoch);
                 out.u8(*consumer);
                 out.class(*class);
                 out.u64(*nonce);
+                out.start(*start);
             }
             Self::Refused(refusal) => refusal.encode(&mut out),
+            Self::Evict { join } => {
+                out.needs_newer(true, "an eviction by the operator");
+                out.u64(*join);
+            }
+            Self::Adopted { epoch, successor } => {
+                out.needs_newer(true, "adoption");
+                out.u128(*epoch);
+                out.u8(u8::from(*successor == Succession::Wanted));
+            }
         }
         out.finish()
     }
 
-    /// The request number and the message in one datagram.
+    /// The request number and the message in one datagram of a connection of `version`.
     ///
     /// # Errors
     /// [`DecodeError`] for what [`Self::encode`] does not produce.
-    pub fn decode(datagram: &[u8]) -> Result<(u32, Self), DecodeError> {
-        let (kind, request, mut body) = Decoder::open(datagram)?;
+    pub fn decode(datagram: &[u8], version: Version) -> Result<(u32, Self), DecodeError> {
+        let (kind, request, mut body) = Decoder::open(datagram, version)?;
         let message = match kind {
             WELCOME => Self::Welcome { version: body.u16("version")?, ring_abi: body.u64("ring ABI")? },
             FLOWS => Self::decode_flows(&mut body)?,
             REGION => Self::Region { geometry: body.geometry()? },
             PRODUCED => Self::Produced { epoch: body.u128("epoch")? },
-            SUBSCRIBED => {
-                let geometry = body.geometry()?;
-                let trust = if body.flag("trust")? { Trust::Gateway } else { Trust::Pod };
-                let (consumer, nonce) = (body.consumer()?, body.u64("nonce")?);
-                Self::Subscribed { geometry, trust, consumer, nonce, first: body.index("first grain")? }
-            }
+            SUBSCRIBED => Self::decode_subscribed(&mut body)?,
             JOIN => {
                 let (join, epoch) = (body.u64("join")?, body.u128("epoch")?);
                 let (consumer, class) = (body.consumer()?, body.class()?);
-                Self::Join { join, epoch, consumer, class, nonce: body.u64("nonce")? }
+                let nonce = body.u64("nonce")?;
+                Self::Join { join, epoch, consumer, class, nonce, start: body.start()? }
             }
             REFUSED => Self::Refused(Refusal::decode(&mut body)?),
+            EVICT if !body.is_first() => Self::Evict { join: body.u64("join")? },
+            ADOPTED if !body.is_first() => {
+                let epoch = body.u128("epoch")?;
+                let wanted = body.flag("successor")?;
+                let successor = if wanted { Succession::Wanted } else { Succession::NotNeeded };
+                Self::Adopted { epoch, successor }
+            }
             other => return Err(DecodeError::Kind(other)),
         };
         body.close((request, message))
@@ -190,6 +214,15 @@ impl BrokerMessage {
         Ok(Self::Flows { entries, more })
     }
 
+    fn decode_subscribed(body: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let geometry = body.geometry()?;
+        let trust = if body.flag("trust")? { Trust::Gateway } else { Trust::Pod };
+        let (consumer, nonce) = (body.consumer()?, body.u64("nonce")?);
+        let first = body.index("first grain")?;
+        let wake = if body.is_first() { WakeMode::None } else { body.wake()? };
+        Ok(Self::Subscribed { geometry, trust, consumer, nonce, first, wake })
+    }
+
     const fn kind(&self) -> u16 {
         match self {
             Self::Welcome { .. } => WELCOME,
@@ -199,35 +232,8 @@ impl BrokerMessage {
             Self::Subscribed { .. } => SUBSCRIBED,
             Self::Join { .. } => JOIN,
             Self::Refused(_) => REFUSED,
+            Self::Evict { .. } => EVICT,
+            Self::Adopted { .. } => ADOPTED,
         }
-    }
-}
-
-impl FlowEntry {
-    /// `name, id, format, pod u8, uid u32, pid u32, slots u16, consumers u16`: 110 octets.
-    fn encode(&self, out: &mut Encoder) {
-        out.name(Some(&self.name));
-        out.flow(self.id);
-        out.format(&self.format);
-        let (pod, uid, pid) = match self.origin {
-            FlowOrigin::Gateway => (0, 0, 0),
-            FlowOrigin::Pod { uid, pid } => (1, uid, pid.unwrap_or(0)),
-        };
-        out.u8(pod);
-        out.u32(uid);
-        out.u32(pid);
-        out.u16(self.slots);
-        out.u16(self.consumers);
-    }
-
-    fn decode(body: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let (name, id, format) = (body.named()?, body.flow()?, body.format()?);
-        let (pod, uid, pid) = (body.flag("origin")?, body.u32("uid")?, body.u32("pid")?);
-        let origin = match pod {
-            true => FlowOrigin::Pod { uid, pid: Some(pid).filter(|pid| *pid != 0) },
-            false if uid == 0 && pid == 0 => FlowOrigin::Gateway,
-            false => return Err(DecodeError::Field("origin")),
-        };
-        Ok(Self { name, id, format, origin, slots: body.u16("slots")?, consumers: body.u16("consumers")? })
     }
 }

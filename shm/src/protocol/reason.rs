@@ -66,6 +66,7 @@ impl fmt::Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Version;
 
     #[test]
     fn a_text_is_cut_between_letters_and_cannot_move_a_terminal() {
@@ -76,12 +77,12 @@ mod tests {
     }
 
     fn decode(octets: u8, text: &[u8]) -> Result<Reason, DecodeError> {
-        let mut out = Encoder::new(0, 0);
+        let mut out = Encoder::new(0, 0, Version::NEWEST);
         out.u8(octets);
         text.iter().for_each(|octet| out.u8(*octet));
         (text.len()..Reason::MAX_OCTETS).for_each(|_| out.u8(0));
-        let message = out.finish();
-        Reason::decode(&mut Decoder::open(&message)?.2)
+        let message = out.finish().unwrap();
+        Reason::decode(&mut Decoder::open(&message, Version::NEWEST)?.2)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why the broker says no, with the numbers that say what would work.
 
+use super::adoption_fault::AdoptionFault;
 use super::reason::Reason;
 use super::wire::{DecodeError, Decoder, Encoder};
 
@@ -155,9 +156,91 @@ pub enum Refusal {
     /// The gateway is stopping.
     #[error("the gateway is stopping: connect again when it is back")]
     Stopping,
+    /// One user produces too many flows.
+    #[error("user {uid} produces {limit} flows, the most that one user may: withdraw one")]
+    UserFlows {
+        /// Who asked.
+        uid: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// The rings of one user would be too large together.
+    #[error(
+        "the ring would take {octets} octets, and user {uid} has {left} left for its rings: end a flow, or ask for fewer \
+         slots"
+    )]
+    UserMemory {
+        /// Who asked.
+        uid: u32,
+        /// What the ring would take.
+        octets: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// One user would hold too many slots of the ring.
+    #[error(
+        "a lease of {k} takes {} slots, and user {uid} has {left} of this ring left (slots in quarantine count): ask for \
+         less, for lossy, or let its evicted consumers acknowledge", k + 1
+    )]
+    UserSlots {
+        /// Who asked.
+        uid: u32,
+        /// Asked for.
+        k: u16,
+        /// Slots that are left.
+        left: u32,
+    },
+    /// The access list says no.
+    #[error("user {uid} may not {right} flow {flow}: add it to a rule of the gateway's access list")]
+    Flow {
+        /// Who asked.
+        uid: u32,
+        /// What for.
+        right: FlowRight,
+        /// Which flow.
+        flow: Reason,
+    },
+    /// A blocking consumer of a flow that waits for nobody.
+    #[error("the flow is live, its writer waits for nobody: ask for a lease, or for lossy")]
+    Live,
+    /// That many grains cannot be open at a time.
+    #[error("{open_max} grains cannot be open at a time: 1 to {max} can, and fewer than slots")]
+    OpenGrains {
+        /// Asked for.
+        open_max: u16,
+        /// Most.
+        max: u16,
+    },
+    /// There is nothing to succeed, or it is not the asker's to succeed.
+    #[error("there is no such epoch of this flow to succeed on this connection: produce it under another name")]
+    NotYours,
+    /// A ring that a pod brings is not taken over.
+    #[error("the gateway does not take this ring over: {0}")]
+    Adoption(AdoptionFault),
+}
+
+/// What an access list grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowRight {
+    /// Subscribing.
+    Read,
+    /// Producing.
+    Produce,
+}
+
+impl std::fmt::Display for FlowRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Produce => "produce",
+        })
+    }
 }
 
 const PLACEMENT: u16 = 24;
+const FLOW: u16 = 28;
+const READ: u8 = 0;
+const PRODUCE: u8 = 1;
 
 /// What to ask for instead.
 struct Works(u16);
@@ -172,15 +255,35 @@ impl std::fmt::Display for Works {
 }
 
 impl Refusal {
-    /// `code u16, three u64`: 26 octets; [`Self::Placement`]: `code u16, reason`: 114 octets.
+    /// `code u16, three u64`: 26 octets; [`Self::Placement`]: `code u16, reason`: 114 octets; [`Self::Flow`]: `code u16,
+    /// uid u32, right u8, reason`: 119 octets. A peer of version 1 is told the nearest that it knows.
     pub(super) fn encode(self, out: &mut Encoder) {
-        let (code, values) = self.parts();
+        let refusal = if out.is_first() { self.for_the_first() } else { self };
+        let (code, values) = refusal.parts();
         out.u16(code);
-        if let Self::Placement(reason) = self {
-            return reason.encode(out);
+        match refusal {
+            Self::Placement(reason) => return reason.encode(out),
+            Self::Flow { uid, right, flow } => {
+                out.u32(uid);
+                out.u8(if right == FlowRight::Read { READ } else { PRODUCE });
+                return flow.encode(out);
+            }
+            _ => {}
         }
         for value in values {
             out.u64(value);
+        }
+    }
+
+    /// What says most of it to an SDK that does not know what version 2 has more.
+    const fn for_the_first(self) -> Self {
+        match self {
+            Self::UserFlows { limit, .. } => Self::Flows { limit },
+            Self::UserMemory { octets, left, .. } => Self::PodMemory { octets, left },
+            Self::UserSlots { uid, left, .. } => Self::UserConsumers { uid, limit: left },
+            Self::Flow { uid, .. } => Self::User { uid },
+            Self::Live | Self::OpenGrains { .. } | Self::NotYours | Self::Adoption(_) => Self::ProducerRefused,
+            other => other,
         }
     }
 
@@ -213,6 +316,17 @@ impl Refusal {
             Self::UserConsumers { uid, limit } => (22, [uid as u64, limit as u64, 0]),
             Self::PodMemory { octets, left } => (23, [octets, left, 0]),
             Self::Placement(_) => (PLACEMENT, [0; 3]),
+            Self::UserFlows { uid, limit } => (25, [uid as u64, limit as u64, 0]),
+            Self::UserMemory { uid, octets, left } => (26, [uid as u64, octets, left]),
+            Self::UserSlots { uid, k, left } => (27, [uid as u64, k as u64, left as u64]),
+            Self::Flow { .. } => (FLOW, [0; 3]),
+            Self::Live => (29, [0; 3]),
+            Self::OpenGrains { open_max, max } => (30, [open_max as u64, max as u64, 0]),
+            Self::NotYours => (31, [0; 3]),
+            Self::Adoption(fault) => {
+                let (code, value) = fault.parts();
+                (32, [code, value, 0])
+            }
         }
     }
 
@@ -220,6 +334,9 @@ impl Refusal {
         let code = body.u16("refusal")?;
         if code == PLACEMENT {
             return Reason::decode(body).map(Self::Placement);
+        }
+        if code == FLOW && !body.is_first() {
+            return Self::decode_flow(body);
         }
         let [a, b, c] = [body.u64("refusal")?, body.u64("refusal")?, body.u64("refusal")?];
         let refusal = match code {
@@ -246,9 +363,27 @@ impl Refusal {
             21 => Self::Stopping,
             22 => Self::UserConsumers { uid: a as u32, limit: b as u32 },
             23 => Self::PodMemory { octets: a, left: b },
+            // Version 1 ends here.
+            _ if body.is_first() => return Err(DecodeError::Field("refusal")),
+            25 => Self::UserFlows { uid: a as u32, limit: b as u32 },
+            26 => Self::UserMemory { uid: a as u32, octets: b, left: c },
+            27 => Self::UserSlots { uid: a as u32, k: b as u16, left: c as u32 },
+            29 => Self::Live,
+            30 => Self::OpenGrains { open_max: a as u16, max: b as u16 },
+            31 => Self::NotYours,
+            32 => Self::Adoption(AdoptionFault::of_parts(a, b).ok_or(DecodeError::Field("refusal"))?),
             _ => return Err(DecodeError::Field("refusal")),
         };
         // What a value cannot hold would come back changed.
         if refusal.parts() == (code, [a, b, c]) { Ok(refusal) } else { Err(DecodeError::Field("refusal")) }
+    }
+    fn decode_flow(body: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let uid = body.u32("uid")?;
+        let right = match body.u8("right")? {
+            READ => FlowRight::Read,
+            PRODUCE => FlowRight::Produce,
+            _ => return Err(DecodeError::Field("right")),
+        };
+        Ok(Self::Flow { uid, right, flow: Reason::decode(body)? })
     }
 }

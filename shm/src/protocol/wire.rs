@@ -1,9 +1,8 @@
 //! Fixed little-endian fields: the encoder and the decoder that every message is made of.
 
-use media::{Depth, FlowId, GrainIndex, Name, Rate, Sampling, Tai, VideoFormat};
+use media::{FlowId, Name};
 
-use super::MAX_MESSAGE_OCTETS;
-use crate::{CONSUMERS_MAX, ConsumerClass, Geometry, Pages};
+use super::{EncodeError, MAX_MESSAGE_OCTETS, Version};
 
 /// Octets of the header before the body.
 pub(super) const HEADER_OCTETS: usize = 8;
@@ -46,11 +45,14 @@ pub enum DecodeError {
 /// Builds one message.
 pub(super) struct Encoder {
     out: Vec<u8>,
+    version: Version,
+    /// What the version has no octets for.
+    unspeakable: Option<&'static str>,
 }
 
 impl Encoder {
-    pub(super) fn new(kind: u16, request: u32) -> Self {
-        let mut encoder = Self { out: Vec::with_capacity(256) };
+    pub(super) fn new(kind: u16, request: u32, version: Version) -> Self {
+        let mut encoder = Self { out: Vec::with_capacity(256), version, unspeakable: None };
         encoder.u16(kind);
         encoder.u16(0);
         encoder.u32(request);
@@ -58,11 +60,26 @@ impl Encoder {
     }
 
     /// The finished message with its length in the header.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Result<Vec<u8>, EncodeError> {
+        if let Some(what) = self.unspeakable {
+            return Err(EncodeError { what, speaks: self.version });
+        }
         debug_assert!(self.out.len() <= MAX_MESSAGE_OCTETS, "a message outgrew its bound");
         let octets = self.out.len() as u16;
         self.out[2..4].copy_from_slice(&octets.to_le_bytes());
-        self.out
+        Ok(self.out)
+    }
+
+    /// Whether this is for a peer of the first version.
+    pub(super) fn is_first(&self) -> bool {
+        self.version == Version::V1
+    }
+
+    /// Takes note of what the first version has no octets for.
+    pub(super) fn needs_newer(&mut self, needed: bool, what: &'static str) {
+        if needed && self.is_first() {
+            self.unspeakable = Some(what);
+        }
     }
 
     pub(super) fn u8(&mut self, value: u8) {
@@ -96,71 +113,21 @@ impl Encoder {
     pub(super) fn flow(&mut self, flow: FlowId) {
         self.out.extend_from_slice(&flow.octets());
     }
-
-    /// `sampling u8, depth u8, width u16, height u16, spare u16, rate u32/u32`: 16 octets.
-    pub(super) fn format(&mut self, format: &VideoFormat) {
-        let sampling = match format.sampling() {
-            Sampling::YCbCr422 => 1,
-        };
-        self.u8(sampling);
-        self.u8(format.depth().bits());
-        self.u16(format.width());
-        self.u16(format.height());
-        self.u16(0);
-        self.u32(format.rate().num());
-        self.u32(format.rate().den());
-    }
-
-    /// `epoch u128, flow, format, slots u16, descs u16, slices u16, k_max u16, stride u64, slice u32, grain u32,
-    /// pages u8, spare u8, spare u16, TAI base i64`: 84 octets.
-    pub(super) fn geometry(&mut self, geometry: &Geometry) {
-        self.u128(geometry.epoch);
-        self.flow(geometry.flow);
-        match geometry.format.as_video() {
-            Some(video) => self.format(video),
-            // No ring of anything else is made while there is no way to say it; nobody takes this for a format.
-            None => (0..4).for_each(|_| self.u32(0)),
-        }
-        for count in [geometry.slots, geometry.descs, geometry.slices, geometry.k_max] {
-            self.u16(count);
-        }
-        self.u64(geometry.slot_stride);
-        self.u32(geometry.slice_octets);
-        self.u32(geometry.grain_octets);
-        self.u8(match geometry.pages {
-            Pages::Plain => 0,
-            Pages::Huge2M => 1,
-        });
-        self.u8(0);
-        self.u16(0);
-        self.u64(geometry.tai_base.as_nanos() as u64);
-    }
-
-    /// `leased u8, spare u8, k u16, deadline i64`: 12 octets.
-    pub(super) fn class(&mut self, class: ConsumerClass) {
-        let (leased, k, deadline) = match class {
-            ConsumerClass::Lossy => (0, 0, 0),
-            ConsumerClass::Leased { k, deadline_nanos } => (1, k, deadline_nanos),
-        };
-        self.u8(leased);
-        self.u8(0);
-        self.u16(k);
-        self.u64(deadline as u64);
-    }
 }
 
 /// Takes one message apart.
 pub(super) struct Decoder<'a> {
     rest: &'a [u8],
+    version: Version,
 }
 
 impl<'a> Decoder<'a> {
     /// The kind, the request and the body.
-    pub(super) fn open(message: &'a [u8]) -> Result<(u16, u32, Self), DecodeError> {
+    pub(super) fn open(message: &'a [u8], version: Version) -> Result<(u16, u32, Self), DecodeError> {
         if message.len() < HEADER_OCTETS || message.len() > MAX_MESSAGE_OCTETS {
             return Err(DecodeError::Size { octets: message.len() });
         }
-        let mut body = Self { rest: message };
+        let mut body = Self { rest: message, version };
         let kind = body.u16("kind")?;
         let said = body.u16("length")?;
         let request = body.u32("request")?;
@@ -168,6 +135,11 @@ impl<'a> Decoder<'a> {
             return Err(DecodeError::Length { said, was: message.len() });
         }
         Ok((kind, request, body))
+    }
+
+    /// Whether this is of a peer of the first version.
+    pub(super) fn is_first(&self) -> bool {
+        self.version == Version::V1
     }
 
     /// `message`, if nothing is left over.
@@ -235,95 +207,10 @@ impl<'a> Decoder<'a> {
         self.array("flow id").map(FlowId::from_octets)
     }
 
-    pub(super) fn index(&mut self, field: &'static str) -> Result<GrainIndex, DecodeError> {
-        match self.u64(field)? {
-            index if index <= GrainIndex::LIMIT => Ok(GrainIndex(index)),
-            _ => Err(DecodeError::Field(field)),
-        }
-    }
-
     pub(super) fn spare(&mut self) -> Result<(), DecodeError> {
         match self.u8("spare octet")? {
             0 => Ok(()),
             _ => Err(DecodeError::Field("spare octet")),
         }
-    }
-
-    fn spare_u16(&mut self) -> Result<(), DecodeError> {
-        self.spare()?;
-        self.spare()
-    }
-
-    pub(super) fn format(&mut self) -> Result<VideoFormat, DecodeError> {
-        let field = "format";
-        let sampling = match self.u8(field)? {
-            1 => Sampling::YCbCr422,
-            _ => return Err(DecodeError::Field("sampling")),
-        };
-        let depth = match self.u8(field)? {
-            8 => Depth::Bits8,
-            10 => Depth::Bits10,
-            _ => return Err(DecodeError::Field("depth")),
-        };
-        let (width, height) = (self.u16(field)?, self.u16(field)?);
-        self.spare_u16()?;
-        let (num, den) = (self.u32("rate")?, self.u32("rate")?);
-        let rate = Rate::new(num, den).map_err(|_| DecodeError::Field("rate"))?;
-        if (rate.num(), rate.den()) != (num, den) {
-            return Err(DecodeError::Field("rate"));
-        }
-        VideoFormat::new(width.into(), height.into(), sampling, depth, rate).map_err(|_| DecodeError::Field("size"))
-    }
-
-    pub(super) fn class(&mut self) -> Result<ConsumerClass, DecodeError> {
-        let field = "consumer class";
-        let leased = self.flag(field)?;
-        self.spare()?;
-        let (k, deadline_nanos) = (self.u16(field)?, self.u64(field)? as i64);
-        match leased {
-            true if k > 0 && deadline_nanos > 0 => Ok(ConsumerClass::Leased { k, deadline_nanos }),
-            false if k == 0 && deadline_nanos == 0 => Ok(ConsumerClass::Lossy),
-            _ => Err(DecodeError::Field(field)),
-        }
-    }
-
-    /// A consumer's number in its ring.
-    pub(super) fn consumer(&mut self) -> Result<u8, DecodeError> {
-        match self.u8("consumer")? {
-            number if number < CONSUMERS_MAX => Ok(number),
-            _ => Err(DecodeError::Field("consumer")),
-        }
-    }
-
-    /// A geometry whose every offset is in range.
-    pub(super) fn geometry(&mut self) -> Result<Geometry, DecodeError> {
-        let field = "geometry";
-        let (epoch, flow, format) = (self.u128("epoch")?, self.flow()?, self.format()?);
-        let (slots, descs) = (self.u16(field)?, self.u16(field)?);
-        let (slices, k_max) = (self.u16(field)?, self.u16(field)?);
-        let slot_stride = self.u64(field)?;
-        let (slice_octets, grain_octets) = (self.u32(field)?, self.u32(field)?);
-        let pages = if self.flag("pages")? { Pages::Huge2M } else { Pages::Plain };
-        self.spare()?;
-        self.spare_u16()?;
-        let tai_base = Tai::from_nanos(self.u64(field)? as i64);
-        let geometry = Geometry {
-            epoch,
-            flow,
-            format: format.into(),
-            slots,
-            slot_stride,
-            slices,
-            slice_octets,
-            grain_octets,
-            descs,
-            k_max,
-            // Version 1 says nothing of it.
-            open_max: 1,
-            pages,
-            tai_base,
-        };
-        geometry.check().map_err(|_| DecodeError::Field(field))?;
-        Ok(geometry)
     }
 }

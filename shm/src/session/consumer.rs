@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::error::SessionError;
 use crate::pipe::LifeWatch;
 use crate::protocol::BrokerMessage;
-use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, check_ring_seals};
+use crate::wake::Bell;
+use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, WakeMode, check_ring_seals};
 
 /// One seat in a ring. It comes free when this and every lease taken from its reader have dropped, or the process
 /// is gone.
@@ -13,6 +14,9 @@ use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts,
 pub struct Consumer {
     reader: FrameReader,
     producer: LifeWatch,
+    wake: WakeMode,
+    /// Its end of its bell; none from a gateway of protocol version 1.
+    _bell: Option<Bell>,
 }
 
 impl Consumer {
@@ -22,11 +26,14 @@ impl Consumer {
         fds: Vec<OwnedFd>,
         class: ConsumerClass,
     ) -> Result<Self, SessionError> {
-        let BrokerMessage::Subscribed { geometry, trust, consumer, nonce, .. } = *answer else {
+        let BrokerMessage::Subscribed { geometry, trust, consumer, nonce, wake, .. } = *answer else {
             return Err(SessionError::unexpected(answer));
         };
         let got = fds.len();
-        let Ok([control, data, page, life, producer]) = <[OwnedFd; 5]>::try_from(fds) else {
+        let mut fds = fds.into_iter();
+        let (Some(control), Some(data), Some(page), Some(life), Some(producer)) =
+            (fds.next(), fds.next(), fds.next(), fds.next(), fds.next())
+        else {
             return Err(SessionError::Descriptors { expected: 5, got });
         };
         check_ring_seals(control.as_fd())?;
@@ -42,12 +49,19 @@ impl Consumer {
             trust,
             life: Some(life),
         };
-        Ok(Self { reader: FrameReader::new(parts)?, producer: LifeWatch::from_fd(producer) })
+        let (reader, producer) = (FrameReader::new(parts)?, LifeWatch::from_fd(producer));
+        Ok(Self { reader, producer, wake, _bell: fds.next().map(Bell::from_fd) })
     }
 
     /// Finds, leases and follows grains.
     pub fn reader(&mut self) -> &mut FrameReader {
         &mut self.reader
+    }
+
+    /// Who wakes this consumer when what it waits for is there.
+    #[must_use]
+    pub const fn wake_mode(&self) -> WakeMode {
+        self.wake
     }
 
     /// Whether the producer is gone: nothing new will come. What is leased stays readable. A system call.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use crate::protocol::{BrokerMessage, DecodeError, Refusal};
+use crate::protocol::{BrokerMessage, DecodeError, EncodeError, Refusal};
 use crate::{AttachError, MapError, RingError, SealError};
 
 /// Why a session, a producer or a consumer failed.
@@ -45,6 +45,9 @@ pub enum SessionError {
     /// The gateway sent what is no message.
     #[error("the gateway sent what is no message: {0}")]
     Decode(#[from] DecodeError),
+    /// The gateway is too old for what was asked.
+    #[error("this gateway cannot be asked that: {0}")]
+    Encode(#[from] EncodeError),
     /// A message came with the wrong number of descriptors.
     #[error("a message came with {got} descriptors instead of {expected}")]
     Descriptors {

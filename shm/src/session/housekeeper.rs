@@ -12,12 +12,13 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::error::SessionError;
-use super::link::{Link, receive};
+use super::link::Link;
 use super::producer::Signals;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
 use crate::protocol::{BrokerMessage, PodMessage};
 use crate::seqpacket::Wait;
+use crate::wake::Bell;
 use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice, Start};
 
 /// How soon to look for what the writer answers.
@@ -52,6 +53,8 @@ struct Seated {
     gone_posted: bool,
     /// Tells the consumer that this producer lives.
     _producer: LifeEnd,
+    /// The end of its bell by which it is woken; none from a gateway of protocol version 1.
+    _bell: Option<Bell>,
 }
 
 /// What `Join` carries.
@@ -60,6 +63,7 @@ struct Joining {
     seat: u8,
     class: ConsumerClass,
     nonce: u64,
+    start: Start,
 }
 
 impl Housekeeper {
@@ -107,13 +111,15 @@ impl Housekeeper {
     fn serve(&mut self) {
         for _ in 0..MESSAGES_A_TURN {
             let Some(link) = &self.link else { return };
-            match receive(link.socket(), Wait::Never) {
-                Ok((_, BrokerMessage::Join { join, epoch, consumer: seat, class, nonce }, fds)) => {
-                    let known = epoch == self.epoch && self.seat(&Joining { join, seat, class, nonce }, fds).is_ok();
+            match link.receive_now(Wait::Never) {
+                Ok((_, BrokerMessage::Join { join, epoch, consumer: seat, class, nonce, start }, fds)) => {
+                    let joining = Joining { join, seat, class, nonce, start };
+                    let known = epoch == self.epoch && self.seat(&joining, fds).is_ok();
                     if !known {
                         self.unsaid.push(PodMessage::NotJoined { join });
                     }
                 }
+                Ok((_, BrokerMessage::Evict { join }, _)) => self.evict(join),
                 // An answer that nobody waits for.
                 Ok(_) => {}
                 Err(SessionError::Connection(Errno::AGAIN)) => return,
@@ -124,10 +130,12 @@ impl Housekeeper {
 
     /// Hands a new consumer to the writer.
     fn seat(&mut self, joining: &Joining, fds: Vec<OwnedFd>) -> Result<(), Errno> {
-        let Ok([page, life, producer]) = <[OwnedFd; 3]>::try_from(fds) else { return Err(Errno::INVAL) };
-        let Joining { join, seat, class, nonce } = *joining;
+        let mut fds = fds.into_iter();
+        let (Some(page), Some(life), Some(producer)) = (fds.next(), fds.next(), fds.next()) else {
+            return Err(Errno::INVAL);
+        };
+        let Joining { join, seat, class, nonce, start } = *joining;
         let lease = Arc::new(LeasePage::map_received(&page, Access::ReadOnly).map_err(|_| Errno::INVAL)?);
-        let start = Start::Live;
         let life = LifeWatch::from_fd(life);
         self.signals.poll.watch_hang_up(&life, Token::Consumer(join))?;
         if self.mailbox.post(Mail::Join { consumer: seat, class, start, lease, nonce }).is_err() {
@@ -135,9 +143,24 @@ impl Housekeeper {
             return Err(Errno::AGAIN);
         }
         let producer = LifeEnd::from_fd(producer);
-        let seated = Seated { seat, nonce, settled: false, life: Some(life), gone_posted: false, _producer: producer };
+        let seated = Seated {
+            seat,
+            nonce,
+            settled: false,
+            life: Some(life),
+            gone_posted: false,
+            _producer: producer,
+            _bell: fds.next().map(Bell::from_fd),
+        };
         self.consumers.insert(join, seated);
         Ok(())
+    }
+
+    /// The operator wants a consumer out. A mailbox without room forgets it: the operator sees that it reads on.
+    fn evict(&mut self, join: u64) {
+        if let Some(seated) = self.consumers.get(&join) {
+            let _ = self.mailbox.post(Mail::Evict { consumer: seated.seat, nonce: seated.nonce });
+        }
     }
 
     fn consumer_gone(&mut self, join: u64) {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::error::SessionError;
 use crate::layout::ABI;
-use crate::protocol::{BrokerMessage, MAX_DESCRIPTORS, MAX_MESSAGE_OCTETS, PodMessage, VERSION_MAX, VERSION_MIN};
+use crate::protocol::{BrokerMessage, MAX_DESCRIPTORS, MAX_MESSAGE_OCTETS, PodMessage, Version};
 use crate::seqpacket::{Received, SeqPacket, Wait};
 
 /// How long an answer may take: longer than the broker itself waits for anybody.
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Link {
     socket: SeqPacket,
     request: u32,
+    version: Version,
 }
 
 /// A message with its descriptors.
@@ -30,10 +31,14 @@ impl Link {
         let refused = |source| SessionError::Connect { path: path.to_owned(), source };
         let socket = SeqPacket::connect(path, PATIENCE).map_err(refused)?;
         socket.set_receive_timeout(PATIENCE).map_err(refused)?;
-        let mut link = Self { socket, request: 0 };
-        let (answer, _) = link.ask(&PodMessage::Hello { min: VERSION_MIN, max: VERSION_MAX })?;
+        let mut link = Self { socket, request: 0, version: Version::OLDEST };
+        let (min, max) = (Version::OLDEST.number(), Version::NEWEST.number());
+        let (answer, _) = link.ask(&PodMessage::Hello { min, max })?;
         match answer {
-            BrokerMessage::Welcome { ring_abi: ABI, .. } => Ok(link),
+            BrokerMessage::Welcome { ring_abi: ABI, version } => {
+                link.version = Version::of_number(version).ok_or(SessionError::Disorder)?;
+                Ok(link)
+            }
             BrokerMessage::Welcome { ring_abi, .. } => Err(SessionError::RingAbi { theirs: ring_abi, ours: ABI }),
             other => Err(SessionError::unexpected(&other)),
         }
@@ -48,7 +53,7 @@ impl Link {
 
     /// The next question of the same request.
     pub(super) fn ask_on(&mut self, question: &PodMessage) -> Result<Answer, SessionError> {
-        match self.socket.send(&question.encode(self.request), &[], Wait::Block) {
+        match self.socket.send(&question.encode(self.request, self.version)?, &[], Wait::Block) {
             // Closed already: perhaps it said why.
             Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
             Err(errno) => return Err(SessionError::Connection(errno)),
@@ -66,7 +71,9 @@ impl Link {
 
     /// Says something that has no answer.
     pub(super) fn say(&self, message: &PodMessage) -> Result<(), Errno> {
-        self.socket.send(&message.encode(0), &[], Wait::Never)
+        // What an old gateway cannot be told is not said to it.
+        let Ok(octets) = message.encode(0, self.version) else { return Ok(()) };
+        self.socket.send(&octets, &[], Wait::Never)
     }
 
     /// The socket, for the thread that goes on listening to it.
@@ -77,7 +84,7 @@ impl Link {
     fn receive(&self) -> Result<(u32, BrokerMessage, Vec<OwnedFd>), SessionError> {
         let mut reset = false;
         loop {
-            match receive(&self.socket, Wait::Block) {
+            match self.receive_now(Wait::Block) {
                 // A socket that was closed with our message unread reports that first, and what it said after it.
                 Err(SessionError::Connection(Errno::CONNRESET)) if !reset => reset = true,
                 Err(SessionError::Connection(Errno::CONNRESET)) => return Err(SessionError::Closed),
@@ -88,21 +95,21 @@ impl Link {
             }
         }
     }
-}
 
-/// The next message of the broker, with exactly the descriptors that belong to it.
-pub(super) fn receive(socket: &SeqPacket, wait: Wait) -> Result<(u32, BrokerMessage, Vec<OwnedFd>), SessionError> {
-    let mut buffer = [0; MAX_MESSAGE_OCTETS];
-    let received = socket.receive(&mut buffer, MAX_DESCRIPTORS, wait).map_err(SessionError::Connection)?;
-    let (octets, fds) = match received {
-        Received::Message(octets, fds) => (octets, fds),
-        Received::Closed => return Err(SessionError::Closed),
-        Received::Overlong => return Err(SessionError::Disorder),
-    };
-    let (request, message) = BrokerMessage::decode(&buffer[..octets])?;
-    let expected = message.descriptors();
-    if fds.len() != expected {
-        return Err(SessionError::Descriptors { expected, got: fds.len() });
+    /// The next message of the broker, with exactly the descriptors that belong to it.
+    pub(super) fn receive_now(&self, wait: Wait) -> Result<(u32, BrokerMessage, Vec<OwnedFd>), SessionError> {
+        let mut buffer = [0; MAX_MESSAGE_OCTETS];
+        let received = self.socket.receive(&mut buffer, MAX_DESCRIPTORS, wait).map_err(SessionError::Connection)?;
+        let (octets, fds) = match received {
+            Received::Message(octets, fds) => (octets, fds),
+            Received::Closed => return Err(SessionError::Closed),
+            Received::Overlong => return Err(SessionError::Disorder),
+        };
+        let (request, message) = BrokerMessage::decode(&buffer[..octets], self.version)?;
+        let expected = message.descriptors(self.version);
+        if fds.len() != expected {
+            return Err(SessionError::Descriptors { expected, got: fds.len() });
+        }
+        Ok((request, message, fds))
     }
-    Ok((request, message, fds))
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use media::{Name, VideoFormat};
-
 use super::error::SessionError;
 use super::housekeeper::Housekeeper;
 use super::link::Link;
 use crate::poll::Poll;
-use crate::protocol::{BrokerMessage, PodMessage};
+use crate::protocol::{BrokerMessage, PodMessage, RingRequest};
 use crate::{Access, FrameWriter, Mailbox, Mapping};
 
 /// A flow that this process produces. Dropping it ends the flow: its consumers hear that the producer is gone.
@@ -35,13 +33,8 @@ pub(super) struct Signals {
 
 impl Producer {
     /// The producer's half of the sealing dance: asks for a ring, maps it, says so, and hears that it is sealed.
-    pub(super) fn start(
-        mut link: Link,
-        name: &Name,
-        format: VideoFormat,
-        slots: Option<u16>,
-    ) -> Result<Self, SessionError> {
-        let (answer, fds) = link.ask(&PodMessage::Produce { name: name.clone(), format, slots })?;
+    pub(super) fn start(mut link: Link, ring: RingRequest) -> Result<Self, SessionError> {
+        let (answer, fds) = link.ask(&PodMessage::Produce(ring))?;
         let BrokerMessage::Region { geometry } = answer else { return Err(SessionError::unexpected(&answer)) };
         let got = fds.len();
         let Ok([control, data]) = <[OwnedFd; 2]>::try_from(fds) else {

@@ -233,3 +233,33 @@ fn flows_that_cannot_be_made_are_refused() {
     bench.broker.remove_flow(&name("new")).unwrap();
     bench.broker.create_flow(&name("more"), tiny(), Some(2)).unwrap();
 }
+
+#[test]
+fn the_operator_evicts_whom_it_wants() {
+    let bench = Bench::new();
+    let own = bench.flow("cam", 8);
+    let pods = Worker::start(bench.session().produce(&name("gfx"), tiny(), Some(8)).unwrap());
+    let session = bench.session();
+    for flow in ["cam", "gfx"] {
+        let write = |index| if flow == "cam" { own.write(index) } else { pods.write(index) };
+        let mut consumer = session.subscribe(&name(flow), leased(2)).unwrap();
+        let mut other = session.subscribe(&name(flow), leased(1)).unwrap();
+        write(1);
+        check(consumer.reader(), 1);
+        let number = bench.consumers(flow)[0].number;
+        bench.broker.evict(&name(flow), number).unwrap();
+        until("the eviction", || matches!(bench.consumers(flow)[0].state, ConsumerState::Evicted { .. }));
+        write(2);
+        assert!(consumer.reader().lease(GrainIndex(2)).is_err());
+        check(other.reader(), 2);
+        assert_eq!(bench.snapshot(flow).unwrap().evictions, 1);
+        let again = bench.broker.evict(&name(flow), number).unwrap_err();
+        assert_eq!(again, EvictError::NotReading { flow: name(flow), consumer: number });
+        let nobody = bench.broker.evict(&name(flow), 63).unwrap_err();
+        let consumers = bench.consumers(flow).iter().map(|consumer| consumer.number).collect();
+        assert_eq!(nobody, EvictError::NoSuchConsumer { flow: name(flow), consumer: 63, consumers });
+        assert!(bench.broker.evict(&name(flow), 200).is_err());
+    }
+    let none = bench.broker.evict(&name("none"), 0).unwrap_err();
+    assert_eq!(none, EvictError::NoSuchFlow { flow: name("none") });
+}

@@ -5,70 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{FallocateFlags, SealFlags};
 use rustix::io::Errno;
 
+use super::raw::Raw;
 use super::*;
 use crate::Mapping;
-use crate::protocol::{BrokerMessage, MAX_MESSAGE_OCTETS, PodMessage};
-use crate::seqpacket::{Received, SeqPacket, Wait};
+use crate::protocol::{BrokerMessage, MAX_MESSAGE_OCTETS, PodMessage, RingRequest, Version};
+use crate::seqpacket::Wait;
 use crate::{AttachError, LeasePage, SessionError};
-
-/// A connection without manners.
-pub(super) struct Raw(SeqPacket);
-
-impl Raw {
-    fn connect(bench: &Bench) -> Self {
-        let socket = SeqPacket::connect(&bench.path(), Duration::from_secs(60)).unwrap();
-        socket.set_receive_timeout(Duration::from_secs(60)).unwrap();
-        Self(socket)
-    }
-
-    pub(super) fn greeted(bench: &Bench) -> Self {
-        let raw = Self::connect(bench);
-        raw.say(&PodMessage::Hello { min: 1, max: 1 }, 1);
-        assert!(matches!(raw.hear(), (1, BrokerMessage::Welcome { .. }, _)));
-        raw
-    }
-
-    fn say(&self, message: &PodMessage, request: u32) {
-        self.0.send(&message.encode(request), &[], Wait::Block).unwrap();
-    }
-
-    fn hear(&self) -> (u32, BrokerMessage, Vec<OwnedFd>) {
-        let mut buffer = [0; MAX_MESSAGE_OCTETS];
-        match self.0.receive(&mut buffer, 5, Wait::Block).unwrap() {
-            Received::Message(octets, fds) => {
-                let (request, message) = BrokerMessage::decode(&buffer[..octets]).unwrap();
-                (request, message, fds)
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        let mut buffer = [0; MAX_MESSAGE_OCTETS];
-        loop {
-            match self.0.receive(&mut buffer, 5, Wait::Block) {
-                Ok(Received::Closed) | Err(Errno::CONNRESET) => return true,
-                Ok(_) => {}
-                Err(_) => return false,
-            }
-        }
-    }
-
-    pub(super) fn produce(&self, flow: &str) -> (u128, Vec<OwnedFd>) {
-        self.say(&PodMessage::Produce { name: name(flow), format: tiny(), slots: Some(4) }, 2);
-        match self.hear() {
-            (2, BrokerMessage::Region { geometry }, fds) => (geometry.epoch, fds),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn refusal(&self) -> Refusal {
-        match self.hear() {
-            (_, BrokerMessage::Refused(refusal), _) => refusal,
-            other => panic!("{other:?}"),
-        }
-    }
-}
 
 /// The broker still does all that it should.
 fn serves(bench: &Bench) {
@@ -84,21 +26,21 @@ fn serves(bench: &Bench) {
 #[test]
 fn what_is_no_message_or_out_of_turn_ends_the_connection() {
     let bench = Bench::new();
-    let hello = PodMessage::Hello { min: 1, max: 1 }.encode(1);
+    let hello = PodMessage::Hello { min: 1, max: 2 }.encode(1, Version::V1).unwrap();
     let cut = &hello[..hello.len() - 1];
-    let out_of_turn = PodMessage::ListFlows { after: None }.encode(1);
-    let backwards = BrokerMessage::Welcome { version: 1, ring_abi: 1 }.encode(1);
+    let out_of_turn = PodMessage::ListFlows { after: None }.encode(1, Version::V2).unwrap();
+    let backwards = BrokerMessage::Welcome { version: 1, ring_abi: 1 }.encode(1, Version::V2).unwrap();
     let overlong = vec![1; MAX_MESSAGE_OCTETS + 1];
     let first: [&[u8]; 6] = [b"GET / HTTP/1.0", &[0; 8], cut, &out_of_turn, &backwards, &overlong];
     for octets in first {
         let raw = Raw::connect(&bench);
-        raw.0.send(octets, &[], Wait::Block).unwrap();
+        raw.socket.send(octets, &[], Wait::Block).unwrap();
         assert!(raw.is_closed(), "{octets:?}");
     }
-    let second = [hello.clone(), PodMessage::Mapped { epoch: 7 }.encode(1), vec![0xff; 100]];
+    let second = [hello.clone(), PodMessage::Mapped { epoch: 7 }.encode(1, Version::V2).unwrap(), vec![0xff; 100]];
     for octets in &second {
         let raw = Raw::greeted(&bench);
-        raw.0.send(octets, &[], Wait::Block).unwrap();
+        raw.socket.send(octets, &[], Wait::Block).unwrap();
         assert!(raw.is_closed(), "{octets:?}");
     }
     assert_eq!(bench.broker.counters().protocol_errors, 9);
@@ -110,7 +52,7 @@ fn another_version_is_told_which_would_work() {
     let bench = Bench::new();
     let raw = Raw::connect(&bench);
     raw.say(&PodMessage::Hello { min: 7, max: 9 }, 1);
-    assert_eq!(raw.refusal(), Refusal::Version { min: 1, max: 1 });
+    assert_eq!(raw.refusal(), Refusal::Version { min: 1, max: 2 });
     assert!(raw.is_closed());
     serves(&bench);
 }
@@ -120,8 +62,8 @@ fn descriptors_that_nobody_asked_for_end_the_connection_and_are_closed() {
     let bench = Bench::new();
     let raw = Raw::greeted(&bench);
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let message = PodMessage::ListFlows { after: None }.encode(2);
-    raw.0.send(&message, &[write.as_fd(), write.as_fd()], Wait::Block).unwrap();
+    let message = PodMessage::ListFlows { after: None }.encode(2, Version::V2).unwrap();
+    raw.socket.send(&message, &[write.as_fd(), write.as_fd()], Wait::Block).unwrap();
     assert!(raw.is_closed());
     drop(write);
     assert_eq!(rustix::io::read(&read, &mut [0_u8; 1]), Ok(0), "a copy is still open");
@@ -133,14 +75,14 @@ fn a_flood_that_reads_no_answers_ends_and_one_that_reads_is_bounded() {
     let bench = Bench::with(|config| config.limits.requests = 4);
     let _idle = bench.broker.create_flow(&name("idle"), tiny(), Some(8)).unwrap();
     let deaf = Raw::greeted(&bench);
-    let list = PodMessage::ListFlows { after: None }.encode(2);
+    let list = PodMessage::ListFlows { after: None }.encode(2, Version::V2).unwrap();
     until("the connection is closed", || {
-        let _ = deaf.0.send(&list, &[], Wait::Never);
+        let _ = deaf.socket.send(&list, &[], Wait::Never);
         bench.broker.counters().stuck == 1
     });
     let eager = Raw::greeted(&bench);
     for request in 1..=6 {
-        eager.say(&PodMessage::Subscribe { name: name("idle"), class: ConsumerClass::Lossy }, request);
+        eager.subscribe("idle", ConsumerClass::Lossy, request);
     }
     assert_eq!(eager.refusal(), Refusal::Requests { limit: 4 });
     assert_eq!(eager.refusal(), Refusal::Requests { limit: 4 });
@@ -149,7 +91,7 @@ fn a_flood_that_reads_no_answers_ends_and_one_that_reads_is_bounded() {
         assert!(matches!(eager.refusal(), Refusal::WriterSilent { .. }));
     }
     // The requests are answered: there is room again.
-    eager.say(&PodMessage::Subscribe { name: name("none"), class: ConsumerClass::Lossy }, 9);
+    eager.subscribe("none", ConsumerClass::Lossy, 9);
     assert_eq!(eager.refusal(), Refusal::NoSuchFlow);
 }
 
@@ -174,7 +116,7 @@ fn who_says_nothing_or_never_maps_loses_its_turn() {
 fn closing_in_the_middle_of_the_dance_frees_the_name() {
     let bench = Bench::new();
     let early = Raw::greeted(&bench);
-    early.say(&PodMessage::Produce { name: name("gfx"), format: tiny(), slots: Some(4) }, 2);
+    early.say(&PodMessage::Produce(RingRequest::new(name("gfx"), tiny())), 2);
     drop(early);
     until("the name is free", || bench.session().produce(&name("gfx"), tiny(), Some(4)).is_ok());
     until("that flow ends", || bench.broker.flows().is_empty());
@@ -188,7 +130,7 @@ fn closing_in_the_middle_of_the_dance_frees_the_name() {
     let worker = bench.flow("cam", 8);
     for _ in 0..20 {
         let raw = Raw::greeted(&bench);
-        raw.say(&PodMessage::Subscribe { name: name("cam"), class: leased(1) }, 2);
+        raw.subscribe("cam", leased(1), 2);
     }
     until("all seats come free", || bench.consumers("cam").is_empty());
     assert_eq!(worker.accounts().leased, 0);
@@ -251,7 +193,7 @@ fn a_producer_that_lies_about_joins_harms_only_its_own_flow() {
         let asked = scope.spawn(|| victim.subscribe(&name("gfx"), leased(1)));
         let (_, message, fds) = raw.hear();
         let BrokerMessage::Join { join, consumer, .. } = message else { panic!("{message:?}") };
-        assert_eq!((consumer, fds.len()), (0, 3));
+        assert_eq!((consumer, fds.len()), (0, 4));
         // The lease page is read-only here, and cannot be made larger or smaller.
         assert!(LeasePage::map_received(&fds[0], Access::ReadWrite).is_err());
         // Noise in the life pipes says nothing.
@@ -280,10 +222,10 @@ fn a_consumer_cannot_reach_more_than_its_lease_page() {
     let bench = Bench::new();
     let worker = bench.flow("cam", 8);
     let raw = Raw::greeted(&bench);
-    raw.say(&PodMessage::Subscribe { name: name("cam"), class: leased(1) }, 2);
+    raw.subscribe("cam", leased(1), 2);
     let (_, message, fds) = raw.hear();
     assert!(matches!(message, BrokerMessage::Subscribed { .. }), "{message:?}");
-    let [control, data, page, life, _producer] = &fds[..] else { panic!("{}", fds.len()) };
+    let [control, data, page, life, _producer, _bell] = &fds[..] else { panic!("{}", fds.len()) };
     for ring in [control, data] {
         assert!(Mapping::map(ring.as_fd(), 4096, Access::ReadWrite).is_err());
         // Root, or the same user, can open it again for writing; the seal holds all the same.

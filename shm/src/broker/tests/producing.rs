@@ -143,7 +143,7 @@ fn rings_that_are_too_large_or_too_many_are_refused() {
 
 /// The control region of a ring of nine slots.
 fn large_control_octets() -> u64 {
-    making::plan(&name("large"), tiny(), 9).unwrap().control_octets()
+    making::plan(&name("large"), tiny().into(), 9, 1).unwrap().control_octets()
 }
 
 #[test]

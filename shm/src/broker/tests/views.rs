@@ -150,7 +150,7 @@ fn memory_that_devices_cannot_reach_refuses_the_flow_in_their_words() {
 #[test]
 fn a_ring_whose_pod_left_before_it_was_a_flow_is_unmapped() {
     let (bench, device) = bench();
-    let raw = hostile::Raw::greeted(&bench);
+    let raw = raw::Raw::greeted(&bench);
     let (_epoch, fds) = raw.produce("gfx");
     drop((raw, fds));
     until("it is collected", || !device.left().is_empty() && bench.broker.retired_views() == 0);
