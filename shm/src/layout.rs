@@ -47,6 +47,12 @@ macro_rules! shared_words {
         $(#[$doc])*
         #[repr(C, align(128))]
         pub(crate) struct $name { $($(#[$field_doc])* pub(crate) $field: $type,)* }
+
+        #[cfg(all(test, loom))]
+        impl $name {
+            /// Offset and octets of each field.
+            pub(crate) const FIELDS: &[(usize, usize)] = &[$((offset_of!($name, $field), size_of::<$type>()),)*];
+        }
     };
 }
 

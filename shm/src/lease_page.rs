@@ -10,6 +10,7 @@ use crate::layout::{LEASE_PAGE_OCTETS, LeaseWords};
 use crate::mapping::{Access, MapError, Mapping};
 use crate::memfd::{self, LEASE_SEALS};
 use crate::pages::Pages;
+use crate::seed::sound;
 
 const CURSOR: usize = offset_of!(LeaseWords, cursor);
 const ACK: usize = offset_of!(LeaseWords, ack);
@@ -74,22 +75,26 @@ impl LeasePage {
 
 /// The consumer's cursor as the writer reads it: any value at all.
 pub(crate) fn cursor(page: &Mapping) -> u64 {
-    page.load_acquire(CURSOR) // pairs with raise_cursor: the consumer's reads are over
+    // Pairs with raise_cursor: the consumer's reads are over.
+    sound!(page.load_acquire(CURSOR), unless CursorReadRelaxed => page.load(CURSOR))
 }
 
 /// Moves the consumer's cursor up to `index`; never back.
 pub(crate) fn raise_cursor(page: &Mapping, index: u64) {
-    page.raise_release(CURSOR, index); // pairs with cursor
+    // Pairs with cursor.
+    sound!(page.raise_release(CURSOR, index), unless CursorRaisedRelaxed => page.raise_relaxed(CURSOR, index));
 }
 
 /// The eviction that the consumer acknowledges, as the writer reads it: any value at all.
 pub(crate) fn acknowledged(page: &Mapping) -> u64 {
-    page.load_acquire(ACK) // pairs with acknowledge: the consumer's reads are over
+    // Pairs with acknowledge: the consumer's reads are over.
+    sound!(page.load_acquire(ACK), unless AcknowledgementReadRelaxed => page.load(ACK))
 }
 
 /// Acknowledges the eviction of the membership `nonce`.
 pub(crate) fn acknowledge(page: &Mapping, nonce: u64) {
-    page.store_release(ACK, nonce); // pairs with acknowledged
+    // Pairs with acknowledged.
+    sound!(page.store_release(ACK, nonce), unless AcknowledgedRelaxed => page.store(ACK, nonce));
 }
 
 /// Posts what the consumer is about to sleep for.

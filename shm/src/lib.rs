@@ -13,10 +13,13 @@ mod lease_page;
 mod mailbox;
 mod mapping;
 mod memfd;
+#[cfg(all(test, loom))]
+mod models;
 mod pages;
 mod probe;
 mod reader;
 mod region;
+mod seed;
 mod stable;
 mod view;
 #[allow(dead_code, unused_imports, reason = "the sessions and the broker use it next")]

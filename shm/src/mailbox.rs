@@ -1,13 +1,19 @@
 //! The mailbox between a writer and its housekeeping thread: who joins and who is gone goes in, what became of
 //! it comes out. Both ways are bounded and lock-free; neither side waits for the other.
 
+#[cfg(loom)]
+mod queue;
+
 use std::sync::Arc;
 
+#[cfg(not(loom))]
 use crossbeam_queue::ArrayQueue;
 use media::GrainIndex;
 
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, Start};
 use crate::mapping::Mapping;
+#[cfg(loom)]
+use queue::ArrayQueue;
 
 /// To the writer.
 #[derive(Debug)]

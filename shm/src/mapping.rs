@@ -4,15 +4,22 @@
 //! of ours and asserts. Loads are Relaxed with a fence after them where they must acquire: that is the form
 //! that is sound on a read-only mapping (`std::sync::atomic`, "Atomic accesses to read-only memory").
 
+#[cfg(not(loom))]
+mod mapped;
+#[cfg(loom)]
+mod modelled;
+
 use std::os::fd::BorrowedFd;
-use std::ptr::{self, NonNull};
 #[cfg(not(loom))]
 use std::sync::atomic::AtomicU32;
 
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
 use crate::atomics::{AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
+use mapped::Memory;
+#[cfg(loom)]
+use modelled::Memory;
 
 /// What a mapping is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +53,9 @@ pub enum MapError {
 /// A forked child does not inherit it.
 #[derive(Debug)]
 pub struct Mapping {
-    base: NonNull<u8>,
-    octets: usize,
+    memory: Memory,
     access: Access,
-    #[cfg(loom)]
-    model: Vec<AtomicU64>,
 }
-
-// SAFETY: the memory belongs to no thread; every access below is atomic, volatile, or bound by the ring's
-// protocol.
-unsafe impl Send for Mapping {}
-// SAFETY: as above; no method hands out a reference to the bytes except under the caller's own promise.
-unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps the first `octets` octets of `fd`, which must have that many.
@@ -70,31 +68,19 @@ impl Mapping {
             return Err(MapError::Short { octets: size, wanted: octets });
         }
         let length = usize::try_from(octets).ok().filter(|length| *length > 0).ok_or(MapError::Size(octets))?;
-        // SAFETY: a new shared mapping at an address of the kernel's choice touches nothing that exists.
-        let address = unsafe { rustix::mm::mmap(ptr::null_mut(), length, prot(access), MapFlags::SHARED, fd, 0) }?;
-        let base = NonNull::new(address.cast::<u8>()).ok_or(Errno::NOMEM)?;
-        let mapping = Self {
-            base,
-            octets: length,
-            access,
-            #[cfg(loom)]
-            model: (0..length / 8).map(|_| AtomicU64::new(0)).collect(),
-        };
-        // SAFETY: exactly the range mapped above; the advice only keeps it out of forked children.
-        unsafe { rustix::mm::madvise(address, length, Advice::LinuxDontFork) }?;
-        Ok(mapping)
+        Ok(Self { memory: Memory::map(fd, length, access)?, access })
     }
 
     /// The address of the first octet. What lies there may change at any time: never borrow it.
     #[must_use]
     pub fn as_ptr(&self) -> *const u8 {
-        self.base.as_ptr()
+        self.memory.base()
     }
 
     /// Octets mapped.
     #[must_use]
     pub fn octets(&self) -> usize {
-        self.octets
+        self.memory.octets()
     }
 
     /// Changes what the mapping is for; the broker holds data regions read-only but for a moment.
@@ -102,12 +88,7 @@ impl Mapping {
     /// # Errors
     /// What mprotect says: `EACCES` when the descriptor or a seal forbids writing.
     pub fn protect(&mut self, access: Access) -> Result<(), MapError> {
-        let flags = match access {
-            Access::ReadOnly => MprotectFlags::READ,
-            Access::ReadWrite => MprotectFlags::READ | MprotectFlags::WRITE,
-        };
-        // SAFETY: exactly our own range; `&mut self` shows that no other access is under way.
-        unsafe { rustix::mm::mprotect(self.base.as_ptr().cast(), self.octets, flags) }?;
+        self.memory.protect(access)?;
         self.access = access;
         Ok(())
     }
@@ -158,37 +139,17 @@ impl Mapping {
 
     /// Copies shared bytes out, each read once as volatile; they may change while it copies.
     pub(crate) fn copy_out(&self, offset: usize, out: &mut [u8]) {
-        let mut from = self.range(offset, out.len()).cast_const();
-        let mut chunks = out.chunks_exact_mut(size_of::<u64>());
-        for chunk in &mut chunks {
-            // SAFETY: `from` has eight octets left in the range checked above; u64 takes any bits.
-            let word = unsafe { ptr::read_volatile(from.cast::<Unaligned>()) };
-            chunk.copy_from_slice(&word.0.to_ne_bytes());
-            // SAFETY: at most the end of the checked range.
-            from = unsafe { from.add(size_of::<u64>()) };
-        }
-        for octet in chunks.into_remainder() {
-            // SAFETY: one octet of the checked range.
-            *octet = unsafe { ptr::read_volatile(from) };
-            // SAFETY: at most the end of the checked range.
-            from = unsafe { from.add(1) };
-        }
+        self.memory.copy_out(offset, out);
     }
 
     /// Copies `bytes` into shared memory.
     pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) {
-        let to = self.writable().range(offset, bytes.len());
-        // SAFETY: the range was checked and is writable; `bytes` cannot overlap memory that this type
-        // never lends out as a writable slice while it is being copied into.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        self.writable().memory.copy_in(offset, bytes);
     }
 
     /// The address of `octets` octets from `offset` on.
     pub(crate) fn range(&self, offset: usize, octets: usize) -> *mut u8 {
-        let fits = offset.checked_add(octets).is_some_and(|end| end <= self.octets);
-        assert!(fits, "{octets} octets at {offset} lie outside a mapping of {}", self.octets);
-        // SAFETY: the offset is inside the mapping, checked above.
-        unsafe { self.base.as_ptr().add(offset) }
+        self.memory.range(offset, octets)
     }
 
     fn writable(&self) -> &Self {
@@ -196,18 +157,9 @@ impl Mapping {
         self
     }
 
-    #[cfg(not(loom))]
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(size_of::<u64>()), "a word at {offset} is not aligned");
-        let address = self.range(offset, size_of::<u64>());
-        // SAFETY: in range and aligned (the base is page-aligned), mapped as long as `self` lives, and only
-        // ever accessed atomically: words and payload bytes never share a region.
-        unsafe { AtomicU64::from_ptr(address.cast()) }
-    }
-
-    #[cfg(loom)]
-    fn word(&self, offset: usize) -> &AtomicU64 {
-        &self.model[offset / size_of::<u64>()]
+        self.memory.word(offset)
     }
 }
 
@@ -215,24 +167,4 @@ impl Mapping {
 thread_local! {
     /// Words that this thread has loaded: shows that steps are bounded.
     pub(crate) static LOADS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-/// A word at any address.
-#[derive(Clone, Copy)]
-#[repr(C, packed)]
-struct Unaligned(u64);
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: exactly the range that `map` mapped; every lease holds the mapping, so nobody uses it now.
-        let result = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.octets) };
-        debug_assert!(result.is_ok(), "munmap of our own mapping: {result:?}");
-    }
-}
-
-fn prot(access: Access) -> ProtFlags {
-    match access {
-        Access::ReadOnly => ProtFlags::READ,
-        Access::ReadWrite => ProtFlags::READ | ProtFlags::WRITE,
-    }
 }

@@ -32,6 +32,7 @@ use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
 use crate::layout::{self, DescWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
+use crate::seed::sound;
 use crate::view::DataView;
 use crate::wake::Waiting;
 use crate::writer::{RingError, check_mappings};
@@ -308,7 +309,7 @@ impl FrameReader {
         let q = control.load(at + offset_of!(DescWords, q));
         let tai = Tai::from_nanos(control.load(at + offset_of!(DescWords, tai)) as i64);
         let rtp = RtpTimestamp(control.load(at + offset_of!(DescWords, rtp)) as u32);
-        fence(Ordering::Acquire); // pairs with the Release fence in FrameWriter::describe
+        sound!(fence(Ordering::Acquire), unless DescUnchecked); // pairs with the Release fence in FrameWriter::describe
         if control.load(at + offset_of!(DescWords, index)) != index.0 + 1 {
             return Err(ReadError::Gone);
         }

@@ -37,6 +37,7 @@ use crate::grain::{GrainEnd, GrainStamp};
 use crate::layout::{self, DescWords, FLAG_CANCELLED, HEADER_WORDS, Layout, SlotWords};
 use crate::mailbox::Mailbox;
 use crate::mapping::Mapping;
+use crate::seed::{planted, sound};
 use crate::wake::{Reached, Sleepers};
 use consumers::{Consumers, Scene, Turn};
 use history::History;
@@ -166,6 +167,7 @@ impl FrameWriter {
         self.describe(index.0, slot, q, stamp);
         self.history.push(index.0);
         self.control.store_release(layout::OPENED, index.0 + 1); // pairs with FrameReader::newest
+        planted!(EvictedLate => crate::seed::settle());
         let start = usize::from(slot) * self.geometry.slot_stride as usize;
         let fresh = OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, stamp, start, published_octets: 0 };
         let key = self.open.put(place, fresh);
@@ -236,7 +238,8 @@ impl FrameWriter {
             grain.published_octets = u32::from(slices) * self.geometry.slice_octets;
             let progress = grain.q << 16 | u64::from(slices);
             // Pairs with Membership::state: the bytes and the bitmap are visible before the progress.
-            self.control.store_release(self.layout.slot(grain.slot) + offset_of!(SlotWords, progress), progress);
+            let at = self.layout.slot(grain.slot) + offset_of!(SlotWords, progress);
+            sound!(self.control.store_release(at, progress), unless ProgressRelaxed => self.control.store(at, progress));
         }
     }
 
@@ -321,7 +324,7 @@ impl FrameWriter {
         let at = self.layout.slot(slot);
         self.control.store(at + offset_of!(SlotWords, generation), 2 * q + 1);
         // Pairs with the Acquire fence before Membership::lap_holds reads `generation`.
-        fence(Ordering::Release);
+        sound!(fence(Ordering::Release), unless LapUnannounced);
         for word in 0..self.layout.bitmap_words() {
             self.control.store(self.layout.bitmap(slot, word), 0);
         }
@@ -334,7 +337,7 @@ impl FrameWriter {
     fn describe(&self, index: u64, slot: u16, q: u64, stamp: GrainStamp) {
         let at = self.layout.desc(index);
         self.control.store(at + offset_of!(DescWords, index), 0);
-        fence(Ordering::Release); // pairs with the Acquire fence in FrameReader::describe
+        sound!(fence(Ordering::Release), unless DescUnannounced); // pairs with the Acquire fence in FrameReader::find
         self.control.store(at + offset_of!(DescWords, slot), u64::from(slot));
         self.control.store(at + offset_of!(DescWords, q), q);
         self.control.store(at + offset_of!(DescWords, tai), stamp.tai.as_nanos() as u64);
@@ -356,11 +359,13 @@ impl FrameWriter {
             (offset_of!(SlotWords, last_arrival), end.last_arrival.as_nanos() as u64),
             (offset_of!(SlotWords, lost_lines), u64::from(grain.lines_lost)),
         ];
+        let end = 2 * grain.q + 2;
+        planted!(ClosedEarly => self.control.store_release(at + offset_of!(SlotWords, generation), end));
         for (field, value) in words {
             self.control.store(at + field, value);
         }
         // Pairs with Membership::state: the end fields are visible before the end.
-        self.control.store_release(at + offset_of!(SlotWords, generation), 2 * grain.q + 2);
+        self.control.store_release(at + offset_of!(SlotWords, generation), end);
         self.slots.close(grain.slot);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::atomics::{AtomicU64, Ordering, fence};
 use crate::geometry::Geometry;
+use crate::seed::{planted, sound};
 
 /// A fixed table of outstanding indices and the next index that may be leased.
 ///
@@ -77,7 +78,9 @@ impl LeaseTable {
     pub(super) fn release(&self, entry: u8) -> bool {
         let entry = &self.entries[usize::from(entry)];
         // AcqRel pairs with itself: the last one knows that the reads of the others are over, too.
-        let last = entry.leases.fetch_sub(1, Ordering::AcqRel) == 1;
+        let last = sound!(entry.leases.fetch_sub(1, Ordering::AcqRel), unless LeasesRelaxed
+            => entry.leases.fetch_sub(1, Ordering::Relaxed))
+            == 1;
         if last {
             entry.grain.store(VACANT, Ordering::Release); // pairs with `used` and `vacancy`
         }
@@ -86,7 +89,8 @@ impl LeaseTable {
 
     /// The least index in use or still to come. To be called after each change.
     pub(super) fn cursor(&self) -> u64 {
-        fence(Ordering::SeqCst); // pairs with itself on the other threads
+        sound!(fence(Ordering::SeqCst), unless TableUnfenced); // pairs with itself on the other threads
+        planted!(TableNextLast => return self.used().fold(u64::MAX, u64::min).min(self.next.load(Ordering::Acquire)));
         let next = self.next.load(Ordering::Acquire); // first; pairs with `skip_to`
         self.used().fold(next, u64::min)
     }
@@ -179,7 +183,7 @@ mod tests {
     }
 }
 
-/// `RUSTFLAGS="--cfg loom" cargo test -p flypack-shm --lib lease_table`
+/// The table by itself; `crate::models` has it in a ring.
 #[cfg(all(test, loom))]
 mod models {
     use loom::thread;

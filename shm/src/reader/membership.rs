@@ -15,6 +15,7 @@ use crate::grain::{GrainRef, GrainState};
 use crate::layout::{self, FLAG_CANCELLED, Layout, SeatWords, SlotWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
+use crate::seed::sound;
 use crate::view::DataView;
 use crate::wake::Bed;
 
@@ -229,7 +230,7 @@ impl Membership {
 
     /// Whether the slot is still in the grain's lap, after everything that was read before.
     pub(super) fn lap_holds(&self, grain: &GrainRef) -> bool {
-        fence(Ordering::Acquire); // pairs with the Release fence in FrameWriter::begin_slot
+        sound!(fence(Ordering::Acquire), unless LapUnchecked); // pairs with the Release fence in FrameWriter::begin_slot
         let at = self.layout.slot(grain.slot) + offset_of!(SlotWords, generation);
         let generation = self.control.load(at);
         generation.wrapping_sub(1) / 2 == grain.q

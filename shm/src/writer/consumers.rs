@@ -16,6 +16,7 @@ use crate::layout::{self, SeatWords};
 use crate::lease_page;
 use crate::mailbox::{Mail, Mailbox, Notice};
 use crate::mapping::Mapping;
+use crate::seed::sound;
 
 /// What the writer is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +206,7 @@ impl Consumers {
     /// Someone else in the seat by now, or nobody, is left alone: each membership ends once.
     fn leave(&mut self, scene: &Scene<'_>, consumer: u8, nonce: u64) {
         let Some(entry) = self.seats.get_mut(usize::from(consumer)) else { return };
-        if let Some(seat) = entry.take_if(|seat| seat.nonce == nonce) {
+        if let Some(seat) = entry.take_if(|seat| sound!(seat.nonce == nonce, unless AnyNonceLeaves => true)) {
             show(scene.control, consumer, nonce, SeatStatus::Empty);
             release(scene.mailbox, consumer, Some(seat));
         }
@@ -240,7 +241,8 @@ impl Seat {
         let end = scene.history.end();
         self.standing = Standing::Quarantined { lo: if limits.is_some() { eff } else { end }, hi: end };
         let (nonce, hi) = (self.nonce, GrainIndex(end));
-        show(scene.control, consumer, nonce, SeatStatus::Evicted { hi });
+        let status = SeatStatus::Evicted { hi };
+        sound!(show(scene.control, consumer, nonce, status), unless EvictedLate => show_late(scene.control, consumer, nonce, status));
         scene.mailbox.notify(Notice::Evicted { consumer, nonce, hi });
     }
 }
@@ -249,6 +251,13 @@ fn release(mailbox: &Mailbox, consumer: u8, seat: Option<Seat>) {
     if let Some(Seat { nonce, lease, .. }) = seat {
         mailbox.notify(Notice::Released { consumer, nonce, lease });
     }
+}
+
+/// A mistake, for models to find: shows it after the grain.
+#[cfg(loom)]
+fn show_late(control: &Mapping, consumer: u8, nonce: u64, status: SeatStatus) {
+    let control = control.shared(crate::Access::ReadWrite);
+    crate::seed::put_off(move || show(&control, consumer, nonce, status));
 }
 
 fn show(control: &Mapping, consumer: u8, nonce: u64, status: SeatStatus) {

@@ -1,6 +1,7 @@
 //! The writer's private book of its slots: which grain each holds, and which may be given to the next.
 
 use super::counters::SlotAccounts;
+use crate::seed::sound;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -51,7 +52,7 @@ impl Slots {
     pub(super) fn open(&mut self, number: u16, index: u64) -> u64 {
         let slot = &mut self.0[usize::from(number)];
         debug_assert!(slot.state != State::Open, "slot {number} is open already");
-        *slot = Slot { state: State::Open, index, q: slot.q + 1 };
+        *slot = Slot { state: State::Open, index, q: sound!(slot.q + 1, unless LapOfIndex => index / 4 + 1) };
         slot.q
     }
 

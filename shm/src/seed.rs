@@ -1,0 +1,120 @@
+//! Bugs that a model plants, to show that it would find them. Outside models there is no trace of them:
+//! [`sound`] then is its first argument and nothing else.
+
+#[cfg(loom)]
+pub(crate) use bugs::{Bug, forget, is_planted, put_off, settle, with};
+
+/// `sound!(right, unless Bug)` leaves the statement `right` away where that bug is planted;
+/// `sound!(right, unless Bug => wrong)` puts `wrong` in its place.
+#[cfg(not(loom))]
+macro_rules! sound {
+    ($right:expr, unless $bug:ident $(=> $wrong:expr)?) => {
+        $right
+    };
+}
+
+#[cfg(loom)]
+macro_rules! sound {
+    ($right:expr, unless $bug:ident) => {
+        $crate::seed::sound!($right, unless $bug => ())
+    };
+    ($right:expr, unless $bug:ident => $wrong:expr) => {
+        if $crate::seed::is_planted($crate::seed::Bug::$bug) { $wrong } else { $right }
+    };
+}
+
+/// `planted!(Bug => wrong)` does `wrong` where that bug is planted, and nothing elsewhere.
+#[cfg(not(loom))]
+macro_rules! planted {
+    ($bug:ident => $wrong:expr) => {};
+}
+
+#[cfg(loom)]
+macro_rules! planted {
+    ($bug:ident => $wrong:expr) => {
+        if $crate::seed::is_planted($crate::seed::Bug::$bug) {
+            $wrong
+        }
+    };
+}
+
+pub(crate) use {planted, sound};
+
+#[cfg(loom)]
+mod bugs {
+    use std::cell::{Cell, RefCell};
+
+    /// One mistake that somebody could make.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Bug {
+        /// `FrameWriter::begin_slot` without its fence.
+        LapUnannounced,
+        /// `FrameWriter::describe` without its fence.
+        DescUnannounced,
+        /// `FrameReader::find` without its fence.
+        DescUnchecked,
+        /// `Membership::lap_holds` without its fence.
+        LapUnchecked,
+        /// A slot's lap follows from the grain's index, as where four slots take turns, and is not counted by the
+        /// slot itself. (The index itself would do: an epoch opens none of them twice.)
+        LapOfIndex,
+        /// Progress stored Relaxed.
+        ProgressRelaxed,
+        /// The grain is closed before its end is written down.
+        ClosedEarly,
+        /// `LeaseTable::cursor` without its fence.
+        TableUnfenced,
+        /// `LeaseTable::cursor` loads `next` last.
+        TableNextLast,
+        /// `LeaseTable::release` counts Relaxed.
+        LeasesRelaxed,
+        /// The consumer's cursor stored Relaxed.
+        CursorRaisedRelaxed,
+        /// The consumer's cursor loaded Relaxed.
+        CursorReadRelaxed,
+        /// The writer stores an eviction after the grain that it was made for.
+        EvictedLate,
+        /// The acknowledgement stored Relaxed.
+        AcknowledgedRelaxed,
+        /// The acknowledgement loaded Relaxed.
+        AcknowledgementReadRelaxed,
+        /// Whoever sits in the seat leaves, whatever the nonce.
+        AnyNonceLeaves,
+    }
+
+    // Loom's threads are coroutines of the thread that runs the test.
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    thread_local! {
+        static PUT_OFF: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// For a store that comes too late: does it when [`settle`] is called.
+    pub(crate) fn put_off(store: impl FnOnce() + 'static) {
+        PUT_OFF.with_borrow_mut(|stores| stores.push(Box::new(store)));
+    }
+
+    /// Does what was put off.
+    pub(crate) fn settle() {
+        PUT_OFF.take().into_iter().for_each(|store| store());
+    }
+
+    /// What was put off is never done.
+    pub(crate) fn forget() {
+        PUT_OFF.take();
+    }
+
+    pub(crate) fn is_planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+
+    /// Runs `act` with `bug` planted.
+    pub(crate) fn with<R>(bug: Bug, act: impl FnOnce() -> R) -> R {
+        PLANTED.set(Some(bug));
+        let result = act();
+        PLANTED.set(None);
+        result
+    }
+}
