@@ -1,11 +1,13 @@
 # Flypack. `make` or `make help` lists the targets; CONTRIBUTING.md says more.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unprivileged lint demo bench soak fuzz clean
+.PHONY: help build test loom test-unprivileged lint demo bench soak fuzz clean
 
 CARGO ?= cargo
 # Where cargo puts what it builds; the same setting that cargo itself reads.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Preemptions of a model: 3 take two minutes on one core; 4 take hours.
+LOOM_MAX_PREEMPTIONS ?= 3
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 10
 # How the demo's packets go: dpdk or udp (make demo IO=udp).
@@ -22,13 +24,19 @@ build: ## every program and test, for development
 	scripts/install build dpdk
 	$(CARGO) build --locked --workspace --all-targets $(WITH_DPDK)
 
-test: ## every test: plain, then namespaces and peers (as root), then brief fuzzing
+test: ## every test: plain, then namespaces and peers (as root), then models and brief fuzzing
 	scripts/install build dpdk peers fuzz
 	$(CARGO) test --locked
 	$(CARGO) build --locked --workspace --bins $(WITH_DPDK)
 	$(CARGO) test --locked -p flypack-dpdk-sys -p flypack-dpdk
 	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
+	$(MAKE) loom
 	scripts/fuzz $(FUZZ_SECONDS)
+
+loom: ## the ring's models: every order of loads and stores with at most LOOM_MAX_PREEMPTIONS=3, and the bugs they must catch
+	scripts/install build
+	RUSTFLAGS="--cfg loom" RUST_BACKTRACE=0 CARGO_TARGET_DIR=$(TARGET)/loom \
+		LOOM_MAX_PREEMPTIONS=$(LOOM_MAX_PREEMPTIONS) $(CARGO) test --locked -p flypack-shm --lib models:: -- --show-output
 
 test-unprivileged: ## the plain tests once more, as the user nobody (needs root)
 	scripts/test-unprivileged
