@@ -63,6 +63,8 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<PortAction>,
     },
+    /// The rings of the flows: what their slots are used for, who holds what, and who lags.
+    Rings(Rings),
     /// Puts frames from a file or from stdin into a flow, as a pod.
     Send(Send),
     /// Takes frames from a flow into files or to stdout, as a pod.
@@ -127,6 +129,31 @@ pub struct AddReceiver {
     /// Frames per second where the SDP does not say: 25, 30000/1001 or 29.97.
     #[arg(long)]
     pub default_rate: Option<Rate>,
+}
+
+/// `rings`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Rings {
+    /// What to do; listing if left out.
+    #[command(subcommand)]
+    pub action: Option<RingAction>,
+    /// Only the rings of this flow.
+    pub flow: Option<Name>,
+}
+
+/// `rings`.
+#[derive(Debug, Subcommand)]
+pub enum RingAction {
+    /// Takes a consumer's seat, whatever its class. What it holds stays until it says that it is done or is gone; it may
+    /// join again.
+    Evict {
+        /// The flow.
+        flow: Name,
+        /// The consumer's seat, as `rings` shows it.
+        #[arg(value_parser = clap::value_parser!(u8).range(0..64))]
+        seat: u8,
+    },
 }
 
 /// `ports`.
@@ -355,6 +382,17 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn rings_are_listed_or_a_seat_of_one_is_taken() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        for line in ["rings", "rings cam", "--json rings cam", "rings evict cam 3"] {
+            assert!(parse(&format!("flypack {line}")).is_ok(), "{line}");
+        }
+        for line in ["rings cam evict cam 3", "rings evict cam", "rings evict cam 64", "rings evict cam x"] {
+            assert!(parse(&format!("flypack {line}")).is_err(), "{line}");
+        }
     }
 
     #[test]

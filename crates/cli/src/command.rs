@@ -13,6 +13,7 @@ use crate::{Exit, Failure, doctor, recv, send};
 
 mod ports;
 mod receivers;
+mod rings;
 mod senders;
 mod take;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Receivers { action } => receivers::run(&endpoint, action, printer),
         Command::Ports { action } => ports::run(&endpoint, action, printer),
         Command::Senders { action } => senders::run(&endpoint, action, printer),
+        Command::Rings(arguments) => rings::run(&endpoint, arguments, printer),
         Command::Send(arguments) => send::run(&arguments, printer),
         Command::Recv(arguments) => recv::run(&arguments, printer),
         Command::Doctor(arguments) => doctor::run(arguments, printer),

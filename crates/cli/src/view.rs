@@ -11,6 +11,7 @@
 //! | `take` | [`TakenView`] |
 //! | `receivers` | [`ReceiversView`]; `add`: [`ReceiverMadeView`]; `del`: [`DeletedView`] |
 //! | `ports` | [`PortsView`]; `restart`: [`PortRestartedView`] |
+//! | `rings` | [`RingsView`]; `evict`: [`EvictedView`] |
 //! | `senders` | [`SendersView`]; `add`: [`SenderMadeView`]; `del`: [`DeletedView`] |
 //! | `send`, `recv` | [`crate::send::Summary`], [`crate::recv::Summary`] |
 //! | `doctor` | [`crate::doctor::Report`] |
@@ -24,50 +25,20 @@ use control::v1;
 use serde::Serialize;
 
 mod flow;
+mod format;
 mod port;
 mod receiver;
+mod ring;
 mod sender;
 
 pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
+pub use format::{AncillaryFormatView, AudioFormatView, FlowFormatView, FormatView};
 pub use port::{PortRestartedView, PortView, PortsView};
 pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};
+pub use ring::{EvictedView, RingConsumerView, RingView, RingsView, SlotUseView};
 pub use sender::{SenderMadeView, SenderView, SendersView};
 
 use crate::table::Table;
-
-/// A picture format.
-#[derive(Debug, Serialize)]
-pub struct FormatView {
-    /// Pixels.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// "YCbCr-4:2:2".
-    pub sampling: String,
-    /// 8 or 10.
-    pub depth_bits: u32,
-    /// Frames per second, "25" or "30000/1001".
-    pub rate: String,
-}
-
-impl From<v1::VideoFormat> for FormatView {
-    fn from(format: v1::VideoFormat) -> Self {
-        let rate = match format.rate.unwrap_or_default() {
-            v1::Rate { num, den: 1 } => num.to_string(),
-            v1::Rate { num, den } => format!("{num}/{den}"),
-        };
-        let v1::VideoFormat { width, height, sampling, depth_bits, .. } = format;
-        Self { width, height, sampling, depth_bits, rate }
-    }
-}
-
-impl FormatView {
-    /// "1920x1080p25 YCbCr-4:2:2 10 bit".
-    pub(crate) fn text(&self) -> String {
-        let Self { width, height, sampling, depth_bits, rate } = self;
-        format!("{width}x{height}p{rate} {sampling} {depth_bits} bit")
-    }
-}
 
 /// The node.
 #[derive(Debug, Serialize)]

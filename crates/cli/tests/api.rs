@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use control::recording::{RecordingDataplane, Told};
-use control::{Controller, Endpoint, Listener, PortStatus, Scope, SenderSpec};
+use control::{ConsumerClass, ConsumerStatus, Controller, Endpoint, Listener, PortStatus, Scope, SenderSpec};
+use media::{AncillaryFormat, AudioDepth, AudioFormat, Name, Rate};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -173,6 +174,114 @@ fn ports_are_listed_counted_and_restarted() {
     let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
     assert_eq!((refused.status.code(), &error["error"]["code"]), (Some(1), &json!("not_found")));
     assert!(error["error"]["message"].as_str().unwrap().contains("there are: media-a"), "{error}");
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// With a receiver "cam" that a pod and a sender read, and pods' flows "anc" and "mic".
+fn rings() -> Gateway {
+    let gateway = Gateway::start();
+    gateway.furnish();
+    let class = ConsumerClass::Leased { k: 2 };
+    let (uid, pid) = (Some(1000), Some(4711));
+    let pod = ConsumerStatus {
+        seat: 0,
+        uid,
+        pid,
+        class,
+        state: "evicted",
+        lag_grains: 9,
+        held_slots: 0,
+        quarantined_slots: 2,
+    };
+    let (uid, pid) = (None, None);
+    let sender =
+        ConsumerStatus { seat: 1, uid, pid, state: "live", held_slots: 1, quarantined_slots: 0, ..pod.clone() };
+    gateway.dataplane.add_consumer(&name("cam"), pod);
+    gateway.dataplane.add_consumer(&name("cam"), sender);
+    let audio = AudioFormat::new(16, 48_000, AudioDepth::L24, 48).unwrap();
+    gateway.dataplane.add_pod_flow(&name("mic"), audio);
+    let ancillary = AncillaryFormat::new(Rate::new(60_000, 1001).unwrap(), 4096).unwrap();
+    gateway.dataplane.add_pod_flow(&name("anc"), ancillary);
+    gateway
+}
+
+#[test]
+fn rings_show_who_holds_what() {
+    let gateway = rings();
+    let all = gateway.json("rings");
+    let flows: Vec<&str> = all["rings"].as_array().unwrap().iter().map(|ring| ring["flow"].as_str().unwrap()).collect();
+    assert_eq!(flows, ["anc", "cam", "mic"]);
+    let one = gateway.json("rings cam");
+    assert_eq!(one["rings"], json!([all["rings"][1]]));
+    let cam = &one["rings"][0];
+    assert_eq!(cam["slot_use"], json!({ "free": 3, "open": 1, "done": 4, "leased": 0, "quarantined": 0 }));
+    assert_eq!([&cam["kind"], &cam["consumers_evicted"], &cam["slots"]], [&json!("video"), &json!(5), &json!(8)]);
+    let pod = json!({
+        "seat": 0, "kind": "pod", "uid": 1000, "pid": 4711, "class": "leased", "k": 2, "state": "evicted",
+        "lag_grains": 9, "held_slots": 0, "quarantined_slots": 2,
+    });
+    assert_eq!(cam["consumers"][0], pod);
+    let sender = &cam["consumers"][1];
+    assert_eq!([&sender["kind"], &sender["uid"], &sender["pid"]], [&json!("gateway"), &Value::Null, &Value::Null]);
+    let mic = &all["rings"][2];
+    let format =
+        json!({ "channels": 16, "sample_rate_hz": 48000, "depth": "L24", "block_samples": 48, "rate": "1000" });
+    assert_eq!([&mic["kind"], &mic["format"], &mic["slot_use"]], [&json!("audio"), &format, &Value::Null]);
+
+    let shown = gateway.flypack("rings");
+    // Cells are two spaces apart.
+    let cells =
+        |line: &str| line.split("  ").map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect();
+    let lines: Vec<Vec<String>> = text(&shown.stdout).lines().map(cells).collect();
+    let has = |cells: &[&str]| lines.iter().any(|line| line == cells);
+    assert!(has(&["cam", "00000000", "gateway", "64x8p25 YCbCr-4:2:2 10 bit", "8", "3", "1", "4", "0", "0", "5"]));
+    let format = "ancillary 60000/1001, up to 4096 octets";
+    assert!(has(&["anc", "00000000", "pod 4711 (uid 1000)", format, "8", "-", "-", "-", "-", "-", "5"]));
+    assert!(has(&["cam", "00000000", "0", "pod 4711 (uid 1000)", "leased k=2", "evicted", "9", "0", "2"]));
+    assert!(has(&["cam", "00000000", "1", "gateway", "leased k=2", "live", "9", "1", "0"]));
+}
+
+#[test]
+fn flows_of_every_kind_are_listed() {
+    let gateway = rings();
+    let flows = gateway.json("flows");
+    let kinds: Vec<&Value> = flows["flows"].as_array().unwrap().iter().map(|flow| &flow["kind"]).collect();
+    assert_eq!(kinds, ["ancillary", "video", "audio"]);
+    assert_eq!(flows["flows"][0]["format"], json!({ "rate": "60000/1001", "max_octets": 4096 }));
+    let shown = gateway.flypack("flows");
+    assert!(text(&shown.stdout).contains("16 ch 48000 Hz L24, 48 samples a block"), "{}", text(&shown.stdout));
+}
+
+#[test]
+fn a_seat_is_taken_by_its_number() {
+    let gateway = rings();
+    let evicted = gateway.json("rings evict cam 1");
+    assert_eq!([&evicted["flow"], &evicted["evicted"]["seat"]], [&json!("cam"), &json!(1)]);
+    let told = gateway.flypack("rings evict cam 0");
+    assert_eq!(text(&told.stdout), "cam: seat 0 is evicted: pod 4711 (uid 1000), leased k=2, 0 slots held\n");
+    let told = gateway.dataplane.told();
+    assert_eq!(told[told.len() - 2..], [Told::Evict(name("cam"), 1), Told::Evict(name("cam"), 0)]);
+    for (arguments, part) in [
+        ("rings evict cam 5", "those taken are: 0, 1"),
+        ("rings evict mic 5", "nobody reads it"),
+        ("rings evict dog 5", "`flypack rings` shows"),
+        ("rings dog", "there are: anc, cam, mic"),
+    ] {
+        let refused = gateway.flypack(&format!("--json {arguments}"));
+        let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), &error["error"]["code"]), (Some(1), &json!("not_found")), "{arguments}");
+        assert!(error["error"]["message"].as_str().unwrap().contains(part), "{arguments}: {error}");
+    }
+}
+
+#[test]
+fn a_gateway_without_rings_says_what_makes_one() {
+    let gateway = Gateway::start();
+    assert_eq!(gateway.json("rings"), json!({ "rings": [] }));
+    assert!(text(&gateway.flypack("rings").stdout).contains("flypack send"));
 }
 
 #[test]

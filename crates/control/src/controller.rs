@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use media::Name;
 
 use crate::config::{Config, Owned, Scope};
-use crate::{CrosspointTable, Dataplane, DataplaneError, ReceiverSpec, Routing, SenderSpec, SpecError, resolve};
+use crate::{
+    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, ReceiverSpec, Routing, SenderSpec, SpecError, resolve,
+};
 
 /// Everything that control knows by itself, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -272,6 +274,15 @@ impl<D: Dataplane> Controller<D> {
     pub fn restart_port(&self, name: &Name) -> Result<(), ControlError> {
         let (_change, _) = self.begin();
         Ok(self.dataplane.restart_port(name)?)
+    }
+
+    /// Takes a consumer's seat at a ring, and says who it was.
+    ///
+    /// # Errors
+    /// When nobody has it, or the data plane cannot take it now.
+    pub fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, ControlError> {
+        let (_change, _) = self.begin();
+        Ok(self.dataplane.evict(flow, seat)?)
     }
 
     /// Begins a change: nobody else changes anything while the guard lives.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use media::Name;
 
-use crate::{CrosspointTable, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderStatus};
+use crate::{
+    ConsumerStatus, CrosspointTable, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderStatus,
+};
 
 /// What moves packets, as control sees it.
 ///
@@ -44,6 +46,15 @@ pub trait Dataplane: Send + Sync + 'static {
 
     /// All flows of the node, those of pods too.
     fn flows(&self) -> Vec<FlowStatus>;
+
+    /// Takes a consumer's seat at the ring that `flow` stands for now, and says who it was.
+    ///
+    /// # Errors
+    /// [`DataplaneError::NoConsumer`], or why its seat cannot be taken now.
+    fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
+        let what = format!("evicting seat {seat} of flow \"{flow}\"");
+        Err(DataplaneError::Unsupported { what, remedy: "stop that consumer instead".to_owned() })
+    }
 
     /// All receivers.
     fn receivers(&self) -> Vec<ReceiverStatus>;
@@ -116,6 +127,26 @@ pub enum DataplaneError {
         /// The names that exist.
         available: Vec<String>,
     },
+    /// Nobody has that seat, or the ring is not there.
+    #[error("seat {seat} of flow \"{flow}\" is nobody's; {}", seats(taken))]
+    NoConsumer {
+        /// The flow that was asked for.
+        flow: Name,
+        /// The seat that was asked for.
+        seat: u8,
+        /// The seats that are taken; none: there is no such flow.
+        taken: Option<Vec<u8>>,
+    },
+    /// A consumer that cannot be evicted as it stands.
+    #[error("seat {seat} of flow \"{flow}\" is not evicted: {cause}")]
+    NotEvicted {
+        /// The flow.
+        flow: Name,
+        /// The seat.
+        seat: u8,
+        /// Why, and what would work.
+        cause: String,
+    },
     /// A pod has made a flow of that name.
     #[error("a flow \"{name}\" is there already; choose another name or stop the pod that made it")]
     FlowExists {
@@ -138,7 +169,27 @@ pub enum DataplaneError {
     },
 }
 
+/// What would work instead of a seat that is nobody's.
+fn seats(taken: &Option<Vec<u8>>) -> String {
+    match taken.as_deref() {
+        None => "there is no such flow: `flypack rings` shows those that there are".to_owned(),
+        Some([]) => "nobody reads it".to_owned(),
+        Some(seats) => {
+            let seats: Vec<String> = seats.iter().map(u8::to_string).collect();
+            format!("those taken are: {}", seats.join(", "))
+        }
+    }
+}
+
 impl DataplaneError {
+    /// Nobody has that seat, as far as `flows` say.
+    #[must_use]
+    pub fn no_consumer(flow: &Name, seat: u8, flows: &[FlowStatus]) -> Self {
+        let ring = flows.iter().find(|status| status.name == *flow && !status.is_succeeded);
+        let taken = ring.map(|ring| ring.consumers.iter().map(|consumer| consumer.seat).collect());
+        Self::NoConsumer { flow: flow.clone(), seat, taken }
+    }
+
     /// There is no port of that name on the node.
     #[must_use]
     pub fn no_port(name: &Name, node: &NodeStatus) -> Self {

@@ -30,6 +30,8 @@ pub(crate) enum IntakeError {
     Address { field: &'static str, text: String, example: &'static str },
     #[error("{field} is {value}, which this gateway does not know: {known}")]
     Choice { field: &'static str, value: i32, known: &'static str },
+    #[error("seat is {seat}: a ring has seats 0 to 63, `flypack rings` shows those that are taken")]
+    Seat { seat: u32 },
     #[error(transparent)]
     Spec(#[from] SpecError),
 }
@@ -41,6 +43,11 @@ pub(crate) fn name(field: &'static str, text: &str) -> Result<Name, IntakeError>
 /// A name, or `None` for the empty text.
 pub(crate) fn optional_name(field: &'static str, text: &str) -> Result<Option<Name>, IntakeError> {
     if text.is_empty() { Ok(None) } else { name(field, text).map(Some) }
+}
+
+/// A consumer's number in a ring.
+pub(crate) fn seat(seat: u32) -> Result<u8, IntakeError> {
+    u8::try_from(seat).ok().filter(|seat| *seat < 64).ok_or(IntakeError::Seat { seat })
 }
 
 pub(crate) fn receiver(request: v1::CreateReceiverRequest) -> Result<ReceiverSpec, IntakeError> {

@@ -38,5 +38,5 @@ pub use server::{ServeError, serve};
 pub use spec::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
     ConsumerClass, ConsumerStatus, Counters, FlowProducer, FlowStatus, NodeStatus, PortStatus, ReceiverStatus,
-    SenderState, SenderStatus, Signal, WorkerStatus,
+    SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
 };

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use media::{FlowId, GrainIndex, Name, VideoFormat};
+use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 use crate::{
-    CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStatus, NodeStatus, PortStatus, ReceiverSpec,
-    ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, WorkerStatus,
+    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStatus, NodeStatus, PortStatus,
+    ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
 };
 
 /// One thing that a [`RecordingDataplane`] was told.
@@ -25,6 +25,8 @@ pub enum Told {
     Apply(CrosspointTable),
     /// `restart_port`.
     RestartPort(Name),
+    /// `evict`.
+    Evict(Name, u8),
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +34,8 @@ struct Records {
     told: Vec<Told>,
     receivers: BTreeMap<Name, ReceiverSpec>,
     senders: BTreeMap<Name, SenderSpec>,
-    pods: BTreeMap<Name, VideoFormat>,
+    pods: BTreeMap<Name, FlowFormat>,
+    consumers: BTreeMap<Name, Vec<ConsumerStatus>>,
     ports: Vec<PortStatus>,
     table: CrosspointTable,
     refusal: Option<DataplaneError>,
@@ -50,8 +53,13 @@ impl RecordingDataplane {
     }
 
     /// A pod begins to produce a flow.
-    pub fn add_pod_flow(&self, name: &Name, format: VideoFormat) {
-        self.records().pods.insert(name.clone(), format);
+    pub fn add_pod_flow(&self, name: &Name, format: impl Into<FlowFormat>) {
+        self.records().pods.insert(name.clone(), format.into());
+    }
+
+    /// Somebody reads a flow.
+    pub fn add_consumer(&self, flow: &Name, consumer: ConsumerStatus) {
+        self.records().consumers.entry(flow.clone()).or_default().push(consumer);
     }
 
     /// The node gets a port.
@@ -112,10 +120,21 @@ impl Dataplane for RecordingDataplane {
 
     fn flows(&self) -> Vec<FlowStatus> {
         let records = self.records();
-        let received = records.receivers.values().map(|spec| (&spec.name, spec.sdp.format, FlowProducer::Gateway));
+        let received = records.receivers.values().map(|spec| flow(&spec.name, spec.sdp.format, FlowProducer::Gateway));
         let pod = FlowProducer::Pod { uid: 1000, pid: 4711 };
-        let produced = records.pods.iter().map(|(name, format)| (name, *format, pod));
-        received.chain(produced).map(|(name, format, producer)| flow(name, format, producer)).collect()
+        let produced = records.pods.iter().map(|(name, format)| flow(name, *format, pod));
+        let read = |mut flow: FlowStatus| {
+            flow.consumers = records.consumers.get(&flow.name).cloned().unwrap_or_default();
+            flow
+        };
+        received.chain(produced).map(read).collect()
+    }
+
+    fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
+        let found = self.records().consumers.get(flow).and_then(|all| all.iter().find(|one| one.seat == seat).cloned());
+        let consumer = found.ok_or_else(|| DataplaneError::no_consumer(flow, seat, &self.flows()))?;
+        self.change(Told::Evict(flow.clone(), seat), |_| {})?;
+        Ok(consumer)
     }
 
     fn receivers(&self) -> Vec<ReceiverStatus> {
@@ -169,7 +188,8 @@ impl Dataplane for RecordingDataplane {
     }
 }
 
-fn flow(name: &Name, format: VideoFormat, producer: FlowProducer) -> FlowStatus {
+fn flow(name: &Name, format: impl Into<FlowFormat>, producer: FlowProducer) -> FlowStatus {
+    let slots = SlotUse { free: 3, open: 1, done: 4, ..SlotUse::default() };
     FlowStatus {
         name: name.clone(),
         id: FlowId::from_name(name),
@@ -179,6 +199,9 @@ fn flow(name: &Name, format: VideoFormat, producer: FlowProducer) -> FlowStatus 
         slots: 8,
         pages: "plain 4 KiB".into(),
         last_grain: Some(GrainIndex(42)),
+        is_succeeded: false,
+        slot_use: (producer == FlowProducer::Gateway).then_some(slots),
+        consumers_evicted: 5,
         consumers: Vec::new(),
         counters: vec![("committed_grains", 42)],
     }

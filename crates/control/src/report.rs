@@ -1,16 +1,19 @@
 //! State and status as messages of the API.
 
+mod flow;
+
 use std::collections::BTreeMap;
 
-use media::{Name, Sampling, VideoFormat};
+use media::Name;
 use st2110::packing::{PackingMode, UdpLimit};
 use st2110::schedule::ReadSchedule;
 
 use crate::config::Owned;
 use crate::{
-    ConsumerClass, ConsumerStatus, Counters, Dataplane, FlowProducer, FlowStatus, NodeStatus, PortStatus, ReceiverSpec,
-    ReceiverStatus, Scope, SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, State, v1,
+    Counters, Dataplane, FlowStatus, NodeStatus, PortStatus, ReceiverSpec, ReceiverStatus, Scope, SenderSpec,
+    SenderState, SenderStatus, SenderTiming, Signal, State, v1,
 };
+pub(crate) use flow::{consumer, flows};
 
 pub(crate) fn node(status: NodeStatus) -> v1::Node {
     let workers = status.workers.into_iter().map(|worker| v1::Worker {
@@ -71,7 +74,7 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         scope: scope(owned.scope).into(),
         sdp: spec.sdp.to_sdp(),
         interface: spec.interface.clone().unwrap_or_default(),
-        format: Some(format(&spec.sdp.format)),
+        format: Some(flow::video(&spec.sdp.format)),
         signal: signal.into(),
         last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
         sdp_warnings: spec.sdp.warnings.clone(),
@@ -119,44 +122,6 @@ fn sender(owned: &Owned<SenderSpec>, source: Option<&Name>, status: Option<&Send
     }
 }
 
-pub(crate) fn flows(mut flows: Vec<FlowStatus>) -> Vec<v1::Flow> {
-    flows.sort_by(|a, b| a.name.cmp(&b.name));
-    flows.into_iter().map(flow).collect()
-}
-
-fn flow(status: FlowStatus) -> v1::Flow {
-    let producer = match status.producer {
-        FlowProducer::Gateway => v1::Producer { gateway: true, uid: 0, pid: 0 },
-        FlowProducer::Pod { uid, pid } => v1::Producer { gateway: false, uid, pid },
-    };
-    v1::Flow {
-        name: status.name.to_string(),
-        id: status.id.to_string(),
-        format: status.format.as_video().map(format),
-        producer: Some(producer),
-        epoch: format!("{:032x}", status.epoch),
-        slots: status.slots.into(),
-        pages: status.pages,
-        last_grain_index: status.last_grain.map(|index| index.0),
-        consumers: status.consumers.iter().map(consumer).collect(),
-    }
-}
-
-fn consumer(status: &ConsumerStatus) -> v1::Consumer {
-    let (class, k) = match status.class {
-        ConsumerClass::Leased { k } => (v1::ConsumerClass::Leased, k),
-        ConsumerClass::Lossy => (v1::ConsumerClass::Lossy, 0),
-    };
-    v1::Consumer {
-        uid: status.uid,
-        pid: status.pid,
-        class: class.into(),
-        k: k.into(),
-        state: status.state.to_owned(),
-        lag_grains: status.lag_grains,
-    }
-}
-
 pub(crate) fn crosspoints(state: &State, flows: &[FlowStatus]) -> v1::ListCrosspointsResponse {
     let table = state.table();
     let crosspoints = table.entries.iter().map(|(destination, source)| v1::Crosspoint {
@@ -182,19 +147,6 @@ pub(crate) fn statistics(dataplane: &impl Dataplane) -> Vec<v1::Statistics> {
     let mut all: Vec<v1::Statistics> = receivers.chain(senders).chain(flows).chain(workers).chain(ports).collect();
     all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     all
-}
-
-fn format(format: &VideoFormat) -> v1::VideoFormat {
-    let sampling = match format.sampling() {
-        Sampling::YCbCr422 => "YCbCr-4:2:2",
-    };
-    v1::VideoFormat {
-        width: format.width().into(),
-        height: format.height().into(),
-        sampling: sampling.to_owned(),
-        depth_bits: format.depth().bits().into(),
-        rate: Some(v1::Rate { num: format.rate().num(), den: format.rate().den() }),
-    }
 }
 
 fn scope(scope: Scope) -> v1::Scope {

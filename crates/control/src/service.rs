@@ -111,6 +111,17 @@ impl<D: Dataplane> Flypack for FlypackService<D> {
         Ok(Response::new(v1::ListFlowsResponse { flows }))
     }
 
+    async fn evict_consumer(
+        &self,
+        request: Request<v1::EvictConsumerRequest>,
+    ) -> Result<Response<v1::EvictConsumerResponse>, Status> {
+        let request = request.into_inner();
+        let flow = intake::name("flow", &request.flow)?;
+        let seat = intake::seat(request.seat)?;
+        let consumer = self.blocking(move |controller| controller.evict(&flow, seat)).await?;
+        Ok(Response::new(v1::EvictConsumerResponse { consumer: Some(report::consumer(&consumer)) }))
+    }
+
     async fn list_crosspoints(
         &self,
         _: Request<v1::ListCrosspointsRequest>,
@@ -174,7 +185,8 @@ impl From<ControlError> for Status {
                 DataplaneError::Address { .. } | DataplaneError::PacketIo(_) => Code::FailedPrecondition,
                 DataplaneError::Permission { .. } => Code::PermissionDenied,
                 DataplaneError::Exhausted { .. } => Code::ResourceExhausted,
-                DataplaneError::NoPort { .. } => Code::NotFound,
+                DataplaneError::NoPort { .. } | DataplaneError::NoConsumer { .. } => Code::NotFound,
+                DataplaneError::NotEvicted { .. } => Code::FailedPrecondition,
                 DataplaneError::FlowExists { .. } => Code::AlreadyExists,
                 DataplaneError::Stopping => Code::Unavailable,
                 DataplaneError::System { .. } => Code::Internal,

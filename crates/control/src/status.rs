@@ -158,10 +158,31 @@ pub struct FlowStatus {
     pub pages: String,
     /// The grain that was begun last.
     pub last_grain: Option<GrainIndex>,
+    /// Its name stands for a later epoch by now; this ring is only read to its end.
+    pub is_succeeded: bool,
+    /// What its slots are used for; `None` where only the pod that writes it knows.
+    pub slot_use: Option<SlotUse>,
+    /// Consumers that its writer has evicted.
+    pub consumers_evicted: u64,
     /// Who reads it.
     pub consumers: Vec<ConsumerStatus>,
     /// What its writer counted.
     pub counters: Counters,
+}
+
+/// Slots of a ring, by what they are used for. They add up to the ring's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotUse {
+    /// Ready for the next grain.
+    pub free: u16,
+    /// Being written.
+    pub open: u16,
+    /// Whole, and nobody's.
+    pub done: u16,
+    /// Kept for a consumer that keeps up.
+    pub leased: u16,
+    /// Kept since an eviction.
+    pub quarantined: u16,
 }
 
 /// Who writes a flow.
@@ -188,19 +209,30 @@ pub enum ConsumerClass {
     },
     /// Nothing is kept for it.
     Lossy,
+    /// The writer waits for it.
+    Blocking {
+        /// Grains that it may hold.
+        k: u16,
+    },
 }
 
 /// Who reads a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerStatus {
-    /// User id.
-    pub uid: u32,
-    /// Process id in the gateway's namespace, 0 where it has none.
-    pub pid: u32,
+    /// Its number in the ring.
+    pub seat: u8,
+    /// User id; `None` is the gateway itself.
+    pub uid: Option<u32>,
+    /// Process id in the gateway's namespace; `None` where it has none.
+    pub pid: Option<u32>,
     /// How it reads.
     pub class: ConsumerClass,
-    /// "joining", "live", "evicted" or "quarantined".
+    /// "joining", "live", "evicted" or "leaving".
     pub state: &'static str,
     /// Grains from its oldest unread one to the newest.
     pub lag_grains: u64,
+    /// Slots that are kept for it while it reads.
+    pub held_slots: u64,
+    /// Slots that are kept since it was evicted.
+    pub quarantined_slots: u64,
 }

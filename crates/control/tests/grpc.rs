@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use control::recording::{RecordingDataplane, Told};
 use control::v1::flypack_client::FlypackClient;
-use control::{Controller, Endpoint, Listener, Scope, SenderSpec, v1};
+use control::{ConsumerClass, ConsumerStatus, Controller, Endpoint, Listener, Scope, SenderSpec, v1};
+use media::Name;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
@@ -169,6 +170,39 @@ async fn the_node_and_its_counters_are_told() {
     let flows = client.list_flows(v1::ListFlowsRequest {}).await.unwrap().into_inner().flows;
     assert_eq!(flows[0].epoch, "00000000000000000000000000000abc");
     assert!(flows[0].producer.unwrap().gateway);
+}
+
+#[tokio::test]
+async fn a_consumer_is_shown_and_evicted_by_its_seat() {
+    let gateway = Gateway::start();
+    let mut client = gateway.client().await;
+    client.create_receiver(camera("cam")).await.unwrap();
+    let cam: Name = "cam".parse().unwrap();
+    let class = ConsumerClass::Leased { k: 2 };
+    let (uid, pid, state) = (Some(1000), Some(4711), "live");
+    let consumer =
+        ConsumerStatus { seat: 7, uid, pid, class, state, lag_grains: 3, held_slots: 2, quarantined_slots: 0 };
+    gateway.dataplane.add_consumer(&cam, consumer);
+    let flows = client.list_flows(v1::ListFlowsRequest {}).await.unwrap().into_inner().flows;
+    assert_eq!((flows[0].slot_use.unwrap().done, flows[0].consumers_evicted), (4, 5));
+    let shown = flows[0].consumers[0].clone();
+    assert_eq!((shown.seat, shown.held_slots, shown.lag_grains, shown.gateway), (7, 2, 3, false));
+
+    let evict = |flow: &str, seat| v1::EvictConsumerRequest { flow: flow.into(), seat };
+    let evicted = client.evict_consumer(evict("cam", 7)).await.unwrap().into_inner().consumer;
+    assert_eq!(evicted, Some(shown));
+    assert_eq!(gateway.dataplane.told().last(), Some(&Told::Evict(cam, 7)));
+    for (flow, seat, code, part) in [
+        ("cam", 6, Code::NotFound, "seat 6 of flow \"cam\" is nobody's; those taken are: 7"),
+        ("dog", 7, Code::NotFound, "there is no such flow"),
+        ("cam", 64, Code::InvalidArgument, "seats 0 to 63"),
+        ("", 7, Code::InvalidArgument, "flow: "),
+    ] {
+        let refused = client.evict_consumer(evict(flow, seat)).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{flow} {seat}");
+        assert!(refused.message().contains(part), "{}", refused.message());
+    }
+    assert_eq!(gateway.dataplane.told().len(), 2);
 }
 
 #[tokio::test]

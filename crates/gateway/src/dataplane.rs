@@ -9,6 +9,7 @@ mod entries;
 mod placement;
 mod reconcile;
 mod report;
+mod rings;
 mod sdp;
 mod sender_entry;
 
@@ -191,7 +192,7 @@ impl Dataplane for Gateway {
     }
 
     fn flows(&self) -> Vec<FlowStatus> {
-        self.parts().broker.flows().iter().map(report::flow).collect()
+        self.parts().broker.flows().iter().map(rings::flow).collect()
     }
 
     fn receivers(&self) -> Vec<ReceiverStatus> {

@@ -1,5 +1,7 @@
 //! `/metrics` in OpenMetrics text: every counter of status, by name and reason.
 
+mod rings;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -89,7 +91,8 @@ impl Collector for GatewayCollector {
         let flow_counters = by_counter(flows.iter().map(|entry| (entry.name.to_string(), &entry.counters)));
         let (slots, counts) = flow_counters.into_iter().partition(|(name, _)| name.starts_with("slots_"));
         families(&mut encoder, "flow", MetricType::Counter, counts)?;
-        families(&mut encoder, "flow", MetricType::Gauge, slots)
+        families(&mut encoder, "flow", MetricType::Gauge, slots)?;
+        rings::encode(&mut encoder, &flows)
     }
 }
 

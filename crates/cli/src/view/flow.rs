@@ -3,7 +3,7 @@
 use control::v1;
 use serde::Serialize;
 
-use super::FormatView;
+use super::FlowFormatView;
 use crate::table::Table;
 
 /// A flow.
@@ -13,8 +13,10 @@ pub struct FlowView {
     pub name: String,
     /// UUID.
     pub id: String,
-    /// Its pictures.
-    pub format: FormatView,
+    /// "video", "audio" or "ancillary".
+    pub kind: &'static str,
+    /// What its grains are, in the shape of its kind.
+    pub format: FlowFormatView,
     /// Who writes it.
     pub producer: ProducerView,
     /// Which ring it is, 32 hexadecimal digits.
@@ -43,15 +45,15 @@ pub struct ProducerView {
 /// Who reads a flow.
 #[derive(Debug, Serialize)]
 pub struct ConsumerView {
-    /// User id.
+    /// User id; 0 for the gateway.
     pub uid: u32,
     /// Process id; null across PID namespaces.
     pub pid: Option<u32>,
-    /// "leased" or "lossy".
+    /// "leased", "lossy" or "blocking".
     pub class: &'static str,
     /// Grains that it may hold; null for lossy.
     pub k: Option<u32>,
-    /// "joining", "live", "evicted" or "quarantined".
+    /// "joining", "live", "evicted" or "leaving".
     pub state: String,
     /// Grains from its oldest unread one to the newest.
     pub lag_grains: u64,
@@ -65,11 +67,13 @@ pub struct FlowsView {
 }
 
 impl From<v1::Flow> for FlowView {
-    fn from(flow: v1::Flow) -> Self {
+    fn from(mut flow: v1::Flow) -> Self {
+        let format = FlowFormatView::of(&mut flow);
         Self {
             name: flow.name,
             id: flow.id,
-            format: flow.format.unwrap_or_default().into(),
+            kind: format.kind(),
+            format,
             producer: flow.producer.unwrap_or_default().into(),
             epoch: flow.epoch,
             slots: flow.slots,
@@ -91,20 +95,29 @@ impl From<v1::Producer> for ProducerView {
 
 impl From<v1::Consumer> for ConsumerView {
     fn from(consumer: v1::Consumer) -> Self {
-        let is_leased = consumer.class() == v1::ConsumerClass::Leased;
         Self {
             uid: consumer.uid,
             pid: Some(consumer.pid).filter(|pid| *pid != 0),
-            class: if is_leased { "leased" } else { "lossy" },
-            k: is_leased.then_some(consumer.k),
+            class: class(consumer.class()),
+            k: Some(consumer.k).filter(|k| *k != 0),
             state: consumer.state,
             lag_grains: consumer.lag_grains,
         }
     }
 }
 
+/// As printed.
+pub(super) fn class(class: v1::ConsumerClass) -> &'static str {
+    match class {
+        v1::ConsumerClass::Leased => "leased",
+        v1::ConsumerClass::Lossy => "lossy",
+        v1::ConsumerClass::Blocking => "blocking",
+        v1::ConsumerClass::Unspecified => "unknown",
+    }
+}
+
 impl ProducerView {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match (self.uid, self.pid) {
             (Some(uid), Some(pid)) => format!("{} {pid} (uid {uid})", self.kind),
             (Some(uid), None) => format!("{} (uid {uid})", self.kind),

@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use control::{
-    ConsumerStatus, CrosspointTable, FlowProducer, FlowStatus, NodeStatus, ReceiverStatus, SenderState, SenderStatus,
-    Signal,
-};
+use control::{CrosspointTable, NodeStatus, ReceiverStatus, SenderState, SenderStatus, Signal};
 use media::{Clock, GrainIndex, Rate};
-use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapshot};
 
 use super::Parts;
 use super::entries::ReceiverEntry;
@@ -54,60 +50,6 @@ pub(super) fn sender(entry: &SenderEntry, table: &CrosspointTable) -> SenderStat
         sdp: entry.sdp.clone(),
         last_grain,
         counters: counts(counters.values()),
-    }
-}
-
-/// A flow as the broker has it.
-pub(super) fn flow(flow: &FlowSnapshot) -> FlowStatus {
-    let producer = match flow.origin {
-        FlowOrigin::Gateway => FlowProducer::Gateway,
-        FlowOrigin::Pod { uid, pid } => FlowProducer::Pod { uid, pid: pid.unwrap_or(0) },
-    };
-    let counters = flow.counters.as_ref().map_or_else(Vec::new, |counters| {
-        let slots = counters.slot_accounts();
-        vec![
-            ("grains_opened", counters.opened()),
-            ("grains_committed", counters.committed()),
-            ("grains_cancelled", counters.cancelled()),
-            ("grains_no_slot", counters.no_slot()),
-            ("consumers_evicted", counters.evicted()),
-            ("lines_lost", counters.lines_lost()),
-            ("slots_free", u64::from(slots.free)),
-            ("slots_open", u64::from(slots.open)),
-            ("slots_done", u64::from(slots.done)),
-            ("slots_leased", u64::from(slots.leased)),
-            ("slots_quarantined", u64::from(slots.quarantined)),
-        ]
-    });
-    FlowStatus {
-        name: flow.name.clone(),
-        id: flow.id,
-        format: flow.format,
-        producer,
-        epoch: flow.epoch,
-        slots: flow.slots,
-        pages: flow.pages.to_string(),
-        last_grain: flow.newest,
-        consumers: flow.consumers.iter().map(consumer).collect(),
-        counters,
-    }
-}
-
-fn consumer(consumer: &ConsumerSnapshot) -> ConsumerStatus {
-    ConsumerStatus {
-        uid: consumer.uid.unwrap_or(0),
-        pid: consumer.pid.unwrap_or(0),
-        class: match consumer.class {
-            ConsumerClass::Leased { k, .. } => control::ConsumerClass::Leased { k },
-            ConsumerClass::Lossy => control::ConsumerClass::Lossy,
-        },
-        state: match consumer.state {
-            ConsumerState::Joining => "joining",
-            ConsumerState::Live { .. } => "live",
-            ConsumerState::Evicted { .. } => "evicted",
-            ConsumerState::Leaving => "leaving",
-        },
-        lag_grains: consumer.lag.unwrap_or(0),
     }
 }
 

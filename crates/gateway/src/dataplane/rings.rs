@@ -1,0 +1,77 @@
+//! Rings as they stand at the broker.
+
+use control::{ConsumerStatus, Counters, FlowProducer, FlowStatus, SlotUse};
+use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapshot, WriterCounters};
+
+/// A flow as the broker has it.
+pub(super) fn flow(flow: &FlowSnapshot) -> FlowStatus {
+    let producer = match flow.origin {
+        FlowOrigin::Gateway => FlowProducer::Gateway,
+        FlowOrigin::Pod { uid, pid } => FlowProducer::Pod { uid, pid: pid.unwrap_or(0) },
+    };
+    let writer = flow.counters.as_deref();
+    let slot_use = writer.map(slot_use);
+    FlowStatus {
+        name: flow.name.clone(),
+        id: flow.id,
+        format: flow.format,
+        producer,
+        epoch: flow.epoch,
+        slots: flow.slots,
+        pages: flow.pages.to_string(),
+        last_grain: flow.newest,
+        is_succeeded: flow.succeeded,
+        slot_use,
+        consumers_evicted: flow.evictions,
+        consumers: flow.consumers.iter().map(consumer).collect(),
+        counters: writer.zip(slot_use).map_or_else(Vec::new, |(writer, slots)| counters(writer, slots)),
+    }
+}
+
+fn slot_use(writer: &WriterCounters) -> SlotUse {
+    let slots = writer.slot_accounts();
+    SlotUse {
+        free: slots.free,
+        open: slots.open,
+        done: slots.done,
+        leased: slots.leased,
+        quarantined: slots.quarantined,
+    }
+}
+
+fn counters(writer: &WriterCounters, slots: SlotUse) -> Counters {
+    vec![
+        ("grains_opened", writer.opened()),
+        ("grains_committed", writer.committed()),
+        ("grains_cancelled", writer.cancelled()),
+        ("grains_no_slot", writer.no_slot()),
+        ("consumers_evicted", writer.evicted()),
+        ("lines_lost", writer.lines_lost()),
+        ("slots_free", slots.free.into()),
+        ("slots_open", slots.open.into()),
+        ("slots_done", slots.done.into()),
+        ("slots_leased", slots.leased.into()),
+        ("slots_quarantined", slots.quarantined.into()),
+    ]
+}
+
+fn consumer(consumer: &ConsumerSnapshot) -> ConsumerStatus {
+    ConsumerStatus {
+        seat: consumer.number,
+        uid: consumer.uid,
+        pid: consumer.pid,
+        class: match consumer.class {
+            ConsumerClass::Leased { k, .. } => control::ConsumerClass::Leased { k },
+            ConsumerClass::Lossy => control::ConsumerClass::Lossy,
+        },
+        state: match consumer.state {
+            ConsumerState::Joining => "joining",
+            ConsumerState::Live { .. } => "live",
+            ConsumerState::Evicted { .. } => "evicted",
+            ConsumerState::Leaving => "leaving",
+        },
+        lag_grains: consumer.lag.unwrap_or(0),
+        held_slots: consumer.held,
+        quarantined_slots: consumer.quarantined,
+    }
+}
