@@ -146,7 +146,7 @@ impl GrainLease {
         if member.trust() != Trust::Gateway || !member.is_leased() || lines.start > lines.end {
             return None;
         }
-        if lines.end > self.state().ok()?.slices {
+        if lines.end > member.slices(&self.grain).ok()? {
             return None;
         }
         let octets = member.line_octets(&lines);

@@ -149,23 +149,39 @@ impl Membership {
         lease_page::raise_cursor(&self.lease, self.table.cursor());
     }
 
+    /// Slices of a grain that are final: one word, so that a reader that waits for them has one line of the producer's
+    /// to wait for.
+    #[inline]
+    pub(crate) fn slices(&self, grain: &GrainRef) -> Result<u16, ReadError> {
+        let at = self.slot_words(grain)?;
+        // Pairs with FrameWriter::publish and begin_slot.
+        let progress = self.control.load_acquire(at + offset_of!(SlotWords, progress));
+        if progress >> 16 != grain.q {
+            return Err(ReadError::Gone);
+        }
+        Ok(((progress & 0xffff) as u16).min(self.geometry.slices))
+    }
+
     /// See [`crate::FrameReader::state`].
     pub(crate) fn state(&self, grain: &GrainRef) -> Result<GrainState, ReadError> {
         let at = self.slot_words(grain)?;
         // Before the progress: a grain that has ended has all its progress. Pairs with FrameWriter::close.
         let generation = self.control.load_acquire(at + offset_of!(SlotWords, generation));
-        // Pairs with FrameWriter::publish and begin_slot.
-        let progress = self.control.load_acquire(at + offset_of!(SlotWords, progress));
+        let slices = self.slices(grain)?;
+        let closed = generation == end_generation(grain.q);
+        if !closed {
+            // The end fields stand on a line of their own, which a reader that follows the slices leaves to the writer.
+            let state = GrainState { slices, ..GrainState::default() };
+            return if self.lap_holds(grain) { Ok(state) } else { Err(ReadError::Gone) };
+        }
         let flags = self.control.load(at + offset_of!(SlotWords, flags));
         let octets = self.control.load(at + offset_of!(SlotWords, octets));
         let lost_lines = self.control.load(at + offset_of!(SlotWords, lost_lines));
-        if progress >> 16 != grain.q || !self.lap_holds(grain) {
+        if !self.lap_holds(grain) {
             return Err(ReadError::Gone);
         }
-        let slices = ((progress & 0xffff) as u16).min(self.geometry.slices);
-        let closed = generation == end_generation(grain.q);
-        let cancelled = closed && flags & FLAG_CANCELLED != 0;
-        let complete = closed && !cancelled && slices == self.geometry.slices;
+        let cancelled = flags & FLAG_CANCELLED != 0;
+        let complete = !cancelled && slices == self.geometry.slices;
         let most = u32::from(slices) * self.geometry.slice_octets;
         let (octets, lost_lines) = match (complete, cancelled) {
             (false, false) => (0, 0),
@@ -182,7 +198,7 @@ impl Membership {
             return Err(ReadError::Size);
         }
         let out = out.get_mut(..self.line_octets(lines)).ok_or(ReadError::Size)?;
-        if self.state(grain)?.slices < lines.end {
+        if self.slices(grain)? < lines.end {
             return Err(ReadError::NotYet);
         }
         self.data().copy_out(self.data_offset(grain.slot, lines.start), out);
