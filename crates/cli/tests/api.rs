@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
@@ -391,17 +391,24 @@ fn the_doctor_fails_only_when_a_gateway_could_not_work() {
     assert!(report["checks"].as_array().unwrap().iter().any(|check| check["name"] == "sealed memory"));
 }
 
+/// Puts an executable copy of `from` at `to`, by another process: a program that this one has open for writing, or
+/// whose descriptor a child of another test's has just inherited, cannot be started ("text file busy").
+fn install(from: &Path, to: &Path) {
+    let status = Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap();
+    assert!(status.success(), "install {} {}", from.display(), to.display());
+}
+
 #[test]
 fn the_doctor_asks_flypackd_what_a_configuration_needs() {
     let folder = tempfile::tempdir().unwrap();
     // A flypack with a flypackd of its own beside it.
     let program = folder.path().join("flypack");
-    std::fs::copy(env!("CARGO_BIN_EXE_flypack"), &program).unwrap();
+    install(env!("CARGO_BIN_EXE_flypack").as_ref(), &program);
     let gateway = folder.path().join("flypackd");
     let answer = r#"[{"name":"port a","level":"fail","found":"no interface in $4","fix":null}]"#;
-    std::fs::write(&gateway, format!("#!/bin/sh\ncat <<END\n{answer}\nEND\n")).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&gateway, mode).unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, format!("#!/bin/sh\ncat <<END\n{answer}\nEND\n")).unwrap();
+    install(&script, &gateway);
     let doctor = || {
         let mut command = Command::new(&program);
         command.args(["--json", "doctor", "--config", "/etc/some.toml"]).env("PATH", "/bin:/usr/bin");
