@@ -27,6 +27,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod views;
+mod waking;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,12 +43,14 @@ pub use error::{BrokerError, SubscribeError};
 pub use evicting::EvictError;
 pub use snapshot::{BrokerCounters, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot};
 
+use crate::WakeMode;
 use crate::access::SocketAccess;
 use crate::poll::{Poll, Token};
 use crate::protocol::Refusal;
+use crate::wake::Waker;
 use crate::{
-    Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, PlacementHooks,
-    ReaderParts, Region, Start,
+    Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, Mapping,
+    PlacementHooks, ReaderParts, Region, Start,
 };
 use flow::{Flow, WriterSide};
 use listener::Listener;
@@ -96,15 +99,17 @@ impl Broker {
         hooks: Box<dyn PlacementHooks + Send + Sync>,
         on_event: impl Fn(FlowEvent) + Send + 'static,
     ) -> Result<Self, BrokerError> {
-        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, limits } = config;
+        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, limits, wake_period_us } = config;
         let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
         let listener = Listener::open(&socket, &access)?;
         let no_poll = |errno: rustix::io::Errno| BrokerError::Thread { step: "epoll", source: errno.into() };
         let poll = Arc::new(Poll::new().map_err(no_poll)?);
         poll.watch_input(&listener, Token::Listener).map_err(no_poll)?;
         let (mason, jobs) = mpsc::channel();
+        let waker = Waker::start(Duration::from_micros(wake_period_us.max(10).into()))
+            .map_err(|source| BrokerError::Thread { step: "waker thread", source })?;
         let first = first_id().map_err(|errno| BrokerError::Thread { step: "random numbers", source: errno.into() })?;
-        let state = State::new(limits, default_slots, page_policy, access, Arc::clone(&poll), mason, first);
+        let state = State::new(limits, default_slots, page_policy, access, (Arc::clone(&poll), mason, waker), first);
         let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
         let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
         let shared = Arc::clone(&broker.shared);
@@ -143,8 +148,10 @@ impl Broker {
         let made = made.and_then(|region| build_flow(name, region));
         let mut state = self.shared.lock();
         match made {
-            Ok((writer, flow, fallback)) => {
-                state.finish_own(flow, fallback)?;
+            Ok((writer, flow, control, fallback)) => {
+                state.wake_for(&flow, control);
+                let epoch = flow.epoch();
+                state.finish_own(flow, fallback).inspect_err(|_| state.waker.remove(epoch))?;
                 drop(state);
                 self.shared.poll.wake();
                 Ok(writer)
@@ -282,15 +289,17 @@ fn first_id() -> Result<u64, rustix::io::Errno> {
 }
 
 /// A flow of this process: mapped for its writer, then sealed.
-fn build_flow(name: &Name, region: Region) -> Result<(FrameWriter, Flow, Option<Fallback>), BrokerError> {
+fn build_flow(name: &Name, region: Region) -> Result<(FrameWriter, Flow, Mapping, Option<Fallback>), BrokerError> {
     let fallback = region.fallback();
     let (control, data) = region.map_for_writing()?;
+    let waking = region.map_control_for_waking()?;
     let ring = region.seal()?;
     let mailbox = Arc::new(Mailbox::new());
     let geometry: Geometry = *ring.geometry();
     let writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
     let side = WriterSide::Gateway { mailbox, counters: writer.counters() };
-    Ok((writer, Flow::new(name.clone(), ring, side), fallback))
+    let flow = Flow { wake: WakeMode::Housekeeping, ..Flow::new(name.clone(), ring, side) };
+    Ok((writer, flow, waking, fallback))
 }
 
 /// A reader in this process.

@@ -60,7 +60,7 @@ impl TestRing {
     pub(crate) fn with(geometry: Geometry) -> Self {
         let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
         let (control, data) = region.map_for_writing().unwrap();
-        let second_control = region.map_for_writing().ok().map(|(control, _)| control);
+        let second_control = region.map_control_for_waking().ok();
         let mailbox = Arc::new(Mailbox::new());
         let writer = FrameWriter::new(*region.geometry(), control, data, Arc::clone(&mailbox)).unwrap();
         Self { writer, mailbox, region: region.seal().unwrap(), now: Tai::EPOCH, second_control, nonces: 0 }

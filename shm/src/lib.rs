@@ -22,7 +22,6 @@ mod region;
 mod seed;
 mod stable;
 mod view;
-#[allow(dead_code, unused_imports, reason = "the sessions and the broker use it next")]
 mod wake;
 mod writer;
 
@@ -47,6 +46,8 @@ pub mod nmos;
 
 // The broker and the SDK: protocol, sockets, life pipes, sessions.
 mod access;
+#[cfg(feature = "tokio")]
+pub mod aio;
 pub mod broker;
 mod pipe;
 mod poll;

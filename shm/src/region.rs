@@ -161,6 +161,11 @@ impl Region {
         Ok((control, data))
     }
 
+    /// The control region once more, mapped for writing: for whoever wakes the consumers.
+    pub(crate) fn map_control_for_waking(&self) -> Result<Mapping, RegionError> {
+        Ok(Mapping::map(self.fds.control.as_fd(), self.geometry.control_octets(), Access::ReadWrite)?)
+    }
+
     /// The region given up: only its view is left.
     pub(crate) fn into_view(self) -> DataView {
         self.view

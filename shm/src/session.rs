@@ -26,6 +26,7 @@ mod error;
 mod housekeeper;
 mod link;
 mod producer;
+mod waking;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,7 @@ pub use consumer::Consumer;
 pub use error::SessionError;
 pub use producer::Producer;
 
+use crate::WakeMode;
 use crate::protocol::{BrokerMessage, FlowEntry, PodMessage, RingRequest};
 use crate::{ConsumerClass, Start};
 use link::Link;
@@ -90,7 +92,9 @@ impl Session {
         format: impl Into<FlowFormat>,
         slots: Option<u16>,
     ) -> Result<Producer, SessionError> {
-        Producer::start(Link::open(&self.path)?, RingRequest { slots, ..RingRequest::new(name.clone(), format) })
+        let wake = WakeMode::Inline;
+        let ring = RingRequest { slots, wake, ..RingRequest::new(name.clone(), format) };
+        Producer::start(Link::open(&self.path)?, ring)
     }
 
     /// Reads a flow. Waits until its writer has taken the consumer in.

@@ -28,11 +28,12 @@ mod waiting;
 mod waker;
 mod want;
 
-pub(crate) use bell::{Bell, Heard, bell_pair};
+pub(crate) use bell::{Bell, bell_pair};
 pub(crate) use reached::Reached;
-pub(crate) use sleeper::Sleeper;
 pub(crate) use sleepers::Sleepers;
-pub(crate) use waiting::{Announced, Bed, LONGEST_SLEEP, LOOK_EVERY, Waiting};
+#[cfg(feature = "tokio")]
+pub(crate) use waiting::{Announced, LOOK_EVERY};
+pub(crate) use waiting::{Bed, LONGEST_SLEEP, Waiting};
 pub(crate) use waker::{Waker, Waking, WakingRing, WakingSeat, WatchId};
 pub(crate) use want::{Alarm, Want};
 

@@ -269,7 +269,6 @@ impl FrameWriter {
     }
 
     /// From now on this writer wakes those of its consumers that sleep. A system call for each, while it does.
-    #[allow(dead_code, reason = "the sessions and the broker use it next")]
     pub(crate) fn wake_inline(&mut self, sleepers: Arc<Sleepers>) {
         self.sleepers = Some(sleepers);
     }

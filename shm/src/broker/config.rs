@@ -21,6 +21,8 @@ pub struct BrokerConfig {
     pub default_slots: u16,
     /// What pods may take at most.
     pub limits: Limits,
+    /// How often the waker of this process looks while a consumer of one of its flows sleeps, µs; at least 10.
+    pub wake_period_us: u32,
 }
 
 impl BrokerConfig {
@@ -35,6 +37,7 @@ impl BrokerConfig {
             page_policy: PagePolicy::default(),
             default_slots: 8,
             limits: Limits::default(),
+            wake_period_us: 30,
         }
     }
 }

@@ -114,6 +114,7 @@ impl State {
         for id in flow.seats.iter().flatten() {
             self.drop_membership(*id, Refusal::FlowEnded);
         }
+        self.waker.remove(epoch);
         self.events.push(FlowEvent::Removed { name: flow.name });
         self.retire(flow.ring.into_view());
     }

@@ -13,21 +13,22 @@ use super::connection::Connection;
 use super::flow::{Flow, WriterSide};
 use super::membership::{Membership, Offer, Seat, Stage, Subscriber};
 use super::state::State;
+use crate::WakeMode;
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch, life_pipe};
 use crate::poll::Token;
 use crate::protocol::{BrokerMessage, Refusal, Version};
 use crate::wake::{Bell, bell_pair};
-use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust, WakeMode};
+use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust};
 
 /// The descriptors that a new consumer needs.
-struct Kit {
-    page: LeasePage,
+pub(super) struct Kit {
+    pub(super) page: LeasePage,
     life: (LifeEnd, LifeWatch),
     producer: (LifeEnd, LifeWatch),
     nonce: u64,
     /// The consumer's end and its waker's.
-    bell: (Bell, Bell),
+    pub(super) bell: (Bell, Arc<Bell>),
 }
 
 impl Kit {
@@ -36,7 +37,9 @@ impl Kit {
         rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty()))?;
         // Never 0: a fresh lease page acknowledges 0.
         let nonce = u64::from_le_bytes(nonce) | 1;
-        Ok(Self { page: LeasePage::create()?, life: life_pipe()?, producer: life_pipe()?, nonce, bell: bell_pair()? })
+        let (ours, wakers) = bell_pair()?;
+        let bell = (ours, Arc::new(wakers));
+        Ok(Self { page: LeasePage::create()?, life: life_pipe()?, producer: life_pipe()?, nonce, bell })
     }
 }
 
@@ -62,7 +65,9 @@ impl State {
         let kit = Kit::make().map_err(descriptors)?;
         let status_page = kit.page.map(Access::ReadOnly).ok();
         let id = self.fresh_id();
-        let ours = self.ask_writer(id, epoch, (seat, class, start), &kit)?;
+        let watch = self.watch_sleeper(epoch, seat, subscriber, &kit)?;
+        let ours = self.ask_writer(id, epoch, (seat, class, start), &kit);
+        let ours = ours.inspect_err(|_| self.forget_sleeper(watch))?;
         let Kit { page, life: (life_end, life_watch), producer: (producer_end, producer_life), nonce, bell } = kit;
         let member = Membership {
             flow: epoch,
@@ -77,6 +82,7 @@ impl State {
             producer: ours.then_some(producer_end),
             producer_life: None,
             // A producer that wakes has its own; else the end is kept, so that the consumer's does not hang up.
+            watch,
             _bell: Some(bell.1).filter(|_| ours || wake == WakeMode::None),
         };
         self.memberships.insert(id, member);

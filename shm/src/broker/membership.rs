@@ -1,6 +1,7 @@
 //! Consumers of rings, and who waits to be one. How they come is in [`super::joining`], how they go in
 //! [`super::leaving`].
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::state::{State, WAITING};
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::protocol::{BrokerMessage, Refusal, Version};
-use crate::wake::Bell;
+use crate::wake::{Bell, WatchId};
 use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Trust};
 
 /// How soon to look for what a writer of ours answers.
@@ -40,8 +41,10 @@ pub(super) struct Membership {
     pub(super) producer: Option<LifeEnd>,
     /// Hangs up when the pod that produces for the gateway is gone.
     pub(super) producer_life: Option<LifeWatch>,
+    /// It is looked after by the gateway's waker.
+    pub(super) watch: Option<WatchId>,
     /// The end of its bell that its waker has, where the gateway or nobody wakes.
-    pub(super) _bell: Option<Bell>,
+    pub(super) _bell: Option<Arc<Bell>>,
 }
 
 /// Where a membership stands.
@@ -159,6 +162,7 @@ impl State {
     /// Takes a membership out of the books; who still waits for it is refused.
     pub(super) fn drop_membership(&mut self, id: u64, refusal: Refusal) {
         let Some(member) = self.memberships.remove(&id) else { return };
+        self.forget_sleeper(member.watch);
         for watch in member.life.iter().chain(&member.producer_life) {
             self.poll.forget(watch);
         }

@@ -20,6 +20,7 @@ use super::views::Views;
 use crate::PagePolicy;
 use crate::access::SocketAccess;
 use crate::poll::Poll;
+use crate::wake::Waker;
 
 /// See the module.
 pub(super) struct State {
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) makings: HashMap<u128, Making>,
     pub(super) memberships: HashMap<u64, Membership>,
     pub(super) views: Views,
+    /// Wakes the consumers of the gateway's own flows.
+    pub(super) waker: Waker,
     /// Connections to close once the event at hand is dealt with.
     pub(super) doomed: Vec<u64>,
     /// What the gateway has yet to be told.
@@ -53,8 +56,7 @@ impl State {
         default_slots: u16,
         page_policy: PagePolicy,
         access: SocketAccess,
-        poll: Arc<Poll>,
-        mason: Sender<Job>,
+        (poll, mason, waker): (Arc<Poll>, Sender<Job>, Waker),
         first_id: u64,
     ) -> Self {
         Self {
@@ -69,6 +71,7 @@ impl State {
             makings: HashMap::new(),
             memberships: HashMap::new(),
             views: Views::default(),
+            waker,
             doomed: Vec::new(),
             events: Vec::new(),
             counters: BrokerCounters::default(),

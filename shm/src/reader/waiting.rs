@@ -5,8 +5,17 @@ use std::time::{Duration, Instant};
 use media::GrainIndex;
 
 use super::{FrameReader, ReadError};
+use crate::WakeMode;
 use crate::grain::GrainState;
-use crate::wake::{Alarm, Bed, LONGEST_SLEEP, Waiting, Want};
+#[cfg(test)]
+use crate::wake::Bed;
+use crate::wake::{Alarm, LONGEST_SLEEP, Waiting, Want};
+#[cfg(feature = "tokio")]
+use {
+    crate::lease_page,
+    crate::wake::Announced,
+    std::os::fd::{AsFd, OwnedFd},
+};
 
 /// Why what was waited for is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +97,13 @@ impl FrameReader {
         self.waiting.producer_gone()
     }
 
+    /// Who wakes this consumer. [`WakeMode::None`] also where the one who did has hung up.
+    #[must_use]
+    pub fn wake_mode(&self) -> WakeMode {
+        self.waiting.mode()
+    }
+
     /// From now on the reader sleeps with this.
-    #[allow(dead_code, reason = "the sessions and the broker use it next")]
     pub(crate) fn wait_with(&mut self, waiting: Waiting) {
         self.waiting = waiting;
     }
@@ -131,7 +145,29 @@ impl FrameReader {
         self.look(want)?.ok_or(WaitError::ProducerGone { index: want.index })
     }
 
-    #[allow(dead_code, reason = "the sessions and the broker use it next")]
+    /// Posts what is wanted; [`Self::take_back_want`] must follow.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn announce(&mut self, want: Want, alarm: Alarm) -> Announced {
+        self.waiting.announce(self.member.bed(), want, alarm)
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_back_want(&self) {
+        lease_page::take_back_want(self.member.bed().lease);
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn hear_bell(&mut self) {
+        self.waiting.hear();
+    }
+
+    /// A second descriptor of this end of the bell; none where nobody wakes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn double_of_bell(&self) -> std::io::Result<Option<OwnedFd>> {
+        self.waiting.bell().map(|bell| bell.as_fd().try_clone_to_owned()).transpose()
+    }
+
+    #[cfg(test)]
     pub(crate) fn bed(&self) -> Bed<'_> {
         self.member.bed()
     }

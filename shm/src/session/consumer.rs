@@ -3,20 +3,17 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::error::SessionError;
+use crate::WakeMode;
 use crate::pipe::LifeWatch;
 use crate::protocol::BrokerMessage;
-use crate::wake::Bell;
-use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, WakeMode, check_ring_seals};
+use crate::wake::{Bell, Waiting};
+use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, check_ring_seals};
 
 /// One seat in a ring. It comes free when this and every lease taken from its reader have dropped, or the process
 /// is gone.
 #[derive(Debug)]
 pub struct Consumer {
     reader: FrameReader,
-    producer: LifeWatch,
-    wake: WakeMode,
-    /// Its end of its bell; none from a gateway of protocol version 1.
-    _bell: Option<Bell>,
 }
 
 impl Consumer {
@@ -49,8 +46,11 @@ impl Consumer {
             trust,
             life: Some(life),
         };
-        let (reader, producer) = (FrameReader::new(parts)?, LifeWatch::from_fd(producer));
-        Ok(Self { reader, producer, wake, _bell: fds.next().map(Bell::from_fd) })
+        let mut reader = FrameReader::new(parts)?;
+        // There is no bell from a gateway of protocol version 1.
+        let bell = fds.next().map(Bell::from_fd);
+        reader.wait_with(Waiting::new(&geometry, wake, bell, Some(LifeWatch::from_fd(producer))));
+        Ok(Self { reader })
     }
 
     /// Finds, leases and follows grains.
@@ -60,13 +60,13 @@ impl Consumer {
 
     /// Who wakes this consumer when what it waits for is there.
     #[must_use]
-    pub const fn wake_mode(&self) -> WakeMode {
-        self.wake
+    pub fn wake_mode(&self) -> WakeMode {
+        self.reader.wake_mode()
     }
 
     /// Whether the producer is gone: nothing new will come. What is leased stays readable. A system call.
     #[must_use]
     pub fn producer_gone(&self) -> bool {
-        self.producer.is_gone()
+        self.reader.producer_gone()
     }
 }

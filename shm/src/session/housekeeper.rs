@@ -14,11 +14,12 @@ use rustix::io::Errno;
 use super::error::SessionError;
 use super::link::Link;
 use super::producer::Signals;
+use super::waking::RingWaker;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
 use crate::protocol::{BrokerMessage, PodMessage};
 use crate::seqpacket::Wait;
-use crate::wake::Bell;
+use crate::wake::{Bell, WatchId};
 use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice, Start};
 
 /// How soon to look for what the writer answers.
@@ -34,6 +35,8 @@ pub(super) struct Housekeeper {
     link: Option<Link>,
     epoch: u128,
     mailbox: Arc<Mailbox>,
+    /// Wakes the consumers; none if nobody does.
+    waker: Option<RingWaker>,
     signals: Arc<Signals>,
     /// By the broker's number of the join.
     consumers: HashMap<u64, Seated>,
@@ -54,7 +57,8 @@ struct Seated {
     /// Tells the consumer that this producer lives.
     _producer: LifeEnd,
     /// The end of its bell by which it is woken; none from a gateway of protocol version 1.
-    _bell: Option<Bell>,
+    _bell: Option<Arc<Bell>>,
+    watch: Option<WatchId>,
 }
 
 /// What `Join` carries.
@@ -67,9 +71,15 @@ struct Joining {
 }
 
 impl Housekeeper {
-    pub(super) fn new(link: Link, epoch: u128, mailbox: Arc<Mailbox>, signals: Arc<Signals>) -> Result<Self, Errno> {
+    pub(super) fn new(
+        link: Link,
+        epoch: u128,
+        mailbox: Arc<Mailbox>,
+        waker: Option<RingWaker>,
+        signals: Arc<Signals>,
+    ) -> Result<Self, Errno> {
         signals.poll.watch_input(link.socket(), Token::Connection(0))?;
-        Ok(Self { link: Some(link), epoch, mailbox, signals, consumers: HashMap::new(), unsaid: Vec::new() })
+        Ok(Self { link: Some(link), epoch, mailbox, waker, signals, consumers: HashMap::new(), unsaid: Vec::new() })
     }
 
     /// Until the producer drops; then the flow is withdrawn and the pipes close.
@@ -136,24 +146,32 @@ impl Housekeeper {
         };
         let Joining { join, seat, class, nonce, start } = *joining;
         let lease = Arc::new(LeasePage::map_received(&page, Access::ReadOnly).map_err(|_| Errno::INVAL)?);
+        let bell = fds.next().map(|bell| Arc::new(Bell::from_fd(bell)));
+        let watching = self.waker.as_ref().zip(bell.as_ref());
+        let watch = watching.map(|(waker, bell)| waker.watch(seat, &lease, bell)).transpose()?;
         let life = LifeWatch::from_fd(life);
-        self.signals.poll.watch_hang_up(&life, Token::Consumer(join))?;
-        if self.mailbox.post(Mail::Join { consumer: seat, class, start, lease, nonce }).is_err() {
-            self.signals.poll.forget(&life);
-            return Err(Errno::AGAIN);
-        }
+        let mail = Mail::Join { consumer: seat, class, start, lease, nonce };
+        self.hand_over(join, &life, mail).inspect_err(|_| self.forget_sleeper(watch))?;
         let producer = LifeEnd::from_fd(producer);
-        let seated = Seated {
-            seat,
-            nonce,
-            settled: false,
-            life: Some(life),
-            gone_posted: false,
-            _producer: producer,
-            _bell: fds.next().map(Bell::from_fd),
-        };
+        let (settled, gone_posted) = (false, false);
+        let seated =
+            Seated { seat, nonce, settled, life: Some(life), gone_posted, _producer: producer, _bell: bell, watch };
         self.consumers.insert(join, seated);
         Ok(())
+    }
+
+    fn hand_over(&self, join: u64, life: &LifeWatch, mail: Mail) -> Result<(), Errno> {
+        self.signals.poll.watch_hang_up(life, Token::Consumer(join))?;
+        self.mailbox.post(mail).map_err(|_| {
+            self.signals.poll.forget(life);
+            Errno::AGAIN
+        })
+    }
+
+    fn forget_sleeper(&self, watch: Option<WatchId>) {
+        if let Some((waker, watch)) = self.waker.as_ref().zip(watch) {
+            waker.forget(watch);
+        }
     }
 
     /// The operator wants a consumer out. A mailbox without room forgets it: the operator sees that it reads on.
@@ -206,7 +224,9 @@ impl Housekeeper {
     }
 
     fn forget(&mut self, join: u64) {
-        if let Some(life) = self.consumers.remove(&join).and_then(|seated| seated.life) {
+        let Some(seated) = self.consumers.remove(&join) else { return };
+        self.forget_sleeper(seated.watch);
+        if let Some(life) = seated.life {
             self.signals.poll.forget(&life);
         }
     }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use super::error::SessionError;
 use super::housekeeper::Housekeeper;
 use super::link::Link;
+use super::waking::RingWaker;
 use crate::poll::Poll;
 use crate::protocol::{BrokerMessage, PodMessage, RingRequest};
 use crate::{Access, FrameWriter, Mailbox, Mapping};
@@ -34,18 +35,22 @@ pub(super) struct Signals {
 impl Producer {
     /// The producer's half of the sealing dance: asks for a ring, maps it, says so, and hears that it is sealed.
     pub(super) fn start(mut link: Link, ring: RingRequest) -> Result<Self, SessionError> {
+        let wake = ring.wake;
         let (answer, fds) = link.ask(&PodMessage::Produce(ring))?;
         let BrokerMessage::Region { geometry } = answer else { return Err(SessionError::unexpected(&answer)) };
         let got = fds.len();
         let Ok([control, data]) = <[OwnedFd; 2]>::try_from(fds) else {
             return Err(SessionError::Descriptors { expected: 2, got });
         };
-        let control = Mapping::map(control.as_fd(), geometry.control_octets(), Access::ReadWrite)?;
+        let map_control = || Mapping::map(control.as_fd(), geometry.control_octets(), Access::ReadWrite);
+        // The second one is the waker's. All are mapped before the ring is sealed.
+        let (control, waking) = (map_control()?, map_control()?);
         let data = Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadWrite)?;
         let epoch = geometry.epoch;
         let mailbox = Arc::new(Mailbox::new());
         // Before the flow exists: a consumer finds the header written.
-        let writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
+        let mut writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
+        let waker = RingWaker::start(wake, &mut writer, waking)?;
         match link.ask_on(&PodMessage::Mapped { epoch })? {
             (BrokerMessage::Produced { epoch: sealed }, _) if sealed == epoch => {}
             (other, _) => return Err(SessionError::unexpected(&other)),
@@ -53,7 +58,8 @@ impl Producer {
         let poll = Poll::new().map_err(SessionError::Connection)?;
         let signals = Signals { poll, stopping: AtomicBool::new(false), broker_gone: AtomicBool::new(false) };
         let signals = Arc::new(signals);
-        let keeper = Housekeeper::new(link, epoch, mailbox, Arc::clone(&signals)).map_err(SessionError::Connection)?;
+        let keeper = Housekeeper::new(link, epoch, mailbox, waker, Arc::clone(&signals));
+        let keeper = keeper.map_err(SessionError::Connection)?;
         let thread = std::thread::Builder::new().name("flypack-producer".to_owned()).spawn(move || keeper.run())?;
         Ok(Self { writer, signals, housekeeper: Some(thread) })
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::WakeMode;
 use super::bell::{Bell, Heard};
 use super::futex::{self, Slept};
 use super::reached::Reached;
 use super::want::{Alarm, Want};
+use crate::WakeMode;
 use crate::geometry::Geometry;
 use crate::layout;
 use crate::lease_page;
@@ -158,6 +158,12 @@ impl Waiting {
         }
     }
 
+    /// Who wakes this consumer.
+    pub(crate) fn mode(&self) -> WakeMode {
+        self.mode
+    }
+
+    #[cfg(feature = "tokio")]
     pub(crate) fn bell(&self) -> Option<&Bell> {
         self.bell.as_ref()
     }

@@ -302,7 +302,7 @@ fn who_is_forgotten_is_let_go_of() {
         stage.waker.forget(first);
         stage.waker.forget(second);
         // The only other holder of the waker's end.
-        until(|| bell.hear() == crate::wake::Heard::HungUp);
+        until(|| bell.hear() == crate::wake::bell::Heard::HungUp);
         stage.ring.grain(1).unwrap();
     }
 }

@@ -1,0 +1,143 @@
+//! Consumers on tokio: a task that waits for a slice, and no thread.
+//!
+//! The task is woken by its bell, which is a descriptor, and not by the futex. Every future here can be dropped at any
+//! time; nothing is lost, and nobody goes on waking for it.
+//!
+//! ```no_run
+//! use shm::{ConsumerClass, Session, aio::AsyncConsumer};
+//!
+//! # async fn follow() -> Result<(), Box<dyn std::error::Error>> {
+//! let session = Session::connect("/run/flypack/broker.sock".as_ref())?;
+//! let class = ConsumerClass::Leased { k: 2, deadline_nanos: 500_000_000 };
+//! let mut consumer = AsyncConsumer::new(session.subscribe(&"cam-1".parse()?, class)?)?;
+//! loop {
+//!     let grain = consumer.next().await?;
+//!     let half = consumer.wait_until(grain.index(), 540).await?;
+//!     println!("{}: {} lines so far", grain.index(), half.slices);
+//! }
+//! # }
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use media::GrainIndex;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::grain::{GrainLease, GrainState};
+use crate::reader::{FrameReader, ReadError, WaitError};
+use crate::session::Consumer;
+use crate::wake::{Alarm, Announced, LONGEST_SLEEP, LOOK_EVERY, Want};
+
+/// A consumer whose waits are futures.
+#[derive(Debug)]
+pub struct AsyncConsumer {
+    /// Before the consumer's own end, which it doubles.
+    bell: Option<AsyncFd<OwnedFd>>,
+    consumer: Consumer,
+    life_asked: Instant,
+}
+
+impl AsyncConsumer {
+    /// To be called within a tokio runtime that drives I/O and time.
+    ///
+    /// # Errors
+    /// What the kernel says of one descriptor more.
+    pub fn new(mut consumer: Consumer) -> io::Result<Self> {
+        let bell = consumer.reader().double_of_bell()?;
+        // SAFETY: an `OwnedFd` has the same open descriptor until it drops.
+        let register = |bell| unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) };
+        let bell = bell.map(register).transpose()?;
+        Ok(Self { bell, consumer, life_asked: Instant::now() })
+    }
+
+    /// The consumer itself, which finds, leases and follows grains without waiting.
+    pub fn consumer(&mut self) -> &mut Consumer {
+        &mut self.consumer
+    }
+
+    /// The consumer, to wait in threads again.
+    #[must_use]
+    pub fn into_consumer(self) -> Consumer {
+        self.consumer
+    }
+
+    /// The next grain that was not passed yet, as soon as it is opened; grains that were left out or are gone already are
+    /// passed. Which slices are there says [`GrainLease::state`], or [`Self::wait_until`] when there will be more.
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    pub async fn next(&mut self) -> Result<GrainLease, WaitError> {
+        loop {
+            let reader = self.consumer.reader();
+            if let Some(index) = reader.next_available() {
+                match reader.lease(index) {
+                    Err(error) if is_passing(&error) => continue,
+                    leased => return Ok(leased?),
+                }
+            }
+            let awaited = reader.awaited();
+            match self.wait_until(awaited, 0).await {
+                Err(WaitError::Read(error)) if !is_passing(&error) => return Err(error.into()),
+                Err(error @ (WaitError::ProducerGone { .. } | WaitError::TimedOut { .. })) => return Err(error),
+                Ok(_) | Err(WaitError::Read(_)) => {}
+            }
+        }
+    }
+
+    /// As [`FrameReader::wait_until`], without a deadline: put it into a `tokio::time::timeout` for one.
+    ///
+    /// # Errors
+    /// [`WaitError`], but never [`WaitError::TimedOut`].
+    pub async fn wait_until(&mut self, index: GrainIndex, slices: u16) -> Result<GrainState, WaitError> {
+        let want = FrameReader::want(index, slices)?;
+        loop {
+            let reader = self.consumer.reader();
+            if let Some(state) = reader.look(want)? {
+                return Ok(state);
+            }
+            if self.life_asked.elapsed() >= LONGEST_SLEEP {
+                self.life_asked = Instant::now();
+                if reader.producer_gone() {
+                    return reader.last_look(want);
+                }
+            }
+            self.sleep(want).await;
+        }
+    }
+
+    /// Until somebody rings; not for long.
+    async fn sleep(&mut self, want: Want) {
+        let posted = Posted(self.consumer.reader());
+        match (posted.0.announce(want, Alarm::Bell), &self.bell) {
+            (Announced::Reached, _) => {}
+            (Announced::ToWaker, Some(bell)) => {
+                if let Ok(Ok(mut ready)) = tokio::time::timeout(LONGEST_SLEEP, bell.readable()).await {
+                    // All is heard at once; whatever comes from here on makes it ready again.
+                    posted.0.hear_bell();
+                    ready.clear_ready();
+                }
+            }
+            (Announced::ToNobody | Announced::ToWaker, _) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// A want that stands. Whoever drops the future takes it back.
+struct Posted<'a>(&'a mut FrameReader);
+
+impl Drop for Posted<'_> {
+    fn drop(&mut self) {
+        self.0.take_back_want();
+    }
+}
+
+/// Whether there is a later grain to look for.
+fn is_passing(error: &ReadError) -> bool {
+    matches!(error, ReadError::Gone | ReadError::Torn)
+}
