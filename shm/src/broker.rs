@@ -296,7 +296,8 @@ fn build_flow(name: &Name, region: Region) -> Result<(FrameWriter, Flow, Mapping
     let ring = region.seal()?;
     let mailbox = Arc::new(Mailbox::new());
     let geometry: Geometry = *ring.geometry();
-    let writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
+    // What comes from a network does not wait.
+    let writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?.without_blocking();
     let side = WriterSide::Gateway { mailbox, counters: writer.counters() };
     let flow = Flow { wake: WakeMode::Housekeeping, ..Flow::new(name.clone(), ring, side) };
     Ok((writer, flow, waking, fallback))

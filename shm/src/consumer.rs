@@ -17,6 +17,23 @@ pub enum ConsumerClass {
     },
     /// Nothing is held for it: each read is validated afterwards and may turn out torn.
     Lossy,
+    /// Grains at or after its cursor are not overwritten, and it is never evicted for being slow: the writer waits.
+    /// Only where the writer can, never on what comes from a network.
+    Blocking {
+        /// Grains it may hold at a time. At least 1, at most the geometry's `k_max`.
+        k: u16,
+    },
+}
+
+impl ConsumerClass {
+    /// Grains that it may hold; `None` when nothing is held for it.
+    #[must_use]
+    pub const fn holds(&self) -> Option<u16> {
+        match self {
+            Self::Leased { k, .. } | Self::Blocking { k } => Some(*k),
+            Self::Lossy => None,
+        }
+    }
 }
 
 /// Where a consumer begins.
@@ -25,7 +42,7 @@ pub enum Start {
     /// At the next grain that is opened.
     #[default]
     Live,
-    /// At the oldest that can still be had: of a leased consumer, of the last K that were opened; of a lossy one, of
+    /// At the oldest that can still be had: of a consumer for whom grains are held, of the last K that were opened; of a lossy one, of
     /// all that are still in their slots.
     Oldest,
 }

@@ -138,12 +138,12 @@ impl GrainLease {
         self.member.state(&self.grain)
     }
 
-    /// The lines `lines` in place. None unless the ring is the gateway's own, this consumer is a leased one,
+    /// The lines `lines` in place. None unless the ring is the gateway's own, this consumer is no lossy one,
     /// and all of these lines are published. A line that was declared lost holds what an earlier grain left.
     #[must_use]
     pub fn lines(&self, lines: Range<u16>) -> Option<&[u8]> {
         let member = &self.member;
-        if member.trust() != Trust::Gateway || !member.is_leased() || lines.start > lines.end {
+        if member.trust() != Trust::Gateway || !member.is_held() || lines.start > lines.end {
             return None;
         }
         if lines.end > member.slices(&self.grain).ok()? {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! A   0      Header         geometry, repeated as a check
-//!     256    RingWords      head, opened | heartbeat, tick
+//!     256    RingWords      head, opened, concluded, successor | heartbeat, tick
 //!     512    SeatWords      one line per consumer × 64
 //!     8704   SlotWords      per slot: generation, progress | end fields | lost-line bitmap, padded to a line
 //!     …      DescWords      one line per descriptor × M
@@ -103,7 +103,12 @@ shared_words! {
         head: u64,
         /// One past the newest opened index.
         opened: u64,
-        spare: [u64; 14],
+        /// Once the epoch is concluded, two past its last index: one past its end.
+        concluded: u64,
+        /// The epoch that follows; 0 when none was named.
+        successor_low: u64,
+        successor_high: u64,
+        spare: [u64; 11],
         /// Counts the writer's polls.
         heartbeat: u64,
         /// Not 0 while the housekeeping waker polls: a sleeper need not ring.
@@ -183,6 +188,7 @@ const _: () = {
     assert!(offset_of!(Header, open_more) == 152);
     assert!(offset_of!(Header, flow) == 48 && offset_of!(Header, slots) == 64 && offset_of!(Header, rate) == 120);
     assert!(size_of::<RingWords>() == 256 && offset_of!(RingWords, opened) == 8);
+    assert!(offset_of!(RingWords, concluded) == 16 && offset_of!(RingWords, successor_high) == 32);
     assert!(offset_of!(RingWords, heartbeat) == LINE);
     assert!(offset_of!(RingWords, tick) == LINE + 8);
     assert!(size_of::<SeatWords>() == LINE && offset_of!(SeatWords, nonce) == 8);
@@ -196,6 +202,9 @@ const _: () = {
 
 pub(crate) const HEAD: usize = RING_AT + offset_of!(RingWords, head);
 pub(crate) const OPENED: usize = RING_AT + offset_of!(RingWords, opened);
+pub(crate) const CONCLUDED: usize = RING_AT + offset_of!(RingWords, concluded);
+pub(crate) const SUCCESSOR_LOW: usize = RING_AT + offset_of!(RingWords, successor_low);
+pub(crate) const SUCCESSOR_HIGH: usize = RING_AT + offset_of!(RingWords, successor_high);
 pub(crate) const HEARTBEAT: usize = RING_AT + offset_of!(RingWords, heartbeat);
 pub(crate) const TICK: usize = RING_AT + offset_of!(RingWords, tick);
 

@@ -4,6 +4,7 @@
 // The ring: regions, layout, writer, reader, leases.
 mod atomics;
 mod consumer;
+mod epoch_end;
 #[cfg(test)]
 mod fixture;
 mod geometry;
@@ -26,6 +27,7 @@ mod wake;
 mod writer;
 
 pub use consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus, Start};
+pub use epoch_end::{EpochEnd, Successor};
 pub use geometry::{Geometry, GeometryError};
 pub use grain::{GrainEnd, GrainLease, GrainRef, GrainStamp, GrainState};
 pub use lease_page::LeasePage;

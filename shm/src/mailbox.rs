@@ -60,7 +60,8 @@ pub enum Notice {
         /// Its first grain.
         eff: GrainIndex,
     },
-    /// The consumer cannot join: the seat is taken or does not exist, or K is not within the geometry's limits.
+    /// The consumer cannot join: the seat is taken or does not exist, K is not within the geometry's limits, or it is a
+    /// blocking one and this writer does not wait.
     Refused {
         /// The seat that was asked for.
         consumer: u8,

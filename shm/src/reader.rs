@@ -27,6 +27,7 @@ pub use waiting::WaitError;
 
 use crate::atomics::{Arc, Ordering, fence};
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
+use crate::epoch_end::{self, EpochEnd};
 use crate::geometry::Geometry;
 use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
 use crate::layout::{self, DescWords};
@@ -111,6 +112,14 @@ pub enum ReadError {
     /// Overwritten while it was being read.
     #[error("overwritten while it was read")]
     Torn,
+    /// The epoch ended before this grain: the flow goes on elsewhere, or nowhere.
+    #[error("the epoch ended at grain {end}: subscribe again")]
+    EpochEnded {
+        /// One past the last grain of the epoch.
+        end: GrainIndex,
+        /// The epoch that goes on from there, if one was named.
+        successor: Option<u128>,
+    },
     /// As many grains are leased as the class allows.
     #[error("too many grains in use: release one first")]
     TooManyLeases,
@@ -199,6 +208,12 @@ impl FrameReader {
         // Pairs with FrameWriter::open.
         let opened = self.member.control().load_acquire(layout::OPENED).min(GrainIndex::LIMIT);
         opened.checked_sub(1).map(GrainIndex)
+    }
+
+    /// Where the epoch ends, once its writer has concluded it: grains below may still be read.
+    #[must_use]
+    pub fn conclusion(&self) -> Option<EpochEnd> {
+        epoch_end::load(self.member.control())
     }
 
     /// The least grain that was opened and not passed yet; holes are skipped. It may be gone by the time it is
@@ -298,7 +313,7 @@ impl FrameReader {
     /// Reads a grain's descriptor, and whether its slot still holds it.
     fn find(&self, index: GrainIndex) -> Result<(GrainRef, GrainStamp), ReadError> {
         if self.newest().is_none_or(|newest| index > newest) {
-            return Err(ReadError::NotYet);
+            return Err(self.not_yet(index));
         }
         let control = self.member.control();
         let at = self.member.layout().desc(index.0);
@@ -318,6 +333,15 @@ impl FrameReader {
         let grain = GrainRef { index, slot, q };
         self.member.state(&grain)?;
         Ok((grain, GrainStamp { tai, rtp }))
+    }
+
+    /// A grain that is not there, and may come: unless the epoch is over, and that grain was not opened meanwhile.
+    #[cold]
+    fn not_yet(&self, index: GrainIndex) -> ReadError {
+        match self.conclusion() {
+            Some(EpochEnd { end, successor }) if index >= end => ReadError::EpochEnded { end, successor },
+            _ => ReadError::NotYet,
+        }
     }
 
     fn pass(&mut self, next: u64) {

@@ -32,6 +32,7 @@ pub use error::{OpenError, RingError, WriteError};
 pub use open_grains::GrainKey;
 
 use crate::atomics::{Ordering, fence};
+use crate::epoch_end::{self, Successor};
 use crate::geometry::Geometry;
 use crate::grain::{GrainEnd, GrainStamp};
 use crate::layout::{self, DescWords, FLAG_CANCELLED, HEADER_WORDS, Layout, SlotWords};
@@ -65,6 +66,7 @@ pub struct FrameWriter {
     /// Whom this writer wakes itself; none where a thread beside it does.
     sleepers: Option<Arc<Sleepers>>,
     reached: Reached,
+    is_concluded: bool,
 }
 
 impl FrameWriter {
@@ -96,9 +98,17 @@ impl FrameWriter {
             heartbeat: 0,
             sleepers: None,
             reached: Reached::of(&geometry),
+            is_concluded: false,
         };
         writer.publish_accounts();
         Ok(writer)
+    }
+
+    /// The same writer, but for what will not wait: blocking consumers are refused.
+    #[must_use]
+    pub fn without_blocking(mut self) -> Self {
+        self.consumers.refuse_blocking();
+        self
     }
 
     /// The ring's geometry.
@@ -160,7 +170,7 @@ impl FrameWriter {
         let consumers = &self.consumers;
         let newest = self.history.end().checked_sub(1);
         let Some(slot) = self.slots.pick(newest, |held| consumers.holds(held)) else {
-            return Err(self.no_slot());
+            return Err(self.no_slot(newest));
         };
         let q = self.slots.open(slot, index.0);
         self.begin_slot(slot, q);
@@ -286,7 +296,20 @@ impl FrameWriter {
         &self.control
     }
 
+    /// Ends the epoch: the newest grain was its last, and `successor` is where the flow goes on. Grains that are open may
+    /// still be written and committed; none will be opened. Says it once: another call does nothing.
+    pub fn conclude(&mut self, successor: Successor) {
+        if !self.is_concluded {
+            self.is_concluded = true;
+            epoch_end::store(&self.control, self.history.end(), successor);
+            self.wake_sleepers();
+        }
+    }
+
     fn check_index(&self, index: GrainIndex) -> Result<(), OpenError> {
+        if self.is_concluded {
+            return Err(OpenError::Concluded { end: GrainIndex(self.history.end()) });
+        }
         if index.0 >= GrainIndex::LIMIT {
             return Err(OpenError::Limit { index });
         }
@@ -296,13 +319,20 @@ impl FrameWriter {
         }
     }
 
+    /// Why there is no slot: it is a blocking consumer's doing if there were one without the blocking ones.
     #[cold]
-    fn no_slot(&mut self) -> OpenError {
-        self.counters.count_no_slot();
+    fn no_slot(&mut self, newest: Option<u64>) -> OpenError {
         self.publish_accounts();
         // Somebody may have been evicted for it.
         self.wake_sleepers();
         let consumers = &self.consumers;
+        if let Some(consumer) = consumers.blocker()
+            && self.slots.pick(newest, |index| consumers.holds_anyway(index)).is_some()
+        {
+            self.counters.count_held();
+            return OpenError::Held { consumer };
+        }
+        self.counters.count_no_slot();
         OpenError::NoSlot { slots: self.geometry.slots, held: self.slots.held(|index| consumers.holds(index)) }
     }
 

@@ -10,7 +10,7 @@ use crate::{CONSUMERS_MAX, ConsumerClass, Geometry};
 /// [`Refusal::Lease`] when no consumer of this ring may lease so much, [`Refusal::Admission`] when the others leave no
 /// room for it; both say what would work.
 pub(super) fn admit(geometry: &Geometry, leases: &[u16], class: ConsumerClass) -> Result<(), Refusal> {
-    let ConsumerClass::Leased { k, .. } = class else { return Ok(()) };
+    let Some(k) = class.holds() else { return Ok(()) };
     if k > geometry.k_max {
         return Err(Refusal::Lease { k, limit: geometry.k_max });
     }

@@ -92,14 +92,10 @@ impl State {
         Ok(())
     }
 
-    /// The K of every leased consumer whose slots are not released.
+    /// The K of every consumer whose slots are not released.
     fn leases_of(&self, flow: &Flow) -> Vec<u16> {
         let members = flow.seats.iter().flatten().filter_map(|id| self.memberships.get(id));
-        let leases = members.filter_map(|member| match member.class {
-            ConsumerClass::Leased { k, .. } => Some(k),
-            ConsumerClass::Lossy => None,
-        });
-        leases.collect()
+        members.filter_map(|member| member.class.holds()).collect()
     }
 
     /// One user may not take every seat of a flow.

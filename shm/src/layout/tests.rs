@@ -105,10 +105,12 @@ fn words_of_a_ring_in_use_are_golden() {
     for (offset, expected) in all {
         assert_eq!(word_at(&bytes, offset), expected, "word at {offset}: {CASE}");
     }
+    ring.writer.conclude(crate::Successor::Epoch(7 << 64 | 5));
     ring.cancel(10);
     let bytes = control_bytes(&ring);
     assert_eq!((word_at(&bytes, slot1), word_at(&bytes, slot1 + 128)), (4, FLAG_CANCELLED), "{CASE}");
     assert_eq!(word_at(&bytes, 256), 10, "a cancelled grain moves no head");
+    assert_eq!([272, 280, 288].map(|at| word_at(&bytes, at)), [12, 5, 7], "the end of the epoch: {CASE}");
 }
 
 #[test]

@@ -157,6 +157,7 @@ impl Encoder {
         let (kind, k, deadline) = match class {
             ConsumerClass::Lossy => (0, 0, 0),
             ConsumerClass::Leased { k, deadline_nanos } => (1, k, deadline_nanos),
+            ConsumerClass::Blocking { k } => (2, k, 0),
         };
         self.needs_newer(kind == 2, "a blocking consumer");
         self.u8(kind);
@@ -206,6 +207,7 @@ impl Decoder<'_> {
         match kind {
             0 if k == 0 && deadline_nanos == 0 => Ok(ConsumerClass::Lossy),
             1 if k > 0 && deadline_nanos > 0 => Ok(ConsumerClass::Leased { k, deadline_nanos }),
+            2 if k > 0 && deadline_nanos == 0 && !self.is_first() => Ok(ConsumerClass::Blocking { k }),
             _ => Err(DecodeError::Field(field)),
         }
     }

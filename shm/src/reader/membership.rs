@@ -41,10 +41,7 @@ pub(crate) struct Membership {
 impl Membership {
     pub(super) fn new(parts: ReaderParts) -> Self {
         let ReaderParts { geometry, control, data, lease, consumer, class, nonce, trust, life } = parts;
-        let leases = match class {
-            ConsumerClass::Leased { k, .. } => k,
-            ConsumerClass::Lossy => Geometry::LEASES_MAX,
-        };
+        let leases = class.holds().unwrap_or(Geometry::LEASES_MAX);
         Self {
             geometry,
             layout: Layout::of(&geometry),
@@ -98,8 +95,9 @@ impl Membership {
         self.trust
     }
 
-    pub(crate) fn is_leased(&self) -> bool {
-        matches!(self.class, ConsumerClass::Leased { .. })
+    /// Whether the writer keeps what this consumer has in use.
+    pub(crate) fn is_held(&self) -> bool {
+        self.class.holds().is_some()
     }
 
     /// The writer's verdict on this membership; an empty seat when it is somebody else's.

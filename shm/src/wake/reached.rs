@@ -8,6 +8,7 @@ use std::mem::offset_of;
 use super::want::Want;
 use crate::atomics::{Ordering, fence};
 use crate::consumer::SeatStatus;
+use crate::epoch_end;
 use crate::geometry::Geometry;
 use crate::layout::{self, DescWords, Layout, SeatWords, SlotWords};
 use crate::mapping::Mapping;
@@ -32,7 +33,7 @@ impl Reached {
         }
         // Pairs with FrameWriter::open: the descriptor is written before.
         if control.load_acquire(layout::OPENED) <= want.index.0 {
-            return false;
+            return is_over(control, want);
         }
         want.slices == 0 || self.has_slices(control, want)
     }
@@ -58,6 +59,11 @@ impl Reached {
         let generation = control.load_acquire(at + offset_of!(SlotWords, generation));
         progress >> 16 != q || progress as u16 >= want.slices || generation != q.wrapping_mul(2).wrapping_add(1)
     }
+}
+
+/// Whether the epoch ends before the grain.
+fn is_over(control: &Mapping, want: Want) -> bool {
+    epoch_end::load(control).is_some_and(|epoch| want.index >= epoch.end)
 }
 
 /// Whether the grain is out of the consumer's reach, for it was evicted or has left.
@@ -128,6 +134,8 @@ mod tests {
         }
         assert!(stage.has(9, 1), "overwritten");
         assert!(!stage.has(20, 1));
+        stage.ring.writer.conclude(crate::Successor::Unnamed);
+        assert!(stage.has(20, 0) && stage.has(25, 1), "the epoch is over");
     }
 
     #[test]

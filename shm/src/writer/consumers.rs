@@ -39,14 +39,24 @@ pub(super) struct Scene<'a> {
 
 #[derive(Clone, Copy, Debug)]
 struct Live {
-    /// None: lossy, holds nothing.
-    limits: Option<Limits>,
+    hold: Hold,
     /// Least grain that it may still use.
     eff: u64,
     /// When it last moved, or held nothing but the newest grains, as many as may be open (they are being written or
     /// never given up anyway, so that costs nobody anything and may last as long as the flow is silent). On the
     /// patience clock.
     since: i64,
+}
+
+/// What is held for a consumer.
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    /// Lossy: nothing.
+    Nothing,
+    /// Its window, as long as it keeps to its limits.
+    Leased(Limits),
+    /// Its window, as long as it likes.
+    Blocking,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +88,11 @@ pub(super) struct Consumers {
     seats: Box<[Option<Seat>]>,
     k_max: u16,
     open_max: u16,
+    allows_blocking: bool,
     /// Least grain that a live leased consumer holds; `u64::MAX` without one.
     leased_from: u64,
+    /// The blocking consumer that is furthest behind, and the least grain that it holds.
+    blocker: Option<(u64, u8)>,
     /// Seats in quarantine.
     quarantined: u8,
 }
@@ -88,12 +101,26 @@ impl Consumers {
     pub(super) fn new(geometry: &Geometry) -> Self {
         let seats = (0..CONSUMERS_MAX).map(|_| None).collect();
         let Geometry { k_max, open_max, .. } = *geometry;
-        Self { seats, k_max, open_max, leased_from: u64::MAX, quarantined: 0 }
+        Self { seats, k_max, open_max, allows_blocking: true, leased_from: u64::MAX, blocker: None, quarantined: 0 }
+    }
+
+    pub(super) fn refuse_blocking(&mut self) {
+        self.allows_blocking = false;
     }
 
     /// Whether a live consumer holds grain `index`.
     pub(super) fn leases(&self, index: u64) -> bool {
-        index >= self.leased_from
+        index >= self.leased_from || self.blocker.is_some_and(|(from, _)| index >= from)
+    }
+
+    /// The blocking consumer that is furthest behind.
+    pub(super) fn blocker(&self) -> Option<u8> {
+        self.blocker.map(|(_, consumer)| consumer)
+    }
+
+    /// Whether anybody would hold grain `index` if no consumer were blocking.
+    pub(super) fn holds_anyway(&self, index: u64) -> bool {
+        index >= self.leased_from || self.quarantines(index)
     }
 
     /// Whether an evicted consumer that has not acknowledged holds grain `index`.
@@ -134,19 +161,20 @@ impl Consumers {
     /// how many consumers were evicted.
     pub(super) fn observe(&mut self, scene: &Scene<'_>, turn: Turn) -> (bool, u64) {
         let (mut changed, mut evicted) = (false, 0);
-        self.leased_from = u64::MAX;
-        self.quarantined = 0;
+        (self.leased_from, self.blocker, self.quarantined) = (u64::MAX, None, 0);
         for (consumer, entry) in (0_u8..).zip(self.seats.iter_mut()) {
             let Some(seat) = entry else { continue };
             if let Standing::Live(live) = &mut seat.standing {
-                let Some(limits) = live.limits else { continue };
+                if matches!(live.hold, Hold::Nothing) {
+                    continue;
+                }
                 changed |= live.follow(lease_page::cursor(&seat.lease), scene, self.open_max);
-                if live.is_too_slow(limits, scene, self.open_max, turn) {
+                if live.is_too_slow(scene, self.open_max, turn) {
                     seat.evict(scene, consumer);
                     self.quarantined += 1;
                     evicted += 1;
                 } else {
-                    self.leased_from = self.leased_from.min(live.eff);
+                    note(*live, consumer, &mut self.leased_from, &mut self.blocker);
                 }
             } else if lease_page::acknowledged(&seat.lease) == seat.nonce {
                 release(scene.mailbox, consumer, entry.take());
@@ -167,31 +195,38 @@ impl Consumers {
         nonce: u64,
     ) -> Option<Standing> {
         let vacant = self.seats.get(usize::from(consumer))?.is_none();
-        let limits = match class {
-            ConsumerClass::Lossy => None,
+        let hold = self.hold(class)?;
+        let end = scene.history.end();
+        let eff = match (start, class.holds()) {
+            (Start::Live, _) => end,
+            (Start::Oldest, None) => scene.slots.oldest(0, end),
+            // A window that is not too long, so that joining evicts nobody.
+            (Start::Oldest, Some(k)) => scene.slots.oldest(scene.history.newest(k), end),
+        };
+        (vacant && nonce != 0).then_some(Standing::Live(Live { hold, eff, since: scene.at }))
+    }
+
+    /// What is held for a class, if it may join.
+    fn hold(&self, class: ConsumerClass) -> Option<Hold> {
+        let k_max = self.k_max.min(Geometry::LEASES_MAX);
+        match class {
+            ConsumerClass::Lossy => Some(Hold::Nothing),
             ConsumerClass::Leased { k, deadline_nanos } => {
                 // Fewer than may be open, and it would be late with nothing but what is being written.
-                let possible = self.open_max..=self.k_max.min(Geometry::LEASES_MAX);
-                Some(Limits { k: Some(k).filter(|k| possible.contains(k))?, deadline_nanos })
+                (self.open_max..=k_max).contains(&k).then_some(Hold::Leased(Limits { k, deadline_nanos }))
             }
-        };
-        let eff = match (start, limits) {
-            (Start::Live, _) => scene.history.end(),
-            (Start::Oldest, None) => scene.slots.oldest(0, scene.history.end()),
-            // A window that is not too long, so that joining evicts nobody.
-            (Start::Oldest, Some(Limits { k, .. })) => scene.slots.oldest(scene.history.newest(k), scene.history.end()),
-        };
-        (vacant && nonce != 0).then_some(Standing::Live(Live { limits, eff, since: scene.at }))
+            ConsumerClass::Blocking { k } => {
+                (self.allows_blocking && (1..=k_max).contains(&k)).then_some(Hold::Blocking)
+            }
+        }
     }
 
     fn sit(&mut self, scene: &Scene<'_>, consumer: u8, seat: Seat) {
         let nonce = seat.nonce;
-        let Standing::Live(Live { eff, limits, .. }) = seat.standing else { return };
-        if limits.is_some() {
-            self.leased_from = self.leased_from.min(eff);
-        }
+        let Standing::Live(live) = seat.standing else { return };
+        note(live, consumer, &mut self.leased_from, &mut self.blocker);
         self.seats[usize::from(consumer)] = Some(seat);
-        let eff = GrainIndex(eff);
+        let eff = GrainIndex(live.eff);
         show(scene.control, consumer, nonce, SeatStatus::Live { eff });
         scene.mailbox.notify(Notice::Joined { consumer, nonce, eff });
     }
@@ -226,7 +261,8 @@ impl Live {
         moved
     }
 
-    fn is_too_slow(&self, limits: Limits, scene: &Scene<'_>, open_max: u16, turn: Turn) -> bool {
+    fn is_too_slow(&self, scene: &Scene<'_>, open_max: u16, turn: Turn) -> bool {
+        let Hold::Leased(limits) = self.hold else { return false };
         let too_many = turn == Turn::Open && !scene.history.at_most(limits.k, self.eff);
         let late = !scene.history.at_most(open_max, self.eff) && scene.at - self.since > limits.deadline_nanos;
         too_many || late
@@ -237,13 +273,22 @@ impl Seat {
     /// Stored before any grain at or above the newest so far is published, so a consumer that sees such a grain sees
     /// this too. What holds nothing, a lossy consumer, goes into a quarantine of nothing.
     fn evict(&mut self, scene: &Scene<'_>, consumer: u8) {
-        let Standing::Live(Live { eff, limits, .. }) = self.standing else { return };
+        let Standing::Live(Live { eff, hold, .. }) = self.standing else { return };
         let end = scene.history.end();
-        self.standing = Standing::Quarantined { lo: if limits.is_some() { eff } else { end }, hi: end };
+        self.standing = Standing::Quarantined { lo: if matches!(hold, Hold::Nothing) { end } else { eff }, hi: end };
         let (nonce, hi) = (self.nonce, GrainIndex(end));
         let status = SeatStatus::Evicted { hi };
         sound!(show(scene.control, consumer, nonce, status), unless EvictedLate => show_late(scene.control, consumer, nonce, status));
         scene.mailbox.notify(Notice::Evicted { consumer, nonce, hi });
+    }
+}
+
+/// Takes down from where on a live consumer holds grains.
+fn note(live: Live, consumer: u8, leased_from: &mut u64, blocker: &mut Option<(u64, u8)>) {
+    match live.hold {
+        Hold::Nothing => {}
+        Hold::Leased(_) => *leased_from = (*leased_from).min(live.eff),
+        Hold::Blocking => *blocker = Some(blocker.unwrap_or((u64::MAX, consumer)).min((live.eff, consumer))),
     }
 }
 

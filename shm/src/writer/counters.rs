@@ -9,6 +9,7 @@ pub struct WriterCounters {
     committed: AtomicU64,
     cancelled: AtomicU64,
     no_slot: AtomicU64,
+    held: AtomicU64,
     evicted: AtomicU64,
     lines_lost: AtomicU64,
     accounts: [AtomicU64; 5],
@@ -55,6 +56,12 @@ impl WriterCounters {
         self.no_slot.load(Ordering::Relaxed)
     }
 
+    /// Times that a grain was not opened, and not dropped, because a blocking consumer held what was needed.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Consumers evicted.
     #[must_use]
     pub fn evicted(&self) -> u64 {
@@ -90,6 +97,10 @@ impl WriterCounters {
 
     pub(super) fn count_no_slot(&self) {
         add(&self.no_slot, 1);
+    }
+
+    pub(super) fn count_held(&self) {
+        add(&self.held, 1);
     }
 
     pub(super) fn count_evicted(&self, consumers: u64) {

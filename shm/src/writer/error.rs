@@ -49,6 +49,18 @@ pub enum OpenError {
         /// Those that some consumer holds.
         held: u16,
     },
+    /// No slot is free because of a consumer that the writer waits for. Nothing was dropped: try again once it has moved.
+    #[error("blocking consumer {consumer} holds the slot that is needed: try again")]
+    Held {
+        /// The seat of the one that is furthest behind.
+        consumer: u8,
+    },
+    /// The epoch is over: [`crate::FrameWriter::conclude`].
+    #[error("the epoch ended at grain {end}: open it in the ring that follows")]
+    Concluded {
+        /// One past the last grain of the epoch.
+        end: GrainIndex,
+    },
     /// As many grains are open as the geometry allows.
     #[error("{limit} grains are open, no more can be: commit or cancel one first")]
     TooManyOpen {

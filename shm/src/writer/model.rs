@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes};
-use crate::{ConsumerClass, GrainLease, Notice, ReadError, RingProbe, Start};
+use crate::{ConsumerClass, EpochEnd, GrainLease, Notice, ReadError, RingProbe, Start};
 
 const LINES: u16 = 3;
 const OCTETS: usize = 40;
@@ -34,7 +34,7 @@ enum Step {
     Poll,
     Join {
         seat: u8,
-        k: u16,
+        class: ConsumerClass,
         start: Start,
     },
     Evict(u8),
@@ -66,8 +66,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0_usize..3).prop_map(Step::Commit),
         1 => (0_usize..3).prop_map(Step::Cancel),
         1 => Just(Step::Poll),
-        2 => (seat.clone(), 0_u16..4, prop::sample::select(vec![Start::Live, Start::Oldest]))
-            .prop_map(|(seat, k, start)| Step::Join { seat, k, start }),
+        2 => (seat.clone(), class(), prop::sample::select(vec![Start::Live, Start::Oldest]))
+            .prop_map(|(seat, class, start)| Step::Join { seat, class, start }),
         1 => seat.clone().prop_map(Step::Evict),
         5 => seat.clone().prop_map(Step::Lease),
         4 => (seat.clone(), 0_usize..4).prop_map(|(seat, which)| Step::Release { seat, which }),
@@ -79,11 +79,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A seat as the model sees it; k = 0 stands for lossy.
+fn class() -> impl Strategy<Value = ConsumerClass> {
+    prop_oneof![
+        1 => Just(ConsumerClass::Lossy),
+        3 => (1_u16..4).prop_map(leased),
+        1 => (1_u16..4).prop_map(|k| ConsumerClass::Blocking { k }),
+    ]
+}
+
+/// A seat as the model sees it.
 struct Seat {
     consumer: TestConsumer,
     leases: BTreeMap<u64, GrainLease>,
-    k: u16,
+    class: ConsumerClass,
     next: u64,
     /// The two words of the lease page.
     cursor: u64,
@@ -102,8 +110,17 @@ impl Seat {
         self.cursor = self.cursor.max(least.min(self.next));
     }
 
+    fn is_lossy(&self) -> bool {
+        self.class == ConsumerClass::Lossy
+    }
+
+    /// Whether the writer waits for it.
+    fn is_waited_for(&self) -> bool {
+        matches!(self.class, ConsumerClass::Blocking { .. }) && self.hi.is_none()
+    }
+
     fn holds(&self, index: u64) -> bool {
-        self.k > 0 && index >= self.eff && self.hi.is_none_or(|hi| index < hi)
+        !self.is_lossy() && index >= self.eff && self.hi.is_none_or(|hi| index < hi)
     }
 }
 
@@ -164,7 +181,7 @@ impl Model {
                 self.ring.writer.poll(self.ring.now);
                 self.observe(Turn::Poll);
             }
-            Step::Join { seat, k, start } => self.join(seat, k, start),
+            Step::Join { seat, class, start } => self.join(seat, class, start),
             Step::Evict(seat) => self.evict(seat),
             Step::Gone(seat) => self.gone(seat),
             Step::Lease(_)
@@ -190,9 +207,10 @@ impl Model {
         let grains = |eff| self.opened.iter().filter(|index| **index >= eff).count();
         for (number, seat) in &mut self.seats {
             let nonce = seat.consumer.nonce;
-            if seat.k > 0 && seat.hi.is_none() {
+            if !seat.is_lossy() && seat.hi.is_none() {
                 seat.eff = seat.eff.max(seat.cursor.min(end));
-                if turn == Turn::Open && grains(seat.eff) > usize::from(seat.k) {
+                let limit = if let ConsumerClass::Leased { k, .. } = seat.class { k.into() } else { usize::MAX };
+                if turn == Turn::Open && grains(seat.eff) > limit {
                     seat.hi = Some(end);
                     self.notices.push(("evicted", *number, nonce));
                 }
@@ -215,9 +233,15 @@ impl Model {
         let newest = self.end.saturating_sub(1);
         let victim = self.done.iter().copied().find(|done| *done < newest && !self.held(*done));
         if self.free == 0 && victim.is_none() {
+            if let Some(consumer) = self.blocker(newest) {
+                assert_eq!(outcome, Err(OpenError::Held { consumer }));
+                return;
+            }
             let held = self.done.iter().chain(self.open.keys()).filter(|index| self.held(**index)).count() as u16;
             assert_eq!(outcome, Err(OpenError::NoSlot { slots, held }));
-            assert!(!self.admission, "the sizing rule promises a slot");
+            // Of a blocking consumer that was evicted any number of grains may stand in quarantine.
+            let is_beyond = |seat: &Seat| seat.hi.is_some() && matches!(seat.class, ConsumerClass::Blocking { .. });
+            assert!(!self.admission || self.seats.values().any(is_beyond), "the sizing rule promises a slot");
             return;
         }
         if self.free > 0 {
@@ -231,6 +255,14 @@ impl Model {
         self.opened.push(index);
         self.descs.insert(index % u64::from(self.ring.writer.geometry().descs), index);
         self.end = index + 1;
+    }
+
+    /// The blocking consumer that is furthest behind, if a slot would be free without those.
+    fn blocker(&self, newest: u64) -> Option<u8> {
+        let is_held = |index| self.seats.values().any(|seat| !seat.is_waited_for() && seat.holds(index));
+        self.done.iter().find(|done| **done < newest && !is_held(**done))?;
+        let waited_for = self.seats.iter().filter(|(_, seat)| seat.is_waited_for());
+        waited_for.map(|(number, seat)| (seat.eff, *number)).min().map(|(_, number)| number)
     }
 
     fn publish(&mut self, which: usize, lines: u16) {
@@ -258,6 +290,24 @@ impl Model {
         self.head = self.head.max(index + 1);
     }
 
+    /// The end: nothing more is opened, what is open ends as usual, and readers learn of it behind the last grain.
+    fn conclude(&mut self) {
+        let (end, next) = (GrainIndex(self.end), Successor::Epoch(u128::from(self.end) << 64 | 5));
+        self.ring.writer.conclude(next);
+        self.ring.writer.conclude(Successor::Unnamed);
+        assert_eq!(self.ring.open(self.end), Err(OpenError::Concluded { end }));
+        while !self.open.is_empty() {
+            self.commit(0);
+            self.check();
+        }
+        let successor = Some(u128::from(self.end) << 64 | 5);
+        for seat in self.seats.values_mut().filter(|seat| seat.hi.is_none() && seat.leases.is_empty() && !seat.ended) {
+            assert_eq!(seat.consumer.reader.conclusion(), Some(EpochEnd { end, successor }));
+            let lease = seat.consumer.reader.lease(GrainIndex(self.end.max(seat.next)));
+            assert_eq!(lease.unwrap_err(), ReadError::EpochEnded { end, successor });
+        }
+    }
+
     fn evict(&mut self, number: u8) {
         let Some(seat) = self.seats.get_mut(&number) else { return };
         self.ring.evict(&seat.consumer);
@@ -269,20 +319,19 @@ impl Model {
         self.observe(Turn::Poll);
     }
 
-    fn join(&mut self, number: u8, k: u16, start: Start) {
-        let admitted = self.seats.values().map(|seat| seat.k).chain([k]).filter(|k| *k > 0);
+    fn join(&mut self, number: u8, class: ConsumerClass, start: Start) {
+        let admitted = self.seats.values().map(|seat| seat.class).chain([class]).filter_map(|class| class.holds());
         let Geometry { slots, open_max, .. } = *self.ring.writer.geometry();
         if self.seats.contains_key(&number)
-            || (1..open_max).contains(&k)
+            || matches!(class, ConsumerClass::Leased { k, .. } if k < open_max)
             || self.admission && Geometry::slots_for(open_max, admitted) > u32::from(slots)
         {
             return;
         }
-        let class = if k == 0 { ConsumerClass::Lossy } else { leased(k) };
         let there: BTreeSet<u64> = self.done.iter().chain(self.open.keys()).copied().collect();
-        let first = match k {
-            0 => 0,
-            k => self.opened.iter().rev().nth(usize::from(k) - 1).copied().unwrap_or(0),
+        let first = match class.holds() {
+            None => 0,
+            Some(k) => self.opened.iter().rev().nth(usize::from(k) - 1).copied().unwrap_or(0),
         };
         let end = match start {
             Start::Live => self.end,
@@ -293,7 +342,7 @@ impl Model {
         let seat = Seat {
             consumer,
             leases: BTreeMap::new(),
-            k,
+            class,
             next: end,
             cursor: end,
             acknowledged: false,
@@ -405,7 +454,7 @@ fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
     let reader = &mut seat.consumer.reader;
     assert_eq!(reader.next_available(), expected.map(GrainIndex));
     let Some(index) = expected else { return };
-    let room = seat.leases.len() < if seat.k == 0 { 64 } else { usize::from(seat.k) };
+    let room = seat.leases.len() < seat.class.holds().map_or(64, usize::from);
     match reader.lease(GrainIndex(index)) {
         Ok(lease) => {
             assert!(
@@ -435,7 +484,11 @@ fn check_lease(seat: &Seat, index: u64, lease: &GrainLease, lost: Option<&BTreeS
             if lease.copy_lines(0..state.slices, &mut out).is_ok() {
                 assert_eq!(out[..octets], whole(state.slices), "grain {index}, validated");
             }
-            if seat.honest && seat.k > 0 {
+            if state.is_closed() && seat.honest {
+                assert_eq!(usize::from(state.lost_lines), lost.map_or(0, BTreeSet::len), "grain {index}");
+                assert_eq!(state.octets as usize, octets, "grain {index}");
+            }
+            if seat.honest && !seat.is_lossy() {
                 for line in 0..state.slices {
                     let expected = lost.is_some_and(|lost| lost.contains(&line));
                     assert_eq!(lease.is_lost(line), expected, "line {line} of grain {index}");
@@ -443,7 +496,7 @@ fn check_lease(seat: &Seat, index: u64, lease: &GrainLease, lost: Option<&BTreeS
                 assert_eq!(lease.lines(0..state.slices).unwrap(), whole(state.slices), "grain {index}, in place");
             }
         }
-        Err(error) => assert!(seat.k == 0 || !seat.honest, "grain {index} of an honest leased consumer: {error}"),
+        Err(error) => assert!(seat.is_lossy() || !seat.honest, "grain {index} of an honest leased consumer: {error}"),
     }
 }
 
@@ -455,6 +508,7 @@ proptest! {
         for step in &steps {
             model.run(step);
         }
+        model.conclude();
     }
 }
 
@@ -466,7 +520,7 @@ fn a_skip_that_passes_nothing_leaves_a_scribbled_cursor() {
     let steps = [
         open(0),
         Step::Commit(0),
-        Step::Join { seat: 2, k: 1, start: Start::Live },
+        Step::Join { seat: 2, class: leased(1), start: Start::Live },
         open(0),
         Step::Commit(0),
         open(87),

@@ -129,7 +129,7 @@ impl<'a> Follower<'a> {
                 // Counted by the gap that it leaves.
                 return Ok(None);
             }
-            Err(ReadError::NotYet | ReadError::TooManyLeases | ReadError::Size) => {
+            Err(ReadError::NotYet | ReadError::EpochEnded { .. } | ReadError::TooManyLeases | ReadError::Size) => {
                 thread::sleep(pod::REST);
                 return Ok(None);
             }

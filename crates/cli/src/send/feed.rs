@@ -88,9 +88,9 @@ impl<'a> Feeder<'a> {
         let now = self.clock.now();
         let rate = self.format.rate();
         let stamp = GrainStamp { tai: grain_start(index, rate), rtp: rtp_timestamp(index, rate, VIDEO_CLOCK_HZ) };
-        let key = match self.producer.writer().open(index, stamp, now) {
+        let key = match self.open(index, stamp) {
             Ok(key) => Some(key),
-            Err(OpenError::NoSlot { .. }) => None,
+            Err(OpenError::NoSlot { .. } | OpenError::Held { .. }) => None,
             Err(error) => return Err(Failure::Broker { message: format!("grain {index}: {error}"), absent: false }),
         };
         let ended = match key {
@@ -112,6 +112,17 @@ impl<'a> Feeder<'a> {
         }
         self.next = Some(index.next());
         Ok(None)
+    }
+
+    /// Opens a grain; waits for a reader that it has to wait for, until somebody wants it to end.
+    fn open(&mut self, index: GrainIndex, stamp: GrainStamp) -> Result<GrainKey, OpenError> {
+        loop {
+            let now = self.clock.now();
+            match self.producer.writer().open(index, stamp, now) {
+                Err(OpenError::Held { .. }) if !self.stop.is_raised() => thread::sleep(TURN),
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits for the next place on the grid, and for the input.

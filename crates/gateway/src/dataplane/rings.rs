@@ -61,7 +61,7 @@ fn consumer(consumer: &ConsumerSnapshot) -> ConsumerStatus {
         uid: consumer.uid,
         pid: consumer.pid,
         class: match consumer.class {
-            ConsumerClass::Leased { k, .. } => control::ConsumerClass::Leased { k },
+            ConsumerClass::Leased { k, .. } | ConsumerClass::Blocking { k } => control::ConsumerClass::Leased { k },
             ConsumerClass::Lossy => control::ConsumerClass::Lossy,
         },
         state: match consumer.state {

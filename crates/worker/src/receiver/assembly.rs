@@ -154,8 +154,13 @@ impl Assembly {
     #[cold]
     fn count_unopened(&self, error: OpenError) {
         let counter = match error {
-            OpenError::NoSlot { .. } | OpenError::TooManyOpen { .. } => &self.counters.grains_no_slot,
-            OpenError::NotMonotone { .. } | OpenError::Limit { .. } => &self.counters.grains_not_monotone,
+            // The gateway's own rings wait for nobody, and are never concluded.
+            OpenError::NoSlot { .. } | OpenError::Held { .. } | OpenError::TooManyOpen { .. } => {
+                &self.counters.grains_no_slot
+            }
+            OpenError::NotMonotone { .. } | OpenError::Limit { .. } | OpenError::Concluded { .. } => {
+                &self.counters.grains_not_monotone
+            }
         };
         counter.add(1);
     }

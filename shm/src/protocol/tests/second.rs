@@ -45,6 +45,10 @@ pub(super) fn pod_messages() -> Vec<(PodMessage, String)> {
             PodMessage::Subscribe { name: name("cam-1"), class: ConsumerClass::Lossy, start: Start::Live },
             format!("0500 5600 07000000 {CAM} 00*12 00"),
         ),
+        (
+            PodMessage::Subscribe { name: name("cam-1"), class: ConsumerClass::Blocking { k: 3 }, start: Start::Live },
+            format!("0500 5600 07000000 {CAM} 02 00 0300 00*8 00"),
+        ),
         (PodMessage::Left { join: 9 }, "0900 1000 07000000 0900000000000000".into()),
     ];
     all.extend(new_pod_messages());
