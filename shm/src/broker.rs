@@ -8,6 +8,7 @@
 //! decoded by [`crate::protocol`]; a pod that breaks the protocol or does not read its answers is disconnected. A
 //! connection that ends ends the flows it produced; it takes no memory from a consumer that lives.
 
+mod access_list;
 mod admission;
 mod catalogue;
 mod config;
@@ -22,6 +23,8 @@ mod listener;
 mod making;
 mod mason;
 mod membership;
+mod quotas;
+mod released;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -38,6 +41,7 @@ use std::time::Duration;
 
 use media::{FlowFormat, Name};
 
+pub use access_list::{FlowPattern, FlowRule, PatternError, Who};
 pub use config::{BrokerConfig, Limits};
 pub use error::{BrokerError, SubscribeError};
 pub use evicting::EvictError;
@@ -99,7 +103,7 @@ impl Broker {
         hooks: Box<dyn PlacementHooks + Send + Sync>,
         on_event: impl Fn(FlowEvent) + Send + 'static,
     ) -> Result<Self, BrokerError> {
-        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, limits, wake_period_us } = config;
+        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, rules, limits, wake_period_us } = config;
         let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
         let listener = Listener::open(&socket, &access)?;
         let no_poll = |errno: rustix::io::Errno| BrokerError::Thread { step: "epoll", source: errno.into() };
@@ -109,7 +113,8 @@ impl Broker {
         let waker = Waker::start(Duration::from_micros(wake_period_us.max(10).into()))
             .map_err(|source| BrokerError::Thread { step: "waker thread", source })?;
         let first = first_id().map_err(|errno| BrokerError::Thread { step: "random numbers", source: errno.into() })?;
-        let state = State::new(limits, default_slots, page_policy, access, (Arc::clone(&poll), mason, waker), first);
+        let bounds = (limits, rules);
+        let state = State::new(bounds, default_slots, page_policy, access, (Arc::clone(&poll), mason, waker), first);
         let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
         let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
         let shared = Arc::clone(&broker.shared);

@@ -187,6 +187,12 @@ impl Geometry {
         Layout::of(self).control_octets() as u64
     }
 
+    /// Octets of both regions.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.control_octets() + self.data_octets()
+    }
+
     /// Octets of the data region (B).
     #[must_use]
     pub fn data_octets(&self) -> u64 {

@@ -62,6 +62,12 @@ pub fn read_only(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     retry_on_intr(|| rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))
 }
 
+/// A second description of the same memfd, for reading and writing; before it is made read-only.
+pub(crate) fn read_write(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    retry_on_intr(|| rustix::fs::open(path.as_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()))
+}
+
 /// A memfd of `octets` octets that can neither shrink nor grow; not yet faulted in.
 pub(crate) fn create(name: &str, octets: u64, pages: Pages) -> Result<OwnedFd, Errno> {
     let mut flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;

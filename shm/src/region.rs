@@ -147,8 +147,9 @@ impl Region {
     /// # Errors
     /// [`RegionError::Descriptor`].
     pub fn producer_fds(&self) -> Result<RegionFds, RegionError> {
-        let duplicate = |fd| memfd::duplicate(fd).map_err(RegionError::Descriptor);
-        Ok(RegionFds { control: duplicate(&self.fds.control)?, data: duplicate(&self.fds.data)? })
+        // A description of its own: the kernel then knows whether the producer still has it.
+        let reopen = |fd: &OwnedFd| memfd::read_write(fd.as_fd()).map_err(RegionError::Descriptor);
+        Ok(RegionFds { control: reopen(&self.fds.control)?, data: reopen(&self.fds.data)? })
     }
 
     /// Step 5 when the producer is this process: control and data, mapped for writing.
@@ -166,9 +167,9 @@ impl Region {
         Ok(Mapping::map(self.fds.control.as_fd(), self.geometry.control_octets(), Access::ReadWrite)?)
     }
 
-    /// The region given up: only its view is left.
-    pub(crate) fn into_view(self) -> DataView {
-        self.view
+    /// The region given up: its view, and the data's descriptor to tell who else has it.
+    pub(crate) fn into_remains(self) -> (DataView, OwnedFd) {
+        (self.view, self.fds.data)
     }
 
     /// Steps 6 to 9, once the producer has mapped what it was given and said so.
@@ -209,9 +210,9 @@ impl SealedRegion {
         Ok((control, self.view.clone()))
     }
 
-    /// The region given up: only its view is left.
-    pub(crate) fn into_view(self) -> DataView {
-        self.view
+    /// The region given up: its view, and the data's descriptor to tell who else has it.
+    pub(crate) fn into_remains(self) -> (DataView, OwnedFd) {
+        (self.view, self.fds.data)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The sample in `deploy/flypackd.toml` documents every key and is parsed by a test. Unknown keys are errors.
 
+mod access;
 mod port;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::port_plan;
+pub use access::{AccessConfig, LimitsConfig};
 pub use port::{DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
 
 /// The whole file.
@@ -65,6 +67,10 @@ pub struct BrokerSection {
     pub pages: PagesConfig,
     /// Default slots of a ring.
     pub slots: u16,
+    /// What pods may take at most.
+    pub limits: LimitsConfig,
+    /// Who may read and produce which flows.
+    pub access: Vec<AccessConfig>,
 }
 
 /// Pages of the rings.
@@ -245,6 +251,8 @@ impl Default for BrokerSection {
             uids: Vec::new(),
             pages: PagesConfig::PreferHuge,
             slots: 16,
+            limits: LimitsConfig::default(),
+            access: Vec::new(),
         }
     }
 }
@@ -358,6 +366,8 @@ impl Config {
         if !(1..=64).contains(&workers.max_gso_segments) {
             return Err(ConfigError::value("workers.max_gso_segments", workers.max_gso_segments, "1 to 64"));
         }
+        self.broker.limits.check()?;
+        self.broker.access.iter().try_for_each(|access| access.rule().map(drop))?;
         octal("broker.mode", &self.broker.mode)?;
         octal("api.mode", &self.api.mode)?;
         port_plan::dpdk(&self.dpdk)?;

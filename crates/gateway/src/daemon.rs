@@ -24,7 +24,7 @@ use worker::IdlePolicy;
 
 use crate::check::own_address_warnings;
 use crate::clock::ClockKeeper;
-use crate::config::{Config, IdleConfig, PagesConfig, octal};
+use crate::config::{AccessConfig, Config, IdleConfig, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
 use crate::engine::{Engine, KernelEngine, KernelSettings};
 use crate::pool::ThreadSettings;
@@ -117,6 +117,8 @@ fn broker_config(config: &Config) -> Result<BrokerConfig> {
             PagesConfig::Plain => PagePolicy::PlainOnly,
         },
         default_slots: broker.slots,
+        rules: broker.access.iter().map(AccessConfig::rule).collect::<Result<_, _>>()?,
+        limits: broker.limits.limits(),
         ..BrokerConfig::new(broker.socket.clone())
     })
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::access_list::FlowRule;
 use crate::{CONSUMERS_MAX, PagePolicy};
 
 /// A broker's socket, who may use it, and its bounds.
@@ -19,6 +20,8 @@ pub struct BrokerConfig {
     pub page_policy: PagePolicy,
     /// Slots of a ring whose maker does not say.
     pub default_slots: u16,
+    /// Who may read and produce which flows, in order; none: whoever connects may all.
+    pub rules: Vec<FlowRule>,
     /// What pods may take at most.
     pub limits: Limits,
     /// How often the waker of this process looks while a consumer of one of its flows sleeps, µs; at least 10.
@@ -36,6 +39,7 @@ impl BrokerConfig {
             uids: Vec::new(),
             page_policy: PagePolicy::default(),
             default_slots: 8,
+            rules: Vec::new(),
             limits: Limits::default(),
             wake_period_us: 30,
         }
@@ -57,8 +61,14 @@ pub struct Limits {
     pub flows_per_connection: u32,
     /// Octets of one pod-produced ring.
     pub ring_octets: u64,
-    /// Octets of all pod-produced rings. What a pod keeps mapped after its flow has ended is not among them.
+    /// Octets of all pod-produced rings, those too that some process still has after their flows have ended.
     pub pod_octets: u64,
+    /// The same of one user.
+    pub octets_per_uid: u64,
+    /// Flows that one user produces, those too whose rings some process still has.
+    pub flows_per_uid: u32,
+    /// Slots of one ring that one user's consumers may hold: K + 1 each, in quarantine or not.
+    pub slots_per_uid: u32,
     /// Consumers of one flow that are of one user; the gateway's own do not count.
     pub consumers_per_uid: u32,
     /// How long a writer may take to let a consumer in, ms.
@@ -77,6 +87,9 @@ impl Default for Limits {
             flows_per_connection: 8,
             ring_octets: 1 << 30,
             pod_octets: 4 << 30,
+            octets_per_uid: 2 << 30,
+            flows_per_uid: 64,
+            slots_per_uid: 256,
             consumers_per_uid: u32::from(CONSUMERS_MAX) / 2,
             join_ms: 2000,
             answer_ms: 10_000,

@@ -134,13 +134,13 @@ impl State {
 
     fn hear(&mut self, id: u64, request: u32, message: PodMessage, fds: Vec<OwnedFd>) -> Result<(), Breach> {
         let Some(connection) = self.connections.get(&id) else { return Ok(()) };
-        let (greeted, version) = (connection.is_greeted(), connection.version());
+        let (greeted, version, peer) = (connection.is_greeted(), connection.version(), connection.peer);
         match message {
             PodMessage::Hello { min, max } if !greeted => self.welcome(id, request, min, max),
             PodMessage::Hello { .. } => return Err(Breach),
             _ if !greeted => return Err(Breach),
             PodMessage::ListFlows { after } => {
-                let (entries, more) = self.list_flows(after.as_ref(), MAX_FLOWS_A_PAGE, version);
+                let (entries, more) = self.list_flows(after.as_ref(), MAX_FLOWS_A_PAGE, version, &peer);
                 self.tell(id, request, &BrokerMessage::Flows { entries, more }, &[]);
             }
             PodMessage::Produce(_) | PodMessage::Subscribe { .. } => self.undertake(id, request, message),
@@ -184,7 +184,7 @@ impl State {
         connection.waiting += 1;
         let begun = match message {
             _ if connection.waiting > self.limits.requests => Err(Refusal::Requests { limit: self.limits.requests }),
-            PodMessage::Produce(ring) => self.produce(id, request, ring),
+            PodMessage::Produce(ring) => self.produce((id, request), &peer, ring),
             PodMessage::Subscribe { name, class, start } => {
                 let subscriber = Subscriber::Pod { connection: id, request, version };
                 self.subscribe(&subscriber, Some(peer), &name, class, start)

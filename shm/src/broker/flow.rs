@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use media::Name;
 
+use super::access_list;
+use super::released::Remainder;
 use super::snapshot::{FlowEvent, FlowSnapshot};
 use super::state::State;
 use crate::access::Peer;
-use crate::protocol::{Blocking, FlowEntry, FlowOrigin, Refusal, Version};
+use crate::protocol::{Blocking, FlowEntry, FlowOrigin, FlowRight, Refusal, Version};
 use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WakeMode, WriterCounters};
 
 /// One epoch of a flow: what its name stands for, until it is succeeded.
@@ -116,12 +118,24 @@ impl State {
         }
         self.waker.remove(epoch);
         self.events.push(FlowEvent::Removed { name: flow.name });
-        self.retire(flow.ring.into_view());
+        let octets = flow.ring.geometry().octets();
+        let (view, data) = flow.ring.into_remains();
+        if let WriterSide::Pod { peer, .. } = flow.writer {
+            self.remainders.extend(Remainder::new(peer.uid, octets, &data));
+        }
+        self.retire(view);
     }
 
     /// The page of the list that follows `after`, and whether more follow.
-    pub(super) fn list_flows(&self, after: Option<&Name>, most: usize, version: Version) -> (Vec<FlowEntry>, bool) {
-        let mut rest = self.flows.after(after).filter(|flow| flow.is_known_to(version));
+    pub(super) fn list_flows(
+        &self,
+        after: Option<&Name>,
+        most: usize,
+        version: Version,
+        peer: &Peer,
+    ) -> (Vec<FlowEntry>, bool) {
+        let readable = |flow: &&Flow| access_list::check(&self.rules, peer, FlowRight::Read, &flow.name).is_ok();
+        let mut rest = self.flows.after(after).filter(|flow| flow.is_known_to(version)).filter(readable);
         let entries = rest.by_ref().take(most).map(Flow::entry).collect();
         (entries, rest.next().is_some())
     }

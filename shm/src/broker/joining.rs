@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use media::{GrainIndex, Name};
 use rustix::io::Errno;
 
+use super::access_list;
 use super::admission::{admit, free_seat};
 use super::connection::Connection;
 use super::flow::{Flow, WriterSide};
@@ -17,7 +18,7 @@ use crate::WakeMode;
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch, life_pipe};
 use crate::poll::Token;
-use crate::protocol::{BrokerMessage, Refusal, Version};
+use crate::protocol::{BrokerMessage, FlowRight, Refusal, Version};
 use crate::wake::{Bell, bell_pair};
 use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust};
 
@@ -56,11 +57,14 @@ impl State {
         class: ConsumerClass,
         start: Start,
     ) -> Result<(), Refusal> {
+        if let Some(peer) = &holder {
+            access_list::check(&self.rules, peer, FlowRight::Read, name)?;
+        }
         let flow = self.flows.named(name).filter(|flow| flow.is_known_to(subscriber.version()));
         let flow = flow.ok_or(Refusal::NoSuchFlow)?;
         let (epoch, wake) = (flow.epoch(), flow.wake);
         admit(flow.ring.geometry(), &self.leases_of(flow), class)?;
-        self.check_user(flow, holder)?;
+        self.check_user(flow, holder, class)?;
         let seat = free_seat(&flow.seats)?;
         let kit = Kit::make().map_err(descriptors)?;
         let status_page = kit.page.map(Access::ReadOnly).ok();
@@ -96,15 +100,6 @@ impl State {
     fn leases_of(&self, flow: &Flow) -> Vec<u16> {
         let members = flow.seats.iter().flatten().filter_map(|id| self.memberships.get(id));
         members.filter_map(|member| member.class.holds()).collect()
-    }
-
-    /// One user may not take every seat of a flow.
-    fn check_user(&self, flow: &Flow, holder: Option<Peer>) -> Result<(), Refusal> {
-        let Some(peer) = holder else { return Ok(()) };
-        let members = flow.seats.iter().flatten().filter_map(|id| self.memberships.get(id));
-        let of_user = members.filter(|member| member.holder.is_some_and(|holder| holder.uid == peer.uid)).count();
-        let limit = self.limits.consumers_per_uid;
-        if of_user < limit as usize { Ok(()) } else { Err(Refusal::UserConsumers { uid: peer.uid, limit }) }
     }
 
     /// Passes the question to the flow's writer. True if it is ours, and so are the producer's ends of the pipes.

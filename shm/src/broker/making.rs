@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use media::{FlowFormat, FlowId, Name};
 
+use super::access_list;
 use super::flow::{Flow, WriterSide};
 use super::mason::Job;
+use super::released::Remainder;
 use super::state::State;
-use crate::protocol::{Blocking, BrokerMessage, Reason, Refusal, RingRequest};
+use crate::access::Peer;
+use crate::protocol::{Blocking, BrokerMessage, FlowRight, Reason, Refusal, RingRequest};
 use crate::{Fallback, Geometry, GeometryError, Pages, Region, RegionError, SealedRegion, WakeMode};
 
 /// A name that is taken by a ring which is no flow yet.
@@ -32,6 +35,7 @@ pub(super) struct Making {
 struct Asker {
     connection: u64,
     request: u32,
+    uid: u32,
 }
 
 #[derive(Debug)]
@@ -46,6 +50,16 @@ impl Making {
     fn new(name: Name, pod: Option<Asker>, octets: u64) -> Self {
         let (blocking, wake) = (Blocking::Refused, WakeMode::None);
         Self { name, pod, octets, stage: Stage::Making, fallback: None, blocking, wake }
+    }
+
+    /// The user of the pod that it is for.
+    pub(super) fn uid(&self) -> Option<u32> {
+        self.pod.map(|pod| pod.uid)
+    }
+
+    /// What it takes.
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// The connection of the pod that it is for.
@@ -89,29 +103,22 @@ impl State {
     }
 
     /// A pod asks for a ring.
-    pub(super) fn produce(&mut self, connection: u64, request: u32, ring: RingRequest) -> Result<(), Refusal> {
+    pub(super) fn produce(
+        &mut self,
+        (connection, request): (u64, u32),
+        peer: &Peer,
+        ring: RingRequest,
+    ) -> Result<(), Refusal> {
         let RingRequest { name, format, slots, open_max, blocking, wake, .. } = ring;
+        access_list::check(&self.rules, peer, FlowRight::Produce, &name)?;
         self.check_new_flow(&name, Some(connection))?;
         let geometry = plan(&name, format, slots.unwrap_or(self.default_slots), open_max)?;
-        let octets = geometry.control_octets() + geometry.data_octets();
-        if octets > self.limits.ring_octets {
-            return Err(Refusal::RingTooLarge { octets, limit: self.limits.ring_octets });
-        }
-        let left = self.limits.pod_octets.saturating_sub(self.pod_octets());
-        if octets > left {
-            return Err(Refusal::PodMemory { octets, left });
-        }
-        let pod = Some(Asker { connection, request });
+        let octets = geometry.octets();
+        self.check_memory(peer.uid, octets)?;
+        let pod = Some(Asker { connection, request, uid: peer.uid });
         self.makings.insert(geometry.epoch, Making { blocking, wake, ..Making::new(name, pod, octets) });
         self.hand_to_mason(Job::Make(geometry, self.page_policy));
         Ok(())
-    }
-
-    /// Octets of the rings that pods produce, or are about to.
-    fn pod_octets(&self) -> u64 {
-        let of = |flow: &Flow| flow.ring.geometry().control_octets() + flow.ring.geometry().data_octets();
-        let made: u64 = self.flows.all().filter(|flow| flow.producer().is_some()).map(of).sum();
-        made + self.makings.values().map(|making| making.octets).sum::<u64>()
     }
 
     /// The mason has made a pod's region, or failed to.
@@ -119,7 +126,7 @@ impl State {
         // The pod may be gone by now; then the region goes too.
         let asked = self.makings.get_mut(&epoch).and_then(|making| making.pod.map(|pod| (making, pod)));
         let Some((making, pod)) = asked else {
-            made.into_iter().for_each(|region| self.retire(region.into_view()));
+            made.into_iter().for_each(|region| self.retire(region.into_remains().0));
             return;
         };
         let offer = made.and_then(|region| Ok((region.producer_fds()?, region)));
@@ -153,7 +160,7 @@ impl State {
     /// The mason has sealed a pod's region, or could not.
     pub(super) fn region_sealed(&mut self, epoch: u128, sealed: Result<SealedRegion, RegionError>) {
         let Some(pod) = self.makings.get(&epoch).and_then(|making| making.pod) else {
-            sealed.into_iter().for_each(|ring| self.retire(ring.into_view()));
+            sealed.into_iter().for_each(|ring| self.retire(ring.into_remains().0));
             return;
         };
         let ring = match sealed {
@@ -181,9 +188,11 @@ impl State {
     }
 
     fn take_making(&mut self, epoch: u128) -> Option<Asker> {
-        let Making { pod, stage, .. } = self.makings.remove(&epoch)?;
+        let Making { pod, stage, octets, .. } = self.makings.remove(&epoch)?;
         if let Stage::Offered(region, _) = stage {
-            self.retire(region.into_view());
+            let (view, data) = region.into_remains();
+            self.remainders.extend(pod.and_then(|pod| Remainder::new(pod.uid, octets, &data)));
+            self.retire(view);
         }
         pod
     }

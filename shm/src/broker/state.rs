@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use super::access_list::FlowRule;
 use super::catalogue::Catalogue;
 use super::config::Limits;
 use super::connection::Connection;
 use super::making::Making;
 use super::mason::Job;
 use super::membership::Membership;
+use super::released::Remainder;
 use super::snapshot::{BrokerCounters, FlowEvent};
 use super::views::Views;
 use crate::PagePolicy;
@@ -25,6 +27,7 @@ use crate::wake::Waker;
 /// See the module.
 pub(super) struct State {
     pub(super) limits: Limits,
+    pub(super) rules: Vec<FlowRule>,
     pub(super) default_slots: u16,
     pub(super) page_policy: PagePolicy,
     pub(super) access: SocketAccess,
@@ -39,6 +42,8 @@ pub(super) struct State {
     pub(super) views: Views,
     /// Wakes the consumers of the gateway's own flows.
     pub(super) waker: Waker,
+    /// Memory of rings that are gone, which somebody may still have.
+    pub(super) remainders: Vec<Remainder>,
     /// Connections to close once the event at hand is dealt with.
     pub(super) doomed: Vec<u64>,
     /// What the gateway has yet to be told.
@@ -52,7 +57,7 @@ pub(super) const WAITING: Duration = Duration::from_millis(100);
 
 impl State {
     pub(super) fn new(
-        limits: Limits,
+        (limits, rules): (Limits, Vec<FlowRule>),
         default_slots: u16,
         page_policy: PagePolicy,
         access: SocketAccess,
@@ -61,6 +66,7 @@ impl State {
     ) -> Self {
         Self {
             limits,
+            rules,
             default_slots,
             page_policy,
             access,
@@ -72,6 +78,7 @@ impl State {
             memberships: HashMap::new(),
             views: Views::default(),
             waker,
+            remainders: Vec::new(),
             doomed: Vec::new(),
             events: Vec::new(),
             counters: BrokerCounters::default(),
@@ -94,12 +101,13 @@ impl State {
         self.expire_silent(now);
         self.close_doomed();
         self.collect_views();
+        self.collect_released();
     }
 
     /// How long the housekeeping thread may sleep; none is until something happens.
     pub(super) fn patience(&self) -> Option<Duration> {
         let members = self.memberships.values().filter_map(Membership::patience);
         let waits = !self.makings.is_empty() || self.connections.values().any(|c| !c.is_greeted());
-        members.chain(waits.then_some(WAITING)).chain(self.views.patience()).min()
+        members.chain(waits.then_some(WAITING)).chain(self.views.patience()).chain(self.patience_for_released()).min()
     }
 }

@@ -2,6 +2,7 @@
 
 mod dance;
 mod hostile;
+mod limits;
 mod old;
 mod producing;
 mod raw;
