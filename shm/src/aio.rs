@@ -40,7 +40,6 @@ pub struct AsyncConsumer {
     /// Before the consumer's own end, which it doubles.
     bell: Option<AsyncFd<OwnedFd>>,
     consumer: Consumer,
-    life_asked: Instant,
 }
 
 impl AsyncConsumer {
@@ -53,7 +52,7 @@ impl AsyncConsumer {
         // SAFETY: an `OwnedFd` has the same open descriptor until it drops.
         let register = |bell| unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) };
         let bell = bell.map(register).transpose()?;
-        Ok(Self { bell, consumer, life_asked: Instant::now() })
+        Ok(Self { bell, consumer })
     }
 
     /// The consumer itself, which finds, leases and follows grains without waiting.
@@ -101,11 +100,8 @@ impl AsyncConsumer {
             if let Some(state) = reader.look(want)? {
                 return Ok(state);
             }
-            if self.life_asked.elapsed() >= LONGEST_SLEEP {
-                self.life_asked = Instant::now();
-                if reader.producer_gone() {
-                    return reader.last_look(want);
-                }
+            if reader.producer_gone_at(Instant::now()) {
+                return reader.last_look(want);
             }
             self.sleep(want).await;
         }

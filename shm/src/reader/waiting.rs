@@ -9,7 +9,7 @@ use crate::WakeMode;
 use crate::grain::GrainState;
 #[cfg(test)]
 use crate::wake::Bed;
-use crate::wake::{Alarm, LONGEST_SLEEP, Waiting, Want};
+use crate::wake::{Alarm, Waiting, Want};
 #[cfg(feature = "tokio")]
 use {
     crate::lease_page,
@@ -52,20 +52,16 @@ impl FrameReader {
     /// [`WaitError`].
     pub fn wait_until(&mut self, index: GrainIndex, slices: u16, deadline: Instant) -> Result<GrainState, WaitError> {
         let want = Self::want(index, slices)?;
-        let mut life_asked = Instant::now();
         loop {
             if let Some(state) = self.look(want)? {
                 return Ok(state);
             }
             let now = Instant::now();
+            if self.waiting.producer_gone_at(now) {
+                return self.last_look(want);
+            }
             if now >= deadline {
                 return Err(self.timed_out(want));
-            }
-            if now.saturating_duration_since(life_asked) >= LONGEST_SLEEP {
-                life_asked = now;
-                if self.waiting.producer_gone() {
-                    return self.last_look(want);
-                }
             }
             self.sleep(want, deadline - now);
         }
@@ -154,6 +150,11 @@ impl FrameReader {
     #[cfg(feature = "tokio")]
     pub(crate) fn take_back_want(&self) {
         lease_page::take_back_want(self.member.bed().lease);
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn producer_gone_at(&mut self, now: Instant) -> bool {
+        self.waiting.producer_gone_at(now)
     }
 
     #[cfg(feature = "tokio")]

@@ -1,6 +1,6 @@
 //! The sleeping half of a consumer: what it tells its waker, and how it sleeps.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -34,6 +34,8 @@ pub(crate) struct Waiting {
     introduced: bool,
     /// How it is woken when it blocks.
     alarm: Alarm,
+    /// When it was asked last whether the producer lives.
+    life_asked: Instant,
     /// What was waited for was there at the second look, so many times in a row.
     doubts: u32,
     longest: Duration,
@@ -76,6 +78,7 @@ impl Waiting {
             reached: Reached::of(geometry),
             introduced: false,
             alarm: Alarm::Futex,
+            life_asked: Instant::now(),
             doubts: 0,
             longest: LONGEST_SLEEP,
             #[cfg(test)]
@@ -102,6 +105,15 @@ impl Waiting {
     /// Whether the producer is known to be gone. A system call.
     pub(crate) fn producer_gone(&self) -> bool {
         self.producer.as_ref().is_some_and(LifeWatch::is_gone)
+    }
+
+    /// The same, a system call once in [`LONGEST_SLEEP`] however often it is asked.
+    pub(crate) fn producer_gone_at(&mut self, now: Instant) -> bool {
+        let is_due = now.saturating_duration_since(self.life_asked) >= LONGEST_SLEEP;
+        if is_due {
+            self.life_asked = now;
+        }
+        is_due && self.producer_gone()
     }
 
     /// Sleeps until `want` is reached, at most `limit` and at most [`LONGEST_SLEEP`]. May end early: look again.

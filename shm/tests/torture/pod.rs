@@ -163,6 +163,14 @@ fn consume(mut consumer: Consumer, orders: &Receiver<String>) {
                 consumer.reader().acknowledge_eviction().unwrap();
                 say("acknowledged");
             }
+            ("sleep", index) => {
+                // Until the grain is closed: it has fewer slices than that.
+                let waited = consumer.reader().wait_until(GrainIndex(index), u16::MAX, stage::far());
+                match waited {
+                    Ok(state) => say(&format!("closed {index} complete {}", state.complete)),
+                    Err(error) => say(&error.to_string()),
+                }
+            }
             ("gone", _) => {
                 stage::until("the producer is gone", || consumer.producer_gone());
                 say("gone");

@@ -36,6 +36,11 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Later than any test ends.
+pub(crate) fn far() -> Instant {
+    Instant::now() + Duration::from_secs(120)
+}
+
 /// Every octet of grain `index`.
 pub(crate) fn fill(index: u64) -> u8 {
     (index as u8).wrapping_mul(31).wrapping_add(7)

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use media::{GrainIndex, Name};
-use shm::{Consumer, ConsumerClass, GrainLease, GrainState, ReadError, SeatStatus, Session, SessionError};
+use shm::{Consumer, ConsumerClass, GrainLease, GrainState, ReadError, SeatStatus, Session, SessionError, WaitError};
 
 use super::frame::{self, FrameError};
 use super::sink::{Sink, SinkError};
@@ -16,8 +16,10 @@ use crate::{Failure, pod};
 
 /// How long `recv` may sit on a grain before the writer takes its seat: longer than any disk hiccup.
 pub(super) const DEADLINE_NANOS: i64 = 2_000_000_000;
-/// How often to ask whether the producer is there, which is a system call.
-const LIFE_EVERY: Duration = Duration::from_millis(50);
+/// How often to look whether it shall end, while it sleeps.
+const STOP_EVERY: Duration = Duration::from_millis(50);
+/// More slices than any grain has: waits until it is closed.
+const CLOSED: u16 = u16::MAX;
 /// A leap of the index by more than this is no loss.
 const JUMP_SECONDS: u64 = 10;
 
@@ -35,7 +37,6 @@ pub(super) struct Follower<'a> {
     /// The grain that was dealt with last, read or not.
     last: Option<GrainIndex>,
     copy: Vec<u8>,
-    life_asked: Instant,
 }
 
 /// How waiting for a grain ended.
@@ -68,7 +69,6 @@ impl<'a> Follower<'a> {
             summary: Summary::default(),
             last: None,
             copy: Vec::new(),
-            life_asked: Instant::now(),
         }
     }
 
@@ -171,12 +171,16 @@ impl<'a> Follower<'a> {
             if self.stop.is_raised() {
                 return Waited::Stopped(Stopped::Signal);
             }
-            // Asked once more after it is gone: it may have committed before.
-            if self.producer_is_gone() && !lease.state().is_ok_and(|state| state.complete || state.cancelled) {
-                self.summary.frames_cancelled += 1;
-                return Waited::Stopped(Stopped::ProducerGone);
+            let deadline = Instant::now() + STOP_EVERY;
+            match self.consumer.reader().wait_until(lease.index(), CLOSED, deadline) {
+                Ok(_) | Err(WaitError::TimedOut { .. }) => {}
+                Err(WaitError::ProducerGone { .. }) => {
+                    self.summary.frames_cancelled += 1;
+                    return Waited::Stopped(Stopped::ProducerGone);
+                }
+                // The lease has the last word.
+                Err(WaitError::Read(_)) => thread::sleep(pod::REST),
             }
-            thread::sleep(pod::REST);
         }
     }
 
@@ -207,20 +211,12 @@ impl<'a> Follower<'a> {
         if matches!(self.consumer.reader().status(), SeatStatus::Evicted { .. }) {
             return self.rejoin();
         }
-        // What was opened before it went is still read.
-        if self.producer_is_gone() && self.consumer.reader().next_available().is_none() {
-            return Ok(Some(Stopped::ProducerGone));
+        match self.consumer.reader().wait_next(Instant::now() + STOP_EVERY) {
+            // What was opened before it went was found above.
+            Err(WaitError::ProducerGone { .. }) => Ok(Some(Stopped::ProducerGone)),
+            Err(WaitError::Read(ReadError::Evicted { .. })) => self.rejoin(),
+            Ok(_) | Err(WaitError::TimedOut { .. } | WaitError::Read(_)) => Ok(None),
         }
-        thread::sleep(pod::REST);
-        Ok(None)
-    }
-
-    fn producer_is_gone(&mut self) -> bool {
-        if self.life_asked.elapsed() < LIFE_EVERY {
-            return false;
-        }
-        self.life_asked = Instant::now();
-        self.consumer.producer_gone()
     }
 
     /// Gives the slots back and takes a new seat.
