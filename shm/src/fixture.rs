@@ -58,7 +58,17 @@ impl TestRing {
     }
 
     pub(crate) fn with(geometry: Geometry) -> Self {
+        Self::of(Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap())
+    }
+
+    /// A ring whose producer has kept a second way to write the control region.
+    pub(crate) fn with_scribbler(geometry: Geometry) -> (Self, Mapping) {
         let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
+        let (control, _data) = region.map_for_writing().unwrap();
+        (Self::of(region), control)
+    }
+
+    fn of(region: Region) -> Self {
         let (control, data) = region.map_for_writing().unwrap();
         let second_control = region.map_control_for_waking().ok();
         let mailbox = Arc::new(Mailbox::new());

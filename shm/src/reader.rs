@@ -12,6 +12,8 @@ mod lease_table;
 mod membership;
 mod remains;
 #[cfg(test)]
+mod scribbled;
+#[cfg(test)]
 mod tests;
 mod waiting;
 

@@ -12,6 +12,8 @@ mod counters;
 mod error;
 mod history;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod model;
 mod open_grains;
 mod patience;
