@@ -126,8 +126,12 @@ impl Gateway {
         self.process.finish(STOP_LIMIT)
     }
 
-    fn ask(&self, question: &str) -> Result<Value> {
-        ask(&self.flypack, &self.endpoint, question)
+    /// What `flypack` answers to these words, as JSON.
+    ///
+    /// # Errors
+    /// What it said, when it refused or failed.
+    pub fn ask(&self, words: &str) -> Result<Value> {
+        ask(&self.flypack, &self.endpoint, words)
     }
 }
 
@@ -167,12 +171,13 @@ fn program(name: &str) -> Result<PathBuf> {
     found.with_context(|| format!("{name} is not built: cargo build -p flypack-gateway -p flypack-cli"))
 }
 
-fn ask(flypack: &Path, endpoint: &str, question: &str) -> Result<Value> {
-    let output = Command::new(flypack).args(["--json", "--endpoint", endpoint, question]).output()?;
+fn ask(flypack: &Path, endpoint: &str, words: &str) -> Result<Value> {
+    let mut command = Command::new(flypack);
+    let output = command.args(["--json", "--endpoint", endpoint]).args(words.split_whitespace()).output()?;
     if !output.status.success() {
-        bail!("flypack {question}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("flypack {words}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("flypack {question} printed no JSON"))
+    serde_json::from_slice(&output.stdout).with_context(|| format!("flypack {words} printed no JSON"))
 }
 
 fn text(value: &Value) -> String {

@@ -36,17 +36,6 @@ impl ConsumerClass {
     }
 }
 
-impl ConsumerClass {
-    /// Grains that it may hold; `None` when nothing is held for it.
-    #[must_use]
-    pub const fn holds(&self) -> Option<u16> {
-        match self {
-            Self::Leased { k, .. } => Some(*k),
-            Self::Lossy => None,
-        }
-    }
-}
-
 /// Where a consumer begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Start {

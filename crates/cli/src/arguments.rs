@@ -145,8 +145,8 @@ pub struct Rings {
 /// `rings`.
 #[derive(Debug, Subcommand)]
 pub enum RingAction {
-    /// Takes a consumer's seat, whatever its class. What it holds stays until it says that it is done or is gone; it may
-    /// join again.
+    /// Has the flow's producer evict a consumer, whatever its class. What it holds stays until it says that it is done or
+    /// is gone; it may join again.
     Evict {
         /// The flow.
         flow: Name,

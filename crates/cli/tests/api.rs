@@ -261,7 +261,7 @@ fn a_seat_is_taken_by_its_number() {
     let evicted = gateway.json("rings evict cam 1");
     assert_eq!([&evicted["flow"], &evicted["evicted"]["seat"]], [&json!("cam"), &json!(1)]);
     let told = gateway.flypack("rings evict cam 0");
-    assert_eq!(text(&told.stdout), "cam: seat 0 is evicted: pod 4711 (uid 1000), leased k=2, 0 slots held\n");
+    assert_eq!(text(&told.stdout), "cam: seat 0 is being evicted: pod 4711 (uid 1000), leased k=2, 0 slots held\n");
     let told = gateway.dataplane.told();
     assert_eq!(told[told.len() - 2..], [Told::Evict(name("cam"), 1), Told::Evict(name("cam"), 0)]);
     for (arguments, part) in [
@@ -391,11 +391,14 @@ fn the_doctor_fails_only_when_a_gateway_could_not_work() {
     assert!(report["checks"].as_array().unwrap().iter().any(|check| check["name"] == "sealed memory"));
 }
 
-/// Puts an executable copy of `from` at `to`, by another process: a program that this one has open for writing, or
-/// whose descriptor a child of another test's has just inherited, cannot be started ("text file busy").
-fn install(from: &Path, to: &Path) {
-    let status = Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap();
-    assert!(status.success(), "install {} {}", from.display(), to.display());
+/// Puts a program somewhere, by a process of its own: what this one has open for writing is open in what other tests
+/// fork meanwhile, and a file that is open for writing cannot be run.
+fn install(octets: &[u8], program: &Path) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(program).stdin(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(octets).unwrap();
+    assert!(shell.wait().unwrap().success());
 }
 
 #[test]
@@ -403,12 +406,10 @@ fn the_doctor_asks_flypackd_what_a_configuration_needs() {
     let folder = tempfile::tempdir().unwrap();
     // A flypack with a flypackd of its own beside it.
     let program = folder.path().join("flypack");
-    install(env!("CARGO_BIN_EXE_flypack").as_ref(), &program);
+    install(&std::fs::read(env!("CARGO_BIN_EXE_flypack")).unwrap(), &program);
     let gateway = folder.path().join("flypackd");
     let answer = r#"[{"name":"port a","level":"fail","found":"no interface in $4","fix":null}]"#;
-    let script = folder.path().join("script");
-    std::fs::write(&script, format!("#!/bin/sh\ncat <<END\n{answer}\nEND\n")).unwrap();
-    install(&script, &gateway);
+    install(format!("#!/bin/sh\ncat <<END\n{answer}\nEND\n").as_bytes(), &gateway);
     let doctor = || {
         let mut command = Command::new(&program);
         command.args(["--json", "doctor", "--config", "/etc/some.toml"]).env("PATH", "/bin:/usr/bin");
@@ -419,7 +420,7 @@ fn the_doctor_asks_flypackd_what_a_configuration_needs() {
     let (code, check) = doctor();
     let expected = json!({ "name": "port a", "level": "fail", "found": "no interface in /etc/some.toml", "fix": null });
     assert_eq!((code, check), (Some(1), expected));
-    std::fs::write(&gateway, "#!/bin/sh\necho unknown argument --check >&2\n").unwrap();
+    install(b"#!/bin/sh\necho unknown argument --check >&2\n", &gateway);
     let (code, check) = doctor();
     assert!(code == Some(1) && check["found"].as_str().unwrap().contains("unknown argument"), "{check}");
     std::fs::remove_file(&gateway).unwrap();

@@ -276,10 +276,10 @@ impl<D: Dataplane> Controller<D> {
         Ok(self.dataplane.restart_port(name)?)
     }
 
-    /// Takes a consumer's seat at a ring, and says who it was.
+    /// Has the writer of a ring evict a consumer, and says who that is.
     ///
     /// # Errors
-    /// When nobody has it, or the data plane cannot take it now.
+    /// When nobody has that seat, or the data plane cannot evict it now.
     pub fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, ControlError> {
         let (_change, _) = self.begin();
         Ok(self.dataplane.evict(flow, seat)?)

@@ -47,14 +47,11 @@ pub trait Dataplane: Send + Sync + 'static {
     /// All flows of the node, those of pods too.
     fn flows(&self) -> Vec<FlowStatus>;
 
-    /// Takes a consumer's seat at the ring that `flow` stands for now, and says who it was.
+    /// Has the writer of the ring that `flow` stands for now evict a consumer, which it does soon. Says who that is.
     ///
     /// # Errors
-    /// [`DataplaneError::NoConsumer`], or why its seat cannot be taken now.
-    fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
-        let what = format!("evicting seat {seat} of flow \"{flow}\"");
-        Err(DataplaneError::Unsupported { what, remedy: "stop that consumer instead".to_owned() })
-    }
+    /// [`DataplaneError::NoConsumer`], or why it cannot be evicted now.
+    fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError>;
 
     /// All receivers.
     fn receivers(&self) -> Vec<ReceiverStatus>;
@@ -137,16 +134,9 @@ pub enum DataplaneError {
         /// The seats that are taken; none: there is no such flow.
         taken: Option<Vec<u8>>,
     },
-    /// A consumer that cannot be evicted as it stands.
-    #[error("seat {seat} of flow \"{flow}\" is not evicted: {cause}")]
-    NotEvicted {
-        /// The flow.
-        flow: Name,
-        /// The seat.
-        seat: u8,
-        /// Why, and what would work.
-        cause: String,
-    },
+    /// A consumer that cannot be evicted as things stand; the cause says what would work.
+    #[error("{0}")]
+    NotEvicted(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A pod has made a flow of that name.
     #[error("a flow \"{name}\" is there already; choose another name or stop the pod that made it")]
     FlowExists {

@@ -186,7 +186,7 @@ impl From<ControlError> for Status {
                 DataplaneError::Permission { .. } => Code::PermissionDenied,
                 DataplaneError::Exhausted { .. } => Code::ResourceExhausted,
                 DataplaneError::NoPort { .. } | DataplaneError::NoConsumer { .. } => Code::NotFound,
-                DataplaneError::NotEvicted { .. } => Code::FailedPrecondition,
+                DataplaneError::NotEvicted(_) => Code::FailedPrecondition,
                 DataplaneError::FlowExists { .. } => Code::AlreadyExists,
                 DataplaneError::Stopping => Code::Unavailable,
                 DataplaneError::System { .. } => Code::Internal,

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use control::{
-    CrosspointTable, Dataplane, DataplaneError, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec,
-    SenderStatus,
+    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus,
+    SenderSpec, SenderStatus,
 };
 use media::Name;
 use shm::Broker;
@@ -192,7 +192,11 @@ impl Dataplane for Gateway {
     }
 
     fn flows(&self) -> Vec<FlowStatus> {
-        self.parts().broker.flows().iter().map(rings::flow).collect()
+        rings::all(&self.parts().broker)
+    }
+
+    fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
+        rings::evict(&self.parts().broker, flow, seat)
     }
 
     fn receivers(&self) -> Vec<ReceiverStatus> {

@@ -89,7 +89,7 @@ pub struct RingsView {
 pub struct EvictedView {
     /// The flow.
     pub flow: String,
-    /// Who was evicted, as it was before.
+    /// Who is being evicted, as it was before.
     pub evicted: RingConsumerView,
 }
 
@@ -149,7 +149,7 @@ impl EvictedView {
     pub(crate) fn text(&self) -> String {
         let Self { flow, evicted } = self;
         let (who, class) = (evicted.who(), evicted.class());
-        format!("{flow}: seat {} is evicted: {who}, {class}, {} slots held\n", evicted.seat, evicted.held_slots)
+        format!("{flow}: seat {} is being evicted: {who}, {class}, {} slots held\n", evicted.seat, evicted.held_slots)
     }
 }
 

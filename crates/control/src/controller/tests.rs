@@ -176,6 +176,9 @@ impl Dataplane for KeepsSenders {
     fn flows(&self) -> Vec<crate::FlowStatus> {
         self.0.flows()
     }
+    fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
+        self.0.evict(flow, seat)
+    }
     fn receivers(&self) -> Vec<crate::ReceiverStatus> {
         self.0.receivers()
     }

@@ -1,10 +1,34 @@
 //! Rings as they stand at the broker.
 
-use control::{ConsumerStatus, Counters, FlowProducer, FlowStatus, SlotUse};
-use shm::{ConsumerClass, ConsumerSnapshot, ConsumerState, FlowOrigin, FlowSnapshot, WriterCounters};
+use control::{ConsumerStatus, Counters, DataplaneError, FlowProducer, FlowStatus, SlotUse};
+use media::Name;
+use shm::{
+    Broker, ConsumerClass, ConsumerSnapshot, ConsumerState, EvictError, FlowOrigin, FlowSnapshot, WriterCounters,
+};
+
+/// All flows, those that were succeeded too.
+pub(super) fn all(broker: &Broker) -> Vec<FlowStatus> {
+    broker.flows().iter().map(flow).collect()
+}
+
+/// Has a consumer evicted, and says who it is. A sender of ours reads again at the next tick.
+pub(super) fn evict(broker: &Broker, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
+    let flows = all(broker);
+    let ring = flows.iter().find(|ring| ring.name == *flow && !ring.is_succeeded);
+    let consumer = ring.and_then(|ring| ring.consumers.iter().find(|consumer| consumer.seat == seat));
+    let nobody = || DataplaneError::no_consumer(flow, seat, &flows);
+    let consumer = consumer.ok_or_else(nobody)?;
+    broker.evict(flow, seat).map_err(|error| match error {
+        // It went between the two questions.
+        EvictError::NoSuchFlow { .. } | EvictError::NoSuchConsumer { .. } => nobody(),
+        error => DataplaneError::NotEvicted(Box::new(error)),
+    })?;
+    tracing::info!("flow {flow}: the operator has the consumer at seat {seat} evicted");
+    Ok(consumer.clone())
+}
 
 /// A flow as the broker has it.
-pub(super) fn flow(flow: &FlowSnapshot) -> FlowStatus {
+fn flow(flow: &FlowSnapshot) -> FlowStatus {
     let producer = match flow.origin {
         FlowOrigin::Gateway => FlowProducer::Gateway,
         FlowOrigin::Pod { uid, pid } => FlowProducer::Pod { uid, pid: pid.unwrap_or(0) },

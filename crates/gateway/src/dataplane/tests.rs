@@ -218,3 +218,37 @@ fn drain_ends_what_is_there_on_every_engine() {
     );
     assert!(!plane.gateway.has_failed());
 }
+
+#[test]
+fn the_operator_evicts_a_sender_by_its_seat() {
+    let plane = Plane::with_camera_and_sender();
+    plane.take("cam");
+    let seat = plane.gateway.flows()[0].consumers[0].seat;
+    let evicted = plane.gateway.evict(&name("cam"), seat).unwrap();
+    assert_eq!((evicted.seat, evicted.uid, evicted.state), (seat, None, "live"));
+    while plane.gateway.flows()[0].consumers_evicted == 0 {
+        std::thread::yield_now();
+    }
+    // It notices with the next grain, and this camera sends none.
+    assert_eq!(plane.gateway.flows()[0].consumers[0].state, "evicted");
+}
+
+#[test]
+fn a_seat_that_is_nobodys_is_not_evicted() {
+    let plane = Plane::with_camera_and_sender();
+    let refused = plane.gateway.evict(&name("cam"), 5).unwrap_err();
+    assert!(refused.to_string().ends_with("nobody reads it"), "{refused}");
+    let rival = plane.rival();
+    let refused = plane.gateway.evict(&name("cam"), 63).unwrap_err();
+    assert!(refused.to_string().contains("those taken are: 0"), "{refused}");
+    let refused = plane.gateway.evict(&name("dog"), 0).unwrap_err();
+    assert!(refused.to_string().contains("no such flow"), "{refused}");
+    plane.gateway.evict(&name("cam"), 0).unwrap();
+    while plane.gateway.flows()[0].consumers_evicted == 0 {
+        std::thread::yield_now();
+    }
+    // It holds nothing and has not noticed: still at its seat, evicted.
+    let refused = plane.gateway.evict(&name("cam"), 0).unwrap_err();
+    assert!(matches!(refused, DataplaneError::NotEvicted(_)), "{refused}");
+    drop(rival);
+}
