@@ -215,7 +215,13 @@ impl<'a> Follower<'a> {
             // What was opened before it went was found above.
             Err(WaitError::ProducerGone { .. }) => Ok(Some(Stopped::ProducerGone)),
             Err(WaitError::Read(ReadError::Evicted { .. })) => self.rejoin(),
-            Ok(_) | Err(WaitError::TimedOut { .. } | WaitError::Read(_)) => Ok(None),
+            Err(WaitError::Read(ReadError::EpochEnded { successor: Some(_), .. })) => self.take_a_seat(),
+            Ok(_) | Err(WaitError::TimedOut { .. }) => Ok(None),
+            // Nothing will come; soon its producer goes.
+            Err(WaitError::Read(_)) => {
+                thread::sleep(pod::REST);
+                Ok(None)
+            }
         }
     }
 
@@ -224,10 +230,17 @@ impl<'a> Follower<'a> {
         self.summary.evictions += 1;
         // Every lease has dropped, so this can only fail if the writer has forgotten us already.
         let _ = self.consumer.reader().acknowledge_eviction();
+        self.take_a_seat()
+    }
+
+    /// In the ring that the flow's name leads to now. What the sink was opened for ends with another format.
+    fn take_a_seat(&mut self) -> Result<Option<Stopped>, Failure> {
+        let format = self.consumer.reader().geometry().format;
         match self.session.subscribe(self.flow, self.class) {
-            Ok(consumer) => {
+            Ok(mut consumer) => {
+                let fits = consumer.reader().geometry().format == format;
                 self.consumer = consumer;
-                Ok(None)
+                Ok((!fits).then_some(Stopped::ProducerGone))
             }
             Err(SessionError::Refused(shm::Refusal::NoSuchFlow))
             | Err(SessionError::Closed | SessionError::Connection(_)) => Ok(Some(Stopped::ProducerGone)),
