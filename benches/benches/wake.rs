@@ -15,6 +15,8 @@ const LINES: u16 = 1080;
 const ROUNDS: u64 = 10;
 /// What a line takes at 1080p60.
 const LINE: Duration = Duration::from_micros(15);
+/// `USER_HZ`, the same on every Linux of ours.
+const TICKS_A_SECOND: f64 = 100.0;
 /// Long enough for a consumer to fall asleep.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -47,6 +49,46 @@ fn main() {
     let mut pod = session.produce(&pods, format(), Some(4)).unwrap();
     measure("inline", &mut pod, &session, &pods);
     measure(&format!("housekeeping, every {period_us} us"), &mut gateway, &session, &own);
+    waker_share(&mut gateway, &session, &own);
+}
+
+/// What the waker takes of a core while a consumer sleeps from frame to frame.
+fn waker_share(writer: &mut FrameWriter, session: &Session, flow: &Name) {
+    let mut consumer = subscribe(session, flow, writer);
+    let frames = 4000..4120;
+    std::thread::scope(|scope| {
+        let last = GrainIndex(frames.end - 1);
+        scope.spawn(move || {
+            consumer.reader().wait_until(last, LINES, Instant::now() + Duration::from_secs(10)).unwrap()
+        });
+        let (begun, before) = (Instant::now(), waker_ticks());
+        for index in frames {
+            let key = writer.open(GrainIndex(index), GrainStamp::default(), Tai::EPOCH).unwrap();
+            writer.commit(key, GrainEnd::default());
+            std::thread::sleep(Duration::from_micros(16_667));
+        }
+        let (ticks, took) = (waker_ticks() - before, begun.elapsed());
+        let share = ticks as f64 / TICKS_A_SECOND / took.as_secs_f64();
+        println!("  the waker while a consumer sleeps: {:.1} % of a core", share * 100.0);
+    });
+}
+
+/// User and system time of the broker's waker thread, in ticks.
+fn waker_ticks() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let stats = tasks.map(|task| std::fs::read_to_string(task.join("stat")).unwrap_or_default());
+    let of_waker = |stat: String| {
+        let fields: Vec<u64> = stat
+            .split_once("(flypack-waker) ")?
+            .1
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse().unwrap())
+            .collect();
+        Some(fields.iter().sum::<u64>())
+    };
+    stats.filter_map(of_waker).sum()
 }
 
 fn measure(mode: &str, producer: &mut impl Writes, session: &Session, flow: &Name) {

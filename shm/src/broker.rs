@@ -103,7 +103,8 @@ impl Broker {
         hooks: Box<dyn PlacementHooks + Send + Sync>,
         on_event: impl Fn(FlowEvent) + Send + 'static,
     ) -> Result<Self, BrokerError> {
-        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, rules, limits, wake_period_us } = config;
+        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, rules, limits, wake_period_us } =
+            config;
         let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
         let listener = Listener::open(&socket, &access)?;
         let no_poll = |errno: rustix::io::Errno| BrokerError::Thread { step: "epoll", source: errno.into() };

@@ -4,6 +4,7 @@
 //! `want` need not do so again. It is also reached when it can never come: the grain is gone or closed, the seat is lost.
 
 use std::mem::offset_of;
+use std::time::Duration;
 
 use super::want::Want;
 use crate::atomics::{Ordering, fence};
@@ -18,11 +19,17 @@ use crate::mapping::Mapping;
 pub(crate) struct Reached {
     layout: Layout,
     slots: u16,
+    slices: u16,
+    /// From one grain to the next, at least 1.
+    grain_nanos: u64,
 }
 
 impl Reached {
     pub(crate) fn of(geometry: &Geometry) -> Self {
-        Self { layout: Layout::of(geometry), slots: geometry.slots }
+        let rate = geometry.format.rate();
+        let grain_nanos = 1_000_000_000 * u64::from(rate.den()) / u64::from(rate.num().max(1));
+        let Geometry { slots, slices, .. } = *geometry;
+        Self { layout: Layout::of(geometry), slots, slices, grain_nanos: grain_nanos.max(1) }
     }
 
     /// Whether the consumer in seat `seat` need not sleep for `want`. The control region may hold anything: a bounded
@@ -36,6 +43,25 @@ impl Reached {
             return is_over(control, want);
         }
         want.slices == 0 || self.has_slices(control, want)
+    }
+
+    /// How long it should take from now until `want` is reached, if grains come at their rate and their slices one by one;
+    /// the newest grain came `since_opened` ago. A guess, from words that may hold anything.
+    pub(crate) fn guess(&self, control: &Mapping, want: Want, since_opened: Duration) -> Duration {
+        let opened = control.load_acquire(layout::OPENED); // pairs with FrameWriter::open
+        let grains = (want.index.0 + 1).saturating_sub(opened).min(1000);
+        let to_opening = Duration::from_nanos(grains * self.grain_nanos).saturating_sub(since_opened);
+        let there = if grains == 0 { self.progress(control, want).unwrap_or(self.slices) } else { 0 };
+        let slices = want.slices.min(self.slices).saturating_sub(there);
+        let for_slices = self.grain_nanos * u64::from(slices) / u64::from(self.slices.max(1));
+        to_opening + Duration::from_nanos(for_slices)
+    }
+
+    /// Slices that there are of a grain that was opened at some time.
+    fn progress(&self, control: &Mapping, want: Want) -> Option<u16> {
+        let slot = control.load(self.layout.desc(want.index.0) + offset_of!(DescWords, slot));
+        let slot = u16::try_from(slot).ok().filter(|slot| *slot < self.slots)?;
+        Some(control.load(self.layout.slot(slot) + offset_of!(SlotWords, progress)) as u16)
     }
 
     /// Whether the grain, which was opened at some time, has the slices, or is closed or gone.
@@ -153,6 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn guesses_go_by_the_rate() {
+        let mut stage = Stage::new();
+        let _consumer = stage.ring.join(0, ConsumerClass::Lossy);
+        stage.ring.grain(6).unwrap();
+        stage.ring.open(7).unwrap();
+        stage.ring.publish(7, 1);
+        let ms = |stage: &Stage, index, slices, since| {
+            let want = Want { index: GrainIndex(index), slices, alarm: Alarm::Futex };
+            stage.reached.guess(&stage.control, want, Duration::from_millis(since)).as_millis()
+        };
+        // 25 grains of three slices a second.
+        assert_eq!([ms(&stage, 7, 1, 5), ms(&stage, 7, 2, 5), ms(&stage, 7, 3, 5)], [0, 13, 26]);
+        assert_eq!([ms(&stage, 8, 0, 5), ms(&stage, 8, 0, 50), ms(&stage, 9, 3, 5)], [35, 0, 115]);
+        assert_eq!(ms(&stage, 8, Want::SLICES_MAX, 0), 80, "until it is closed");
+        assert_eq!(ms(&stage, GrainIndex::LIMIT - 1, 0, 0), 40_000, "far away");
+    }
+
+    #[test]
     fn any_words_give_an_answer() {
         let mut stage = Stage::new();
         let _consumer = stage.ring.join(0, ConsumerClass::Lossy);
@@ -162,6 +206,8 @@ mod tests {
         for slot in [8, 1 << 16, u64::MAX] {
             stage.ring.writer_control().store(at + offset_of!(DescWords, slot), slot);
             assert!(stage.has(1, 1));
+            let want = Want { index: GrainIndex(1), slices: 3, alarm: Alarm::Futex };
+            stage.reached.guess(&stage.control, want, Duration::MAX);
         }
         assert!(!stage.reached.holds(&stage.control, 0, Want::decode(u64::MAX).unwrap()));
     }

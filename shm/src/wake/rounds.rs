@@ -4,7 +4,7 @@
 //! are Dekker's: a consumer posts what it wants, and then looks at `tick`; the waker clears `tick`, and then looks once
 //! more at what they want.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::reached::Reached;
 use super::sleeper::{Found, Sleeper};
@@ -15,9 +15,11 @@ use crate::mapping::Mapping;
 
 /// Looks without a sleeper before the polling ends: who waits for one slice after the other does not ring each time.
 const LINGER: u32 = 20;
-/// Looks without a new grain before a ring counts as silent, and how many of them are then one.
-const SILENT_AFTER: u32 = 10_000;
-const SILENT_PACE: u32 = 20;
+/// The longest pause, in periods, while a grain or a slice is due. A grain that comes all at once is found so late.
+const LONGEST_PAUSE: u32 = 6;
+/// A ring without a new grain for so long is silent, and is looked at so much more seldom.
+const SILENT_AFTER: Duration = Duration::from_millis(300);
+const SILENT_PAUSE: u32 = 20;
 
 /// One ring and its sleepers.
 #[derive(Debug)]
@@ -27,15 +29,19 @@ pub(crate) struct Rounds {
     sleepers: Vec<(WatchId, Sleeper)>,
     /// Looks that are left without a sleeper; none while the ring is not polled.
     left: Option<u32>,
-    /// The newest grain, and the looks since it came.
+    /// The newest grain, and when it was found; or since when there is none newer, if nobody saw it come.
     opened: u64,
-    unchanged: u32,
+    opened_at: Instant,
+    saw_it_come: bool,
+    /// How long the first of the sleepers should have to wait.
+    guess: Duration,
 }
 
 impl Rounds {
     /// The control region is mapped for writing.
     pub(crate) fn new(control: Mapping, reached: Reached) -> Self {
-        Self { control, reached, sleepers: Vec::new(), left: None, opened: 0, unchanged: 0 }
+        let (opened_at, guess) = (Instant::now(), Duration::ZERO);
+        Self { control, reached, sleepers: Vec::new(), left: None, opened: 0, opened_at, saw_it_come: false, guess }
     }
 
     pub(crate) fn add(&mut self, id: WatchId, sleeper: Sleeper) {
@@ -52,15 +58,18 @@ impl Rounds {
     pub(crate) fn begin(&mut self) {
         if self.left.is_none() {
             self.control.store(layout::TICK, 1);
-            self.unchanged = 0;
+            (self.opened_at, self.saw_it_come) = (Instant::now(), false);
+            self.guess = Duration::ZERO;
         }
         self.left = Some(LINGER);
     }
 
-    /// How soon to look again; none while nobody sleeps.
+    /// How soon to look again: half-way to what is due, again and again. None while nobody sleeps.
     pub(crate) fn pace(&self, period: Duration) -> Option<Duration> {
         self.left?;
-        Some(if self.unchanged < SILENT_AFTER { period } else { period * SILENT_PACE })
+        let is_silent = self.opened_at.elapsed() >= SILENT_AFTER;
+        let pause = (self.guess / 2).clamp(period, period * LONGEST_PAUSE);
+        Some(if is_silent { period * SILENT_PAUSE } else { pause })
     }
 
     /// Whether its consumers need not ring now.
@@ -94,15 +103,28 @@ impl Rounds {
 
     fn is_anyone_asleep(&mut self) -> bool {
         let (reached, control) = (&self.reached, &self.control);
-        let found = self.sleepers.iter_mut().map(|(_, sleeper)| sleeper.look(reached, control));
+        // The next one may be due any moment.
+        let since_opened = if self.saw_it_come { self.opened_at.elapsed() } else { Duration::MAX };
+        let mut guess = None;
         // Each is looked at, whatever the others do.
-        found.fold(false, |asleep, found| asleep | (found != Found::Awake))
+        for (_, sleeper) in &mut self.sleepers {
+            let due = match sleeper.look(reached, control) {
+                Found::Awake => continue,
+                Found::Asleep(want) => reached.guess(control, want, since_opened),
+                // It may well want the next slice.
+                Found::Woken => Duration::ZERO,
+            };
+            guess = Some(guess.map_or(due, |guess: Duration| guess.min(due)));
+        }
+        self.guess = guess.unwrap_or(Duration::ZERO);
+        guess.is_some()
     }
 
     fn listen_to_the_ring(&mut self) {
         let opened = self.control.load(layout::OPENED);
-        self.unchanged = if opened == self.opened { self.unchanged.saturating_add(1) } else { 0 };
-        self.opened = opened;
+        if opened != self.opened {
+            (self.opened, self.opened_at, self.saw_it_come) = (opened, Instant::now(), true);
+        }
     }
 }
 

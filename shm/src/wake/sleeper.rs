@@ -24,8 +24,8 @@ pub(crate) struct Sleeper {
 pub(crate) enum Found {
     /// It is awake, or was woken for this before.
     Awake,
-    /// It sleeps on.
-    Asleep,
+    /// It sleeps on, for this.
+    Asleep(Want),
     Woken,
 }
 
@@ -44,7 +44,7 @@ impl Sleeper {
         let word = lease_page::wanted(&self.lease);
         let Some(want) = Want::decode(word).filter(|_| word != self.woken) else { return Found::Awake };
         if !reached.holds(control, self.seat, want) {
-            return Found::Asleep;
+            return Found::Asleep(want);
         }
         self.woken = word;
         self.wake(control, want.alarm);
