@@ -135,5 +135,5 @@ impl Drop for Posted<'_> {
 
 /// Whether there is a later grain to look for.
 fn is_passing(error: &ReadError) -> bool {
-    matches!(error, ReadError::Gone | ReadError::Torn)
+    matches!(error, ReadError::Gone { .. } | ReadError::Torn { .. })
 }

@@ -42,8 +42,8 @@ pub enum Start {
     /// At the next grain that is opened.
     #[default]
     Live,
-    /// At the oldest that can still be had: of a consumer for whom grains are held, of the last K that were opened; of a lossy one, of
-    /// all that are still in their slots.
+    /// At the oldest that can still be had: for whom grains are held, of the last K that were opened; for a lossy one,
+    /// of all that are still in their slots.
     Oldest,
 }
 

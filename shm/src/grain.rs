@@ -169,8 +169,9 @@ impl GrainLease {
     /// Copies the lines `lines` into the front of `out` and checks that they are of this very grain.
     ///
     /// # Errors
-    /// [`ReadError::NotYet`] when they are not all published; [`ReadError::Size`] when they do not exist or `out`
-    /// is too short; [`ReadError::Gone`] or [`ReadError::Torn`] when the slot was overwritten before or during the copy
+    /// [`ReadError::Unpublished`] or [`ReadError::Cancelled`] when they are not all published; [`ReadError::Lines`]
+    /// when they do not exist, [`ReadError::Size`] when `out` is too short; [`ReadError::Gone`] or
+    /// [`ReadError::Torn`] when the slot was overwritten before or during the copy
     /// (`out` then holds nothing useful). The last two only happen to lossy consumers or with a producer that
     /// does not keep to the protocol.
     pub fn copy_lines(&self, lines: Range<u16>, out: &mut [u8]) -> Result<(), ReadError> {
@@ -181,7 +182,7 @@ impl GrainLease {
     /// Returns how many there are.
     ///
     /// # Errors
-    /// As [`Self::copy_lines`]; [`ReadError::NotYet`] while the grain is open.
+    /// As [`Self::copy_lines`]; [`ReadError::Unpublished`] while the grain is open.
     pub fn copy_bytes(&self, out: &mut [u8]) -> Result<usize, ReadError> {
         self.member.copy_grain(&self.grain, out)
     }

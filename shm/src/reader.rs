@@ -6,6 +6,7 @@
 
 mod again;
 mod departure;
+mod error;
 #[cfg(test)]
 mod hostile;
 mod lease_table;
@@ -23,6 +24,7 @@ use std::os::fd::OwnedFd;
 use media::{GrainIndex, RtpTimestamp, Tai};
 
 pub(crate) use departure::Departure;
+pub use error::{AcknowledgeError, AttachError, ReadError};
 pub(crate) use membership::Membership;
 pub(crate) use remains::Remains;
 pub use waiting::WaitError;
@@ -38,7 +40,7 @@ use crate::mapping::Mapping;
 use crate::seed::sound;
 use crate::view::DataView;
 use crate::wake::Waiting;
-use crate::writer::{RingError, check_mappings};
+use crate::writer::check_mappings;
 
 /// Who writes the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,75 +72,6 @@ pub struct ReaderParts {
     pub trust: Trust,
     /// This consumer's end of its life pipe: closed when the reader and the last lease have dropped.
     pub life: Option<OwnedFd>,
-}
-
-/// Why a reader cannot attach.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    /// Geometry and mappings do not fit each other.
-    #[error(transparent)]
-    Ring(#[from] RingError),
-    /// There is no such seat.
-    #[error("there is no seat {0}: seats are numbered 0 to 63")]
-    Seat(u8),
-    /// The header says something else than the broker: another epoch, or another version of the layout.
-    #[error("word {word} of the ring's header is {found:#x} where the broker says {expected:#x}")]
-    Header {
-        /// Which 64-bit word.
-        word: usize,
-        /// What the control region holds.
-        found: u64,
-        /// What it should hold.
-        expected: u64,
-    },
-    /// The writer has not let this membership in, or not yet.
-    #[error("the writer does not know this consumer")]
-    NotJoined,
-}
-
-/// Why a grain cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// Not opened yet, or slices not published yet.
-    #[error("not there yet")]
-    NotYet,
-    /// Overwritten, never opened, or already passed by this reader.
-    #[error("the grain is gone")]
-    Gone,
-    /// This consumer was evicted, and the grain is out of its reach. It must acknowledge and join again.
-    #[error("evicted: grains from {hi} on are out of reach")]
-    Evicted {
-        /// First grain that is out of reach.
-        hi: GrainIndex,
-    },
-    /// Overwritten while it was being read.
-    #[error("overwritten while it was read")]
-    Torn,
-    /// The epoch ended before this grain: the flow goes on elsewhere, or nowhere.
-    #[error("the epoch ended at grain {end}: subscribe again")]
-    EpochEnded {
-        /// One past the last grain of the epoch.
-        end: GrainIndex,
-        /// The epoch that goes on from there, if one was named.
-        successor: Option<u128>,
-    },
-    /// As many grains are leased as the class allows.
-    #[error("too many grains in use: release one first")]
-    TooManyLeases,
-    /// Lines beyond the picture, or a buffer too small for them.
-    #[error("lines beyond the picture, or a buffer too small for them")]
-    Size,
-}
-
-/// Why an eviction was not acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AcknowledgeError {
-    /// This consumer is not evicted.
-    #[error("nothing to acknowledge: the consumer is not evicted")]
-    NotEvicted,
-    /// Grains are still in use: their slots would be overwritten under them.
-    #[error("{0} grains are still in use: drop them first")]
-    InUse(u16),
 }
 
 /// A consumer's view of one ring. Grains come in rising order; one that was passed does not come back.
@@ -229,13 +162,7 @@ impl FrameReader {
         if self.described(self.next) == self.next + 1 {
             return Some(GrainIndex(self.next));
         }
-        let descs = u64::from(self.geometry().descs);
-        let found = (0..descs).filter_map(|position| {
-            let index = self.described(position).checked_sub(1)?;
-            let plausible = index % descs == position && (self.next..GrainIndex::LIMIT).contains(&index);
-            plausible.then_some(index)
-        });
-        found.min().map(GrainIndex)
+        self.described_below(GrainIndex::LIMIT).min()
     }
 
     /// Takes grain `index` into use, and passes it: the next one to lease is above it. It may still be open;
@@ -246,9 +173,10 @@ impl FrameReader {
     /// [`FrameReader::next_available`] always gets on.
     pub fn lease(&mut self, index: GrainIndex) -> Result<GrainLease, ReadError> {
         if index.0 < self.next {
-            return Err(ReadError::Gone);
+            return Err(self.gone(index));
         }
-        let Some(entry) = self.member.table().vacancy() else { return Err(ReadError::TooManyLeases) };
+        let table = self.member.table();
+        let entry = table.vacancy().ok_or(ReadError::TooManyLeases { k: table.room() })?;
         let found = self.find(index);
         // After the acquire that showed the grain: if it is out of reach, this is already visible.
         if let Some(hi) = self.member.out_of_reach(index) {
@@ -260,9 +188,9 @@ impl FrameReader {
                 self.pass(index.0 + 1);
                 Ok(GrainLease::new(Arc::clone(&self.member), entry, grain, stamp))
             }
-            Err(ReadError::Gone) => {
+            Err(error @ ReadError::Gone { .. }) => {
                 self.pass(index.0 + 1);
-                Err(ReadError::Gone)
+                Err(error)
             }
             Err(error) => Err(error),
         }
@@ -312,38 +240,62 @@ impl FrameReader {
         self.member.control().load_acquire(at) // pairs with FrameWriter::describe
     }
 
-    /// Reads a grain's descriptor, and whether its slot still holds it.
+    /// A grain that was opened, and whose slot still holds it.
     fn find(&self, index: GrainIndex) -> Result<(GrainRef, GrainStamp), ReadError> {
-        if self.newest().is_none_or(|newest| index > newest) {
-            return Err(self.not_yet(index));
+        let newest = self.newest();
+        if newest.is_none_or(|newest| index > newest) {
+            return Err(self.not_yet(index, newest));
         }
+        self.locate(index).ok_or_else(|| self.gone(index))
+    }
+
+    /// Reads a grain's descriptor; none if it is another grain's, or the slot holds another.
+    fn locate(&self, index: GrainIndex) -> Option<(GrainRef, GrainStamp)> {
         let control = self.member.control();
         let at = self.member.layout().desc(index.0);
-        if self.described(index.0) != index.0 + 1 {
-            return Err(ReadError::Gone);
-        }
+        let announced = index.0.checked_add(1).filter(|announced| self.described(index.0) == *announced)?;
         let slot = control.load(at + offset_of!(DescWords, slot));
         let q = control.load(at + offset_of!(DescWords, q));
         let tai = Tai::from_nanos(control.load(at + offset_of!(DescWords, tai)) as i64);
         let rtp = RtpTimestamp(control.load(at + offset_of!(DescWords, rtp)) as u32);
         sound!(fence(Ordering::Acquire), unless DescUnchecked); // pairs with the Release fence in FrameWriter::describe
-        if control.load(at + offset_of!(DescWords, index)) != index.0 + 1 {
-            return Err(ReadError::Gone);
+        if control.load(at + offset_of!(DescWords, index)) != announced {
+            return None;
         }
-        let slots = self.geometry().slots;
-        let slot = u16::try_from(slot).ok().filter(|slot| *slot < slots).ok_or(ReadError::Gone)?;
+        let slot = u16::try_from(slot).ok().filter(|slot| *slot < self.geometry().slots)?;
         let grain = GrainRef { index, slot, q };
-        self.member.state(&grain)?;
-        Ok((grain, GrainStamp { tai, rtp }))
+        self.member.state(&grain).ok()?;
+        Some((grain, GrainStamp { tai, rtp }))
+    }
+
+    /// The oldest grain that was not passed and is still in its slot. It may be gone by the time it is leased.
+    #[must_use]
+    pub fn oldest(&self) -> Option<GrainIndex> {
+        let end = self.newest()?.0 + 1;
+        self.described_below(end).filter(|index| self.locate(*index).is_some()).min()
+    }
+
+    /// Grains that are described and not passed, with indices below `end`; each at most once, in no order.
+    fn described_below(&self, end: u64) -> impl Iterator<Item = GrainIndex> {
+        let descs = u64::from(self.geometry().descs);
+        (0..descs).filter_map(move |position| {
+            let index = self.described(position).checked_sub(1)?;
+            ((self.next..end).contains(&index) && index % descs == position).then_some(GrainIndex(index))
+        })
     }
 
     /// A grain that is not there, and may come: unless the epoch is over, and that grain was not opened meanwhile.
     #[cold]
-    fn not_yet(&self, index: GrainIndex) -> ReadError {
+    fn not_yet(&self, index: GrainIndex, newest: Option<GrainIndex>) -> ReadError {
         match self.conclusion() {
             Some(EpochEnd { end, successor }) if index >= end => ReadError::EpochEnded { end, successor },
-            _ => ReadError::NotYet,
+            _ => ReadError::NotYet { index, newest },
         }
+    }
+
+    #[cold]
+    fn gone(&self, index: GrainIndex) -> ReadError {
+        ReadError::Gone { index, oldest: self.oldest() }
     }
 
     fn pass(&mut self, next: u64) {

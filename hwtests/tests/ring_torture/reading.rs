@@ -200,8 +200,8 @@ impl Stay {
             match consumer.reader().lease(index) {
                 Ok(lease) => return Ok(lease),
                 Err(ReadError::Evicted { .. }) => return Err(Some(End::Evicted)),
-                Err(ReadError::NotYet) => {}
-                Err(ReadError::Gone) if !self.leased || is_evicted(consumer.reader()) => {
+                Err(ReadError::NotYet { .. }) => {}
+                Err(ReadError::Gone { .. }) if !self.leased || is_evicted(consumer.reader()) => {
                     self.tally.overtaken += 1;
                 }
                 Err(error) => panic!("grain {index} of a leased consumer: {error}"),

@@ -23,7 +23,7 @@ fn followed(end: fn(&mut Stage), check: fn(GrainState)) {
     let slices = match &found {
         Ok(lease) => follow(lease, check),
         Err(error) => {
-            assert_eq!((before, *error), (None, ReadError::NotYet), "fallen");
+            assert!(before.is_none() && matches!(error, ReadError::NotYet { .. }), "fallen: {error}");
             0
         }
     };

@@ -76,7 +76,7 @@ fn redescribed() {
 }
 
 fn is_overtaken(error: ReadError) -> bool {
-    matches!(error, ReadError::Gone | ReadError::Torn)
+    matches!(error, ReadError::Gone { .. } | ReadError::Torn { .. })
 }
 
 #[test]

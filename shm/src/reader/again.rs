@@ -13,32 +13,24 @@ impl FrameReader {
     pub fn waiting(&self) -> u16 {
         // Pairs with FrameWriter::commit.
         let committed = self.member.control().load_acquire(layout::HEAD);
-        let open = self.described_through(committed).filter(|index| self.is_open(*index)).min();
+        let open = self.described_below(committed).filter(|index| self.is_open(*index)).min();
         let ended = open.map_or(committed, |open| committed.min(open.0));
-        u16::try_from(self.described_through(ended).count()).unwrap_or(u16::MAX)
-    }
-
-    /// Grains that are described and not passed, with indices below `end`; each at most once.
-    fn described_through(&self, end: u64) -> impl Iterator<Item = GrainIndex> {
-        let descs = u64::from(self.geometry().descs);
-        (0..descs).filter_map(move |position| {
-            let index = self.described(position).checked_sub(1)?;
-            ((self.next..end).contains(&index) && index % descs == position).then_some(GrainIndex(index))
-        })
+        u16::try_from(self.described_below(ended).count()).unwrap_or(u16::MAX)
     }
 
     /// Whether more slices of a grain may come.
     fn is_open(&self, index: GrainIndex) -> bool {
-        let state = self.find(index).and_then(|(grain, _)| self.state(&grain));
-        state.is_ok_and(|state| !state.complete && !state.cancelled)
+        let state = self.locate(index).and_then(|(grain, _)| self.state(&grain).ok());
+        state.is_some_and(|state| !state.is_closed())
     }
 
     /// A second lease of a grain that is in use: it stays in use until both have dropped. The two count once
     /// against K.
     ///
     /// # Errors
-    /// [`ReadError::Gone`] for a lease of another reader.
+    /// [`ReadError::Foreign`] for a lease of another reader.
     pub fn lease_again(&mut self, lease: &GrainLease) -> Result<GrainLease, ReadError> {
-        if lease.is_of(&self.member) { Ok(lease.again()) } else { Err(ReadError::Gone) }
+        let index = lease.index();
+        if lease.is_of(&self.member) { Ok(lease.again()) } else { Err(ReadError::Foreign { index }) }
     }
 }

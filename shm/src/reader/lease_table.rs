@@ -48,6 +48,11 @@ impl LeaseTable {
         Self { entries: (0..leases).map(vacant).collect(), next: AtomicU64::new(0) }
     }
 
+    /// Grains that it has room for.
+    pub(super) fn room(&self) -> u16 {
+        self.entries.len() as u16
+    }
+
     /// A vacant entry. Only the reader's thread takes entries, so it stays vacant for it.
     pub(super) fn vacancy(&self) -> Option<u8> {
         // Pairs with `release`; an entry that is cleared just now may be missed.

@@ -155,7 +155,7 @@ impl Membership {
         // Pairs with FrameWriter::publish and begin_slot.
         let progress = self.control.load_acquire(at + offset_of!(SlotWords, progress));
         if progress >> 16 != grain.q {
-            return Err(ReadError::Gone);
+            return Err(gone(grain));
         }
         Ok(((progress & 0xffff) as u16).min(self.geometry.slices))
     }
@@ -170,13 +170,13 @@ impl Membership {
         if !closed {
             // The end fields stand on a line of their own, which a reader that follows the slices leaves to the writer.
             let state = GrainState { slices, ..GrainState::default() };
-            return if self.lap_holds(grain) { Ok(state) } else { Err(ReadError::Gone) };
+            return if self.lap_holds(grain) { Ok(state) } else { Err(gone(grain)) };
         }
         let flags = self.control.load(at + offset_of!(SlotWords, flags));
         let octets = self.control.load(at + offset_of!(SlotWords, octets));
         let lost_lines = self.control.load(at + offset_of!(SlotWords, lost_lines));
         if !self.lap_holds(grain) {
-            return Err(ReadError::Gone);
+            return Err(gone(grain));
         }
         let cancelled = flags & FLAG_CANCELLED != 0;
         let complete = !cancelled && slices == self.geometry.slices;
@@ -193,26 +193,27 @@ impl Membership {
     /// See [`crate::GrainLease::copy_lines`].
     pub(crate) fn copy_lines(&self, grain: &GrainRef, lines: &Range<u16>, out: &mut [u8]) -> Result<(), ReadError> {
         if lines.start > lines.end || lines.end > self.geometry.slices {
-            return Err(ReadError::Size);
+            let Range { start, end } = *lines;
+            return Err(ReadError::Lines { start, end, slices: self.geometry.slices });
         }
-        let out = out.get_mut(..self.line_octets(lines)).ok_or(ReadError::Size)?;
+        let out = front(out, self.line_octets(lines))?;
         if self.slices(grain)? < lines.end {
-            return Err(ReadError::NotYet);
+            return Err(missing(grain, &self.state(grain)?, lines.end));
         }
         self.data().copy_out(self.data_offset(grain.slot, lines.start), out);
-        if self.lap_holds(grain) { Ok(()) } else { Err(ReadError::Torn) }
+        if self.lap_holds(grain) { Ok(()) } else { Err(ReadError::Torn { index: grain.index }) }
     }
 
     /// See [`crate::GrainLease::copy_bytes`].
     pub(crate) fn copy_grain(&self, grain: &GrainRef, out: &mut [u8]) -> Result<usize, ReadError> {
         let state = self.state(grain)?;
         if !state.is_closed() {
-            return Err(ReadError::NotYet);
+            return Err(missing(grain, &state, self.geometry.slices));
         }
         let octets = state.octets as usize;
-        let out = out.get_mut(..octets).ok_or(ReadError::Size)?;
+        let out = front(out, octets)?;
         self.data().copy_out(self.data_offset(grain.slot, 0), out);
-        if self.lap_holds(grain) { Ok(octets) } else { Err(ReadError::Torn) }
+        if self.lap_holds(grain) { Ok(octets) } else { Err(ReadError::Torn { index: grain.index }) }
     }
 
     /// See [`crate::FrameReader::is_lost`].
@@ -252,8 +253,28 @@ impl Membership {
 
     /// Offset of the grain's slot; a reference of another ring may name a slot that does not exist here.
     fn slot_words(&self, grain: &GrainRef) -> Result<usize, ReadError> {
-        if grain.slot < self.geometry.slots { Ok(self.layout.slot(grain.slot)) } else { Err(ReadError::Gone) }
+        if grain.slot < self.geometry.slots { Ok(self.layout.slot(grain.slot)) } else { Err(gone(grain)) }
     }
+}
+
+fn gone(grain: &GrainRef) -> ReadError {
+    ReadError::Gone { index: grain.index, oldest: None }
+}
+
+/// Why a grain has fewer than `wanted` slices.
+fn missing(grain: &GrainRef, state: &GrainState, wanted: u16) -> ReadError {
+    let (index, slices) = (grain.index, state.slices);
+    if state.cancelled {
+        ReadError::Cancelled { index, slices }
+    } else {
+        ReadError::Unpublished { index, wanted, slices }
+    }
+}
+
+/// The first `octets` octets of a buffer.
+fn front(out: &mut [u8], octets: usize) -> Result<&mut [u8], ReadError> {
+    let room = out.len();
+    out.get_mut(..octets).ok_or(ReadError::Size { octets, room })
 }
 
 fn end_generation(q: u64) -> u64 {

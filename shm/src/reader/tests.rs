@@ -6,7 +6,7 @@ use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, FlowId, GrainI
 
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes, stamp};
-use crate::{Access, GrainEnd, StableBytes};
+use crate::{Access, GrainEnd, RingError, StableBytes};
 
 fn lease(consumer: &mut TestConsumer, index: u64) -> GrainLease {
     consumer.reader.lease(GrainIndex(index)).unwrap()
@@ -62,23 +62,29 @@ fn grains_are_not_yet_there_then_there_then_gone() {
     let mut ring = TestRing::new(2, 3);
     let mut consumer = ring.join(0, ConsumerClass::Lossy);
     assert_eq!(consumer.reader.next_available(), None);
-    assert_eq!(consumer.reader.lease(GrainIndex(0)).unwrap_err(), ReadError::NotYet);
-    assert_eq!(consumer.reader.lease(GrainIndex(u64::MAX)).unwrap_err(), ReadError::NotYet);
+    let gone =
+        |index, oldest: Option<u64>| ReadError::Gone { index: GrainIndex(index), oldest: oldest.map(GrainIndex) };
+    for index in [GrainIndex(0), GrainIndex(u64::MAX)] {
+        assert_eq!(consumer.reader.lease(index).unwrap_err(), ReadError::NotYet { index, newest: None });
+    }
     for index in [0, 1, 2] {
         ring.grain(index).unwrap();
     }
     // 0 is overwritten but still described; it is gone, and thereby passed.
     assert_eq!(consumer.reader.next_available(), Some(GrainIndex(0)));
-    assert_eq!(consumer.reader.lease(GrainIndex(0)).unwrap_err(), ReadError::Gone);
+    assert_eq!(consumer.reader.oldest(), Some(GrainIndex(1)));
+    assert_eq!(consumer.reader.lease(GrainIndex(0)).unwrap_err(), gone(0, Some(1)));
     ring.grain(7).unwrap();
-    assert_eq!(consumer.reader.lease(GrainIndex(1)).unwrap_err(), ReadError::Gone);
+    assert_eq!(consumer.reader.lease(GrainIndex(1)).unwrap_err(), gone(1, Some(2)));
     assert_eq!(lease(&mut consumer, 2).index(), GrainIndex(2));
     // 3 to 6 never were.
     assert_eq!(consumer.reader.next_available(), Some(GrainIndex(7)));
-    assert_eq!(consumer.reader.lease(GrainIndex(3)).unwrap_err(), ReadError::Gone);
+    assert_eq!(consumer.reader.lease(GrainIndex(3)).unwrap_err(), gone(3, Some(7)));
     consumer.reader.skip_to(GrainIndex(7));
     let held = lease(&mut consumer, 7);
-    assert_eq!(consumer.reader.lease(GrainIndex(7)).unwrap_err(), ReadError::Gone, "passed");
+    assert_eq!(consumer.reader.lease(GrainIndex(7)).unwrap_err(), gone(7, None), "passed");
+    let (index, newest) = (GrainIndex(8), Some(GrainIndex(7)));
+    assert_eq!(consumer.reader.lease(index).unwrap_err(), ReadError::NotYet { index, newest });
     assert_eq!((consumer.reader.next_available(), consumer.reader.newest()), (None, Some(GrainIndex(7))));
     assert_eq!(held.stamp(), stamp(7));
 }
@@ -96,8 +102,9 @@ fn a_lossy_read_knows_that_it_was_overtaken() {
     ring.grain(1).unwrap();
     held.copy_lines(0..3, &mut out).unwrap();
     ring.open(2).unwrap();
-    assert_eq!(held.copy_lines(0..3, &mut out), Err(ReadError::Gone));
-    assert_eq!(consumer.reader.state(&held.grain()), Err(ReadError::Gone));
+    let gone = ReadError::Gone { index: GrainIndex(0), oldest: None };
+    assert_eq!(held.copy_lines(0..3, &mut out), Err(gone));
+    assert_eq!(consumer.reader.state(&held.grain()), Err(gone));
 }
 
 /// I3, at the very moment: the slot is opened again between the check and the end of the copy.
@@ -123,11 +130,16 @@ fn copies_are_checked_for_size() {
     ring.writer.publish(key, 1);
     let held = lease(&mut consumer, 0);
     let mut out = [0; 200];
-    assert_eq!(held.copy_lines(0..1, &mut out[..39]), Err(ReadError::Size));
-    assert_eq!(held.copy_lines(0..4, &mut out), Err(ReadError::Size));
-    assert_eq!(held.copy_lines(Range { start: 1, end: 0 }, &mut out), Err(ReadError::Size));
-    assert_eq!(held.copy_lines(0..2, &mut out), Err(ReadError::NotYet));
+    let none = |start, end| ReadError::Lines { start, end, slices: 3 };
+    assert_eq!(held.copy_lines(0..1, &mut out[..39]), Err(ReadError::Size { octets: 40, room: 39 }));
+    assert_eq!(held.copy_lines(0..4, &mut out), Err(none(0, 4)));
+    assert_eq!(held.copy_lines(Range { start: 1, end: 0 }, &mut out), Err(none(1, 0)));
+    let index = GrainIndex(0);
+    assert_eq!(held.copy_lines(0..2, &mut out), Err(ReadError::Unpublished { index, wanted: 2, slices: 1 }));
     assert_eq!(held.copy_lines(1..1, &mut []), Ok(()));
+    ring.cancel(0);
+    assert_eq!(held.copy_lines(0..2, &mut out), Err(ReadError::Cancelled { index, slices: 1 }));
+    assert_eq!(held.copy_bytes(&mut out), Ok(40));
 }
 
 #[test]
@@ -174,7 +186,7 @@ fn leases_are_released_from_other_threads_in_any_order() {
         ring.grain(index).unwrap();
     }
     let held: Vec<_> = (0..4).map(|index| lease(&mut consumer, index)).collect();
-    assert_eq!(consumer.reader.lease(GrainIndex(4)).unwrap_err(), ReadError::TooManyLeases);
+    assert_eq!(consumer.reader.lease(GrainIndex(4)).unwrap_err(), ReadError::TooManyLeases { k: 4 });
     std::thread::scope(|scope| {
         for lease in held.into_iter().rev() {
             scope.spawn(move || drop(lease));
@@ -193,7 +205,7 @@ fn a_grain_leased_twice_is_held_until_both_have_dropped() {
     let first = lease(&mut consumer, 0);
     let second = consumer.reader.lease_again(&first).unwrap();
     let mut stranger = other.reader;
-    assert_eq!(stranger.lease_again(&first).unwrap_err(), ReadError::Gone);
+    assert_eq!(stranger.lease_again(&first).unwrap_err(), ReadError::Foreign { index: GrainIndex(0) });
     let page = consumer.page.map(Access::ReadOnly).unwrap();
     drop(first);
     assert_eq!(lease_page::cursor(&page), 0);
@@ -272,7 +284,8 @@ fn ancillary_grains_are_as_long_as_they_are() {
         let held = lease(&mut consumer, index);
         let mut out = [0; 64];
         assert_eq!(held.bytes(), None, "open");
-        assert_eq!(held.copy_bytes(&mut out), Err(ReadError::NotYet));
+        let open = ReadError::Unpublished { index: GrainIndex(index), wanted: 1, slices: 0 };
+        assert_eq!(held.copy_bytes(&mut out), Err(open));
         ring.writer.commit(key, GrainEnd { octets, ..GrainEnd::default() });
         let octets = octets.unwrap_or(64).min(64);
         assert_eq!(held.state().unwrap().octets, octets);
@@ -280,7 +293,8 @@ fn ancillary_grains_are_as_long_as_they_are() {
         assert_eq!(held.copy_bytes(&mut out), Ok(octets as usize));
         assert!(out.iter().enumerate().all(|(at, octet)| (*octet != 0) == (at < octets as usize)));
         if octets > 0 {
-            assert_eq!(held.copy_bytes(&mut out[..octets as usize - 1]), Err(ReadError::Size));
+            let (octets, room) = (octets as usize, octets as usize - 1);
+            assert_eq!(held.copy_bytes(&mut out[..room]), Err(ReadError::Size { octets, room }));
         }
     }
 }

@@ -80,7 +80,7 @@ impl FrameReader {
             let index = self.awaited();
             match self.wait_until(index, 0, deadline) {
                 // Left out, or overwritten already: there is a later one.
-                Ok(_) | Err(WaitError::Read(ReadError::Gone)) if Instant::now() < deadline => {}
+                Ok(_) | Err(WaitError::Read(ReadError::Gone { .. })) if Instant::now() < deadline => {}
                 Ok(_) => return Ok(index),
                 Err(error) => return Err(error),
             }
@@ -117,7 +117,7 @@ impl FrameReader {
 
     pub(crate) fn want(index: GrainIndex, slices: u16) -> Result<Want, WaitError> {
         if index.0 >= GrainIndex::LIMIT {
-            return Err(ReadError::Gone.into());
+            return Err(ReadError::Gone { index, oldest: None }.into());
         }
         Ok(Want { index, slices: slices.min(Want::SLICES_MAX), alarm: Alarm::Futex })
     }
@@ -131,7 +131,7 @@ impl FrameReader {
         }
         match found {
             Ok(state) if state.slices >= want.slices || state.complete || state.cancelled => Ok(Some(state)),
-            Ok(_) | Err(ReadError::NotYet) => Ok(None),
+            Ok(_) | Err(ReadError::NotYet { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

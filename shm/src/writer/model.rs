@@ -464,11 +464,11 @@ fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
             seat.leases.insert(index, lease);
             seat.next = index + 1;
         }
-        Err(ReadError::Gone) => {
+        Err(ReadError::Gone { .. }) => {
             assert!(!there(index) && room);
             seat.next = index + 1;
         }
-        Err(ReadError::TooManyLeases) => assert!(!room),
+        Err(ReadError::TooManyLeases { .. }) => assert!(!room),
         Err(ReadError::Evicted { .. }) => assert!(seat.hi.is_some_and(|hi| index >= hi) || seat.ended),
         Err(error) => panic!("grain {index}: {error}"),
     }

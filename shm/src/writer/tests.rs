@@ -160,7 +160,7 @@ fn quarantine_ends_with_the_acknowledgement_and_the_seat_is_free_again() {
     assert!(matches!(evicted[..], [Notice::Evicted { consumer: 5, hi: at, .. }] if at == hi), "{evicted:?}");
     // Below `hi` grains may still be leased, at `hi` and above not.
     let held = lease(&mut consumer, 0);
-    assert_eq!(consumer.reader.lease(GrainIndex(2)).unwrap_err(), ReadError::TooManyLeases);
+    assert_eq!(consumer.reader.lease(GrainIndex(2)).unwrap_err(), ReadError::TooManyLeases { k: 1 });
     assert!(consumer.reader.acknowledge_eviction().is_err());
     drop(held);
     assert_eq!(consumer.reader.lease(GrainIndex(2)).unwrap_err(), ReadError::Evicted { hi });

@@ -125,11 +125,11 @@ impl<'a> Follower<'a> {
         let lease = match self.consumer.reader().lease(index) {
             Ok(lease) => lease,
             Err(ReadError::Evicted { .. }) => return self.rejoin(),
-            Err(ReadError::Gone | ReadError::Torn) => {
+            Err(ReadError::Gone { .. } | ReadError::Torn { .. }) => {
                 // Counted by the gap that it leaves.
                 return Ok(None);
             }
-            Err(ReadError::NotYet | ReadError::EpochEnded { .. } | ReadError::TooManyLeases | ReadError::Size) => {
+            Err(_) => {
                 thread::sleep(pod::REST);
                 return Ok(None);
             }

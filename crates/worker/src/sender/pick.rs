@@ -121,7 +121,8 @@ impl Picker {
                 counters.grains_dropped.add(1);
             }
         }
-        let index = reader.next_available().ok_or(ReadError::NotYet)?;
+        let (next, newest) = (reader.next_index(), reader.newest());
+        let index = reader.next_available().ok_or(ReadError::NotYet { index: next, newest })?;
         self.kept = None;
         let lease = reader.lease(index)?;
         self.kept = Some(reader.lease_again(&lease)?);

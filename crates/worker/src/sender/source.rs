@@ -76,7 +76,7 @@ impl Source {
                     counters.evictions.add(1);
                 }
             }
-            ReadError::NotYet => {}
+            ReadError::NotYet { .. } => {}
             _ => counters.grains_missed.add(1),
         }
     }

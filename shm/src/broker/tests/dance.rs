@@ -143,7 +143,10 @@ fn leases_that_do_not_fit_are_refused_and_lossy_is_offered() {
     let mut lossy = session.subscribe(&name("cam"), ConsumerClass::Lossy).unwrap();
     worker.write(1);
     check(lossy.reader(), 1);
-    assert_eq!(lossy.reader().lease(GrainIndex(2)).unwrap_err(), ReadError::NotYet);
+    assert_eq!(
+        lossy.reader().lease(GrainIndex(2)).unwrap_err(),
+        ReadError::NotYet { index: GrainIndex(2), newest: Some(GrainIndex(1)) }
+    );
     drop((two, other));
     assert_eq!(session.subscribe(&name("nobody"), leased(1)).unwrap_err().to_string(), {
         format!("the gateway refused: {}", Refusal::NoSuchFlow)

@@ -165,7 +165,7 @@ fn what_ends_a_wait_wakes() {
         let reader = &mut member.reader;
         stage.ring.grain(1).unwrap();
         stage.ring.open(3).unwrap();
-        let gone = WaitError::Read(ReadError::Gone);
+        let gone = WaitError::Read(ReadError::Gone { index: GrainIndex(2), oldest: Some(GrainIndex(1)) });
         assert_eq!(reader.wait_until(GrainIndex(2), 0, later()), Err(gone), "left out");
         let first = std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| reader.wait_until(GrainIndex(3), 2, later()).unwrap());

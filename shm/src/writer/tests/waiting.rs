@@ -154,7 +154,8 @@ fn an_epoch_ends_at_an_index_and_names_its_successor() {
     ring.grain(3).unwrap();
     let key = ring.open(4).unwrap();
     assert_eq!(consumer.reader.conclusion(), None);
-    assert_eq!(consumer.reader.lease(GrainIndex(5)).unwrap_err(), ReadError::NotYet);
+    let (index, newest) = (GrainIndex(5), Some(GrainIndex(4)));
+    assert_eq!(consumer.reader.lease(index).unwrap_err(), ReadError::NotYet { index, newest });
     ring.writer.conclude(Successor::Epoch(1 << 100 | 7));
     let (end, successor) = (GrainIndex(5), Some(1 << 100 | 7));
     assert_eq!(consumer.reader.conclusion(), Some(EpochEnd { end, successor }));
