@@ -1,7 +1,7 @@
 # Flypack. `make` or `make help` lists the targets; CONTRIBUTING.md says more.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test loom test-unprivileged lint demo bench soak fuzz clean
+.PHONY: help build test loom aarch64 test-unprivileged lint demo bench soak fuzz clean
 
 CARGO ?= cargo
 # Where cargo puts what it builds; the same setting that cargo itself reads.
@@ -16,7 +16,7 @@ DEMO ?=
 WITH_DPDK := --features flypack-gateway/dpdk
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## every program and test, for development
 	scripts/install build dpdk
@@ -29,12 +29,17 @@ test: ## every test: plain, then namespaces and peers (as root), then models and
 	$(CARGO) test --locked -p flypack-dpdk-sys -p flypack-dpdk
 	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
 	$(MAKE) loom
+	$(MAKE) aarch64
 	scripts/fuzz $(FUZZ_SECONDS)
 
 loom: ## the ring's models, with 2 or 3 preemptions (or LOOM_MAX_PREEMPTIONS), and the bugs that they must catch
 	scripts/install build
 	RUSTFLAGS="--cfg loom" RUST_BACKTRACE=0 CARGO_TARGET_DIR=$(TARGET)/loom \
 		$(CARGO) test --locked -p flypack-shm --lib models:: -- --show-output
+
+aarch64: ## the ring's tests on aarch64, under qemu
+	scripts/install build aarch64
+	scripts/aarch64
 
 test-unprivileged: ## the plain tests once more, as the user nobody (needs root)
 	scripts/test-unprivileged
