@@ -63,4 +63,7 @@ pub use broker::{
     FlowSnapshot, Limits, SubscribeError,
 };
 pub use protocol::{Blocking, FlowEntry, FlowOrigin, Refusal};
-pub use session::{Consumer, Producer, Session, SessionError};
+pub use session::{
+    AHEAD_SECONDS_MAX, Consumer, Grain, KernelTai, ProduceError, ProduceOptions, Producer, Session, SessionError,
+    SubscribeOptions,
+};

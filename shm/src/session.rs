@@ -5,27 +5,43 @@
 //! thread of its own, so that consumers come and go while its writer writes.
 //!
 //! ```no_run
-//! use shm::{ConsumerClass, Session};
+//! use std::time::{Duration, Instant};
+//!
+//! use shm::{ConsumerClass, GrainStamp, KernelTai, ProduceOptions, Session};
+//! # use media::{Depth, Rate, Sampling, VideoFormat};
+//! # use media::Clock as _;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let session = Session::connect("/run/flypack/broker.sock".as_ref())?;
+//!
 //! let class = ConsumerClass::Leased { k: 2, deadline_nanos: 500_000_000 };
 //! let mut consumer = session.subscribe(&"cam-1".parse()?, class)?;
-//! while !consumer.producer_gone() {
-//!     if let Some(index) = consumer.reader().next_available() {
-//!         let grain = consumer.reader().lease(index)?;
-//!         println!("{index}: {} lines so far", grain.state()?.slices);
-//!     }
-//! }
+//! let second = Duration::from_secs(1);
+//! let lease = consumer.next(Instant::now() + second)?;
+//! let state = consumer.wait(&lease, 540, Instant::now() + second)?;
+//! println!("{}: {} lines so far", lease.index(), state.slices);
+//!
+//! let format = VideoFormat::new(1920, 1080, Sampling::YCbCr422, Depth::Bits10, Rate::new(50, 1)?)?;
+//! let mut producer = session.produce(&"gfx".parse()?, format, ProduceOptions::default())?;
+//! let index = producer.index_now();
+//! let mut grain = producer.open(index, GrainStamp { tai: KernelTai.now(), ..GrainStamp::default() })?;
+//! grain.lines_mut(0..540)?.fill(0x80);
+//! grain.publish(540);
+//! grain.lines_mut(540..1080)?.fill(0x80);
+//! grain.commit();
 //! # Ok(())
 //! # }
 //! ```
 
 mod consumer;
 mod error;
+mod following;
+mod grain;
 mod housekeeper;
 mod link;
+mod options;
 mod producer;
+mod tai_clock;
 mod waking;
 
 use std::path::{Path, PathBuf};
@@ -35,11 +51,13 @@ use media::{FlowFormat, Name};
 
 pub use consumer::Consumer;
 pub use error::SessionError;
+pub use grain::{AHEAD_SECONDS_MAX, Grain, ProduceError};
+pub use options::{ProduceOptions, SubscribeOptions};
 pub use producer::Producer;
+pub use tai_clock::KernelTai;
 
-use crate::WakeMode;
+use crate::ConsumerClass;
 use crate::protocol::{BrokerMessage, FlowEntry, PodMessage, RingRequest};
-use crate::{ConsumerClass, Start};
 use link::Link;
 
 /// A connection to the gateway's broker.
@@ -82,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Produces a flow into a ring of `slots` slots (none takes the gateway's default).
+    /// Produces a flow.
     ///
     /// # Errors
     /// [`SessionError::Refused`] with what would work; [`SessionError`] when the connection or the mapping fails.
@@ -90,11 +108,11 @@ impl Session {
         &self,
         name: &Name,
         format: impl Into<FlowFormat>,
-        slots: Option<u16>,
+        options: impl Into<ProduceOptions>,
     ) -> Result<Producer, SessionError> {
-        let wake = WakeMode::Inline;
-        let ring = RingRequest { slots, wake, ..RingRequest::new(name.clone(), format) };
-        Producer::start(Link::open(&self.path)?, ring)
+        let ProduceOptions { slots, open_max, wake, blocking } = options.into();
+        let plain = RingRequest::new(name.clone(), format);
+        Producer::start(Link::open(&self.path)?, RingRequest { slots, open_max, wake, blocking, ..plain })
     }
 
     /// Reads a flow. Waits until its writer has taken the consumer in.
@@ -102,9 +120,17 @@ impl Session {
     /// # Errors
     /// [`SessionError::Refused`] with what would work; [`SessionError`] when the connection or the mapping fails.
     pub fn subscribe(&self, name: &Name, class: ConsumerClass) -> Result<Consumer, SessionError> {
-        let (answer, fds) =
-            self.link().ask(&PodMessage::Subscribe { name: name.clone(), class, start: Start::Live })?;
-        Consumer::attach(&answer, fds, class)
+        self.subscribe_with(name, class.into())
+    }
+
+    /// As [`Self::subscribe`], with all that may be asked for.
+    ///
+    /// # Errors
+    /// As [`Self::subscribe`]; [`SessionError::Format`] when the flow is not what was expected.
+    pub fn subscribe_with(&self, name: &Name, options: SubscribeOptions) -> Result<Consumer, SessionError> {
+        let SubscribeOptions { class, start, .. } = options;
+        let (answer, fds) = self.link().ask(&PodMessage::Subscribe { name: name.clone(), class, start })?;
+        Consumer::attach(&answer, fds, name, options)
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {

@@ -21,7 +21,6 @@ pub mod recv;
 pub mod send;
 mod stop;
 mod table;
-mod tai_clock;
 pub mod view;
 
 pub use exit::Exit;

@@ -2,7 +2,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use media::Name;
+
+use super::Session;
 use super::error::SessionError;
+use super::options::SubscribeOptions;
 use crate::WakeMode;
 use crate::pipe::LifeWatch;
 use crate::protocol::BrokerMessage;
@@ -14,6 +18,9 @@ use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts,
 #[derive(Debug)]
 pub struct Consumer {
     reader: FrameReader,
+    /// What was subscribed to, and how.
+    name: Name,
+    options: SubscribeOptions,
 }
 
 impl Consumer {
@@ -21,7 +28,8 @@ impl Consumer {
     pub(super) fn attach(
         answer: &BrokerMessage,
         fds: Vec<OwnedFd>,
-        class: ConsumerClass,
+        name: &Name,
+        options: SubscribeOptions,
     ) -> Result<Self, SessionError> {
         let BrokerMessage::Subscribed { geometry, trust, consumer, nonce, wake, .. } = *answer else {
             return Err(SessionError::unexpected(answer));
@@ -33,6 +41,9 @@ impl Consumer {
         else {
             return Err(SessionError::Descriptors { expected: 5, got });
         };
+        if let Some(expected) = options.expect.filter(|expected| *expected != geometry.format) {
+            return Err(SessionError::Format { expected, found: geometry.format });
+        }
         check_ring_seals(control.as_fd())?;
         check_ring_seals(data.as_fd())?;
         let parts = ReaderParts {
@@ -41,7 +52,7 @@ impl Consumer {
             data: Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadOnly)?.into(),
             lease: LeasePage::map_received(&page, Access::ReadWrite)?,
             consumer,
-            class,
+            class: options.class,
             nonce,
             trust,
             life: Some(life),
@@ -50,7 +61,31 @@ impl Consumer {
         // There is no bell from a gateway of protocol version 1.
         let bell = fds.next().map(Bell::from_fd);
         reader.wait_with(Waiting::new(&geometry, wake, bell, Some(LifeWatch::from_fd(producer))));
-        Ok(Self { reader })
+        Ok(Self { reader, name: name.clone(), options })
+    }
+
+    /// The flow's name.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The class that this consumer is of.
+    #[must_use]
+    pub const fn class(&self) -> ConsumerClass {
+        self.options.class
+    }
+
+    /// Takes a new seat in the same flow, as it was subscribed to: after an eviction, or when the producer has gone
+    /// and the flow is back. The old seat's slots go back to the writer once its last lease has dropped.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the consumer then stays as it was.
+    pub fn rejoin(&mut self, session: &Session) -> Result<(), SessionError> {
+        // Fails where there is nothing to acknowledge, or leases are out: the seat then ends when they have dropped.
+        let _ = self.reader.acknowledge_eviction();
+        *self = session.subscribe_with(&self.name, self.options)?;
+        Ok(())
     }
 
     /// Finds, leases and follows grains.

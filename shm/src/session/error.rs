@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use media::FlowFormat;
 use rustix::io::Errno;
 
 use crate::protocol::{BrokerMessage, DecodeError, EncodeError, Refusal};
@@ -59,6 +60,14 @@ pub enum SessionError {
     /// The gateway sent a message that answers nothing, or pages that do not rise.
     #[error("the gateway's answers are in disorder: both must speak the same protocol")]
     Disorder,
+    /// The flow has another format than the one that was expected.
+    #[error("the flow is {found}, not {expected}: expect that, or none")]
+    Format {
+        /// What [`crate::SubscribeOptions::expect`] says.
+        expected: FlowFormat,
+        /// What the flow has.
+        found: FlowFormat,
+    },
     /// A ring that was received is not sealed as one must be.
     #[error("the ring is not safe to map: {0}")]
     Unsealed(#[from] SealError),

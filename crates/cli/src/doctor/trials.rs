@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create};
 
-use crate::tai_clock::KernelTai;
+use shm::KernelTai;
 
 /// Results of what was tried; `None`: not tried.
 #[derive(Debug, Default)]

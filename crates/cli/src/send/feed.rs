@@ -6,7 +6,7 @@ use std::time::Duration;
 use media::{
     Clock as _, GrainIndex, Tai, VIDEO_CLOCK_HZ, VideoFormat, grain_index_nearest, grain_start, rtp_timestamp,
 };
-use shm::{GrainEnd, GrainKey, GrainStamp, OpenError, Producer};
+use shm::{GrainEnd, GrainKey, GrainStamp, KernelTai, OpenError, Producer};
 
 use super::input::{FrameInput, Progress as Read};
 use super::{Stopped, Summary};
@@ -15,7 +15,6 @@ use crate::arguments::SendTiming;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::stop::Stop;
-use crate::tai_clock::KernelTai;
 
 /// How long the ring may go without its writer looking after consumers.
 const TURN: Duration = Duration::from_millis(2);

@@ -5,11 +5,12 @@ use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_getti
 
 /// The kernel's TAI clock. Locked when the kernel knows how far TAI is from UTC.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct KernelTai;
+pub struct KernelTai;
 
 impl KernelTai {
     /// TAI − UTC in whole seconds as the kernel has it; 0 where nobody told it.
-    pub(crate) fn offset_seconds(self) -> i64 {
+    #[must_use]
+    pub fn offset_seconds(self) -> i64 {
         let utc = nanos(clock_gettime(ClockId::Realtime));
         // The two clocks are read one after the other, some nanoseconds apart.
         (self.now().as_nanos() - utc + 500_000_000).div_euclid(1_000_000_000)

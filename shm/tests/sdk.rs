@@ -1,0 +1,224 @@
+//! The SDK as a pod uses it: grains that cancel themselves, the next grain and its lines, seats taken anew.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "torture/stage.rs"]
+#[allow(dead_code, reason = "shared with the torture test")]
+mod stage;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use media::{FlowFormat, GrainIndex};
+use shm::{
+    Consumer, ConsumerClass, GrainLease, GrainStamp, OpenError, ProduceError, ProduceOptions, Producer, ReadError,
+    Session, SessionError, SubscribeOptions, WaitError, WriteError,
+};
+
+use stage::{Stage, leased, name, tiny};
+
+/// A flow of a pod, and a consumer of it.
+struct Pair {
+    session: Session,
+    producer: Producer,
+    consumer: Consumer,
+    /// The grain of the present when the test began.
+    index: u64,
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+/// Subscribes while `producer` lets the consumer in.
+fn join(session: &Session, producer: &mut Producer, flow: &str, class: ConsumerClass) -> Consumer {
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| session.subscribe(&name(flow), class));
+        while !joining.is_finished() {
+            producer.poll();
+            thread::sleep(Duration::from_millis(1));
+        }
+        joining.join().unwrap().unwrap()
+    })
+}
+
+impl Pair {
+    fn on(stage: &Stage, class: ConsumerClass) -> Self {
+        let session = Session::connect(&stage.socket()).unwrap();
+        let options = ProduceOptions { slots: Some(16), ..ProduceOptions::default() };
+        let mut producer = session.produce(&name("gfx"), tiny(), options).unwrap();
+        let consumer = join(&session, &mut producer, "gfx", class);
+        let index = producer.index_now().0;
+        Self { session, producer, consumer, index }
+    }
+
+    /// Writes a whole grain, `ahead` of the first.
+    fn write(&mut self, ahead: u64) {
+        let index = GrainIndex(self.index + ahead);
+        let stamp = self.producer.stamp_of(index);
+        let mut grain = self.producer.open(index, stamp).unwrap();
+        grain.lines_mut(0..4).unwrap().fill(ahead as u8);
+        grain.commit();
+    }
+
+    fn next(&mut self) -> Result<GrainLease, WaitError> {
+        self.consumer.next(soon())
+    }
+}
+
+#[test]
+fn lines_are_read_while_the_grain_is_written() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(2));
+    let index = GrainIndex(pair.index);
+    let stamp = pair.producer.stamp_of(index);
+    let mut grain = pair.producer.open(index, stamp).unwrap();
+    let lease = pair.consumer.next(soon()).unwrap();
+    assert_eq!((lease.index(), lease.stamp(), lease.state().unwrap().slices), (index, stamp, 0));
+    let row = tiny().row_octets() as usize;
+    grain.write_lines(0, &vec![7; 2 * row]).unwrap();
+    grain.publish(2);
+    let state = pair.consumer.wait(&lease, 1, soon()).unwrap();
+    assert_eq!((state.slices, state.complete), (2, false));
+    let mut copy = vec![0; 2 * row];
+    lease.copy_lines(0..2, &mut copy).unwrap();
+    assert_eq!(copy, vec![7; 2 * row]);
+    let late = pair.consumer.wait(&lease, 3, Instant::now()).unwrap_err();
+    assert_eq!(late, WaitError::TimedOut { index, slices: 3, reached: Some(2) });
+    assert_eq!(grain.write_lines(1, &[0]), Err(WriteError::Published { offset: 40, published_octets: 80 }));
+    grain.lines_mut(2..4).unwrap().fill(8);
+    grain.mark_lost(3);
+    grain.commit();
+    let state = pair.consumer.wait(&lease, 4, soon()).unwrap();
+    assert!(state.complete && !state.cancelled);
+    assert_eq!((0..4).filter(|line| lease.is_lost(*line)).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn a_grain_that_is_dropped_is_cancelled_and_seen_as_such() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(2));
+    let index = GrainIndex(pair.index);
+    let stamp = pair.producer.stamp_of(index);
+    let mut grain = pair.producer.open(index, stamp).unwrap();
+    grain.write_lines(0, &[1; 40]).unwrap();
+    grain.publish(1);
+    drop(grain);
+    pair.write(1);
+    let lease = pair.next().unwrap();
+    let state = pair.consumer.wait(&lease, 4, soon()).unwrap();
+    assert_eq!((lease.index(), state.slices, state.cancelled, state.complete), (index, 1, true, false));
+    assert_eq!(pair.next().unwrap().index(), GrainIndex(pair.index + 1));
+}
+
+#[test]
+fn a_grain_that_is_kept_is_taken_up_again() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(2));
+    let index = GrainIndex(pair.index);
+    let key = pair.producer.open(index, GrainStamp::default()).unwrap().keep();
+    pair.producer.poll();
+    let mut grain = pair.producer.grain(key).unwrap();
+    grain.lines_mut(0..4).unwrap().fill(9);
+    grain.commit();
+    assert_eq!(pair.producer.grain(key).unwrap_err(), WriteError::NotOpen { index });
+    let lease = pair.next().unwrap();
+    assert!(pair.consumer.wait(&lease, 4, soon()).unwrap().complete);
+}
+
+#[test]
+fn grains_are_found_by_index_and_by_instant() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(6));
+    for ahead in [0, 1, 3, 4] {
+        pair.write(ahead);
+    }
+    let first = pair.index;
+    let at = |ahead: u64| GrainIndex(first + ahead);
+    assert_eq!(pair.consumer.get(at(1)).unwrap().index(), at(1));
+    assert!(pair.consumer.get(at(0)).is_err(), "passed");
+    assert!(pair.consumer.get(at(2)).is_err(), "a hole");
+    let instant = pair.producer.stamp_of(at(3)).tai.plus_nanos(3_000_000);
+    assert_eq!(pair.consumer.at(instant).unwrap().index(), at(3));
+    assert_eq!(pair.next().unwrap().index(), at(4));
+    let nothing = pair.consumer.next(Instant::now()).unwrap_err();
+    assert_eq!(nothing, WaitError::TimedOut { index: at(5), slices: 0, reached: None });
+}
+
+#[test]
+fn who_is_evicted_takes_a_new_seat() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(1));
+    for ahead in 0..6 {
+        pair.write(ahead);
+    }
+    let evicted = loop {
+        match pair.next() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(evicted, WaitError::Read(ReadError::Evicted { .. })), "{evicted}");
+    let Pair { session, producer, consumer, .. } = &mut pair;
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| consumer.rejoin(session));
+        while !joining.is_finished() {
+            producer.poll();
+            thread::sleep(Duration::from_millis(1));
+        }
+        joining.join().unwrap().unwrap();
+    });
+    pair.write(6);
+    assert_eq!(pair.next().unwrap().index(), GrainIndex(pair.index + 6));
+}
+
+#[test]
+fn what_was_opened_before_the_producer_went_is_still_read() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(3));
+    pair.write(0);
+    pair.write(1);
+    let Pair { producer, mut consumer, index, .. } = pair;
+    drop(producer);
+    for ahead in 0..2 {
+        assert_eq!(consumer.next(soon()).unwrap().index(), GrainIndex(index + ahead));
+    }
+    let gone = consumer.next(soon()).unwrap_err();
+    assert_eq!(gone, WaitError::ProducerGone { index: GrainIndex(index + 2) });
+}
+
+#[test]
+fn an_index_far_ahead_is_refused_and_the_next_one_opens() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(2));
+    let day = GrainIndex(pair.index + 25 * 86_400);
+    let error = pair.producer.open(day, Default::default()).unwrap_err();
+    let ProduceError::TooFarAhead { index, now, limit } = error else { panic!("{error}") };
+    assert_eq!((index, limit.0 - now.0), (day, 250));
+    assert!(now.0 >= pair.index);
+    pair.write(0);
+    let again = pair.producer.open(GrainIndex(pair.index), Default::default()).unwrap_err();
+    assert!(matches!(again, ProduceError::Open(OpenError::NotMonotone { .. })), "{again}");
+}
+
+#[test]
+fn a_format_that_was_not_expected_is_named() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(2));
+    let wider = media::VideoFormat::new(32, 4, tiny().sampling(), tiny().depth(), tiny().rate()).unwrap();
+    let ask = |expect| SubscribeOptions { expect: Some(FlowFormat::Video(expect)), ..ConsumerClass::Lossy.into() };
+    let mut subscribe = |expect| {
+        let Pair { session, producer, .. } = &mut pair;
+        thread::scope(|scope| {
+            let joining = scope.spawn(|| session.subscribe_with(&name("gfx"), ask(expect)));
+            while !joining.is_finished() {
+                producer.poll();
+                thread::sleep(Duration::from_millis(1));
+            }
+            joining.join().unwrap()
+        })
+    };
+    assert!(subscribe(tiny()).is_ok());
+    let error = subscribe(wider).unwrap_err();
+    let SessionError::Format { expected, found } = &error else { panic!("{error}") };
+    assert_eq!((*expected, *found), (wider.into(), tiny().into()));
+}
