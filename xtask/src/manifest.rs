@@ -5,7 +5,7 @@ use toml::Table;
 use crate::{Finding, Tree};
 
 /// Every crate of ours with those of ours that it may depend on. A new edge is a change of architecture.
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("dpdk-sys", &[]),
     ("dpdk", &["dpdk-sys", "netio", "ip", "shm", "media"]),
     ("shm", &["media"]),
@@ -20,6 +20,7 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("control", &["media", "st2110"]),
     ("gateway", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "rtsp", "rtsp-io", "control"]),
     ("cli", &["control", "shm", "media", "st2110"]),
+    ("sdk-c", &["shm", "media"]),
     ("bench", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli"]),
     ("benches", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli"]),
     ("hwtests", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli"]),

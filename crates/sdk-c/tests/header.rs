@@ -1,0 +1,67 @@
+//! `include/flypack.h` is what cbindgen makes of the sources, and C and C++ compilers take it.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn generated() -> String {
+    let sources = fs::read_dir(folder().join("src")).unwrap().map(|entry| entry.unwrap().path());
+    let mut sources: Vec<PathBuf> = sources.collect();
+    sources.sort();
+    let config = cbindgen::Config::from_file(folder().join("cbindgen.toml")).unwrap();
+    let builder = cbindgen::Builder::new().with_config(config);
+    let bindings = sources.into_iter().fold(builder, cbindgen::Builder::with_src).generate().unwrap();
+    let mut header = Vec::new();
+    bindings.write(&mut header);
+    String::from_utf8(header).unwrap()
+}
+
+/// With `FLYPACK_WRITE_HEADER=1` in the environment it writes the header instead.
+#[test]
+fn the_header_is_made_of_the_sources() {
+    let path = folder().join("include/flypack.h");
+    let header = generated();
+    if std::env::var_os("FLYPACK_WRITE_HEADER").is_some() {
+        // Never half written: the test beside this one compiles it.
+        let fresh = path.with_extension("new");
+        fs::write(&fresh, header).unwrap();
+        fs::rename(&fresh, &path).unwrap();
+        return;
+    }
+    let committed = fs::read_to_string(&path).unwrap();
+    let differs = committed.lines().zip(header.lines()).position(|(ours, theirs)| ours != theirs);
+    assert!(
+        committed == header,
+        "flypack.h is not of these sources (line {:?}): FLYPACK_WRITE_HEADER=1 cargo test -p flypack-sdk-c --test header",
+        differs.map(|line| line + 1)
+    );
+}
+
+fn compile(compiler: &str, standard: &str, file: &str, text: &str) {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = scratch.path().join(file);
+    fs::write(&source, text).unwrap();
+    let output = Command::new(compiler)
+        .args(["-Wall", "-Wextra", "-Werror", "-pedantic", standard, "-fsyntax-only", "-I"])
+        .arg(folder().join("include"))
+        .arg(&source)
+        .output();
+    match output {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => println!("SKIPPED: there is no {compiler} ({error})"),
+    }
+}
+
+#[test]
+fn compilers_take_the_header_alone_and_twice() {
+    let text = "#include \"flypack.h\"\n#include \"flypack.h\"\nint main(void) { return flypack_last_error(); }\n";
+    compile("cc", "-std=c11", "a.c", text);
+    compile("cc", "-std=c99", "a.c", text);
+    compile("c++", "-std=c++11", "a.cc", text);
+    compile("c++", "-std=c++20", "a.cc", text);
+}
