@@ -72,6 +72,11 @@ fuzz: ## every fuzz target for FUZZ_SECONDS=10 (needs a nightly toolchain)
 	scripts/install build fuzz
 	scripts/fuzz $(FUZZ_SECONDS)
 
+sdk: ## libflypack.so, libflypack.a, flypack.h, flypack.pc and the Python package, in target/sdk
+	scripts/install build
+	$(CARGO) build --locked --release -p flypack-sdk-c
+	scripts/sdk $(TARGET)/release $(TARGET)/sdk
+
 clean: ## what was built
 	$(CARGO) clean
 	rm -rf out fuzz/target

@@ -1,0 +1,82 @@
+//! The Python package over the library, against a broker. Says so and passes where there is no numpy.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+#[path = "stage/broker.rs"]
+mod stage;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flypack::{
+    Ancillary, Audio, ErrorValue, Flow, Format, GrainEnd, Layout, ProduceOptions, Stamp, State, SubscribeOptions, Video,
+};
+
+use stage::{Camera, Stage};
+
+/// An interpreter that has numpy: perhaps not the first one of the path.
+fn python() -> Option<&'static str> {
+    ["python3", "/usr/bin/python3"].into_iter().find(|python| {
+        let imported = Command::new(python).args(["-c", "import numpy"]).output();
+        imported.is_ok_and(|output| output.status.success())
+    })
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../python")
+}
+
+fn run(stage: &Stage, script: &str, arguments: &[impl AsRef<OsStr>]) {
+    let Some(python) = python() else {
+        println!("SKIPPED: no python3 with numpy here (apt-get install python3-numpy); {script} was not run");
+        return;
+    };
+    let output = Command::new(python)
+        .arg(folder().join("tests").join(script))
+        .args(arguments)
+        .env("PYTHONPATH", folder())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("FLYPACK_LIBRARY", stage.path("libflypack.so.0"))
+        .env("FLYPACK_SOCKET", stage.socket())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {}\n{said}", output.status);
+    assert!(said.is_empty(), "{script} complains: {said}");
+}
+
+#[test]
+fn pictures_of_the_gateway_are_views_that_keep_their_grain() {
+    let stage = Stage::new();
+    let _camera = Camera::start(&stage);
+    run(&stage, "reading.py", &[""; 0]);
+}
+
+#[test]
+fn what_python_produces_is_read_by_copies() {
+    run(&Stage::new(), "producing.py", &[""; 0]);
+}
+
+#[test]
+fn errors_are_exceptions_with_their_values() {
+    let stage = Stage::new();
+    let _camera = Camera::start(&stage);
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/flypack.h");
+    let sizes = [
+        ("Video", size_of::<Video>()),
+        ("Audio", size_of::<Audio>()),
+        ("Ancillary", size_of::<Ancillary>()),
+        ("Format", size_of::<Format>()),
+        ("Layout", size_of::<Layout>()),
+        ("Flow", size_of::<Flow>()),
+        ("Stamp", size_of::<Stamp>()),
+        ("GrainEnd", size_of::<GrainEnd>()),
+        ("State", size_of::<State>()),
+        ("ErrorValue", size_of::<ErrorValue>()),
+        ("SubscribeOptions", size_of::<SubscribeOptions>()),
+    ];
+    let sizes = sizes.map(|(name, octets)| format!("{name}={octets}"));
+    let arguments = [vec![header.into_os_string()], sizes.iter().map(|size| size.clone().into()).collect()].concat();
+    run(&stage, "errors.py", &arguments);
+    assert_eq!(size_of::<ProduceOptions>(), 20, "python/flypack/_library.py has five numbers of four octets");
+}

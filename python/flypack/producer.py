@@ -1,0 +1,132 @@
+"""Writing grains."""
+
+from ctypes import byref, c_size_t, c_uint64, c_void_p
+
+import numpy
+
+from . import _library
+from ._library import Memory, check, lib
+from .errors import NotOpen, OutOfRange
+from .formats import Layout
+
+
+class Producer:
+    """A flow of this process. One thread at a time may use it.
+
+    It ends with :meth:`close`, but its memory stays until the last array over it is gone.
+    """
+
+    def __init__(self, handle):
+        self._handle = handle
+        layout = _library.Layout()
+        check(lib.flypack_producer_layout(handle.pointer, byref(layout)))
+        self.layout = Layout._of_c(layout)
+
+    def open(self, index=None, tai_ns=None, rtp=0):
+        """Opens grain `index`, by default that of the present or, if that is taken, the one after the last.
+
+        As a context the grain is committed at its end, and cancelled by an exception.
+        """
+        if index is None:
+            index = max(self.index_now(), getattr(self, "_next", 0))
+        stamp = None if tai_ns is None else byref(_library.Stamp(tai_ns, rtp))
+        number = c_uint64()
+        check(lib.flypack_producer_open(self._handle.pointer, index, stamp, byref(number)))
+        self._next = index + 1
+        return Grain(self._handle, self.layout, index, number.value)
+
+    def index_now(self):
+        """The grain that is nearest to the present."""
+        index = c_uint64()
+        check(lib.flypack_producer_index_now(self._handle.pointer, byref(index)))
+        return index.value
+
+    def poll(self):
+        """Looks after the consumers: to be called every frame time at least while no grain is opened."""
+        check(lib.flypack_producer_poll(self._handle.pointer))
+
+    def close(self):
+        """Ends the flow, once no grain and no array over one is left."""
+        self._handle = _library.Handle(None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.close()
+
+
+class Grain:
+    """One open grain."""
+
+    def __init__(self, handle, layout, index, number):
+        self._handle, self._layout, self._number = handle, layout, number
+        self.index = index
+        self._is_open = True
+        self._octets = None
+
+    def lines(self, first=0, end=None):
+        """Lines `first` to `end` (excluded) to be written in place: an array of uint8, one row a line.
+
+        Write to it before the lines are published or the grain ends, not after: readers are looking at them then.
+        """
+        end = self._layout.slices if end is None else end
+        address, octets = c_void_p(), c_size_t()
+        pointer = self._handle.pointer
+        status = lib.flypack_producer_lines(
+            pointer, self._number, first, max(end - first, 0), byref(address), byref(octets)
+        )
+        check(status)
+        shape = (end - first, self._layout.slice_octets)
+        return numpy.asarray(Memory(self._handle, address.value, shape, False))
+
+    def write(self, octets):
+        """Writes a grain of ancillary data: as long as it is, at most the format's `max_octets`."""
+        octets = numpy.frombuffer(octets, dtype=numpy.uint8)
+        room = self._layout.grain_octets
+        if len(octets) > room:
+            text = f"{len(octets)} octets do not fit into a grain of {room}"
+            raise OutOfRange(text, {"end": len(octets), "grain_octets": room})
+        self.lines()[0, : len(octets)] = octets
+        self._octets = len(octets)
+
+    def mark_lost(self, line):
+        """Declares a line lost, before it is published."""
+        check(lib.flypack_producer_mark_lost(self._handle.pointer, self._number, line))
+
+    def publish(self, slices):
+        """Publishes the first `slices` lines: they are the readers' from now on."""
+        check(lib.flypack_producer_publish(self._handle.pointer, self._number, slices))
+
+    def commit(self):
+        """Publishes all of it and ends the grain."""
+        octets = self._layout.grain_octets if self._octets is None else self._octets
+        end = _library.GrainEnd(octets=octets)
+        check(lib.flypack_producer_commit(self._handle.pointer, self._number, byref(end)))
+        self._end()
+
+    def cancel(self):
+        """Gives the grain up; what was published stays readable."""
+        check(lib.flypack_producer_cancel(self._handle.pointer, self._number))
+        self._end()
+
+    def _end(self):
+        self._is_open = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, _error, _traceback):
+        if not self._is_open:
+            return
+        try:
+            if kind is None:
+                self.commit()
+            else:
+                self.cancel()
+        except NotOpen:
+            pass
+
+    def __del__(self):
+        if getattr(self, "_is_open", False) and self._handle.is_ours():
+            lib.flypack_producer_cancel(self._handle.pointer, self._number)

@@ -1,0 +1,63 @@
+"""Every status of flypack.h has its exception, structs are as large as the library's, and errors carry their values."""
+
+import ctypes
+import os
+import re
+import sys
+
+import flypack
+from flypack import _library
+from flypack.errors import BY_STATUS
+
+header, sizes = sys.argv[1], sys.argv[2:]
+
+with open(header) as text:
+    statuses = {int(number) for number in re.findall(r"FLYPACK_E_\w+ = (\d+)", text.read())}
+assert statuses == set(BY_STATUS), statuses ^ set(BY_STATUS)
+for kind in BY_STATUS.values():
+    assert getattr(flypack, kind.__name__) is kind and kind.__doc__
+
+for size in sizes:
+    name, octets = size.split("=")
+    assert ctypes.sizeof(getattr(_library, name)) == int(octets), size
+assert len(sizes) == 11, sizes
+
+try:
+    flypack.Session("/nowhere/at/all.sock")
+except flypack.CannotConnect as error:
+    assert isinstance(error, ConnectionError) and error.errno == 2, error.values
+    assert "/nowhere/at/all.sock" in str(error)
+    assert not hasattr(error, "limit")
+
+session = flypack.Session(os.environ["FLYPACK_SOCKET"])
+for name, kind in (("none", flypack.NoSuchFlow), ("not a name", flypack.Invalid)):
+    try:
+        session.subscribe(name)
+    except kind:
+        pass
+    else:
+        raise AssertionError(name)
+try:
+    session.subscribe("cam", expect=flypack.Video(1920, 1080))
+except flypack.WrongFormat as error:
+    assert error.found.startswith("320x180p50") and error.expected.startswith("1920x1080p50"), error.values
+else:
+    raise AssertionError("another format was taken")
+try:
+    session.produce("gfx", flypack.Video(64, 8, bits=12))
+except ValueError as error:
+    assert "12 bits" in str(error)
+else:
+    raise AssertionError("12 bits were taken")
+try:
+    session.produce("cam", flypack.Video(64, 8))
+except flypack.NameTaken:
+    pass
+else:
+    raise AssertionError("two flows have one name")
+try:
+    session.subscribe("cam", grains_held=63)
+except flypack.LimitReached as error:
+    assert error.limit < 63 and error.k == 63, error.values
+else:
+    raise AssertionError("63 grains were promised")
