@@ -8,7 +8,7 @@ mod stage;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use media::{FlowFormat, GrainIndex};
+use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, GrainIndex};
 use shm::{
     Consumer, ConsumerClass, GrainLease, GrainStamp, OpenError, ProduceError, ProduceOptions, Producer, ReadError,
     Session, SessionError, SubscribeOptions, WaitError, WriteError,
@@ -221,4 +221,40 @@ fn a_format_that_was_not_expected_is_named() {
     let error = subscribe(wider).unwrap_err();
     let SessionError::Format { expected, found } = &error else { panic!("{error}") };
     assert_eq!((*expected, *found), (wider.into(), tiny().into()));
+}
+
+/// Subscribes to `flow` of `producer`, writes one grain of `bytes` to it and gives back what is read.
+fn carried(session: &Session, producer: &mut Producer, flow: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut consumer = join(session, producer, flow, leased(2));
+    let index = producer.index_now();
+    let stamp = producer.stamp_of(index);
+    let mut grain = producer.open(index, stamp).unwrap();
+    grain.write_lines(0, bytes).unwrap();
+    grain.commit_octets(bytes.len() as u32);
+    let lease = consumer.next(soon()).unwrap();
+    assert_eq!((lease.index(), lease.stamp()), (index, stamp));
+    let state = consumer.wait(&lease, u16::MAX, soon()).unwrap();
+    assert!(state.complete);
+    let geometry = *consumer.reader().geometry();
+    let mut copy = vec![0; geometry.grain_octets as usize];
+    lease.copy_lines(0..geometry.slices, &mut copy).unwrap();
+    copy.truncate(state.octets as usize);
+    copy
+}
+
+#[test]
+fn one_api_carries_pictures_sound_and_ancillary_data() {
+    let stage = Stage::new();
+    let session = Session::connect(&stage.socket()).unwrap();
+    let sound = AudioFormat::new(8, 48_000, AudioDepth::L24, 48).unwrap();
+    let captions = AncillaryFormat::new(tiny().rate(), 256).unwrap();
+    let production: [(&str, FlowFormat, usize); 3] =
+        [("picture", tiny().into(), 160), ("sound", sound.into(), 1152), ("captions", captions.into(), 24)];
+    for (flow, format, octets) in production {
+        let mut producer = session.produce(&name(flow), format, Some(8)).unwrap();
+        let bytes: Vec<u8> = (0..octets).map(|octet| octet as u8).collect();
+        assert_eq!(carried(&session, &mut producer, flow, &bytes), bytes, "{flow}");
+        let listed = session.flows().unwrap();
+        assert_eq!(listed.iter().find(|entry| entry.name == name(flow)).unwrap().format, format);
+    }
 }
