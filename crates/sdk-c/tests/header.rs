@@ -42,6 +42,15 @@ fn the_header_is_made_of_the_sources() {
     );
 }
 
+#[test]
+fn every_error_stands_in_the_users_chapter() {
+    let header = fs::read_to_string(folder().join("include/flypack.h")).unwrap();
+    let chapter = fs::read_to_string(folder().join("../../docs/sdk.md")).unwrap();
+    let errors = header.lines().filter_map(|line| line.trim().strip_prefix("FLYPACK_E_")?.split(" = ").next());
+    let missing: Vec<&str> = errors.filter(|error| !chapter.contains(&format!("`{error}`"))).collect();
+    assert!(missing.is_empty(), "docs/sdk.md says nothing of {missing:?}");
+}
+
 fn compile(compiler: &str, standard: &str, file: &str, text: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let source = scratch.path().join(file);
