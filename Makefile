@@ -1,7 +1,7 @@
 # Flypack. `make` or `make help` lists the targets; CONTRIBUTING.md says more.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test loom aarch64 test-unprivileged lint demo bench soak fuzz clean
+.PHONY: help build test loom aarch64 test-unprivileged lint demo bench bench-ring soak fuzz clean
 
 CARGO ?= cargo
 # Where cargo puts what it builds; the same setting that cargo itself reads.
@@ -10,6 +10,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_SECONDS ?= 10
 # How the demo's packets go: dpdk or udp (make demo IO=udp).
 IO ?= dpdk
+# More arguments for the bench: make bench-ring BENCH="--rounds 21 --json"
+BENCH ?=
 # The demo's own arguments: make demo DEMO="--seconds 20"
 DEMO ?=
 # The gateway as it is shipped: with DPDK.
@@ -61,6 +63,11 @@ demo: ## cameras through the gateway to receivers, every frame compared (IO=udp 
 bench: ## all benchmarks (criterion)
 	scripts/install build dpdk
 	$(CARGO) bench --locked --workspace --benches
+
+bench-ring: ## the frame ring between processes, beside iceoryx2, a socket and memcpy (about 3 minutes)
+	scripts/install build dpdk
+	$(CARGO) build --locked --release -p flypack-cli -p flypack-bench --features flypack-bench/iceoryx2
+	$(TARGET)/release/flypack bench shm --peers $(BENCH)
 
 soak: ## the long runs: many more random cases, a long demo, fuzzing for a minute a target (about 20 minutes)
 	scripts/install build dpdk peers fuzz

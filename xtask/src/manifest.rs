@@ -22,7 +22,10 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("cli", &["control", "shm", "media", "st2110"]),
     ("sdk-c", &["shm", "media"]),
     ("bench", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli"]),
-    ("benches", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli"]),
+    (
+        "benches",
+        &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli", "bench"],
+    ),
     ("hwtests", &["dpdk", "shm", "media", "netio", "ip", "rtp", "st2110", "worker", "control", "gateway", "cli"]),
     ("xtask", &[]),
 ];
