@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -71,6 +72,13 @@ pub enum Command {
     Recv(Recv),
     /// Looks at the machine: what a gateway needs here, and how to give it that.
     Doctor(Doctor),
+    /// Measures on this machine: runs flypack-bench, which stands beside this program.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Bench {
+        /// What flypack-bench is told; --help lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// `take`.

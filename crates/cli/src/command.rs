@@ -9,7 +9,7 @@ use crate::arguments::{Arguments, Command};
 use crate::gateway::Gateway;
 use crate::printer::Printer;
 use crate::view::{FlowsView, ObjectStatisticsView, SdpView, StatisticsView, StatusView};
-use crate::{Exit, Failure, doctor, recv, send};
+use crate::{Exit, Failure, bench, doctor, recv, send};
 
 mod ports;
 mod receivers;
@@ -37,6 +37,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Send(arguments) => send::run(&arguments, printer),
         Command::Recv(arguments) => recv::run(&arguments, printer),
         Command::Doctor(arguments) => doctor::run(arguments, printer),
+        Command::Bench { arguments } => Err(bench::run(&arguments, printer)),
     }
 }
 

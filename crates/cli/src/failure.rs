@@ -84,6 +84,17 @@ pub enum Failure {
         /// What is wrong.
         cause: png::EncodingError,
     },
+    /// The program that measures cannot be run.
+    #[error(
+        "cannot run {}: {cause}; it belongs beside flypack: cargo build --release -p flypack-bench, or make bench-ring",
+        .path.display()
+    )]
+    Bench {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The system refused something that every machine has.
     #[error("{what}: {cause}")]
     System {
@@ -120,6 +131,7 @@ impl Failure {
             Self::EmptyInput { .. } => "empty_input",
             Self::Broker { .. } => "broker",
             Self::Picture { .. } => "picture",
+            Self::Bench { .. } => "bench",
             Self::System { .. } => "system",
         }
     }

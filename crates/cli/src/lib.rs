@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+mod bench;
 mod command;
 pub mod doctor;
 mod exit;
