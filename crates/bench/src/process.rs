@@ -3,17 +3,22 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::role::{Answer, Command, Role};
 
-/// A running process; killed when dropped.
+/// How long a process may take to end by itself, so that it removes what it made.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// A running process. When it is dropped it is asked to end, and killed if it does not.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
     child: Child,
-    input: ChildStdin,
+    /// None once it is to end.
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
@@ -31,7 +36,7 @@ impl Process {
             bail!("a process without pipes")
         };
         let name = format!("{:?} of {}", role.kind, role.meeting);
-        let mut process = Self { name, child, input, output: BufReader::new(output) };
+        let mut process = Self { name, child, input: Some(input), output: BufReader::new(output) };
         process.answer()?;
         Ok(process)
     }
@@ -42,7 +47,8 @@ impl Process {
     /// When it is gone.
     pub(crate) fn tell(&mut self, command: &Command) -> Result<()> {
         let line = serde_json::to_string(command)? + "\n";
-        self.input.write_all(line.as_bytes()).with_context(|| format!("{} is gone", self.name))
+        let input = self.input.as_mut().context("told to end")?;
+        input.write_all(line.as_bytes()).with_context(|| format!("{} is gone", self.name))
     }
 
     /// Waits for its next answer.
@@ -83,6 +89,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.input = None;
+        let deadline = Instant::now() + ENDING;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         // It may be gone already; either way it is waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -15,10 +15,10 @@ use clap::ValueEnum;
 pub use publication::repeat;
 pub use report::Report;
 
-use crate::Machine;
 use crate::arguments::Shm;
 use crate::pair::Place;
 use crate::ring::{common_socket, start_broker};
+use crate::{Machine, peer};
 
 /// A part of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,7 +39,9 @@ pub enum Part {
 /// What could not be measured.
 pub fn run(arguments: &Shm) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("flypack-bench-").tempdir()?;
-    let report = measure(arguments, folder.path())?;
+    let report = measure(arguments, folder.path());
+    peer::clean(folder.path());
+    let report = report?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -11,7 +11,10 @@ use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::{LogLevel, NodeBuilder, ServiceName, SignalHandlingMode, ipc, set_log_level};
+use iceoryx2::prelude::{
+    Config, FileName, LogLevel, NodeBuilder, Path, SemanticString as _, ServiceName, SignalHandlingMode, ipc,
+    set_log_level,
+};
 use iceoryx2::sample::Sample;
 use iceoryx2::sample_mut::SampleMut;
 use iceoryx2::service::port_factory::{event, publish_subscribe};
@@ -36,8 +39,13 @@ pub(super) fn play(role: &Role, inbox: &Inbox) -> Result<()> {
     }
 }
 
-fn node() -> Result<Node<Ipc>> {
-    NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).create::<Ipc>().context("a node")
+/// A node whose files are in the run's folder or begin with its name, so that they go with it ([`super::clean`]).
+fn node(role: &Role) -> Result<Node<Ipc>> {
+    let mut config = Config::default();
+    config.global.set_root_path(&Path::new(role.folder.as_os_str().as_encoded_bytes())?);
+    config.global.prefix = FileName::new(super::mark_of(&role.folder).as_bytes())?;
+    let builder = NodeBuilder::new().config(&config).signal_handling_mode(SignalHandlingMode::Disabled);
+    builder.create::<Ipc>().context("a node")
 }
 
 /// Apart from every other run on this machine: the folder of a run is its own.
@@ -68,7 +76,7 @@ struct IceoryxSender {
 
 impl IceoryxSender {
     fn create(role: &Role) -> Result<Self> {
-        let node = node()?;
+        let node = node(role)?;
         let octets = role.size.octets();
         let publisher = samples(&node, role)?.publisher_builder().initial_max_slice_len(octets).create()?;
         Ok(Self { publisher, octets, loaned: None, _node: node })
@@ -106,7 +114,7 @@ struct IceoryxReceiver {
 
 impl IceoryxReceiver {
     fn new(role: &Role) -> Result<Self> {
-        Ok(Self { role: role.clone(), node: node()?, subscriber: None, held: None })
+        Ok(Self { role: role.clone(), node: node(role)?, subscriber: None, held: None })
     }
 }
 
@@ -140,7 +148,7 @@ struct IceoryxNotifier {
 
 impl IceoryxNotifier {
     fn create(role: &Role) -> Result<Self> {
-        let node = node()?;
+        let node = node(role)?;
         Ok(Self { notifier: events(&node, role)?.notifier_builder().create()?, _node: node })
     }
 }
@@ -167,7 +175,7 @@ struct IceoryxListener {
 
 impl IceoryxListener {
     fn new(role: &Role) -> Result<Self> {
-        Ok(Self { role: role.clone(), node: node()?, listener: None })
+        Ok(Self { role: role.clone(), node: node(role)?, listener: None })
     }
 }
 
