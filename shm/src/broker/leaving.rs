@@ -6,7 +6,7 @@
 
 use media::GrainIndex;
 
-use super::flow::WriterSide;
+use super::flow::{Flow, WriterSide};
 use super::membership::{Stage, Subscriber};
 use super::state::State;
 use crate::protocol::Refusal;
@@ -72,14 +72,18 @@ impl State {
         self.settle_departures();
     }
 
-    /// The life pipe of a producer that the gateway reads hung up.
+    /// The life pipe of a producer that the gateway reads hung up. The producer lets go of it when this one reader has
+    /// left, too: as long as it has its connection, it is not gone.
     pub(super) fn producer_gone(&mut self, id: u64) {
         let Some(member) = self.memberships.get_mut(&id) else { return };
         if let Some(watch) = member.producer_life.take() {
             self.poll.forget(&watch);
         }
         let epoch = member.flow;
-        self.end_flow(epoch);
+        let producer = self.flows.of_epoch(epoch).and_then(Flow::producer);
+        if !producer.is_some_and(|connection| self.connections.contains_key(&connection)) {
+            self.end_flow(epoch);
+        }
     }
 
     /// A connection is closed: what it was about to be given is not given.

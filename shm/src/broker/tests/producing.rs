@@ -94,6 +94,24 @@ fn an_evicted_reader_of_a_pod_may_come_back() {
 }
 
 #[test]
+fn a_flow_outlives_the_gateways_reader_of_it() {
+    let bench = Bench::new();
+    let worker = Worker::start(bench.session().produce(&name("gfx"), tiny(), Some(8)).unwrap());
+    let epoch = bench.snapshot("gfx").unwrap().epoch;
+    for round in 0..20 {
+        let mut reader = bench.broker.subscribe(&name("gfx"), leased(2)).unwrap();
+        worker.write(round + 1);
+        let seat = bench.consumers("gfx")[0].number;
+        bench.broker.evict(&name("gfx"), seat).unwrap();
+        until("the writer evicts it", || reader.acknowledge_eviction().is_ok());
+        drop(reader);
+        until("its seat comes free", || bench.consumers("gfx").is_empty());
+        // What the producer drops then says that this reader has left, not that the producer has.
+        assert_eq!(bench.snapshot("gfx").map(|flow| flow.epoch), Some(epoch), "round {round}");
+    }
+}
+
+#[test]
 fn a_producer_whose_writer_sleeps_is_said_to_and_keeps_its_flow() {
     let bench = Bench::with(|config| config.limits.join_ms = 50);
     let session = bench.session();
