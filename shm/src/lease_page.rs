@@ -102,7 +102,7 @@ pub(crate) fn post_want(page: &Mapping, word: u64) {
     page.store(WANT, word);
     // Dekker: pairs with the fence between a waker's publishing and its look at `wanted`. What is looked at from here on
     // was published before the waker looked, or the waker sees this.
-    fence(Ordering::SeqCst);
+    sound!(fence(Ordering::SeqCst), unless WantUnfenced);
 }
 
 /// The consumer is awake.

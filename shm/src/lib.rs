@@ -23,6 +23,8 @@ mod region;
 mod seed;
 mod stable;
 mod view;
+#[cfg(loom)]
+mod wait_queue;
 mod wake;
 mod writer;
 

@@ -11,3 +11,4 @@ mod members;
 mod slices;
 mod stage;
 mod torn;
+mod wakes;

@@ -78,6 +78,17 @@ mod bugs {
         AcknowledgedRelaxed,
         /// The acknowledgement loaded Relaxed.
         AcknowledgementReadRelaxed,
+        /// `lease_page::post_want` without its fence.
+        WantUnfenced,
+        /// `Sleepers::after_publishing` without its fence.
+        PublishedUnfenced,
+        /// `Sleepers::add` without its fence: that is for those who give a wait up after they have rung. Others are woken
+        /// anyway, and fence themselves before they look again.
+        SleeperUnfenced,
+        /// `Rounds::rest` without its fence.
+        RestUnfenced,
+        /// A sleeper reads its futex word after it has looked, not before.
+        SeenLate,
         /// Whoever sits in the seat leaves, whatever the nonce.
         AnyNonceLeaves,
     }

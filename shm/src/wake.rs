@@ -18,6 +18,7 @@
 //! The waker is the writer itself ([`WakeMode::Inline`]) or a thread of the producer's process that polls while a `want`
 //! stands ([`WakeMode::Housekeeping`]); then the writer never makes a system call.
 
+#[cfg_attr(loom, path = "wake/bell/modelled.rs")]
 mod bell;
 pub(crate) mod futex;
 mod reached;
@@ -36,6 +37,8 @@ pub(crate) use waiting::{Announced, LONGEST_SLEEP, LOOK_EVERY};
 pub(crate) use waiting::{Bed, Waiting};
 pub(crate) use waker::{Waker, Waking, WakingRing, WakingSeat, WatchId};
 pub(crate) use want::{Alarm, Want};
+#[cfg(all(test, loom))]
+pub(crate) use {bell::Heard, rounds::Rounds, sleeper::Sleeper};
 
 /// Who wakes the consumers of a ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

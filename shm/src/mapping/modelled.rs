@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::{Access, Mapping};
 use crate::atomics::{AtomicU64, Ordering};
+use crate::wait_queue::WaitQueue;
 
 const WORD: usize = size_of::<u64>();
 
@@ -26,6 +27,8 @@ struct Page {
     /// By offset; only those that the model uses, because each costs time in every execution.
     words: BTreeMap<usize, Word>,
     plain: Box<[Cell<u64>]>,
+    /// Where threads sleep on its words.
+    sleepers: WaitQueue,
 }
 
 struct Word {
@@ -44,13 +47,23 @@ impl Mapping {
     pub(crate) fn modelled(octets: usize, offsets: impl IntoIterator<Item = usize>) -> Self {
         let word = |offset| (offset, Word { atomic: AtomicU64::new(0), borrowed: UnsafeCell::new(()) });
         let plain = vec![Cell::new(0); octets.div_ceil(WORD)].into_boxed_slice();
-        let page = Page { octets, words: offsets.into_iter().map(word).collect(), plain };
+        let page = Page { octets, words: offsets.into_iter().map(word).collect(), plain, sleepers: WaitQueue::new() };
         Self { memory: Memory(Arc::new(page)), access: Access::ReadWrite }
     }
 
     /// Another mapping of the same memory.
     pub(crate) fn shared(&self, access: Access) -> Self {
         Self { memory: Memory(Arc::clone(&self.memory.0)), access }
+    }
+
+    /// As futex(2): sleeps if the word is still as it was `seen`, until all are woken. May end early.
+    pub(crate) fn sleep_on(&self, offset: usize, seen: u32) {
+        self.memory.0.sleepers.sleep_unless(|| self.load(offset) as u32 != seen);
+    }
+
+    /// As futex(2), for all words of this memory.
+    pub(crate) fn wake_all(&self) {
+        self.memory.0.sleepers.wake();
     }
 
     /// A mistake, for models to find: [`Self::raise_release`] that releases nothing.

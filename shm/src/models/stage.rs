@@ -26,7 +26,7 @@ pub(super) struct Stage {
     pub(super) writer: FrameWriter,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) geometry: Geometry,
-    control: Mapping,
+    pub(super) control: Mapping,
     data: Mapping,
     /// The grain that was opened last.
     key: Option<GrainKey>,
@@ -67,11 +67,17 @@ impl Stage {
 
     /// Joins, before anything runs beside the writer.
     pub(super) fn join(&mut self, consumer: u8, class: ConsumerClass) -> FrameReader {
+        self.join_with_page(consumer, class).0
+    }
+
+    /// The same, with the lease page as the producer has it.
+    pub(super) fn join_with_page(&mut self, consumer: u8, class: ConsumerClass) -> (FrameReader, Mapping) {
         let parts = self.ask(consumer, class);
+        let page = parts.lease.shared(Access::ReadOnly);
         self.writer.poll(Tai::EPOCH);
         let mut notices = std::iter::from_fn(|| self.mailbox.take_notice());
         assert!(notices.any(|notice| matches!(notice, Notice::Joined { .. })), "no welcome");
-        FrameReader::new(parts).unwrap()
+        (FrameReader::new(parts).unwrap(), page)
     }
 
     pub(super) fn open(&mut self, index: u64) -> Result<(), OpenError> {

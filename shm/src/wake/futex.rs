@@ -1,7 +1,7 @@
 //! The futex word of a seat: a counter in the control region, which a consumer sees read-only.
 //!
 //! The futex is shared, for both sides are different processes; its key is the memfd and the offset, so any mapping of
-//! it does. Under loom the sleep is a loop that ends with the bump alone: a lost wake is a model that does not end.
+//! it does. In a model a lost wake is a deadlock: nobody awakes there when the time is over.
 
 use std::mem::offset_of;
 
@@ -69,17 +69,16 @@ mod kernel {
 mod kernel {
     use std::time::Duration;
 
-    use super::{Mapping, Slept, bump, seen};
+    use super::{Mapping, Slept, bump, word};
 
-    pub(crate) fn sleep(control: &Mapping, seat: u8, before: u32, _limit: Duration) -> Slept {
-        while seen(control, seat) == before {
-            loom::thread::yield_now();
-        }
+    pub(crate) fn sleep(control: &Mapping, seat: u8, seen: u32, _limit: Duration) -> Slept {
+        control.sleep_on(word(seat), seen);
         Slept::Woken
     }
 
     pub(crate) fn wake(control: &Mapping, seat: u8) {
         bump(control, seat);
+        control.wake_all();
     }
 }
 

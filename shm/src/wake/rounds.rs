@@ -12,9 +12,11 @@ use super::waker::WatchId;
 use crate::atomics::{Ordering, fence};
 use crate::layout;
 use crate::mapping::Mapping;
+use crate::seed::sound;
 
 /// Looks without a sleeper before the polling ends: who waits for one slice after the other does not ring each time.
-const LINGER: u32 = 20;
+/// None in a model, which is to see it rest.
+const LINGER: u32 = if cfg!(loom) { 0 } else { 20 };
 /// The longest pause, in periods, while a grain or a slice is due. A grain that comes all at once is found so late.
 const LONGEST_PAUSE: u32 = 6;
 /// A ring without a new grain for so long is silent, and is looked at so much more seldom.
@@ -94,7 +96,7 @@ impl Rounds {
     fn rest(&mut self) {
         self.control.store(layout::TICK, 0);
         // Dekker: pairs with the fence in `lease_page::post_want`.
-        fence(Ordering::SeqCst);
+        sound!(fence(Ordering::SeqCst), unless RestUnfenced);
         self.left = None;
         if self.is_anyone_asleep() {
             self.begin();

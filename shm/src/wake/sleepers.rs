@@ -8,6 +8,7 @@ use super::sleeper::Sleeper;
 use crate::atomics::{AtomicU64, Mutex, Ordering, fence};
 use crate::consumer::CONSUMERS_MAX;
 use crate::mapping::Mapping;
+use crate::seed::sound;
 
 /// Shared by a writer and the waker of its process.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Sleepers {
         self.put(seat, Some(sleeper));
         self.present.fetch_or(1 << seat, Ordering::Release); // pairs with after_publishing
         // Dekker: pairs with the fence in `after_publishing`.
-        fence(Ordering::SeqCst);
+        sound!(fence(Ordering::SeqCst), unless SleeperUnfenced);
     }
 
     /// Waker: the consumer is gone.
@@ -44,7 +45,7 @@ impl Sleepers {
     #[inline]
     pub(crate) fn after_publishing(&self, reached: &Reached, control: &Mapping) {
         // Dekker: pairs with the fences in `lease_page::post_want` and in `add`.
-        fence(Ordering::SeqCst);
+        sound!(fence(Ordering::SeqCst), unless PublishedUnfenced);
         let present = self.present.load(Ordering::Acquire); // pairs with add
         if present != 0 {
             self.look(present, reached, control);

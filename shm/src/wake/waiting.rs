@@ -14,6 +14,7 @@ use crate::layout;
 use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::pipe::LifeWatch;
+use crate::seed::sound;
 
 /// The longest sleep: then the consumer looks for itself whether its producer lives. A producer that does not wake, or
 /// lies, costs a consumer so much and no more.
@@ -123,7 +124,11 @@ impl Waiting {
             Announced::Reached => {}
             Announced::ToNobody => std::thread::sleep(limit.min(LOOK_EVERY)),
             Announced::ToWaker => match self.alarm {
-                Alarm::Futex => self.sleep_on_the_futex(bed, seen, limit.min(self.longest)),
+                Alarm::Futex => self.sleep_on_the_futex(
+                    bed,
+                    sound!(seen, unless SeenLate => futex::seen(bed.control, bed.seat)),
+                    limit.min(self.longest),
+                ),
                 Alarm::Bell => self.sleep_by_the_bell(limit.min(self.longest)),
             },
         }

@@ -63,6 +63,13 @@ pub(crate) struct Waker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct WatchId(u64);
 
+#[cfg(all(test, loom))]
+impl WatchId {
+    pub(crate) fn modelled() -> Self {
+        Self(1)
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     poll: Poll,
