@@ -31,7 +31,6 @@ test: ## every test: plain, then namespaces and peers (as root), then models and
 	$(CARGO) test --locked -p flypack-dpdk-sys -p flypack-dpdk
 	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
 	$(MAKE) loom
-	$(MAKE) aarch64
 	scripts/fuzz $(FUZZ_SECONDS)
 
 loom: ## the ring's models, with 2 or 3 preemptions (or LOOM_MAX_PREEMPTIONS), and the bugs that they must catch
