@@ -151,5 +151,5 @@ fn a_membership_ends_once() {
 
 #[test]
 fn the_first_grain_is_held() {
-    explore("a consumer that joins", 2, joining);
+    explore("a consumer that joins", 3, joining);
 }

@@ -54,12 +54,12 @@ fn cancelled() {
 
 #[test]
 fn published_slices_are_there() {
-    explore("a grain that grows", 2, committed);
+    explore("a grain that grows", 3, committed);
     catches(Bug::ProgressRelaxed, "Causality violation", committed);
 }
 
 #[test]
 fn an_end_is_seen_as_what_it_is() {
-    explore("a grain that is given up", 2, cancelled);
+    explore("a grain that is given up", 3, cancelled);
     catches(Bug::ClosedEarly, "an end without its words", cancelled);
 }
