@@ -10,6 +10,7 @@
 
 mod access_list;
 mod admission;
+mod adopting;
 mod catalogue;
 mod config;
 mod connection;
@@ -24,6 +25,7 @@ mod making;
 mod mason;
 mod membership;
 mod quotas;
+mod records;
 mod released;
 mod snapshot;
 mod state;
@@ -59,6 +61,7 @@ use crate::{
 use flow::{Flow, WriterSide};
 use listener::Listener;
 use membership::{Seat, Subscriber};
+use records::Records;
 use state::State;
 
 /// What the threads and the gateway's calls share.
@@ -103,10 +106,22 @@ impl Broker {
         hooks: Box<dyn PlacementHooks + Send + Sync>,
         on_event: impl Fn(FlowEvent) + Send + 'static,
     ) -> Result<Self, BrokerError> {
-        let BrokerConfig { socket, mode, group, uids, page_policy, default_slots, rules, limits, wake_period_us } =
-            config;
+        let BrokerConfig {
+            socket,
+            mode,
+            group,
+            uids,
+            page_policy,
+            default_slots,
+            rules,
+            limits,
+            wake_period_us,
+            records,
+        } = config;
         let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
         let listener = Listener::open(&socket, &access)?;
+        // After the lock of the socket: nobody else writes them.
+        let records = records.map(|folder| Records::open(&folder)).transpose()?;
         let no_poll = |errno: rustix::io::Errno| BrokerError::Thread { step: "epoll", source: errno.into() };
         let poll = Arc::new(Poll::new().map_err(no_poll)?);
         poll.watch_input(&listener, Token::Listener).map_err(no_poll)?;
@@ -115,7 +130,12 @@ impl Broker {
             .map_err(|source| BrokerError::Thread { step: "waker thread", source })?;
         let first = first_id().map_err(|errno| BrokerError::Thread { step: "random numbers", source: errno.into() })?;
         let bounds = (limits, rules);
-        let state = State::new(bounds, default_slots, page_policy, access, (Arc::clone(&poll), mason, waker), first);
+        let mut state =
+            State::new(bounds, default_slots, page_policy, access, (Arc::clone(&poll), mason, waker), first);
+        if let Some((records, left, ignored)) = records {
+            (state.records, state.left_records) = (Some(Arc::new(records)), left);
+            state.counters.records_ignored = ignored;
+        }
         let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
         let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
         let shared = Arc::clone(&broker.shared);
@@ -270,6 +290,7 @@ impl Broker {
         let epochs = state.flows.epochs();
         epochs.into_iter().for_each(|epoch| state.end_flow(epoch));
         state.connections.clear();
+        state.records.iter().for_each(|records| records.put_away());
         state.abandon_views()
     }
 }

@@ -185,6 +185,25 @@ impl Region {
 }
 
 impl SealedRegion {
+    /// A region that an earlier process made and sealed, which the caller has checked: it is read here, and no device
+    /// reaches it, for nobody can map it for writing any more.
+    ///
+    /// # Errors
+    /// [`RegionError`] when it is smaller than the geometry says, or cannot be opened or mapped.
+    pub(crate) fn adopt(geometry: Geometry, control: &OwnedFd, data: &OwnedFd) -> Result<Self, RegionError> {
+        let reopen = |fd: &OwnedFd| memfd::read_only(fd.as_fd()).map_err(RegionError::Descriptor);
+        let fds = RegionFds { control: reopen(control)?, data: reopen(data)? };
+        let data = Mapping::map(fds.data.as_fd(), geometry.data_octets(), Access::ReadOnly)?;
+        // Only to see that it is as large as it should be.
+        Mapping::map(fds.control.as_fd(), geometry.control_octets(), Access::ReadOnly)?;
+        Ok(Self { fds, geometry, view: data.into() })
+    }
+
+    /// The descriptors of this process, to tell which files they are.
+    pub(crate) const fn fds(&self) -> &RegionFds {
+        &self.fds
+    }
+
     /// The geometry, with the pages that the region has.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {

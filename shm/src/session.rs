@@ -1,6 +1,7 @@
 //! The SDK: what a pod links to read and to produce flows.
 //!
-//! A [`Session`] is one connection to the gateway's broker, by which flows are listed and subscribed to. A
+//! A [`Session`] is a connection to the gateway's broker, by which flows are listed and subscribed to; where that was
+//! restarted, the next question makes a new connection. A
 //! [`Consumer`] needs the session no more once it has its ring. A [`Producer`] has a connection and a housekeeping
 //! thread of its own, so that consumers come and go while its writer writes.
 //!
@@ -40,7 +41,9 @@ mod grain;
 mod housekeeper;
 mod link;
 mod options;
+mod part;
 mod producer;
+mod returning;
 mod tai_clock;
 mod waking;
 
@@ -58,7 +61,7 @@ pub use tai_clock::KernelTai;
 
 use crate::ConsumerClass;
 use crate::protocol::{BrokerMessage, FlowEntry, PodMessage, RingRequest};
-use link::Link;
+use link::{Answer, Link};
 
 /// A connection to the gateway's broker.
 #[derive(Debug)]
@@ -83,10 +86,9 @@ impl Session {
     /// [`SessionError`] when the connection fails.
     pub fn flows(&self) -> Result<Vec<FlowEntry>, SessionError> {
         let mut flows: Vec<FlowEntry> = Vec::new();
-        let mut link = self.link();
         loop {
             let after = flows.last().map(|flow| flow.name.clone());
-            let (answer, _) = link.ask(&PodMessage::ListFlows { after })?;
+            let (answer, _) = self.ask(&PodMessage::ListFlows { after })?;
             let BrokerMessage::Flows { entries, more } = answer else { return Err(SessionError::unexpected(&answer)) };
             // Names rise from page to page, so a gateway that keeps to the protocol ends.
             let advanced = entries.first().zip(flows.last()).is_none_or(|(first, last)| first.name > last.name);
@@ -112,7 +114,7 @@ impl Session {
     ) -> Result<Producer, SessionError> {
         let ProduceOptions { slots, open_max, wake, blocking } = options.into();
         let plain = RingRequest::new(name.clone(), format);
-        Producer::start(Link::open(&self.path)?, RingRequest { slots, open_max, wake, blocking, ..plain })
+        Producer::start(&self.path, RingRequest { slots, open_max, wake, blocking, ..plain })
     }
 
     /// Reads a flow. Waits until its writer has taken the consumer in.
@@ -129,8 +131,20 @@ impl Session {
     /// As [`Self::subscribe`]; [`SessionError::Format`] when the flow is not what was expected.
     pub fn subscribe_with(&self, name: &Name, options: SubscribeOptions) -> Result<Consumer, SessionError> {
         let SubscribeOptions { class, start, .. } = options;
-        let (answer, fds) = self.link().ask(&PodMessage::Subscribe { name: name.clone(), class, start })?;
+        let (answer, fds) = self.ask(&PodMessage::Subscribe { name: name.clone(), class, start })?;
         Consumer::attach(&answer, fds, name, options)
+    }
+
+    /// The answer of the gateway, or of the one that came after it.
+    fn ask(&self, question: &PodMessage) -> Result<Answer, SessionError> {
+        let mut link = self.link();
+        match link.ask(question) {
+            Err(error) if error.is_lost() => {
+                *link = Link::open(&self.path)?;
+                link.ask(question)
+            }
+            answered => answered,
+        }
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {

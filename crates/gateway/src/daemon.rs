@@ -172,6 +172,10 @@ fn spawn_housekeeping(
                     tracing::info!("flow {name} is there");
                     gateway.reconcile();
                 }
+                Ok(FlowEvent::Succeeded { name }) => {
+                    tracing::info!("flow {name} goes on in another epoch");
+                    gateway.reconcile();
+                }
                 Ok(FlowEvent::Removed { name }) => {
                     tracing::info!("flow {name} is gone");
                     gateway.reconcile();

@@ -10,6 +10,9 @@ use crate::{CONSUMERS_MAX, PagePolicy};
 pub struct BrokerConfig {
     /// Where the socket stands. `<socket>.lock` beside it keeps a second instance out.
     pub socket: PathBuf,
+    /// Folder of the records by which the next broker takes over pods' rings; made if it is missing. None: no record is
+    /// kept, and pods' rings end with this broker.
+    pub records: Option<PathBuf>,
     /// Permission bits of the socket, such as 0o660.
     pub mode: u32,
     /// Group of the socket: a name of /etc/group, or a number. None leaves the process's own.
@@ -29,11 +32,15 @@ pub struct BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// A socket at `socket` for its owner and group, 8 slots a ring.
+    /// A socket at `socket` for its owner and group, records in `<socket>.rings`, 8 slots a ring.
     #[must_use]
     pub fn new(socket: impl Into<PathBuf>) -> Self {
+        let socket = socket.into();
+        let mut records = socket.clone().into_os_string();
+        records.push(".rings");
         Self {
-            socket: socket.into(),
+            socket,
+            records: Some(records.into()),
             mode: 0o660,
             group: None,
             uids: Vec::new(),

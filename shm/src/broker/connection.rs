@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use super::adopting::Named;
 use super::flow::Flow;
 use super::listener::Listener;
 use super::membership::Subscriber;
@@ -35,6 +36,8 @@ pub(super) struct Connection {
     version: Option<Version>,
     /// Requests whose answers are still to come.
     waiting: u32,
+    /// Consumers of a ring that it is about to bring.
+    pub(super) named: Named,
 }
 
 impl Connection {
@@ -83,7 +86,8 @@ impl State {
             return;
         }
         self.counters.connections += 1;
-        let connection = Connection { socket, peer, since: Instant::now(), version: None, waiting: 0 };
+        let connection =
+            Connection { socket, peer, since: Instant::now(), version: None, waiting: 0, named: Named::default() };
         self.connections.insert(id, connection);
     }
 
@@ -146,21 +150,39 @@ impl State {
             PodMessage::Produce(_) | PodMessage::Subscribe { .. } => self.undertake(id, request, message),
             PodMessage::Mapped { epoch } => return if self.mapped(id, epoch) { Ok(()) } else { Err(Breach) },
             PodMessage::Withdraw { epoch } => self.withdraw(id, epoch),
-            PodMessage::Joined { join, first } if self.is_producer_of(id, join) => self.joined(join, first),
-            PodMessage::NotJoined { join } if self.is_producer_of(id, join) => self.not_joined(join),
-            PodMessage::Evicted { join, end } if self.is_producer_of(id, join) => self.evicted(join, end),
-            PodMessage::Left { join } if self.is_producer_of(id, join) => self.left(join),
-            PodMessage::Member(_) | PodMessage::Adopt { .. } => {
-                drop(fds);
-                return Err(Breach);
+            PodMessage::Member(member) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.named.push(member);
+                }
             }
-            // Of a membership that ended while this was on its way.
-            PodMessage::Joined { .. }
-            | PodMessage::NotJoined { .. }
-            | PodMessage::Evicted { .. }
-            | PodMessage::Left { .. } => {}
+            PodMessage::Adopt { epoch, name } => {
+                if let Err(refusal) = self.adopt((id, request), peer, (epoch, name), fds) {
+                    self.counters.refused += 1;
+                    self.counters.adoptions_refused += 1;
+                    self.tell(id, request, &BrokerMessage::Refused(refusal), &[]);
+                }
+            }
+            PodMessage::Joined { join, .. }
+            | PodMessage::NotJoined { join }
+            | PodMessage::Evicted { join, .. }
+            | PodMessage::Left { join } => {
+                // Else of a membership that ended while this was on its way.
+                if let Some(member) = self.member_of(id, join) {
+                    self.hear_of_member(member, &message);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What a producer says of one of its consumers.
+    fn hear_of_member(&mut self, member: u64, message: &PodMessage) {
+        match message {
+            PodMessage::Joined { first, .. } => self.joined(member, *first),
+            PodMessage::NotJoined { .. } => self.not_joined(member),
+            PodMessage::Evicted { end, .. } => self.evicted(member, *end),
+            _ => self.left(member),
+        }
     }
 
     fn welcome(&mut self, id: u64, request: u32, min: u16, max: u16) {

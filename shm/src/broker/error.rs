@@ -42,6 +42,20 @@ pub enum BrokerError {
         /// What the kernel said.
         source: Errno,
     },
+    /// The folder of the records cannot be used.
+    #[error("cannot keep the records of pods' rings in {}: {source}; its parent must exist and be writable", path.display())]
+    Records {
+        /// The folder.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Somebody else could write what is believed here.
+    #[error("{} is no folder that only this user may write: remove it, or choose another", path.display())]
+    RecordsNotOurs {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The access rules make no sense.
     #[error(transparent)]
     Access(#[from] AccessError),

@@ -56,7 +56,7 @@ impl State {
     pub(super) fn evict(&mut self, name: &Name, consumer: u8) -> Result<(), EvictError> {
         let flow = self.flows.named(name).ok_or_else(|| EvictError::NoSuchFlow { flow: name.clone() })?;
         let seat = flow.seats.get(usize::from(consumer)).copied().flatten();
-        let Some((id, member)) = seat.and_then(|id| Some((id, self.memberships.get(&id)?))) else {
+        let Some(member) = seat.and_then(|id| self.memberships.get(&id)) else {
             let taken = flow.seats.iter().enumerate().filter(|(_, id)| id.is_some());
             let consumers = taken.map(|(seat, _)| seat as u8).collect();
             return Err(EvictError::NoSuchConsumer { flow: name.clone(), consumer, consumers });
@@ -72,7 +72,7 @@ impl State {
             WriterSide::Pod { connection, .. } => {
                 let connection = *connection;
                 let version = self.connections.get(&connection).ok_or_else(silent)?.version();
-                let message = BrokerMessage::Evict { join: id };
+                let message = BrokerMessage::Evict { join: member.join };
                 if version < Version::V2 {
                     let source = EncodeError { what: "an eviction by the operator", speaks: version };
                     return Err(EvictError::OldProducer { flow: name.clone(), source });

@@ -28,6 +28,8 @@ pub(super) struct Flow {
     pub(super) blocking: Blocking,
     /// Who wakes its consumers.
     pub(super) wake: WakeMode,
+    /// It outlived an earlier broker.
+    pub(super) adopted: bool,
 }
 
 /// Who writes a flow.
@@ -62,7 +64,7 @@ impl Flow {
         let probe = mapped.and_then(|(control, _)| RingProbe::new(ring.geometry(), control).ok());
         let seats = [None; CONSUMERS_MAX as usize];
         let (blocking, wake) = (Blocking::Refused, WakeMode::None);
-        Self { name, ring, writer, seats, probe, evictions: 0, blocking, wake }
+        Self { name, ring, writer, seats, probe, evictions: 0, blocking, wake, adopted: false }
     }
 
     pub(super) fn epoch(&self) -> u128 {
@@ -79,12 +81,19 @@ impl Flow {
 }
 
 impl State {
-    /// Whether a new flow of this name may be made for `producer` (none: the gateway).
-    pub(super) fn check_new_flow(&self, name: &Name, producer: Option<u64>) -> Result<(), Refusal> {
+    /// Whether a new flow of this name may be made for `producer` (none: the gateway), as the successor of an epoch or by
+    /// itself.
+    pub(super) fn check_new_flow(
+        &self,
+        name: &Name,
+        producer: Option<u64>,
+        succeeds: Option<u128>,
+    ) -> Result<(), Refusal> {
         if self.mason.is_none() {
             return Err(Refusal::Stopping);
         }
-        if self.flows.named(name).is_some() || self.makings.values().any(|making| making.name == *name) {
+        let taken = self.flows.named(name).map(Flow::epoch) != succeeds;
+        if taken || self.makings.values().any(|making| making.name == *name) {
             return Err(Refusal::NameTaken);
         }
         if self.flows.len() + self.makings.len() >= self.limits.flows as usize {
@@ -106,18 +115,26 @@ impl State {
         if let Some(fallback) = fallback {
             self.events.push(FlowEvent::PlainPages { name: name.clone(), fallback });
         }
+        let succeeds = self.flows.named(&name).is_some();
         self.flows.insert(flow);
-        self.events.push(FlowEvent::Added { name });
+        self.events.push(if succeeds { FlowEvent::Succeeded { name } } else { FlowEvent::Added { name } });
     }
 
     /// Ends a flow: those who wait for it are refused, those who read it hear that the producer is gone.
     pub(super) fn end_flow(&mut self, epoch: u128) {
+        let current = self.flows.of_epoch(epoch).is_some_and(|flow| self.flows.is_current(flow));
         let Some(flow) = self.flows.remove(epoch) else { return };
         for id in flow.seats.iter().flatten() {
             self.drop_membership(*id, Refusal::FlowEnded);
         }
         self.waker.remove(epoch);
-        self.events.push(FlowEvent::Removed { name: flow.name });
+        if current {
+            self.events.push(FlowEvent::Removed { name: flow.name });
+        }
+        // The flows of a broker that stops are there for the next one.
+        if self.mason.is_some() {
+            self.forget_record(epoch);
+        }
         let octets = flow.ring.geometry().octets();
         let (view, data) = flow.ring.into_remains();
         if let WriterSide::Pod { peer, .. } = flow.writer {
@@ -157,6 +174,7 @@ impl State {
             origin: flow.writer.origin(),
             epoch: geometry.epoch,
             succeeded: !self.flows.is_current(flow),
+            adopted: flow.adopted,
             slots: geometry.slots,
             pages: geometry.pages,
             newest: probe.and_then(RingProbe::newest),

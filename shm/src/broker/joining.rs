@@ -18,7 +18,7 @@ use crate::WakeMode;
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch, life_pipe};
 use crate::poll::Token;
-use crate::protocol::{BrokerMessage, FlowRight, Refusal, Version};
+use crate::protocol::{Blocking, BrokerMessage, FlowRight, Refusal, Version};
 use crate::wake::{Bell, bell_pair};
 use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust};
 
@@ -63,6 +63,9 @@ impl State {
         let flow = self.flows.named(name).filter(|flow| flow.is_known_to(subscriber.version()));
         let flow = flow.ok_or(Refusal::NoSuchFlow)?;
         let (epoch, wake) = (flow.epoch(), flow.wake);
+        if matches!(class, ConsumerClass::Blocking { .. }) && flow.blocking == Blocking::Refused {
+            return Err(Refusal::Live);
+        }
         admit(flow.ring.geometry(), &self.leases_of(flow), class)?;
         self.check_user(flow, holder, class)?;
         let seat = free_seat(&flow.seats)?;
@@ -75,6 +78,7 @@ impl State {
         let Kit { page, life: (life_end, life_watch), producer: (producer_end, producer_life), nonce, bell } = kit;
         let member = Membership {
             flow: epoch,
+            join: id,
             seat,
             class,
             nonce,

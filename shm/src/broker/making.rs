@@ -10,7 +10,7 @@ use media::{FlowFormat, FlowId, Name};
 
 use super::access_list;
 use super::flow::{Flow, WriterSide};
-use super::mason::Job;
+use super::mason::{Draft, Job};
 use super::released::Remainder;
 use super::state::State;
 use crate::access::Peer;
@@ -86,7 +86,7 @@ pub(super) fn plan(name: &Name, format: FlowFormat, slots: u16, open_max: u16) -
 impl State {
     /// Takes the name for a flow that the gateway makes; [`Self::release_name`] or [`Self::finish_own`] gives it on.
     pub(super) fn reserve_name(&mut self, name: &Name, epoch: u128) -> Result<(), Refusal> {
-        self.check_new_flow(name, None)?;
+        self.check_new_flow(name, None, None)?;
         self.makings.insert(epoch, Making::new(name.clone(), None, 0));
         Ok(())
     }
@@ -109,9 +109,10 @@ impl State {
         peer: &Peer,
         ring: RingRequest,
     ) -> Result<(), Refusal> {
-        let RingRequest { name, format, slots, open_max, blocking, wake, .. } = ring;
+        let RingRequest { name, format, slots, open_max, blocking, wake, succeeds } = ring;
         access_list::check(&self.rules, peer, FlowRight::Produce, &name)?;
-        self.check_new_flow(&name, Some(connection))?;
+        succeeds.map_or(Ok(()), |epoch| self.check_succession(epoch, &name, connection, peer))?;
+        self.check_new_flow(&name, Some(connection), succeeds)?;
         let geometry = plan(&name, format, slots.unwrap_or(self.default_slots), open_max)?;
         let octets = geometry.octets();
         self.check_memory(peer.uid, octets)?;
@@ -119,6 +120,19 @@ impl State {
         self.makings.insert(geometry.epoch, Making { blocking, wake, ..Making::new(name, pod, octets) });
         self.hand_to_mason(Job::Make(geometry, self.page_policy));
         Ok(())
+    }
+
+    /// Only the process that produces an epoch may have its name move on. Where the kernel hides processes, only the
+    /// same connection may.
+    fn check_succession(&self, epoch: u128, name: &Name, connection: u64, peer: &Peer) -> Result<(), Refusal> {
+        let flow = self.flows.named(name).filter(|flow| flow.epoch() == epoch);
+        let may = flow.is_some_and(|flow| match &flow.writer {
+            WriterSide::Pod { connection: own, peer: owner } => {
+                *own == connection || (owner == peer && peer.pid.is_some())
+            }
+            WriterSide::Gateway { .. } => false,
+        });
+        if may { Ok(()) } else { Err(Refusal::NotYours) }
     }
 
     /// The mason has made a pod's region, or failed to.
@@ -145,9 +159,11 @@ impl State {
         let Some(making) = self.makings.get_mut(&epoch).filter(|making| making.connection() == Some(connection)) else {
             return false;
         };
+        let (name, uid) = (making.name.clone(), making.uid().unwrap_or_default());
+        let draft = Draft { name, uid, blocking: making.blocking, wake: making.wake };
         match std::mem::replace(&mut making.stage, Stage::Sealing) {
             Stage::Offered(region, _) => {
-                self.hand_to_mason(Job::Seal(region));
+                self.hand_to_mason(Job::Seal(region, Box::new(draft)));
                 true
             }
             earlier => {
@@ -161,6 +177,7 @@ impl State {
     pub(super) fn region_sealed(&mut self, epoch: u128, sealed: Result<SealedRegion, RegionError>) {
         let Some(pod) = self.makings.get(&epoch).and_then(|making| making.pod) else {
             sealed.into_iter().for_each(|ring| self.retire(ring.into_remains().0));
+            self.forget_record(epoch);
             return;
         };
         let ring = match sealed {

@@ -4,20 +4,46 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use media::Name;
+
 use super::Shared;
+use super::adopting::identity;
+use super::records::Records;
 use super::state::State;
+use crate::protocol::{Blocking, RingRecord};
 use crate::view::DataView;
-use crate::{Geometry, PagePolicy, Region};
+use crate::{Geometry, PagePolicy, Region, SealedRegion, WakeMode};
 
 /// What it does.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Makes a region for a pod.
     Make(Geometry, PagePolicy),
-    /// Seals a region that its producer has mapped.
-    Seal(Box<Region>),
+    /// Seals a region that its producer has mapped, and writes it down.
+    Seal(Box<Region>, Box<Draft>),
     /// Unmaps a region that nobody uses here any more, from devices first.
     Unmap(DataView),
+}
+
+/// What is written down of a ring besides what its region says.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) name: Name,
+    pub(super) uid: u32,
+    pub(super) blocking: Blocking,
+    pub(super) wake: WakeMode,
+}
+
+impl Draft {
+    /// Whether it was written.
+    fn write(self, ring: &SealedRegion, records: &Records) -> bool {
+        let Self { name, uid, blocking, wake } = self;
+        let files = identity(&ring.fds().control).zip(identity(&ring.fds().data));
+        files.is_some_and(|(control, data)| {
+            let geometry = *ring.geometry();
+            records.write(&RingRecord { name, uid, control, data, blocking, wake, geometry }).is_ok()
+        })
+    }
 }
 
 /// Works until the broker stops.
@@ -28,10 +54,15 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
                 let made = Region::create(geometry, policy, &*shared.hooks);
                 shared.lock().region_made(geometry.epoch, made);
             }
-            Job::Seal(region) => {
+            Job::Seal(region, draft) => {
                 let epoch = region.geometry().epoch;
                 let sealed = region.seal();
-                shared.lock().region_sealed(epoch, sealed);
+                let records = shared.lock().records.clone();
+                // Before the flow exists: it is never without its record.
+                let written = sealed.as_ref().ok().zip(records).map(|(ring, records)| draft.write(ring, &records));
+                let mut state = shared.lock();
+                state.counters.records_failed += u64::from(written == Some(false));
+                state.region_sealed(epoch, sealed);
             }
             Job::Unmap(view) => {
                 drop(view);

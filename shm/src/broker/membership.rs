@@ -11,7 +11,7 @@ use super::snapshot::{ConsumerSnapshot, ConsumerState};
 use super::state::{State, WAITING};
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
-use crate::protocol::{BrokerMessage, Refusal, Version};
+use crate::protocol::{BrokerMessage, Member, Refusal, Version};
 use crate::wake::{Bell, WatchId};
 use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Trust};
 
@@ -25,6 +25,8 @@ const READING: Duration = Duration::from_millis(50);
 pub(super) struct Membership {
     /// The epoch that it reads.
     pub(super) flow: u128,
+    /// What a pod that produces calls it.
+    pub(super) join: u64,
     pub(super) seat: u8,
     pub(super) class: ConsumerClass,
     pub(super) nonce: u64,
@@ -108,6 +110,26 @@ pub(super) struct Seat {
 }
 
 impl Membership {
+    /// A consumer that its producer has let in under an earlier broker. Nothing is known of it but what that says.
+    pub(super) const fn adopted(member: &Member, stage: Stage) -> Self {
+        Self {
+            flow: member.epoch,
+            join: member.join,
+            seat: member.consumer,
+            class: member.class,
+            nonce: member.nonce,
+            holder: None,
+            stage,
+            offer: None,
+            page: None,
+            life: None,
+            producer: None,
+            producer_life: None,
+            watch: None,
+            _bell: None,
+        }
+    }
+
     pub(super) const fn is_joining(&self) -> bool {
         matches!(self.stage, Stage::Joining(_))
     }
@@ -153,10 +175,11 @@ impl Membership {
 }
 
 impl State {
-    /// Whether this membership is one of a flow that `connection` produces.
-    pub(super) fn is_producer_of(&self, connection: u64, id: u64) -> bool {
-        let flow = self.memberships.get(&id).and_then(|member| self.flows.of_epoch(member.flow));
-        flow.is_some_and(|flow| flow.producer() == Some(connection))
+    /// The membership that the pod at `connection`, as its flow's producer, calls `join`.
+    pub(super) fn member_of(&self, connection: u64, join: u64) -> Option<u64> {
+        let is_it = |id: &u64| self.memberships.get(id).is_some_and(|member| member.join == join);
+        let mut produced = self.flows.all().filter(|flow| flow.producer() == Some(connection));
+        produced.find_map(|flow| flow.seats.iter().flatten().copied().find(is_it))
     }
 
     /// Takes a membership out of the books; who still waits for it is refused.

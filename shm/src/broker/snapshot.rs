@@ -15,6 +15,11 @@ pub enum FlowEvent {
         /// Its name.
         name: Name,
     },
+    /// A flow goes on in another epoch: who reads the old one should subscribe again.
+    Succeeded {
+        /// Its name.
+        name: Name,
+    },
     /// A flow is gone, or its producer is.
     Removed {
         /// Its name.
@@ -44,6 +49,8 @@ pub struct FlowSnapshot {
     pub epoch: u128,
     /// Its name stands for a later epoch by now; this one is only read to its end.
     pub succeeded: bool,
+    /// It outlived an earlier broker: no device reaches its memory.
+    pub adopted: bool,
     /// Slots of its ring.
     pub slots: u16,
     /// What backs its data.
@@ -67,7 +74,7 @@ pub struct FlowSnapshot {
 pub struct ConsumerSnapshot {
     /// Its number in the ring.
     pub number: u8,
-    /// Its user; none is the gateway itself.
+    /// Its user; none is the gateway itself, or a consumer that outlived an earlier broker.
     pub uid: Option<u32>,
     /// Its process, where the kernel can say.
     pub pid: Option<u32>,
@@ -118,6 +125,14 @@ pub struct BrokerCounters {
     pub silent: u64,
     /// Connections that could not be accepted for want of descriptors.
     pub accept_errors: u64,
+    /// Flows of pods that outlived an earlier broker and were taken over.
+    pub adopted: u64,
+    /// Flows that pods brought and that were not taken over.
+    pub adoptions_refused: u64,
+    /// Files among the records that were none, or not this user's alone.
+    pub records_ignored: u64,
+    /// Records that could not be written: those flows will end with this broker.
+    pub records_failed: u64,
     /// Consumers let in.
     pub joined: u64,
     /// Consumers evicted.

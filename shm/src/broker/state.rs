@@ -16,12 +16,14 @@ use super::connection::Connection;
 use super::making::Making;
 use super::mason::Job;
 use super::membership::Membership;
+use super::records::Records;
 use super::released::Remainder;
 use super::snapshot::{BrokerCounters, FlowEvent};
 use super::views::Views;
 use crate::PagePolicy;
 use crate::access::SocketAccess;
 use crate::poll::Poll;
+use crate::protocol::RingRecord;
 use crate::wake::Waker;
 
 /// See the module.
@@ -40,6 +42,12 @@ pub(super) struct State {
     pub(super) makings: HashMap<u128, Making>,
     pub(super) memberships: HashMap<u64, Membership>,
     pub(super) views: Views,
+    /// Where the rings of pods are written down, if anywhere.
+    pub(super) records: Option<Arc<Records>>,
+    /// What an earlier broker wrote down and nobody has brought yet, by epoch.
+    pub(super) left_records: HashMap<u128, RingRecord>,
+    /// When this broker began.
+    pub(super) since: Instant,
     /// Wakes the consumers of the gateway's own flows.
     pub(super) waker: Waker,
     /// Memory of rings that are gone, which somebody may still have.
@@ -77,6 +85,9 @@ impl State {
             makings: HashMap::new(),
             memberships: HashMap::new(),
             views: Views::default(),
+            records: None,
+            left_records: HashMap::new(),
+            since: Instant::now(),
             waker,
             remainders: Vec::new(),
             doomed: Vec::new(),
@@ -102,12 +113,18 @@ impl State {
         self.close_doomed();
         self.collect_views();
         self.collect_released();
+        self.expire_records(now);
     }
 
     /// How long the housekeeping thread may sleep; none is until something happens.
     pub(super) fn patience(&self) -> Option<Duration> {
         let members = self.memberships.values().filter_map(Membership::patience);
         let waits = !self.makings.is_empty() || self.connections.values().any(|c| !c.is_greeted());
-        members.chain(waits.then_some(WAITING)).chain(self.views.patience()).chain(self.patience_for_released()).min()
+        members
+            .chain(waits.then_some(WAITING))
+            .chain(self.views.patience())
+            .chain(self.patience_for_released())
+            .chain(self.patience_for_records())
+            .min()
     }
 }

@@ -1,5 +1,6 @@
 //! The broker and the SDK against each other in one process; the hostile client; the socket.
 
+mod adoption;
 mod dance;
 mod hostile;
 mod limits;
@@ -7,6 +8,7 @@ mod old;
 mod producing;
 mod raw;
 mod socket;
+mod succession;
 mod views;
 
 use std::path::PathBuf;

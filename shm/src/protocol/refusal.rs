@@ -216,7 +216,7 @@ pub enum Refusal {
     NotYours,
     /// A ring that a pod brings is not taken over.
     #[error("the gateway does not take this ring over: {0}")]
-    Adoption(AdoptionFault),
+    Adoption(#[from] AdoptionFault),
 }
 
 /// What an access list grants.

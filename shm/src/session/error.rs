@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use media::FlowFormat;
+use media::{FlowFormat, GrainIndex};
 use rustix::io::Errno;
 
 use crate::protocol::{BrokerMessage, DecodeError, EncodeError, Refusal};
@@ -80,12 +80,23 @@ pub enum SessionError {
     /// The ring cannot be written.
     #[error(transparent)]
     Ring(#[from] RingError),
+    /// The format of a flow changes between two grains.
+    #[error("grain {index} is open: commit or cancel it, then change the format")]
+    GrainOpen {
+        /// The grain.
+        index: GrainIndex,
+    },
     /// The housekeeping thread does not start.
     #[error("cannot start the housekeeping thread: {0}")]
     Thread(#[from] io::Error),
 }
 
 impl SessionError {
+    /// Whether the connection is no more, so that another may do.
+    pub(super) const fn is_lost(&self) -> bool {
+        matches!(self, Self::Closed | Self::Connection(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN))
+    }
+
     /// An answer that does not belong to the question.
     pub(super) fn unexpected(answer: &BrokerMessage) -> Self {
         match answer {

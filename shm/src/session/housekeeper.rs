@@ -1,7 +1,7 @@
 //! The housekeeping thread of a producer: lets consumers in, hears when they are gone, tells the broker.
 //!
 //! It goes on without the broker: when the gateway is gone, consumers that are in keep reading, and their life pipes
-//! still say when they leave.
+//! still say when they leave. When there is a gateway again, it brings the ring back ([`super::returning`]).
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use media::GrainIndex;
 use rustix::io::Errno;
 
 use super::error::SessionError;
 use super::link::Link;
+use super::part::Next;
 use super::producer::Signals;
+use super::returning::{ADOPTION, Home, may_change};
 use super::waking::RingWaker;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
-use crate::protocol::{BrokerMessage, PodMessage};
+use crate::protocol::{BrokerMessage, Member, MemberStage, PodMessage, Refusal, Succession};
 use crate::seqpacket::Wait;
 use crate::wake::{Bell, WatchId};
 use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice, Start};
@@ -42,6 +45,9 @@ pub(super) struct Housekeeper {
     consumers: HashMap<u64, Seated>,
     /// What the broker could not be told yet.
     unsaid: Vec<PodMessage>,
+    home: Home,
+    /// Where a successor of this ring goes.
+    next: Arc<Next>,
 }
 
 /// A consumer of this producer's ring.
@@ -49,6 +55,8 @@ pub(super) struct Housekeeper {
 struct Seated {
     seat: u8,
     nonce: u64,
+    class: ConsumerClass,
+    stage: MemberStage,
     settled: bool,
     /// Hangs up when the consumer is gone; none after that.
     life: Option<LifeWatch>,
@@ -74,18 +82,19 @@ impl Housekeeper {
     pub(super) fn new(
         link: Link,
         epoch: u128,
-        mailbox: Arc<Mailbox>,
-        waker: Option<RingWaker>,
+        (mailbox, waker): (Arc<Mailbox>, Option<RingWaker>),
         signals: Arc<Signals>,
+        (home, next): (Home, Arc<Next>),
     ) -> Result<Self, Errno> {
         signals.poll.watch_input(link.socket(), Token::Connection(0))?;
-        Ok(Self { link: Some(link), epoch, mailbox, waker, signals, consumers: HashMap::new(), unsaid: Vec::new() })
+        let (link, consumers, unsaid) = (Some(link), HashMap::new(), Vec::new());
+        Ok(Self { link, epoch, mailbox, waker, signals, consumers, unsaid, home, next })
     }
 
     /// Until the producer drops; then the flow is withdrawn and the pipes close.
     pub(super) fn run(mut self) {
         let mut tokens = Vec::new();
-        // Acquire: pairs with the Release in Producer::drop.
+        // Acquire: pairs with the Release in Keeper::drop.
         while !self.signals.stopping.load(Ordering::Acquire) {
             if self.signals.poll.wait(self.patience(), &mut tokens).is_err() {
                 // Only a bug of ours gets here; without a pause it would spin.
@@ -98,6 +107,7 @@ impl Housekeeper {
                     Token::Wake | Token::Listener | Token::Producer(_) | Token::Bell(_) => {}
                 }
             }
+            self.home.found().into_iter().for_each(|link| self.come_back(link));
             self.drain_notices();
             self.settle_departures();
             self.speak();
@@ -130,6 +140,8 @@ impl Housekeeper {
                     }
                 }
                 Ok((_, BrokerMessage::Evict { join }, _)) => self.evict(join),
+                Ok((ADOPTION, BrokerMessage::Adopted { successor, .. }, _)) => self.brought(successor),
+                Ok((ADOPTION, BrokerMessage::Refused(refusal), _)) if self.is_alone() => return self.refused(refusal),
                 // An answer that nobody waits for.
                 Ok(_) => {}
                 Err(SessionError::Connection(Errno::AGAIN)) => return,
@@ -153,9 +165,19 @@ impl Housekeeper {
         let mail = Mail::Join { consumer: seat, class, start, lease, nonce };
         self.hand_over(join, &life, mail).inspect_err(|_| self.forget_sleeper(watch))?;
         let producer = LifeEnd::from_fd(producer);
-        let (settled, gone_posted) = (false, false);
-        let seated =
-            Seated { seat, nonce, settled, life: Some(life), gone_posted, _producer: producer, _bell: bell, watch };
+        let seated = Seated {
+            seat,
+            nonce,
+            class,
+            // Until the writer has said where it begins, it begins nowhere.
+            stage: MemberStage::Live { first: GrainIndex(GrainIndex::LIMIT) },
+            settled: false,
+            life: Some(life),
+            gone_posted: false,
+            _producer: producer,
+            _bell: bell,
+            watch,
+        };
         self.consumers.insert(join, seated);
         Ok(())
     }
@@ -215,7 +237,7 @@ impl Housekeeper {
                 PodMessage::NotJoined { .. } | PodMessage::Left { .. } => self.forget(join),
                 _ => {
                     if let Some(seated) = self.consumers.get_mut(&join) {
-                        seated.settled = true;
+                        seated.settle(&message);
                     }
                 }
             }
@@ -242,6 +264,70 @@ impl Housekeeper {
         self.signals.broker_gone.store(true, Ordering::Relaxed);
         if let Some(link) = self.link.take() {
             self.signals.poll.forget(link.socket());
+            self.unsaid.clear();
+            self.home.search(&self.signals);
         }
+    }
+
+    /// Whether no gateway has the ring.
+    fn is_alone(&self) -> bool {
+        self.signals.broker_gone.load(Ordering::Relaxed)
+    }
+
+    /// There is a gateway again: it gets the ring and hears of those who read it.
+    fn come_back(&mut self, link: Link) {
+        if self.signals.poll.watch_input(link.socket(), Token::Connection(0)).is_err() {
+            return;
+        }
+        let members = self.consumers.iter().map(|(join, seated)| seated.member(self.epoch, *join));
+        let brought = self.home.bring(&link, self.epoch, members);
+        self.link = Some(link);
+        match brought {
+            Ok(()) => {}
+            // An old one, which knows nothing of rings that were.
+            Err(Errno::PROTO) => self.give_up(),
+            Err(_) => self.lose_broker(),
+        }
+    }
+
+    /// The gateway has taken the ring over.
+    fn brought(&mut self, successor: Succession) {
+        self.signals.broker_gone.store(false, Ordering::Relaxed);
+        if successor == Succession::Wanted {
+            self.next.prepare(self.epoch, &self.home);
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal) {
+        self.give_up();
+        if may_change(refusal) {
+            self.home.search(&self.signals);
+        }
+    }
+
+    /// Goes on without a gateway.
+    fn give_up(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.signals.poll.forget(link.socket());
+        }
+        self.unsaid.clear();
+    }
+}
+
+impl Seated {
+    /// The writer has said where it stands.
+    fn settle(&mut self, message: &PodMessage) {
+        self.settled = true;
+        self.stage = match (message, self.stage) {
+            (PodMessage::Joined { first, .. }, _) => MemberStage::Live { first: *first },
+            (PodMessage::Evicted { end, .. }, MemberStage::Live { first }) => MemberStage::Evicted { first, end: *end },
+            (_, stage) => stage,
+        };
+    }
+
+    /// As the next gateway has to know it.
+    const fn member(&self, epoch: u128, join: u64) -> Member {
+        let Self { seat: consumer, class, nonce, stage, .. } = *self;
+        Member { epoch, join, consumer, class, nonce, stage }
     }
 }

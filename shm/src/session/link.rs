@@ -1,6 +1,6 @@
 //! One connection to the broker: questions and their answers.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +44,11 @@ impl Link {
         }
     }
 
+    /// What both ends speak.
+    pub(super) const fn version(&self) -> Version {
+        self.version
+    }
+
     /// Sends a question and waits for its answer. Answers to earlier questions that came too late are dropped, and
     /// their descriptors closed.
     pub(super) fn ask(&mut self, question: &PodMessage) -> Result<Answer, SessionError> {
@@ -71,9 +76,14 @@ impl Link {
 
     /// Says something that has no answer.
     pub(super) fn say(&self, message: &PodMessage) -> Result<(), Errno> {
+        self.say_with(message, 0, &[])
+    }
+
+    /// Says something with its descriptors, and does not wait for the answer.
+    pub(super) fn say_with(&self, message: &PodMessage, request: u32, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         // What an old gateway cannot be told is not said to it.
-        let Ok(octets) = message.encode(0, self.version) else { return Ok(()) };
-        self.socket.send(&octets, &[], Wait::Never)
+        let Ok(octets) = message.encode(request, self.version) else { return Ok(()) };
+        self.socket.send(&octets, fds, Wait::Never)
     }
 
     /// The socket, for the thread that goes on listening to it.

@@ -1,27 +1,30 @@
-//! A producer: a ring of this pod's own, and the thread that lets consumers into it.
+//! A producer: a flow of this pod's own, epoch after epoch.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+
+use media::FlowFormat;
 
 use super::error::SessionError;
-use super::housekeeper::Housekeeper;
-use super::link::Link;
-use super::waking::RingWaker;
+use super::part::{Next, Part};
 use crate::poll::Poll;
-use crate::protocol::{BrokerMessage, PodMessage, RingRequest};
-use crate::{Access, FrameWriter, Mailbox, Mapping};
+use crate::protocol::RingRequest;
+use crate::{FrameWriter, Successor};
 
 /// A flow that this process produces. Dropping it ends the flow: its consumers hear that the producer is gone.
 ///
 /// The thread that has the writer must call [`FrameWriter::poll`] or [`FrameWriter::open`] often, also while no
 /// grain comes: consumers are let in and looked after there.
+///
+/// It goes on without a gateway. To one that was restarted it brings its ring, and goes over to a successor of that
+/// between two grains if the gateway wants one: in [`Self::writer`], at the first call that finds no grain open.
 #[derive(Debug)]
 pub struct Producer {
-    writer: FrameWriter,
-    signals: Arc<Signals>,
-    housekeeper: Option<JoinHandle<()>>,
+    part: Part,
+    next: Arc<Next>,
+    path: PathBuf,
+    request: RingRequest,
 }
 
 /// Between a producer and its housekeeping thread.
@@ -33,57 +36,65 @@ pub(super) struct Signals {
 }
 
 impl Producer {
-    /// The producer's half of the sealing dance: asks for a ring, maps it, says so, and hears that it is sealed.
-    pub(super) fn start(mut link: Link, ring: RingRequest) -> Result<Self, SessionError> {
-        let wake = ring.wake;
-        let (answer, fds) = link.ask(&PodMessage::Produce(ring))?;
-        let BrokerMessage::Region { geometry } = answer else { return Err(SessionError::unexpected(&answer)) };
-        let got = fds.len();
-        let Ok([control, data]) = <[OwnedFd; 2]>::try_from(fds) else {
-            return Err(SessionError::Descriptors { expected: 2, got });
-        };
-        let map_control = || Mapping::map(control.as_fd(), geometry.control_octets(), Access::ReadWrite);
-        // The second one is the waker's. All are mapped before the ring is sealed.
-        let (control, waking) = (map_control()?, map_control()?);
-        let data = Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadWrite)?;
-        let epoch = geometry.epoch;
-        let mailbox = Arc::new(Mailbox::new());
-        // Before the flow exists: a consumer finds the header written.
-        let mut writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
-        let waker = RingWaker::start(wake, &mut writer, waking)?;
-        match link.ask_on(&PodMessage::Mapped { epoch })? {
-            (BrokerMessage::Produced { epoch: sealed }, _) if sealed == epoch => {}
-            (other, _) => return Err(SessionError::unexpected(&other)),
-        }
-        let poll = Poll::new().map_err(SessionError::Connection)?;
-        let signals = Signals { poll, stopping: AtomicBool::new(false), broker_gone: AtomicBool::new(false) };
-        let signals = Arc::new(signals);
-        let keeper = Housekeeper::new(link, epoch, mailbox, waker, Arc::clone(&signals));
-        let keeper = keeper.map_err(SessionError::Connection)?;
-        let thread = std::thread::Builder::new().name("flypack-producer".to_owned()).spawn(move || keeper.run())?;
-        Ok(Self { writer, signals, housekeeper: Some(thread) })
+    /// Asks the gateway at `path` for the ring.
+    pub(super) fn start(path: &Path, request: RingRequest) -> Result<Self, SessionError> {
+        let next = Arc::new(Next::default());
+        let part = Part::make(path, request.clone(), &next)?;
+        Ok(Self { part, next, path: path.to_owned(), request })
     }
 
-    /// Opens, writes and commits grains.
+    /// Opens, writes and commits grains. Take it anew for each grain: it may be that of another epoch.
     pub fn writer(&mut self) -> &mut FrameWriter {
-        &mut self.writer
+        if self.next.is_ready() && self.part.writer.open_grains().next().is_none() {
+            self.next.take().into_iter().for_each(|part| self.go_over(part));
+        }
+        &mut self.part.writer
+    }
+
+    /// Goes on in a new epoch of another format, or of the same after the clock was stepped back: the next grain, of any
+    /// index, is its first. Returns when the old epoch is concluded; `slots`: none takes the gateway's default. Takes as
+    /// long as the new ring's memory takes to be made.
+    ///
+    /// # Errors
+    /// [`SessionError::GrainOpen`] while a grain is open; [`SessionError::Refused`] with what would work. The old epoch
+    /// goes on then.
+    pub fn succeed(&mut self, format: impl Into<FlowFormat>, slots: Option<u16>) -> Result<(), SessionError> {
+        if let Some((index, _)) = self.part.writer.open_grains().next() {
+            return Err(SessionError::GrainOpen { index });
+        }
+        // A successor that waits is of the old format.
+        drop(self.next.take());
+        let request = RingRequest { format: format.into(), slots, ..self.request.clone() };
+        let ring = RingRequest { succeeds: Some(self.part.epoch()), ..request.clone() };
+        let part = Part::make(&self.path, ring, &self.next)?;
+        self.go_over(part);
+        self.request = request;
+        Ok(())
+    }
+
+    /// The epoch that is written now.
+    #[must_use]
+    pub fn epoch(&self) -> u128 {
+        self.part.epoch()
     }
 
     /// Whether the gateway's broker is gone. Consumers that are in go on reading; nobody new comes.
     #[must_use]
     pub fn broker_gone(&self) -> bool {
-        self.signals.broker_gone.load(Ordering::Relaxed)
+        self.part.keeper.signals.broker_gone.load(Ordering::Relaxed)
+    }
+
+    /// Says where the old epoch ends, and ends it. What it holds stays readable to those who have it.
+    fn go_over(&mut self, part: Part) {
+        self.part.writer.conclude(Successor::Epoch(part.epoch()));
+        let old = std::mem::replace(&mut self.part, part);
+        // Unmapping takes long; without a thread it is done here.
+        let _ = std::thread::Builder::new().name("flypack-old-epoch".to_owned()).spawn(move || drop(old));
     }
 }
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire in Housekeeper::run.
-        self.signals.stopping.store(true, Ordering::Release);
-        self.signals.poll.wake();
-        if let Some(thread) = self.housekeeper.take() {
-            // A panic there has been reported by the panic hook.
-            let _ = thread.join();
-        }
+        self.next.close();
     }
 }

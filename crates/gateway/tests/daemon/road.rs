@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use control::v1;
 use media::{Clock, GrainIndex, ManualClock, Name, RtpTimestamp, Tai, VideoFormat};
-use shm::{Consumer, ConsumerClass, GrainEnd, GrainStamp, Producer, Session};
+use shm::{Consumer, ConsumerClass, GrainEnd, GrainStamp, Producer, ReadError, Session};
 use st2110::VideoSdp;
 
 use crate::flypackd::Folder;
@@ -193,34 +193,59 @@ fn what_the_api_refuses_says_what_would_work_and_changes_nothing() {
     assert!(sender.message().contains("1 to 65535"), "{sender}");
 }
 
-#[test]
-fn pods_go_on_when_the_gateway_is_gone() {
-    let folder = Folder::new();
-    let mut daemon = folder.start("");
-    let format = VideoSdp::parse(&folder.sdp(), None).unwrap().format;
-    let mut pod = Pod::new(&folder.path("broker.sock"), "pod", format);
-    let broker = folder.path("broker.sock");
-    let mut consumer = std::thread::scope(|scope| {
-        let joined = scope.spawn(|| consume(&broker, "pod"));
+/// A consumer of the pod's flow, let in while the pod polls.
+fn join(pod: &mut Pod, broker: &Path) -> Consumer {
+    std::thread::scope(|scope| {
+        let joined = scope.spawn(|| consume(broker, "pod"));
         while !joined.is_finished() {
             pod.poll();
             std::thread::yield_now();
         }
         joined.join().unwrap()
-    });
-    let mut copy = vec![0; format.frame_octets() as usize];
-    for is_killed in [false, true] {
-        if is_killed {
-            daemon.kill();
+    })
+}
+
+/// Writes a grain, which the consumer reads, unless it is of the next epoch: then where the old one ended.
+fn exchange(pod: &mut Pod, consumer: &mut Consumer) -> Option<(GrainIndex, Option<u128>)> {
+    let index = GrainIndex(pod.next);
+    pod.write();
+    let lease = match consumer.reader().lease(index) {
+        Ok(lease) => lease,
+        Err(ReadError::EpochEnded { end, successor }) => return Some((end, successor)),
+        Err(error) => panic!("grain {index}: {error}"),
+    };
+    assert!(lease.lines(0..1).is_none(), "a pod's octets are never borrowed");
+    let mut copy = vec![0; pod.format.frame_octets() as usize];
+    lease.copy_lines(0..pod.format.height(), &mut copy).unwrap();
+    assert_eq!(copy, picture(&pod.format, index.0));
+    None
+}
+
+#[test]
+fn pods_go_on_when_the_gateway_is_killed_and_the_next_one_takes_their_flows_over() {
+    let folder = Folder::new();
+    let mut daemon = folder.start("");
+    let broker = folder.path("broker.sock");
+    let format = VideoSdp::parse(&folder.sdp(), None).unwrap().format;
+    let mut pod = Pod::new(&broker, "pod", format);
+    let mut consumer = join(&mut pod, &broker);
+    let mut exchanged = |pod: &mut Pod| (0..20).all(|_| exchange(pod, &mut consumer).is_none());
+    assert!(exchanged(&mut pod));
+    daemon.kill();
+    assert!(exchanged(&mut pod), "no grain is missed while there is no gateway");
+    let again = folder.start("");
+    let until = Instant::now() + PATIENCE;
+    let (end, successor) = loop {
+        assert!(Instant::now() < until, "the next gateway did not take the flow over: {}", again.log());
+        if let Some(ended) = exchange(&mut pod, &mut consumer) {
+            break ended;
         }
-        for _ in 0..20 {
-            pod.write();
-            let reader = consumer.reader();
-            let lease = reader.lease(reader.next_available().unwrap()).unwrap();
-            assert!(lease.lines(0..1).is_none(), "a pod's octets are never borrowed");
-            lease.copy_lines(0..format.height(), &mut copy).unwrap();
-            assert_eq!(copy, picture(&format, pod.next - 1));
-        }
+    };
+    // Nothing is missed at the step either: the grain that was not in the old epoch is the new one's first.
+    assert_eq!((end, successor), (GrainIndex(pod.next - 1), Some(pod.producer.epoch())));
+    let mut consumer = join(&mut pod, &broker);
+    for _ in 0..20 {
+        assert_eq!(exchange(&mut pod, &mut consumer), None);
     }
-    assert!(!consumer.producer_gone());
+    assert!(!pod.producer.broker_gone());
 }

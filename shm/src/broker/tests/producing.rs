@@ -63,7 +63,7 @@ fn pods_go_on_without_the_broker() {
     }
     assert!(!reader.producer_gone());
     until("who read the gateway hears it", || of_gateway.producer_gone());
-    assert!(matches!(session.flows(), Err(SessionError::Closed)));
+    assert!(matches!(session.flows(), Err(SessionError::Connect { .. })));
     drop(reader);
     until("the writer hears of its consumer", || worker.accounts().leased == 0);
     let producer = worker.stop();

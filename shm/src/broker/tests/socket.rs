@@ -28,7 +28,7 @@ fn stopping_removes_the_socket_and_the_lock() {
     let session = bench.session();
     bench.broker.stop();
     assert_eq!(fs::read_dir(bench.dir.path()).unwrap().count(), 0);
-    assert!(matches!(session.flows(), Err(SessionError::Closed)));
+    assert!(matches!(session.flows(), Err(SessionError::Connect { .. })));
     let error = Session::connect(&bench.dir.path().join("broker.sock")).unwrap_err();
     assert!(error.to_string().contains("start flypackd"), "{error}");
 }

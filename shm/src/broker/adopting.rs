@@ -1,0 +1,160 @@
+//! Rings that outlived an earlier broker: their producers bring them, and they are flows again.
+//!
+//! Nothing is believed that the kernel or the record does not say: the memory must be the very files of the record, with
+//! the seals of a ring; the producer must be of the user that it was; the geometry is the record's. What the producer
+//! says of its consumers only occupies seats of its own ring. The memory cannot be mapped for devices any more, so the
+//! producer is asked for a successor.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use media::Name;
+
+use super::access_list;
+use super::flow::{Flow, WriterSide};
+use super::membership::{Membership, Stage};
+use super::state::State;
+use crate::access::Peer;
+use crate::protocol::{
+    AdoptionFault, BrokerMessage, FileId, FlowRight, Member, MemberStage, Refusal, RingRecord, Succession,
+};
+use crate::{CONSUMERS_MAX, SealedRegion};
+
+/// How long producers have to come back. They try every two seconds.
+const RETURN: Duration = Duration::from_secs(60);
+
+/// Consumers that a pod has named and not yet brought their ring for.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    members: Vec<Member>,
+    too_many: bool,
+}
+
+impl Named {
+    /// Takes one more; one too many is remembered, not kept.
+    pub(super) fn push(&mut self, member: Member) {
+        if self.members.len() < usize::from(CONSUMERS_MAX) {
+            self.members.push(member);
+        } else {
+            self.too_many = true;
+        }
+    }
+
+    /// The consumers, if they can all be of one ring.
+    fn of(self, epoch: u128) -> Result<Vec<Member>, AdoptionFault> {
+        if self.too_many {
+            return Err(AdoptionFault::Members { limit: CONSUMERS_MAX });
+        }
+        for (at, member) in self.members.iter().enumerate() {
+            if member.epoch != epoch {
+                return Err(AdoptionFault::Mixed);
+            }
+            let twice = |other: &Member| other.consumer == member.consumer || other.join == member.join;
+            if self.members[..at].iter().any(twice) {
+                return Err(AdoptionFault::Seat { seat: member.consumer });
+            }
+        }
+        Ok(self.members)
+    }
+}
+
+impl State {
+    /// Takes over a ring that a pod brings, with the consumers that it has named.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn adopt(
+        &mut self,
+        (connection, request): (u64, u32),
+        peer: Peer,
+        (epoch, name): (u128, Name),
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Refusal> {
+        let named = self.connections.get_mut(&connection).map(|c| std::mem::take(&mut c.named)).unwrap_or_default();
+        let record = self.check_record(&peer, epoch, &name)?.clone();
+        let members = named.of(epoch)?;
+        let ring = adopted_ring(&record, fds)?;
+        access_list::check(&self.rules, &peer, FlowRight::Produce, &name)?;
+        self.check_new_flow(&name, Some(connection), None)?;
+        let octets = record.geometry.octets();
+        self.check_memory(peer.uid, octets)?;
+        let writer = WriterSide::Pod { connection, peer };
+        let RingRecord { blocking, wake, .. } = record;
+        self.add_flow(Flow { blocking, wake, adopted: true, ..Flow::new(name, ring, writer) }, None);
+        members.iter().for_each(|member| self.seat_adopted(member));
+        self.left_records.remove(&epoch);
+        self.counters.adopted += 1;
+        // Both must fit while one passes into the other.
+        let room = self.check_memory(peer.uid, octets).is_ok();
+        let successor = if room { Succession::Wanted } else { Succession::NotNeeded };
+        self.tell(connection, request, &BrokerMessage::Adopted { epoch, successor }, &[]);
+        Ok(())
+    }
+
+    fn check_record(&self, peer: &Peer, epoch: u128, name: &Name) -> Result<&RingRecord, AdoptionFault> {
+        if self.flows.of_epoch(epoch).is_some() {
+            return Err(AdoptionFault::Known);
+        }
+        let record = self.left_records.get(&epoch).ok_or(AdoptionFault::NoRecord)?;
+        if record.uid != peer.uid {
+            return Err(AdoptionFault::User { uid: peer.uid });
+        }
+        if record.name != *name {
+            return Err(AdoptionFault::Name);
+        }
+        let taken = self.flows.named(name).is_some();
+        if taken { Err(AdoptionFault::NameTaken) } else { Ok(record) }
+    }
+
+    /// A consumer that the producer has let in under an earlier broker.
+    fn seat_adopted(&mut self, member: &Member) {
+        let id = self.fresh_id();
+        let stage = match member.stage {
+            MemberStage::Live { first } => Stage::Live { first },
+            MemberStage::Evicted { first, end } => Stage::Evicted { first, end },
+        };
+        let Some(flow) = self.flows.of_epoch_mut(member.epoch) else { return };
+        flow.seats[usize::from(member.consumer)] = Some(id);
+        let seated = Membership::adopted(member, stage);
+        self.memberships.insert(id, seated);
+    }
+
+    /// Gives up the records of rings that nobody has brought.
+    pub(super) fn expire_records(&mut self, now: Instant) {
+        if !self.left_records.is_empty() && now.saturating_duration_since(self.since) >= RETURN {
+            for epoch in std::mem::take(&mut self.left_records).into_keys() {
+                self.forget_record(epoch);
+            }
+        }
+    }
+
+    /// When records are given up, if there are any.
+    pub(super) fn patience_for_records(&self) -> Option<Duration> {
+        (!self.left_records.is_empty()).then(|| RETURN.saturating_sub(self.since.elapsed()))
+    }
+
+    /// Removes the record of an epoch that will never be brought back.
+    pub(super) fn forget_record(&mut self, epoch: u128) {
+        if let Some(records) = &self.records {
+            records.remove(epoch);
+        }
+    }
+}
+
+/// The ring in these descriptors, if it is that of the record.
+fn adopted_ring(record: &RingRecord, fds: Vec<OwnedFd>) -> Result<SealedRegion, AdoptionFault> {
+    let Ok([control, data]) = <[OwnedFd; 2]>::try_from(fds) else { return Err(AdoptionFault::Memory) };
+    for (fd, file) in [(&control, record.control), (&data, record.data)] {
+        if identity(fd) != Some(file) {
+            return Err(AdoptionFault::Memory);
+        }
+        crate::check_ring_seals(fd.as_fd()).map_err(|_| AdoptionFault::Seals)?;
+    }
+    SealedRegion::adopt(record.geometry, &control, &data).map_err(|_| AdoptionFault::Mapping)
+}
+
+/// The file behind a descriptor.
+pub(super) fn identity(fd: &OwnedFd) -> Option<FileId> {
+    let found = rustix::fs::fstat(fd).ok()?;
+    Some(FileId { device: found.st_dev, inode: found.st_ino })
+}

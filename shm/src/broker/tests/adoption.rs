@@ -1,0 +1,326 @@
+//! A broker that ends, pods that go on, and the broker that comes after it.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::raw::Raw;
+use super::*;
+use crate::protocol::{AdoptionFault, BrokerMessage, Member, MemberStage, PodMessage};
+use crate::{FlowOrigin, ReadError, Trust};
+
+fn config(dir: &Path) -> BrokerConfig {
+    let mut config = BrokerConfig::new(dir.join("broker.sock"));
+    config.page_policy = PagePolicy::PlainOnly;
+    config
+}
+
+/// The same socket, and the next broker.
+fn restarted(bench: Bench, change: impl FnOnce(&mut BrokerConfig)) -> Bench {
+    let Bench { dir, broker, events } = bench;
+    broker.stop();
+    drop(events);
+    start(dir, change)
+}
+
+fn start(dir: TempDir, change: impl FnOnce(&mut BrokerConfig)) -> Bench {
+    let (tell, events) = mpsc::channel();
+    let mut config = config(dir.path());
+    change(&mut config);
+    let broker = Broker::start(config, move |event| drop(tell.send(event))).unwrap();
+    Bench { dir, broker, events }
+}
+
+fn records(bench: &Bench) -> Vec<PathBuf> {
+    let folder = bench.dir.path().join("broker.sock.rings");
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn pods_go_on_while_a_broker_is_replaced_and_the_next_one_reads_their_flows() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let worker = Worker::start(session.produce(&name("gfx"), tiny(), Some(16)).unwrap());
+    let mut pod = session.subscribe(&name("gfx"), leased(2)).unwrap();
+    let before = bench.snapshot("gfx").unwrap().epoch;
+    assert_eq!(records(&bench).len(), 1);
+    let mut index = 0;
+    let mut exchange = |pod: &mut crate::Consumer| {
+        index += 1;
+        worker.write(index);
+        // Every grain, without a gap.
+        match pod.reader().lease(GrainIndex(index)) {
+            Ok(lease) => {
+                let mut out = vec![0; tiny().frame_octets() as usize];
+                lease.copy_lines(0..tiny().height(), &mut out).unwrap();
+                assert!(out.iter().all(|octet| *octet == fill(index)), "grain {index}");
+            }
+            Err(ReadError::EpochEnded { end, successor }) => return Some((end, successor)),
+            Err(error) => panic!("grain {index}: {error}"),
+        }
+        None
+    };
+    for _ in 0..5 {
+        assert_eq!(exchange(&mut pod), None);
+    }
+    let Bench { dir, broker, events } = bench;
+    broker.stop();
+    drop(events);
+    for _ in 0..20 {
+        assert_eq!(exchange(&mut pod), None);
+    }
+    let bench = start(dir, |_| {});
+    let mut end = None;
+    until("the flow is taken over, and its writer goes over", || {
+        end = end.or_else(|| exchange(&mut pod));
+        end.is_some()
+    });
+    // Grain `index` is the first of the new epoch: it was written there.
+    let (end, successor) = end.unwrap();
+    assert_eq!(end, GrainIndex(index));
+    let flow = bench.snapshot("gfx").unwrap();
+    assert_eq!(successor, Some(flow.epoch));
+    assert_ne!(flow.epoch, before);
+    assert_eq!(bench.broker.counters().adopted, 1);
+    assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
+    assert_eq!(bench.event(), FlowEvent::Succeeded { name: name("gfx") });
+    assert!(matches!(flow.origin, FlowOrigin::Pod { .. }) && !flow.adopted);
+    // The session finds the new broker by itself.
+    let mut again = session.subscribe(&name("gfx"), leased(2)).unwrap();
+    let mut gateway = bench.broker.subscribe(&name("gfx"), leased(2)).unwrap();
+    for index in index + 1..index + 20 {
+        worker.write(index);
+        check(again.reader(), index);
+        check(&mut gateway, index);
+    }
+    // The old epoch's memory is accounted until its reader has let go of it.
+    until("the old epoch is withdrawn", || bench.broker.flows().len() == 1);
+    assert_eq!(bench.broker.shared.lock().remainders.len(), 1);
+    drop(pod);
+    until("it is released", || bench.broker.shared.lock().remainders.is_empty());
+    let producer = worker.stop();
+    assert!(!producer.broker_gone());
+    drop((producer, again, gateway));
+    until("the flow ends", || bench.broker.flows().is_empty());
+    assert_eq!(records(&bench), Vec::<PathBuf>::new(), "a flow that ended leaves no record");
+}
+
+#[test]
+fn an_adopted_flow_is_read_where_there_is_no_room_for_a_successor() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let worker = Worker::start(session.produce(&name("gfx"), tiny(), Some(8)).unwrap());
+    let mut pod = session.subscribe(&name("gfx"), leased(2)).unwrap();
+    let epoch = bench.snapshot("gfx").unwrap().epoch;
+    let bench = restarted(bench, |config| config.limits.octets_per_uid = 20 << 20);
+    until("the flow is taken over", || bench.snapshot("gfx").is_some());
+    let flow = bench.snapshot("gfx").unwrap();
+    assert_eq!((flow.epoch, flow.adopted, flow.consumers.len()), (epoch, true, 1));
+    assert_eq!((flow.consumers[0].class, flow.consumers[0].uid), (leased(2), None));
+    let mut gateway = bench.broker.subscribe(&name("gfx"), leased(1)).unwrap();
+    assert_eq!(gateway.trust(), Trust::Pod);
+    assert_eq!(bench.consumers("gfx")[1].number, 1, "the first seat is taken");
+    for index in 1..20 {
+        worker.write(index);
+        check(pod.reader(), index);
+        check(&mut gateway, index);
+    }
+    // Its consumers are known by the producer's numbers.
+    bench.broker.evict(&name("gfx"), 0).unwrap();
+    until("the eviction", || matches!(bench.consumers("gfx")[0].state, ConsumerState::Evicted { .. }));
+    drop(pod);
+    until("its seat comes free", || bench.consumers("gfx").len() == 1);
+    drop(worker.stop());
+    until("the flow ends", || bench.broker.flows().is_empty());
+}
+
+/// A ring of a pod without manners that an earlier broker made: its epoch and its descriptors.
+fn orphan() -> (Bench, u128, Vec<OwnedFd>) {
+    let bench = Bench::new();
+    let raw = Raw::greeted(&bench);
+    let (epoch, fds) = raw.produce("gfx");
+    raw.say(&PodMessage::Mapped { epoch }, 2);
+    assert!(matches!(raw.hear(), (2, BrokerMessage::Produced { .. }, _)));
+    (restarted(bench, |_| {}), epoch, fds)
+}
+
+fn bring(raw: &Raw, epoch: u128, flow: &str, fds: [&OwnedFd; 2]) {
+    raw.say_with(&PodMessage::Adopt { epoch, name: name(flow) }, 9, &fds);
+}
+
+fn member(epoch: u128, consumer: u8, join: u64) -> PodMessage {
+    let stage = MemberStage::Live { first: GrainIndex(0) };
+    PodMessage::Member(Member { epoch, join, consumer, class: leased(1), nonce: 7, stage })
+}
+
+#[test]
+fn what_is_not_the_ring_of_a_record_is_refused_and_others_see_nothing() {
+    let (bench, epoch, fds) = orphan();
+    let worker = bench.flow("cam", 8);
+    let mut reader = bench.session().subscribe(&name("cam"), leased(1)).unwrap();
+    let raw = Raw::greeted(&bench);
+    let fault = |expected| assert_eq!(raw.refusal(), Refusal::Adoption(expected));
+    let whole = [&fds[0], &fds[1]];
+    bring(&raw, epoch ^ 1, "gfx", whole);
+    fault(AdoptionFault::NoRecord);
+    bring(&raw, epoch, "other", whole);
+    fault(AdoptionFault::Name);
+    bring(&raw, epoch, "gfx", [&fds[1], &fds[0]]);
+    fault(AdoptionFault::Memory);
+    // Memory of the same size and seals, which the gateway did not make.
+    let geometry = crate::fixture::geometry(4, 4);
+    let foreign = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
+    let unsealed = foreign.producer_fds().unwrap();
+    bring(&raw, epoch, "gfx", [&fds[0], &unsealed.data]);
+    fault(AdoptionFault::Memory);
+    let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    bring(&raw, epoch, "gfx", [&read, &fds[1]]);
+    fault(AdoptionFault::Memory);
+    // Seats taken twice, one consumer twice, of another ring, and more than there are.
+    raw.say(&member(epoch, 3, 1), 0);
+    raw.say(&member(epoch, 3, 2), 0);
+    bring(&raw, epoch, "gfx", whole);
+    fault(AdoptionFault::Seat { seat: 3 });
+    raw.say(&member(epoch, 3, 1), 0);
+    raw.say(&member(epoch, 4, 1), 0);
+    bring(&raw, epoch, "gfx", whole);
+    fault(AdoptionFault::Seat { seat: 4 });
+    raw.say(&member(epoch ^ 1, 3, 1), 0);
+    bring(&raw, epoch, "gfx", whole);
+    fault(AdoptionFault::Mixed);
+    (0..65).for_each(|join| raw.say(&member(epoch, 0, join), 0));
+    bring(&raw, epoch, "gfx", whole);
+    fault(AdoptionFault::Members { limit: 64 });
+    assert_eq!(bench.broker.counters().adoptions_refused, 9);
+    // After all of it the ring itself is taken, once.
+    raw.say(&member(epoch, 3, 1), 0);
+    bring(&raw, epoch, "gfx", whole);
+    assert!(matches!(raw.hear(), (9, BrokerMessage::Adopted { .. }, _)));
+    assert_eq!(bench.consumers("gfx")[0].number, 3);
+    let second = Raw::greeted(&bench);
+    bring(&second, epoch, "gfx", whole);
+    assert_eq!(second.refusal(), Refusal::Adoption(AdoptionFault::Known));
+    worker.write(1);
+    check(reader.reader(), 1);
+    drop((raw, second));
+    until("the flow ends with its producer", || bench.snapshot("gfx").is_none());
+}
+
+#[test]
+fn memory_that_is_not_sealed_is_refused_though_its_record_names_it() {
+    let (bench, epoch, fds) = orphan();
+    // Nobody can make such a record but this user; then the seals still tell.
+    let geometry = crate::fixture::geometry(4, 4);
+    let foreign = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
+    let unsealed = foreign.producer_fds().unwrap();
+    {
+        let mut state = bench.broker.shared.lock();
+        let record = state.left_records.get_mut(&epoch).unwrap();
+        record.data = adopting::identity(&unsealed.data).unwrap();
+    }
+    let raw = Raw::greeted(&bench);
+    bring(&raw, epoch, "gfx", [&fds[0], &unsealed.data]);
+    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Seals));
+    let sealed = foreign.seal().unwrap();
+    drop(sealed.consumer_fds().unwrap());
+    // Sealed, and smaller than the record says.
+    bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().geometry.slots = 8;
+    bring(&raw, epoch, "gfx", [&fds[0], &unsealed.data]);
+    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Mapping));
+    assert!(bench.broker.flows().is_empty());
+}
+
+#[test]
+fn another_user_cannot_bring_a_ring() {
+    let (bench, epoch, fds) = orphan();
+    let uid = rustix::process::geteuid().as_raw();
+    bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().uid = uid + 1;
+    let raw = Raw::greeted(&bench);
+    bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
+    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::User { uid }));
+}
+
+#[test]
+fn descriptors_that_belong_to_no_message_end_the_connection_and_are_closed() {
+    let (bench, epoch, fds) = orphan();
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let raw = Raw::greeted(&bench);
+    raw.say_with(&PodMessage::ListFlows { after: None }, 3, &[&write, &write]);
+    assert!(raw.is_closed());
+    for wrong in [vec![&write], vec![&write, &write, &write], vec![]] {
+        let raw = Raw::greeted(&bench);
+        raw.say_with(&PodMessage::Adopt { epoch, name: name("gfx") }, 3, &wrong);
+        assert!(raw.is_closed());
+    }
+    drop(write);
+    assert_eq!(rustix::io::read(&read, &mut [0_u8; 1]), Ok(0), "a copy is still open");
+    drop(fds);
+}
+
+#[test]
+fn files_that_are_no_records_are_ignored_and_counted() {
+    let bench = Bench::new();
+    let producer = bench.session().produce(&name("gfx"), tiny(), Some(4)).unwrap();
+    let own = records(&bench).pop().unwrap();
+    let whole = fs::read(&own).unwrap();
+    let folder = own.parent().unwrap().to_owned();
+    let Bench { dir, broker, .. } = bench;
+    broker.stop();
+    let name_of = |text: &str| folder.join(text);
+    fs::write(name_of("noise.ring"), b"noise").unwrap();
+    fs::write(name_of(&format!("{:032x}.ring", 7)), &whole).unwrap();
+    fs::write(name_of(&format!("{:032x}.ring", 8)), &whole[..whole.len() - 1]).unwrap();
+    fs::write(name_of(&format!("{:032x}.ring", 9)), vec![0; 1 << 20]).unwrap();
+    fs::create_dir(name_of(&format!("{:032x}.ring", 10))).unwrap();
+    std::os::unix::fs::symlink(&own, name_of(&format!("{:032x}.ring", 11))).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        name_of(&format!("{:032x}.ring", 12)),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    let bench = start(dir, |_| {});
+    assert_eq!(bench.broker.counters().records_ignored, 7);
+    until("the flow is taken over", || bench.snapshot("gfx").is_some());
+    drop(producer);
+    // A record that others could have written is none of ours.
+    until("the flow ends", || bench.broker.flows().is_empty());
+    fs::write(&own, &whole).unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o666)).unwrap();
+    let bench = restarted(bench, |_| {});
+    assert_eq!(bench.broker.counters().records_ignored, 8);
+    // Nor is a folder.
+    let Bench { dir, broker, .. } = bench;
+    broker.stop();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = Broker::start(config(dir.path()), |_| {}).unwrap_err();
+    assert!(matches!(refused, BrokerError::RecordsNotOurs { .. }), "{refused}");
+    let mut elsewhere = config(dir.path());
+    elsewhere.records = Some(dir.path().join("missing/rings"));
+    let refused = Broker::start(elsewhere, |_| {}).unwrap_err();
+    assert!(matches!(refused, BrokerError::Records { .. }), "{refused}");
+    assert!(refused.to_string().contains("parent must exist"), "{refused}");
+}
+
+#[test]
+fn a_producer_whose_record_is_lost_goes_on_alone() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let worker = Worker::start(session.produce(&name("gfx"), tiny(), Some(8)).unwrap());
+    let mut pod = session.subscribe(&name("gfx"), leased(1)).unwrap();
+    let record = records(&bench).pop().unwrap();
+    let Bench { dir, broker, .. } = bench;
+    broker.stop();
+    fs::remove_file(record).unwrap();
+    let bench = start(dir, |_| {});
+    until("it is refused", || bench.broker.counters().adoptions_refused == 1);
+    for index in 1..20 {
+        worker.write(index);
+        check(pod.reader(), index);
+    }
+    assert!(worker.stop().broker_gone());
+    assert!(bench.broker.flows().is_empty());
+}
