@@ -170,10 +170,10 @@ pub struct FlowStatus {
     pub counters: Counters,
 }
 
-/// Slots of a ring, by what they are used for. They add up to the ring's.
+/// Slots of a ring, by what they are used for: read one after the other while the writer goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotUse {
-    /// Ready for the next grain.
+    /// Never used so far.
     pub free: u16,
     /// Being written.
     pub open: u16,

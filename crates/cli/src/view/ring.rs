@@ -37,10 +37,10 @@ pub struct RingView {
     pub consumers: Vec<RingConsumerView>,
 }
 
-/// Slots by what they are used for. They add up to the ring's.
+/// Slots by what they are used for: read one after the other while the writer goes on.
 #[derive(Debug, Serialize)]
 pub struct SlotUseView {
-    /// Ready for the next grain.
+    /// Never used so far.
     pub free: u32,
     /// Being written.
     pub open: u32,
