@@ -8,6 +8,8 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 10
+# Seconds over which the soak test spreads its thousand cycles.
+SOAK_SECONDS ?= 3600
 # How the demo's packets go: dpdk or udp (make demo IO=udp).
 IO ?= dpdk
 # More arguments for the bench: make bench-ring BENCH="--rounds 21 --json"
@@ -68,8 +70,11 @@ bench-ring: ## the frame ring between processes, beside iceoryx2, a socket and m
 	$(CARGO) build --locked --release -p flypack-cli -p flypack-bench --features flypack-bench/iceoryx2
 	$(TARGET)/release/flypack bench shm --peers $(BENCH)
 
-soak: ## the long runs: many more random cases, a long demo, fuzzing for a minute a target (about 20 minutes)
+soak: ## the long runs: an hour of receivers and pods, many more random cases, a long demo, fuzzing (about 95 minutes)
 	scripts/install build dpdk peers fuzz
+	$(CARGO) build --locked --workspace --bins $(WITH_DPDK)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p flypack-hwtests --test ring_soak -- --ignored --nocapture
+	FLYPACK_TORTURE_SECONDS=600 $(CARGO) test --locked -p flypack-hwtests --test ring_torture -- --nocapture
 	PROPTEST_CASES=20000 $(CARGO) test --locked
 	$(MAKE) demo DEMO="--seconds 60"
 	scripts/fuzz 60

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use control::PortStatus;
 use dpdk::counters::PortCounters;
+use dpdk::extmem::Registration;
 use dpdk::tx::Reads;
 
 use super::port::ServedPort;
@@ -41,6 +42,8 @@ impl ServedPort {
         let mut counters = vec![
             ("restarts", self.restarts.load(Ordering::Relaxed)),
             ("restart_failures", self.restart_failures.load(Ordering::Relaxed)),
+            // Of the process: all ports reach the same rings.
+            ("registrations_held", Registration::living() as u64),
         ];
         counters.extend(self.counted());
         counters.extend(seen.counters());
