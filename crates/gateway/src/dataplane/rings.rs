@@ -85,7 +85,8 @@ fn consumer(consumer: &ConsumerSnapshot) -> ConsumerStatus {
         uid: consumer.uid,
         pid: consumer.pid,
         class: match consumer.class {
-            ConsumerClass::Leased { k, .. } | ConsumerClass::Blocking { k } => control::ConsumerClass::Leased { k },
+            ConsumerClass::Leased { k, .. } => control::ConsumerClass::Leased { k },
+            ConsumerClass::Blocking { k } => control::ConsumerClass::Blocking { k },
             ConsumerClass::Lossy => control::ConsumerClass::Lossy,
         },
         state: match consumer.state {
