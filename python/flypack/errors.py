@@ -61,6 +61,7 @@ NotOpen = _kind(35, "NotOpen", "The grain has ended.")
 Published = _kind(36, "Published", "The lines are published already. Values: offset, published_octets.")
 OutOfRange = _kind(37, "OutOfRange", "Beyond the grain, or a buffer too small.", FlypackError, IndexError)
 Held = _kind(38, "Held", "A blocking consumer holds the slot: try again. Values: consumer.")
+GrainOpen = _kind(39, "GrainOpen", "The flow goes over to another ring between two grains. Values: index.")
 
 TimedOut = _kind(
     50, "TimedOut", "The time is over. Values: index, slices, reached.", FlypackError, TimeoutError

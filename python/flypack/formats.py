@@ -24,8 +24,11 @@ class Video:
     bits: int = 10
     rate: Fraction = Fraction(50)
 
+    def __post_init__(self):
+        object.__setattr__(self, "rate", _rate(self.rate))
+
     def _to_c(self):
-        rate = _rate(self.rate)
+        rate = self.rate
         video = _library.Video(self.width, self.height, 1, self.bits, rate.numerator, rate.denominator)
         return _library.Format(kind=_library.VIDEO, video=video)
 
@@ -52,9 +55,11 @@ class Ancillary:
     rate: Fraction = Fraction(50)
     max_octets: int = 4096
 
+    def __post_init__(self):
+        object.__setattr__(self, "rate", _rate(self.rate))
+
     def _to_c(self):
-        rate = _rate(self.rate)
-        ancillary = _library.Ancillary(rate.numerator, rate.denominator, self.max_octets)
+        ancillary = _library.Ancillary(self.rate.numerator, self.rate.denominator, self.max_octets)
         return _library.Format(kind=_library.ANCILLARY, ancillary=ancillary)
 
 

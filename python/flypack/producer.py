@@ -18,9 +18,22 @@ class Producer:
 
     def __init__(self, handle):
         self._handle = handle
+        self._look()
+
+    def _look(self):
         layout = _library.Layout()
-        check(lib.flypack_producer_layout(handle.pointer, byref(layout)))
+        check(lib.flypack_producer_layout(self._handle.pointer, byref(layout)))
         self.layout = Layout._of_c(layout)
+
+    def succeed(self, format, slots=0):
+        """Goes on in a new ring: with another format, or with the same after the clock was set back.
+
+        The next grain, of any index, is its first. Consumers read the old ring to its end and go over to the new one.
+        No grain may be open (:class:`flypack.GrainOpen`).
+        """
+        check(lib.flypack_producer_succeed(self._handle.pointer, byref(format._to_c()), slots))
+        self._next = 0
+        self._look()
 
     def open(self, index=None, tai_ns=None, rtp=0):
         """Opens grain `index`, by default that of the present or, if that is taken, the one after the last.
@@ -64,6 +77,7 @@ class Grain:
         self.index = index
         self._is_open = True
         self._octets = None
+        self._ring = None
 
     def lines(self, first=0, end=None):
         """Lines `first` to `end` (excluded) to be written in place: an array of uint8, one row a line.
@@ -78,7 +92,15 @@ class Grain:
         )
         check(status)
         shape = (end - first, self._layout.slice_octets)
-        return numpy.asarray(Memory(self._handle, address.value, shape, False))
+        return numpy.asarray(Memory(self._kept_ring(), address.value, shape, False))
+
+    def _kept_ring(self):
+        # Arrays outlive the grain, and perhaps the ring: the flow may go over to another one after it.
+        if self._ring is None:
+            out = c_void_p()
+            check(lib.flypack_producer_memory(self._handle.pointer, byref(out)))
+            self._ring = _library.Handle(out.value, lib.flypack_memory_release)
+        return self._ring
 
     def write(self, octets):
         """Writes a grain of ancillary data: as long as it is, at most the format's `max_octets`."""

@@ -76,6 +76,30 @@ for index, kind, values in (
     else:
         raise AssertionError(f"grain {index} was opened")
 
+# The flow goes on with another format; arrays over the old ring stay what they are.
+with producer.open() as grain:
+    old = grain.lines()
+    old[:] = 5
+    try:
+        producer.succeed(video)
+    except flypack.GrainOpen as error:
+        assert error.index == grain.index
+    else:
+        raise AssertionError("the format changed inside a grain")
+wider = flypack.Video(128, 8, rate="60000/1001")
+producer.succeed(wider, slots=8)
+assert producer.layout.format == wider, (producer.layout.format, wider)
+assert (old == 5).all()
+assert consumer.next(timeout=30).index == grain.index
+end = grain.index + 1
+try:
+    consumer.next(timeout=30)
+except flypack.EpochEnded as error:
+    assert error.end == end, error.values
+else:
+    raise AssertionError("the old ring went on")
+consumer = subscribe(producer, "gfx", expect=wider)
+
 # Its consumers hear when the producer is gone, after what was written.
 with producer.open() as grain:
     grain.lines()[:] = 1

@@ -43,7 +43,7 @@ pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionF
 pub use stable::StableBytes;
 pub use view::{DataView, DmaMapping};
 pub use wake::WakeMode;
-pub use writer::{FrameWriter, GrainKey, OpenError, RingError, SlotAccounts, WriteError, WriterCounters};
+pub use writer::{FrameWriter, GrainKey, OpenError, RingError, RingMemory, SlotAccounts, WriteError, WriterCounters};
 
 // What control planes call a flow.
 pub mod nmos;

@@ -17,6 +17,7 @@ mod hostile;
 mod model;
 mod open_grains;
 mod patience;
+mod ring_memory;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use counters::{SlotAccounts, WriterCounters};
 pub(crate) use error::check_mappings;
 pub use error::{OpenError, RingError, WriteError};
 pub use open_grains::GrainKey;
+pub use ring_memory::RingMemory;
 
 use crate::atomics::{Ordering, fence};
 use crate::epoch_end::{self, Successor};
@@ -54,7 +56,7 @@ pub struct FrameWriter {
     geometry: Geometry,
     layout: Layout,
     control: Mapping,
-    data: Mapping,
+    data: Arc<Mapping>,
     mailbox: Arc<Mailbox>,
     counters: Arc<WriterCounters>,
     slots: Slots,
@@ -88,7 +90,7 @@ impl FrameWriter {
             geometry,
             layout,
             control,
-            data,
+            data: Arc::new(data),
             mailbox,
             counters: Arc::new(WriterCounters::default()),
             slots: Slots::new(geometry.slots),
@@ -117,6 +119,13 @@ impl FrameWriter {
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
+    }
+
+    /// Keeps the ring's octets mapped where they are, also when the writer has gone over to another ring: for whoever
+    /// leaves addresses of [`Self::lines_mut`] in hands that may be late.
+    #[must_use]
+    pub fn memory(&self) -> RingMemory {
+        RingMemory(Arc::clone(&self.data))
     }
 
     /// The counters; they outlive the writer.

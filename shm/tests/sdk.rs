@@ -8,7 +8,7 @@ mod stage;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, GrainIndex};
+use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, GrainIndex, VideoFormat};
 use shm::{
     Consumer, ConsumerClass, GrainLease, GrainStamp, OpenError, ProduceError, ProduceOptions, Producer, ReadError,
     Session, SessionError, SubscribeOptions, WaitError, WriteError,
@@ -58,6 +58,19 @@ impl Pair {
         let mut grain = self.producer.open(index, stamp).unwrap();
         grain.lines_mut(0..4).unwrap().fill(ahead as u8);
         grain.commit();
+    }
+
+    /// Takes a new seat while the producer lets the consumer in.
+    fn rejoin(&mut self) {
+        let Self { session, producer, consumer, .. } = self;
+        thread::scope(|scope| {
+            let joining = scope.spawn(|| consumer.rejoin(session));
+            while !joining.is_finished() {
+                producer.poll();
+                thread::sleep(Duration::from_millis(1));
+            }
+            joining.join().unwrap().unwrap();
+        });
     }
 
     fn next(&mut self) -> Result<GrainLease, WaitError> {
@@ -158,17 +171,43 @@ fn who_is_evicted_takes_a_new_seat() {
         }
     };
     assert!(matches!(evicted, WaitError::Read(ReadError::Evicted { .. })), "{evicted}");
-    let Pair { session, producer, consumer, .. } = &mut pair;
-    thread::scope(|scope| {
-        let joining = scope.spawn(|| consumer.rejoin(session));
-        while !joining.is_finished() {
-            producer.poll();
-            thread::sleep(Duration::from_millis(1));
-        }
-        joining.join().unwrap().unwrap();
-    });
+    pair.rejoin();
     pair.write(6);
     assert_eq!(pair.next().unwrap().index(), GrainIndex(pair.index + 6));
+}
+
+#[test]
+fn a_flow_goes_on_with_another_format_and_other_indices() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(3));
+    pair.write(0);
+    let open = pair.producer.open(GrainIndex(pair.index + 1), GrainStamp::default()).unwrap().keep();
+    let wider = VideoFormat::new(32, 4, tiny().sampling(), tiny().depth(), tiny().rate()).unwrap();
+    let refused = pair.producer.succeed(wider, Some(16)).unwrap_err();
+    assert!(matches!(refused, SessionError::GrainOpen { index } if index.0 == pair.index + 1), "{refused}");
+    pair.producer.writer().cancel(open);
+    let (first, memory) = (pair.next().unwrap(), pair.producer.writer().memory());
+    pair.producer.succeed(wider, Some(16)).unwrap();
+    let successor = pair.producer.epoch();
+    // As after a clock that was set back.
+    pair.index -= 50;
+    pair.write(0);
+    assert!(pair.next().unwrap().state().unwrap().cancelled);
+    let end = GrainIndex(first.index().0 + 2);
+    let ended = pair.next().unwrap_err();
+    assert!(
+        matches!(ended, WaitError::Read(ReadError::EpochEnded { end: at, successor: Some(to), .. }) if at == end && to == successor),
+        "{ended}"
+    );
+    // What was leased of the old ring stays, and so does what the producer keeps of it.
+    let mut copy = [1; 40];
+    first.copy_lines(0..1, &mut copy).unwrap();
+    assert_eq!(copy, [0; 40]);
+    pair.rejoin();
+    drop((first, memory));
+    pair.write(1);
+    let lease = pair.next().unwrap();
+    assert_eq!((lease.index().0, pair.consumer.reader().geometry().format), (pair.index + 1, wider.into()));
 }
 
 #[test]
@@ -204,7 +243,7 @@ fn an_index_far_ahead_is_refused_and_the_next_one_opens() {
 fn a_format_that_was_not_expected_is_named() {
     let stage = Stage::new();
     let mut pair = Pair::on(&stage, leased(2));
-    let wider = media::VideoFormat::new(32, 4, tiny().sampling(), tiny().depth(), tiny().rate()).unwrap();
+    let wider = VideoFormat::new(32, 4, tiny().sampling(), tiny().depth(), tiny().rate()).unwrap();
     let ask = |expect| SubscribeOptions { expect: Some(FlowFormat::Video(expect)), ..ConsumerClass::Lossy.into() };
     let mut subscribe = |expect| {
         let Pair { session, producer, .. } = &mut pair;

@@ -231,6 +231,10 @@ typedef enum {
    */
   FLYPACK_E_HELD = 38,
   /**
+   * A grain is open: the flow goes over to another ring between two grains. Values: index.
+   */
+  FLYPACK_E_GRAIN_OPEN = 39,
+  /**
    * The time is over. Values: index, slices, reached.
    */
   FLYPACK_E_TIMED_OUT = 50,
@@ -284,6 +288,11 @@ typedef struct flypack_consumer flypack_consumer;
  * number of threads may use it at once; it may outlive its consumer.
  */
 typedef struct flypack_lease flypack_lease;
+
+/**
+ * Keeps the octets of a ring where they are.
+ */
+typedef struct flypack_memory flypack_memory;
 
 /**
  * A flow that this process produces. One thread at a time may use it.
@@ -952,6 +961,38 @@ flypack_status flypack_producer_layout(const flypack_producer *producer, flypack
 flypack_status flypack_producer_index_now(const flypack_producer *producer, uint64_t *index);
 
 /**
+ * Goes on in a new ring: with another format, or with the same after the clock was set back. The next grain, of any
+ * index, is its first, and the consumers get FLYPACK_E_EPOCH_ENDED once they have read the old ring to its end. `slots`:
+ * 0 takes the gateway's default. FLYPACK_E_GRAIN_OPEN while a grain is open; the old ring goes on after any failure.
+ * Takes as long as the new ring's memory takes to be made.
+ *
+ * # Safety
+ * `producer` is null or from flypack_produce and not closed; `format` is null or points to one.
+ */
+flypack_status flypack_producer_succeed(const flypack_producer *producer,
+                                        const flypack_format *format,
+                                        uint16_t slots);
+
+/**
+ * What keeps the octets of the present ring where they are until flypack_memory_release, also when the producer has
+ * gone over to another ring or was closed: for callers that cannot tell when the last of their pointers from
+ * flypack_producer_lines is gone. What is published must not be written to all the same.
+ *
+ * # Safety
+ * `producer` is null or from flypack_produce and not closed; `memory` is null or points to where the new handle goes.
+ */
+flypack_status flypack_producer_memory(const flypack_producer *producer,
+                                       flypack_memory **memory);
+
+/**
+ * Lets go of it.
+ *
+ * # Safety
+ * `memory` is null or from flypack_producer_memory and was not released before. Nothing that it kept is used any more.
+ */
+void flypack_memory_release(flypack_memory *memory);
+
+/**
  * Looks after the consumers: lets them in and out, evicts who is late. flypack_producer_open does so too; call this
  * often (every frame time at least) while no grain comes.
  *
@@ -1129,6 +1170,38 @@ flypack_status flypack_producer_layout(const flypack_producer *producer, flypack
  * `producer` is null or from flypack_produce and not closed; `index` is null or points to a uint64_t.
  */
 flypack_status flypack_producer_index_now(const flypack_producer *producer, uint64_t *index);
+
+/**
+ * Goes on in a new ring: with another format, or with the same after the clock was set back. The next grain, of any
+ * index, is its first, and the consumers get FLYPACK_E_EPOCH_ENDED once they have read the old ring to its end. `slots`:
+ * 0 takes the gateway's default. FLYPACK_E_GRAIN_OPEN while a grain is open; the old ring goes on after any failure.
+ * Takes as long as the new ring's memory takes to be made.
+ *
+ * # Safety
+ * `producer` is null or from flypack_produce and not closed; `format` is null or points to one.
+ */
+flypack_status flypack_producer_succeed(const flypack_producer *producer,
+                                        const flypack_format *format,
+                                        uint16_t slots);
+
+/**
+ * What keeps the octets of the present ring where they are until flypack_memory_release, also when the producer has
+ * gone over to another ring or was closed: for callers that cannot tell when the last of their pointers from
+ * flypack_producer_lines is gone. What is published must not be written to all the same.
+ *
+ * # Safety
+ * `producer` is null or from flypack_produce and not closed; `memory` is null or points to where the new handle goes.
+ */
+flypack_status flypack_producer_memory(const flypack_producer *producer,
+                                       flypack_memory **memory);
+
+/**
+ * Lets go of it.
+ *
+ * # Safety
+ * `memory` is null or from flypack_producer_memory and was not released before. Nothing that it kept is used any more.
+ */
+void flypack_memory_release(flypack_memory *memory);
 
 /**
  * Looks after the consumers: lets them in and out, evicts who is late. flypack_producer_open does so too; call this

@@ -107,6 +107,7 @@ impl From<SessionError> for Failure {
             SessionError::Format { expected, found } => {
                 failure(FLYPACK_E_FORMAT).with(c"expected", expected.to_string()).with(c"found", found.to_string())
             }
+            SessionError::GrainOpen { index } => failure(FLYPACK_E_GRAIN_OPEN).with(c"index", index.0),
             SessionError::Map(_) | SessionError::Thread(_) => failure(FLYPACK_E_SYSTEM),
             _ => failure(FLYPACK_E_DISORDER),
         }

@@ -8,7 +8,7 @@ use shm::{GrainKey, GrainStamp, KernelTai};
 
 use crate::boundary::{Out, borrow, enter, guard, take};
 use crate::failure::Failure;
-use crate::format::Layout;
+use crate::format::{Format, Layout};
 use crate::status::Status;
 
 /// A flow that this process produces. One thread at a time may use it.
@@ -29,6 +29,11 @@ struct OpenGrain {
     number: u64,
     key: GrainKey,
     opened: Tai,
+}
+
+/// Keeps the octets of a ring where they are.
+pub struct Memory {
+    _ring: shm::RingMemory,
 }
 
 /// The instants that name a grain.
@@ -175,6 +180,57 @@ pub unsafe extern "C" fn flypack_producer_index_now(producer: *const Producer, i
             Ok(())
         })
     }
+}
+
+/// Goes on in a new ring: with another format, or with the same after the clock was set back. The next grain, of any
+/// index, is its first, and the consumers get FLYPACK_E_EPOCH_ENDED once they have read the old ring to its end. `slots`:
+/// 0 takes the gateway's default. FLYPACK_E_GRAIN_OPEN while a grain is open; the old ring goes on after any failure.
+/// Takes as long as the new ring's memory takes to be made.
+///
+/// # Safety
+/// `producer` is null or from flypack_produce and not closed; `format` is null or points to one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flypack_producer_succeed(
+    producer: *const Producer,
+    format: *const Format,
+    slots: u16,
+) -> Status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        with(producer, |writing| {
+            let format = borrow(format, "format")?.checked()?;
+            Ok(writing.producer.succeed(format, Some(slots).filter(|slots| *slots != 0))?)
+        })
+    }
+}
+
+/// What keeps the octets of the present ring where they are until flypack_memory_release, also when the producer has
+/// gone over to another ring or was closed: for callers that cannot tell when the last of their pointers from
+/// flypack_producer_lines is gone. What is published must not be written to all the same.
+///
+/// # Safety
+/// `producer` is null or from flypack_produce and not closed; `memory` is null or points to where the new handle goes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flypack_producer_memory(producer: *const Producer, memory: *mut *mut Memory) -> Status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        with(producer, |writing| {
+            let out = Out::new(memory, "memory")?;
+            let kept = Memory { _ring: writing.producer.writer().memory() };
+            out.set(Box::into_raw(Box::new(kept)));
+            Ok(())
+        })
+    }
+}
+
+/// Lets go of it.
+///
+/// # Safety
+/// `memory` is null or from flypack_producer_memory and was not released before. Nothing that it kept is used any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flypack_memory_release(memory: *mut Memory) {
+    // SAFETY: this function's own contract.
+    unsafe { take(memory) };
 }
 
 /// Looks after the consumers: lets them in and out, evicts who is late. flypack_producer_open does so too; call this

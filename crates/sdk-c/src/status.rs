@@ -63,6 +63,8 @@ pub enum Status {
     FLYPACK_E_RANGE = 37,
     /// A blocking consumer holds the slot that is needed. Nothing is lost: try again. Values: consumer.
     FLYPACK_E_HELD = 38,
+    /// A grain is open: the flow goes over to another ring between two grains. Values: index.
+    FLYPACK_E_GRAIN_OPEN = 39,
 
     /// The time is over. Values: index, slices, reached.
     FLYPACK_E_TIMED_OUT = 50,
