@@ -64,6 +64,11 @@ impl Part {
         Ok(Self { keeper: Keeper { signals, thread: Some(thread) }, writer })
     }
 
+    /// Whether there is a gateway that lets consumers in.
+    pub(super) fn has_broker(&self) -> bool {
+        !self.keeper.signals.broker_gone.load(Ordering::Relaxed)
+    }
+
     pub(super) fn epoch(&self) -> u128 {
         self.writer.geometry().epoch
     }
@@ -126,16 +131,16 @@ impl Next {
         self.ready.load(Ordering::Acquire) // pairs with Next::offer
     }
 
-    pub(super) fn take(&self) -> Option<Part> {
+    /// The successor, if there is one that will do.
+    pub(super) fn take_if(&self, will_do: impl FnOnce(&Part) -> bool) -> Option<Part> {
         let mut waiting = self.part.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*waiting, Waiting::For(part) if will_do(part)) {
+            return None;
+        }
         self.ready.store(false, Ordering::Relaxed);
         match std::mem::take(&mut *waiting) {
             Waiting::For(part) => Some(*part),
-            Waiting::Closed => {
-                *waiting = Waiting::Closed;
-                None
-            }
-            Waiting::Nothing => None,
+            Waiting::Nothing | Waiting::Closed => None,
         }
     }
 

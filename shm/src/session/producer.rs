@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use media::FlowFormat;
 
@@ -46,7 +46,8 @@ impl Producer {
     /// Opens, writes and commits grains. Take it anew for each grain: it may be that of another epoch.
     pub fn writer(&mut self) -> &mut FrameWriter {
         if self.next.is_ready() && self.part.writer.open_grains().next().is_none() {
-            self.next.take().into_iter().for_each(|part| self.go_over(part));
+            // Without a gateway the consumers could not follow.
+            self.next.take_if(Part::has_broker).into_iter().for_each(|part| self.go_over(part));
         }
         &mut self.part.writer
     }
@@ -62,8 +63,8 @@ impl Producer {
         if let Some((index, _)) = self.part.writer.open_grains().next() {
             return Err(SessionError::GrainOpen { index });
         }
-        // A successor that waits is of the old format.
-        drop(self.next.take());
+        // A successor that waits has the flow's name already: it is that which is succeeded.
+        let _ = self.writer();
         let request = RingRequest { format: format.into(), slots, ..self.request.clone() };
         let ring = RingRequest { succeeds: Some(self.part.epoch()), ..request.clone() };
         let part = Part::make(&self.path, ring, &self.next)?;
@@ -81,7 +82,7 @@ impl Producer {
     /// Whether the gateway's broker is gone. Consumers that are in go on reading; nobody new comes.
     #[must_use]
     pub fn broker_gone(&self) -> bool {
-        self.part.keeper.signals.broker_gone.load(Ordering::Relaxed)
+        !self.part.has_broker()
     }
 
     /// Says where the old epoch ends, and ends it. What it holds stays readable to those who have it.
