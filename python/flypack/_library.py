@@ -115,7 +115,7 @@ _declare("subscribe", c_void_p, c_char_p, POINTER(SubscribeOptions), POINTER(c_v
 _declare("producer_close", c_void_p, result=None)
 _declare("producer_layout", c_void_p, POINTER(Layout))
 _declare("producer_index_now", c_void_p, POINTER(c_uint64))
-_declare("producer_succeed", c_void_p, POINTER(Format), c_uint16)
+_declare("producer_succeed", c_void_p, POINTER(Format), c_uint32)
 _declare("producer_memory", c_void_p, POINTER(c_void_p))
 _declare("memory_release", c_void_p, result=None)
 _declare("producer_poll", c_void_p)
@@ -171,24 +171,36 @@ def _values():
 class Handle:
     """A handle of the library, closed when nobody holds this any more: neither its object nor an array over its memory.
 
-    A child after fork has none of the memory behind it, so it never closes one of its parent's.
+    A child after fork has none of the memory behind it: it never closes one of its parent's, and any use of it there is
+    a RuntimeError.
     """
 
-    __slots__ = ("pointer", "_close", "_pid")
+    __slots__ = ("_pointer", "_close", "_pid")
 
     def __init__(self, pointer, close):
-        self.pointer = pointer
+        self._pointer = pointer
         self._close = close
         self._pid = os.getpid()
 
+    @property
+    def pointer(self):
+        """What the library knows it by. It is good as long as this object is referenced: keep a reference in the call."""
+        if self._pointer and os.getpid() != self._pid:
+            raise RuntimeError("this is a child after fork, which has nothing of its parent's flows: connect anew")
+        return self._pointer
+
+    def call(self, function, *arguments):
+        """Calls `function` with the handle. It stays open meanwhile, even if another thread lets it go."""
+        return function(self.pointer, *arguments)
+
     def is_ours(self):
         """Whether it is open, and this process opened it."""
-        return bool(self.pointer) and os.getpid() == self._pid
+        return bool(self._pointer) and os.getpid() == self._pid
 
     def __del__(self):
         if self.is_ours():
-            self._close(self.pointer)
-        self.pointer = None
+            self._close(self._pointer)
+        self._pointer = None
 
 
 class Memory:

@@ -22,7 +22,7 @@ class Producer:
 
     def _look(self):
         layout = _library.Layout()
-        check(lib.flypack_producer_layout(self._handle.pointer, byref(layout)))
+        check(self._handle.call(lib.flypack_producer_layout, byref(layout)))
         self.layout = Layout._of_c(layout)
 
     def succeed(self, format, slots=0):
@@ -31,7 +31,7 @@ class Producer:
         The next grain, of any index, is its first. Consumers read the old ring to its end and go over to the new one.
         No grain may be open (:class:`flypack.GrainOpen`).
         """
-        check(lib.flypack_producer_succeed(self._handle.pointer, byref(format._to_c()), slots))
+        check(self._handle.call(lib.flypack_producer_succeed, byref(format._to_c()), slots))
         self._next = 0
         self._look()
 
@@ -44,22 +44,22 @@ class Producer:
             index = max(self.index_now(), getattr(self, "_next", 0))
         stamp = None if tai_ns is None else byref(_library.Stamp(tai_ns, rtp))
         number = c_uint64()
-        check(lib.flypack_producer_open(self._handle.pointer, index, stamp, byref(number)))
+        check(self._handle.call(lib.flypack_producer_open, index, stamp, byref(number)))
         self._next = index + 1
         return Grain(self._handle, self.layout, index, number.value)
 
     def index_now(self):
         """The grain that is nearest to the present."""
         index = c_uint64()
-        check(lib.flypack_producer_index_now(self._handle.pointer, byref(index)))
+        check(self._handle.call(lib.flypack_producer_index_now, byref(index)))
         return index.value
 
     def poll(self):
         """Looks after the consumers: to be called every frame time at least while no grain is opened."""
-        check(lib.flypack_producer_poll(self._handle.pointer))
+        check(self._handle.call(lib.flypack_producer_poll))
 
     def close(self):
-        """Ends the flow, once no grain and no array over one is left."""
+        """Ends the flow, once no grain of it is left. Arrays over its grains stay good."""
         self._handle = _library.Handle(None, None)
 
     def __enter__(self):
@@ -86,9 +86,8 @@ class Grain:
         """
         end = self._layout.slices if end is None else end
         address, octets = c_void_p(), c_size_t()
-        pointer = self._handle.pointer
-        status = lib.flypack_producer_lines(
-            pointer, self._number, first, max(end - first, 0), byref(address), byref(octets)
+        status = self._handle.call(
+            lib.flypack_producer_lines, self._number, first, max(end - first, 0), byref(address), byref(octets)
         )
         check(status)
         shape = (end - first, self._layout.slice_octets)
@@ -98,7 +97,7 @@ class Grain:
         # Arrays outlive the grain, and perhaps the ring: the flow may go over to another one after it.
         if self._ring is None:
             out = c_void_p()
-            check(lib.flypack_producer_memory(self._handle.pointer, byref(out)))
+            check(self._handle.call(lib.flypack_producer_memory, byref(out)))
             self._ring = _library.Handle(out.value, lib.flypack_memory_release)
         return self._ring
 
@@ -114,22 +113,22 @@ class Grain:
 
     def mark_lost(self, line):
         """Declares a line lost, before it is published."""
-        check(lib.flypack_producer_mark_lost(self._handle.pointer, self._number, line))
+        check(self._handle.call(lib.flypack_producer_mark_lost, self._number, line))
 
     def publish(self, slices):
         """Publishes the first `slices` lines: they are the readers' from now on."""
-        check(lib.flypack_producer_publish(self._handle.pointer, self._number, slices))
+        check(self._handle.call(lib.flypack_producer_publish, self._number, slices))
 
     def commit(self):
         """Publishes all of it and ends the grain."""
         octets = self._layout.grain_octets if self._octets is None else self._octets
         end = _library.GrainEnd(octets=octets)
-        check(lib.flypack_producer_commit(self._handle.pointer, self._number, byref(end)))
+        check(self._handle.call(lib.flypack_producer_commit, self._number, byref(end)))
         self._end()
 
     def cancel(self):
         """Gives the grain up; what was published stays readable."""
-        check(lib.flypack_producer_cancel(self._handle.pointer, self._number))
+        check(self._handle.call(lib.flypack_producer_cancel, self._number))
         self._end()
 
     def _end(self):
@@ -141,14 +140,14 @@ class Grain:
     def __exit__(self, kind, _error, _traceback):
         if not self._is_open:
             return
+        if kind is None:
+            self.commit()
+            return
         try:
-            if kind is None:
-                self.commit()
-            else:
-                self.cancel()
+            self.cancel()
         except NotOpen:
             pass
 
     def __del__(self):
         if getattr(self, "_is_open", False) and self._handle.is_ours():
-            lib.flypack_producer_cancel(self._handle.pointer, self._number)
+            self._handle.call(lib.flypack_producer_cancel, self._number)

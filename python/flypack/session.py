@@ -36,7 +36,7 @@ class Session:
         room = 0
         while True:
             flows, count = (_library.Flow * room)(), c_size_t()
-            check(lib.flypack_session_flows(self._handle.pointer, flows, room, byref(count)))
+            check(self._handle.call(lib.flypack_session_flows, flows, room, byref(count)))
             if count.value <= room:
                 return [
                     Flow(flow.name.decode(), of_c(flow.format), bool(flow.is_pods), flow.slots, flow.consumers)
@@ -56,8 +56,7 @@ class Session:
         )
         options.size = _size(options)
         out = c_void_p()
-        made = lib.flypack_produce(
-            self._handle.pointer, name.encode(), byref(format._to_c()), byref(options), byref(out)
+        made = self._handle.call(lib.flypack_produce, name.encode(), byref(format._to_c()), byref(options), byref(out)
         )
         check(made)
         return Producer(Handle(out.value, lib.flypack_producer_close))
@@ -82,7 +81,7 @@ class Session:
         if expect is not None:
             options.expect = pointer(expect._to_c())
         out = c_void_p()
-        check(lib.flypack_subscribe(self._handle.pointer, name.encode(), byref(options), byref(out)))
+        check(self._handle.call(lib.flypack_subscribe, name.encode(), byref(options), byref(out)))
         return Consumer(Handle(out.value, lib.flypack_consumer_close), self._handle)
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 
 import numpy
 
@@ -76,11 +77,42 @@ for passed in (lambda: again.get(later.index), lambda: again.get_at(later.tai_ns
 lease = consumer.next(timeout=30)
 lines = whole(lease)
 
-# A child after fork closes nothing of its parent's.
+# A child after fork can use nothing of its parent's, and closes nothing.
 child = os.fork()
 if child == 0:
+    uses = (lambda: consumer.next(timeout=1), lease.wait, lease.copy, lambda: lease.state, session.flows, consumer.rejoin)
+    for use in uses:
+        try:
+            use()
+        except RuntimeError as error:
+            assert "connect anew" in str(error)
+        else:
+            os._exit(1)
+    del uses, use
     del consumer, lease, lines, again, later, session
     gc.collect()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 whole(consumer.next(timeout=30))
+
+# What one thread lets go while another is using it stays until that one is done.
+closed = threading.Event()
+
+
+def close_meanwhile():
+    consumer.close()
+    closed.set()
+
+
+threading.Timer(0.2, close_meanwhile).start()
+while not closed.is_set():
+    try:
+        consumer.next(timeout=1)
+    except (flypack.FlypackError, flypack.TimedOut):
+        pass
+try:
+    consumer.next(timeout=0)
+except flypack.Invalid:
+    pass
+else:
+    raise AssertionError("a consumer that is closed goes on")

@@ -971,7 +971,7 @@ flypack_status flypack_producer_index_now(const flypack_producer *producer, uint
  */
 flypack_status flypack_producer_succeed(const flypack_producer *producer,
                                         const flypack_format *format,
-                                        uint16_t slots);
+                                        uint32_t slots);
 
 /**
  * What keeps the octets of the present ring where they are until flypack_memory_release, also when the producer has
@@ -1182,7 +1182,7 @@ flypack_status flypack_producer_index_now(const flypack_producer *producer, uint
  */
 flypack_status flypack_producer_succeed(const flypack_producer *producer,
                                         const flypack_format *format,
-                                        uint16_t slots);
+                                        uint32_t slots);
 
 /**
  * What keeps the octets of the present ring where they are until flypack_memory_release, also when the producer has

@@ -165,6 +165,15 @@ fn refused(failure: Failure, refusal: &Refusal) -> Failure {
         Refusal::PodMemory { octets, left } => failure.with(c"octets", octets).with(c"left", left),
         Refusal::WriterSilent { waited_ms } | Refusal::NotMapped { waited_ms } => failure.with(c"waited_ms", waited_ms),
         Refusal::Descriptors { errno } => failure.with(c"errno", errno),
+        Refusal::Flow { uid, right, flow } => {
+            failure.with(c"uid", uid).with(c"right", right.to_string()).with(c"flow", flow.to_string())
+        }
+        Refusal::UserFlows { uid, limit } => failure.with(c"limit", limit).with(c"uid", uid),
+        Refusal::UserMemory { uid, octets, left } => {
+            failure.with(c"limit", left).with(c"octets", octets).with(c"uid", uid)
+        }
+        Refusal::UserSlots { uid, k, left } => failure.with(c"limit", left).with(c"k", k).with(c"uid", uid),
+        Refusal::OpenGrains { open_max, max } => failure.with(c"limit", max).with(c"open_max", open_max),
         _ => failure,
     }
 }

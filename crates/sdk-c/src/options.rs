@@ -117,6 +117,10 @@ impl SubscribeOptions {
             FLYPACK_BLOCKING => ConsumerClass::Blocking { k: if held == 0 { K_DEFAULT } else { held } },
             other => return Err(Failure::invalid(format!("there is no consumer_class {other}"))),
         };
+        if options.deadline_ns < 0 {
+            let said = options.deadline_ns;
+            return Err(Failure::invalid(format!("deadline_ns is {said}: use a time above 0, or 0 for no limit")));
+        }
         let start = match options.start {
             FLYPACK_LIVE => Start::Live,
             FLYPACK_OLDEST => Start::Oldest,
@@ -142,6 +146,6 @@ fn check_size(size: u32, ours: usize) -> Result<(), Failure> {
     )))
 }
 
-fn narrow(value: u32, name: &str) -> Result<u16, Failure> {
+pub(crate) fn narrow(value: u32, name: &str) -> Result<u16, Failure> {
     u16::try_from(value).map_err(|_| Failure::invalid(format!("{name} is {value}: 65535 is the most")))
 }

@@ -9,6 +9,7 @@ use shm::{GrainKey, GrainStamp, KernelTai};
 use crate::boundary::{Out, borrow, enter, guard, take};
 use crate::failure::Failure;
 use crate::format::{Format, Layout};
+use crate::options::narrow;
 use crate::status::Status;
 
 /// A flow that this process produces. One thread at a time may use it.
@@ -193,12 +194,13 @@ pub unsafe extern "C" fn flypack_producer_index_now(producer: *const Producer, i
 pub unsafe extern "C" fn flypack_producer_succeed(
     producer: *const Producer,
     format: *const Format,
-    slots: u16,
+    slots: u32,
 ) -> Status {
     // SAFETY: this function's own contract.
     unsafe {
         with(producer, |writing| {
             let format = borrow(format, "format")?.checked()?;
+            let slots = narrow(slots, "slots")?;
             Ok(writing.producer.succeed(format, Some(slots).filter(|slots| *slots != 0))?)
         })
     }
