@@ -34,6 +34,9 @@ use crate::reader::{FrameReader, ReadError, WaitError};
 use crate::session::Consumer;
 use crate::wake::{Alarm, Announced, LONGEST_SLEEP, LOOK_EVERY, Want};
 
+/// Grains that may be passed one after the other before other tasks have their turn.
+const FRUITLESS_TURNS: u32 = 64;
+
 /// A consumer whose waits are futures.
 #[derive(Debug)]
 pub struct AsyncConsumer {
@@ -72,7 +75,13 @@ impl AsyncConsumer {
     /// # Errors
     /// [`WaitError`].
     pub async fn next(&mut self) -> Result<GrainLease, WaitError> {
+        let mut turns = 0_u32;
         loop {
+            turns = turns.wrapping_add(1);
+            // A producer that shows grains and takes them away must not keep the executor's thread.
+            if turns.is_multiple_of(FRUITLESS_TURNS) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             let reader = self.consumer.reader();
             if let Some(index) = reader.next_available() {
                 match reader.lease(index) {
@@ -82,9 +91,9 @@ impl AsyncConsumer {
             }
             let awaited = reader.awaited();
             match self.wait_until(awaited, 0).await {
-                Err(WaitError::Read(error)) if !is_passing(&error) => return Err(error.into()),
-                Err(error @ (WaitError::ProducerGone { .. } | WaitError::TimedOut { .. })) => return Err(error),
-                Ok(_) | Err(WaitError::Read(_)) => {}
+                Ok(_) => {}
+                Err(WaitError::Read(error)) if is_passing(&error) && awaited.0 < GrainIndex::LIMIT => {}
+                Err(error) => return Err(error),
             }
         }
     }

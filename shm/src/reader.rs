@@ -162,7 +162,8 @@ impl FrameReader {
         if self.described(self.next) == self.next + 1 {
             return Some(GrainIndex(self.next));
         }
-        self.described_below(GrainIndex::LIMIT).min()
+        // What is described beyond it is not opened yet, or never will be.
+        self.described_below(newest + 1).min()
     }
 
     /// Takes grain `index` into use, and passes it: the next one to lease is above it. It may still be open;

@@ -1,6 +1,7 @@
 //! What a hostile producer can show a reader: any word at any place of the control region, at any time (I8).
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use media::GrainIndex;
 use proptest::prelude::*;
@@ -43,6 +44,28 @@ impl Hostile {
         .unwrap();
         Self { control, reader }
     }
+}
+
+#[test]
+fn a_producer_that_has_opened_everything_is_no_reason_to_spin() {
+    let mut hostile = Hostile::new();
+    hostile.control.store(layout::OPENED, u64::MAX);
+    // Without the answer it would look again and again until then.
+    let deadline = Instant::now() + Duration::from_secs(3600);
+    let answer = hostile.reader.wait_next(deadline).unwrap_err();
+    assert_eq!(answer, WaitError::Read(ReadError::Gone { index: GrainIndex(GrainIndex::LIMIT), oldest: None }));
+}
+
+#[test]
+fn a_grain_that_is_described_but_not_opened_is_not_available() {
+    let hostile = Hostile::new();
+    let descs = u64::from(hostile.reader.geometry().descs);
+    hostile.control.store(layout::OPENED, 10);
+    let beyond = 2 * descs;
+    hostile.control.store(hostile.reader.member.layout().desc(beyond), beyond + 1);
+    assert_eq!(hostile.reader.next_available(), None);
+    hostile.control.store(layout::OPENED, beyond + 1);
+    assert_eq!(hostile.reader.next_available(), Some(GrainIndex(beyond)));
 }
 
 /// Words that are likely to hurt: small numbers, powers of two and their neighbours, and anything.

@@ -80,8 +80,9 @@ impl FrameReader {
             }
             let index = self.awaited();
             match self.wait_until(index, 0, deadline) {
-                // Left out, or overwritten already: there is a later one.
-                Ok(_) | Err(WaitError::Read(ReadError::Gone { .. })) if Instant::now() < deadline => {}
+                // Left out, or overwritten already: there is a later one, unless the producer says that there is none.
+                Ok(_) | Err(WaitError::Read(ReadError::Gone { .. }))
+                    if index < GrainIndex(GrainIndex::LIMIT) && Instant::now() < deadline => {}
                 Ok(_) => return Ok(index),
                 Err(error) => return Err(error),
             }

@@ -18,7 +18,11 @@ impl Consumer {
             let index = self.reader().wait_next(deadline)?;
             match self.reader().lease(index) {
                 // Overwritten between the two: there is a later one.
-                Err(ReadError::Gone { .. } | ReadError::NotYet { .. } | ReadError::Torn { .. }) => {}
+                Err(ReadError::Gone { .. } | ReadError::NotYet { .. } | ReadError::Torn { .. }) => {
+                    if Instant::now() >= deadline {
+                        return Err(WaitError::TimedOut { index, slices: 0, reached: None });
+                    }
+                }
                 leased => return leased.map_err(WaitError::Read),
             }
         }
