@@ -167,9 +167,9 @@ impl Region {
         Ok(Mapping::map(self.fds.control.as_fd(), self.geometry.control_octets(), Access::ReadWrite)?)
     }
 
-    /// The region given up: its view, and the data's descriptor to tell who else has it.
-    pub(crate) fn into_remains(self) -> (DataView, OwnedFd) {
-        (self.view, self.fds.data)
+    /// The region given up: its view, and its descriptors to tell who else has it.
+    pub(crate) fn into_remains(self) -> (DataView, RegionFds) {
+        (self.view, self.fds)
     }
 
     /// Steps 6 to 9, once the producer has mapped what it was given and said so.
@@ -177,10 +177,24 @@ impl Region {
     /// # Errors
     /// [`RegionError`]: whatever it is, the flow must be refused and the region dropped.
     pub fn seal(self) -> Result<SealedRegion, RegionError> {
-        let Self { fds, geometry, view, .. } = self;
-        seal_one(fds.control.as_fd(), geometry.control_octets())?;
-        seal_one(fds.data.as_fd(), geometry.data_octets())?;
-        Ok(SealedRegion { fds, geometry, view })
+        Box::new(self).seal_or_return().map_err(|(error, _)| error)
+    }
+
+    /// As [`Self::seal`]. What could not be sealed comes back: its producer has it still, and somebody must account for
+    /// that.
+    pub(crate) fn seal_or_return(self: Box<Self>) -> Result<SealedRegion, (RegionError, Box<Self>)> {
+        match self.seal_both() {
+            Ok(()) => {
+                let Self { fds, geometry, view, .. } = *self;
+                Ok(SealedRegion { fds, geometry, view })
+            }
+            Err(error) => Err((error, self)),
+        }
+    }
+
+    fn seal_both(&self) -> Result<(), RegionError> {
+        seal_one(self.fds.control.as_fd(), self.geometry.control_octets())?;
+        seal_one(self.fds.data.as_fd(), self.geometry.data_octets())
     }
 }
 
@@ -229,9 +243,9 @@ impl SealedRegion {
         Ok((control, self.view.clone()))
     }
 
-    /// The region given up: its view, and the data's descriptor to tell who else has it.
-    pub(crate) fn into_remains(self) -> (DataView, OwnedFd) {
-        (self.view, self.fds.data)
+    /// The region given up: its view, and its descriptors to tell who else has it.
+    pub(crate) fn into_remains(self) -> (DataView, RegionFds) {
+        (self.view, self.fds)
     }
 }
 

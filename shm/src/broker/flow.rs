@@ -5,7 +5,6 @@ use std::sync::Arc;
 use media::Name;
 
 use super::access_list;
-use super::released::Remainder;
 use super::snapshot::{FlowEvent, FlowSnapshot};
 use super::state::State;
 use crate::access::Peer;
@@ -93,7 +92,7 @@ impl State {
             return Err(Refusal::Stopping);
         }
         let taken = self.flows.named(name).map(Flow::epoch) != succeeds;
-        if taken || self.makings.values().any(|making| making.name == *name) {
+        if taken || self.makings.values().any(|making| making.name == *name && !making.is_abandoned()) {
             return Err(Refusal::NameTaken);
         }
         if self.flows.len() + self.makings.len() >= self.limits.flows as usize {
@@ -136,11 +135,11 @@ impl State {
             self.forget_record(epoch);
         }
         let octets = flow.ring.geometry().octets();
-        let (view, data) = flow.ring.into_remains();
-        if let WriterSide::Pod { peer, .. } = flow.writer {
-            self.remainders.extend(Remainder::new(peer.uid, octets, &data));
+        let remains = flow.ring.into_remains();
+        match flow.writer {
+            WriterSide::Pod { peer, .. } => self.put_aside(peer.uid, octets, remains),
+            WriterSide::Gateway { .. } => self.retire(remains.0),
         }
-        self.retire(view);
     }
 
     /// The page of the list that follows `after`, and whether more follow.

@@ -11,7 +11,6 @@ use media::{FlowFormat, FlowId, Name};
 use super::access_list;
 use super::flow::{Flow, WriterSide};
 use super::mason::{Draft, Job};
-use super::released::Remainder;
 use super::state::State;
 use crate::access::Peer;
 use crate::protocol::{Blocking, BrokerMessage, FlowRight, Reason, Refusal, RingRequest};
@@ -44,6 +43,8 @@ enum Stage {
     /// The pod has the descriptors and shall map them.
     Offered(Box<Region>, Instant),
     Sealing,
+    /// Nobody wants it any more, and the mason has not come to it yet: it counts, and has no name.
+    Abandoned,
 }
 
 impl Making {
@@ -55,6 +56,11 @@ impl Making {
     /// The user of the pod that it is for.
     pub(super) fn uid(&self) -> Option<u32> {
         self.pod.map(|pod| pod.uid)
+    }
+
+    /// Nobody waits for it any more; its name is free.
+    pub(super) const fn is_abandoned(&self) -> bool {
+        matches!(self.stage, Stage::Abandoned)
     }
 
     /// What it takes.
@@ -135,22 +141,32 @@ impl State {
         if may { Ok(()) } else { Err(Refusal::NotYours) }
     }
 
+    /// Whether somebody still waits for this ring. Else it is forgotten, and counts no longer: the mason has come to it.
+    pub(super) fn is_wanted(&mut self, epoch: u128) -> bool {
+        let wanted = self.makings.get(&epoch).is_some_and(|making| !making.is_abandoned());
+        if !wanted {
+            self.makings.remove(&epoch);
+        }
+        wanted
+    }
+
     /// The mason has made a pod's region, or failed to.
     pub(super) fn region_made(&mut self, epoch: u128, made: Result<Region, RegionError>) {
-        // The pod may be gone by now; then the region goes too.
-        let asked = self.makings.get_mut(&epoch).and_then(|making| making.pod.map(|pod| (making, pod)));
-        let Some((making, pod)) = asked else {
+        let asked = self.makings.remove(&epoch).filter(|making| !making.is_abandoned());
+        let Some((making, pod)) = asked.and_then(|making| making.pod.map(|pod| (making, pod))) else {
+            // The pod is gone; the region goes too, which nobody but this process ever had.
             made.into_iter().for_each(|region| self.retire(region.into_remains().0));
             return;
         };
         let offer = made.and_then(|region| Ok((region.producer_fds()?, region)));
         let (fds, region) = match offer {
             Ok(offer) => offer,
-            Err(error) => return self.refuse_making(epoch, refusal_of(&error)),
+            Err(error) => return self.refuse_asker(pod, refusal_of(&error)),
         };
-        making.fallback = region.fallback();
+        let fallback = region.fallback();
         let message = BrokerMessage::Region { geometry: *region.geometry() };
-        making.stage = Stage::Offered(Box::new(region), Instant::now());
+        let stage = Stage::Offered(Box::new(region), Instant::now());
+        self.makings.insert(epoch, Making { stage, fallback, ..making });
         self.tell(pod.connection, pod.request, &message, &[fds.control.as_fd(), fds.data.as_fd()]);
     }
 
@@ -173,28 +189,39 @@ impl State {
         }
     }
 
-    /// The mason has sealed a pod's region, or could not.
-    pub(super) fn region_sealed(&mut self, epoch: u128, sealed: Result<SealedRegion, RegionError>) {
-        let Some(pod) = self.makings.get(&epoch).and_then(|making| making.pod) else {
-            sealed.into_iter().for_each(|ring| self.retire(ring.into_remains().0));
-            self.forget_record(epoch);
-            return;
-        };
-        let ring = match sealed {
-            Ok(ring) => ring,
-            Err(error) => return self.refuse_making(epoch, seal_refusal(&error)),
-        };
-        let peer = self.connections.get(&pod.connection).map(|connection| connection.peer);
-        let (Some(making), Some(peer)) = (self.makings.remove(&epoch), peer) else { return };
-        let writer = WriterSide::Pod { connection: pod.connection, peer };
-        let flow = Flow { blocking: making.blocking, wake: making.wake, ..Flow::new(making.name, ring, writer) };
-        self.add_flow(flow, making.fallback);
-        self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
+    /// The mason has sealed a pod's region, or could not. The pod has it in any case: what becomes no flow counts until
+    /// it is released.
+    pub(super) fn region_sealed(&mut self, epoch: u128, sealed: Result<SealedRegion, (RegionError, Box<Region>)>) {
+        let asked = self.makings.remove(&epoch).and_then(|making| making.pod.map(|pod| (making, pod)));
+        let Some((making, pod)) = asked else { return };
+        let connection = self.connections.get(&pod.connection).filter(|_| !making.is_abandoned());
+        match (sealed, connection.map(|connection| connection.peer)) {
+            (Ok(ring), Some(peer)) => {
+                let Making { name, blocking, wake, fallback, .. } = making;
+                let writer = WriterSide::Pod { connection: pod.connection, peer };
+                self.add_flow(Flow { blocking, wake, ..Flow::new(name, ring, writer) }, fallback);
+                self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
+            }
+            (Ok(ring), None) => {
+                self.put_aside(pod.uid, making.octets, ring.into_remains());
+                self.forget_record(epoch);
+            }
+            (Err((error, region)), peer) => {
+                self.put_aside(pod.uid, making.octets, region.into_remains());
+                peer.into_iter().for_each(|_| self.refuse_asker(pod, seal_refusal(&error)));
+            }
+        }
     }
 
     /// Forgets a ring that was being made. Who asked for it is still owed an answer, unless they are gone.
     pub(super) fn cancel_making(&mut self, epoch: u128) {
-        self.take_making(epoch);
+        let Some(making) = self.makings.get_mut(&epoch) else { return };
+        match (&making.stage, making.pod) {
+            // The mason has work with it. Were it not to count, who asks and leaves would queue work without end.
+            (Stage::Making | Stage::Sealing, Some(_)) => making.stage = Stage::Abandoned,
+            (Stage::Abandoned, _) => {}
+            _ => drop(self.take_offered(epoch)),
+        }
     }
 
     /// Forgets the rings of these.
@@ -204,12 +231,11 @@ impl State {
         epochs.into_iter().for_each(|epoch| self.cancel_making(epoch));
     }
 
-    fn take_making(&mut self, epoch: u128) -> Option<Asker> {
+    /// Takes out a ring that the mason has nothing to do with.
+    fn take_offered(&mut self, epoch: u128) -> Option<Asker> {
         let Making { pod, stage, octets, .. } = self.makings.remove(&epoch)?;
-        if let Stage::Offered(region, _) = stage {
-            let (view, data) = region.into_remains();
-            self.remainders.extend(pod.and_then(|pod| Remainder::new(pod.uid, octets, &data)));
-            self.retire(view);
+        if let (Stage::Offered(region, _), Some(pod)) = (stage, pod) {
+            self.put_aside(pod.uid, octets, region.into_remains());
         }
         pod
     }
@@ -219,20 +245,20 @@ impl State {
         let limit = Duration::from_millis(self.limits.answer_ms.into());
         let late = |making: &Making| match making.stage {
             Stage::Offered(_, since) => now.saturating_duration_since(since) >= limit,
-            Stage::Making | Stage::Sealing => false,
+            Stage::Making | Stage::Sealing | Stage::Abandoned => false,
         };
         let expired: Vec<u128> = self.makings.iter().filter(|(_, m)| late(m)).map(|(epoch, _)| *epoch).collect();
         for epoch in expired {
             self.counters.silent += 1;
-            self.refuse_making(epoch, Refusal::NotMapped { waited_ms: self.limits.answer_ms });
+            if let Some(pod) = self.take_offered(epoch) {
+                self.refuse_asker(pod, Refusal::NotMapped { waited_ms: self.limits.answer_ms });
+            }
         }
     }
 
-    fn refuse_making(&mut self, epoch: u128, refusal: Refusal) {
-        if let Some(pod) = self.take_making(epoch) {
-            self.counters.refused += 1;
-            self.answer(pod.connection, pod.request, &BrokerMessage::Refused(refusal), &[]);
-        }
+    fn refuse_asker(&mut self, pod: Asker, refusal: Refusal) {
+        self.counters.refused += 1;
+        self.answer(pod.connection, pod.request, &BrokerMessage::Refused(refusal), &[]);
     }
 }
 

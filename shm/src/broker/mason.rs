@@ -50,13 +50,14 @@ impl Draft {
 pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
     for job in jobs {
         match job {
+            Job::Make(geometry, _) if !shared.lock().is_wanted(geometry.epoch) => {}
             Job::Make(geometry, policy) => {
                 let made = Region::create(geometry, policy, &*shared.hooks);
                 shared.lock().region_made(geometry.epoch, made);
             }
             Job::Seal(region, draft) => {
                 let epoch = region.geometry().epoch;
-                let sealed = region.seal();
+                let sealed = region.seal_or_return();
                 let records = shared.lock().records.clone();
                 // Before the flow exists: it is never without its record.
                 let written = sealed.as_ref().ok().zip(records).map(|(ring, records)| draft.write(ring, &records));
@@ -74,8 +75,8 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
 }
 
 impl State {
-    /// Queues a job. The number waiting is bounded by that of flows and rings being made. False if the mason is gone:
-    /// then the job is dropped here.
+    /// Queues a job. The number waiting is bounded by those of flows and of rings being made: what was to be made counts
+    /// until the mason has seen that nobody wants it any more. False if the mason is gone: then the job is dropped here.
     pub(super) fn hand_to_mason(&mut self, job: Job) -> bool {
         self.mason.as_ref().is_some_and(|mason| mason.send(job).is_ok())
     }

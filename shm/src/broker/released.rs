@@ -5,37 +5,61 @@
 //! by a lease (fcntl(2), `F_SETLEASE`): one for writing is only given to whoever has the file open alone. For that each
 //! process gets a file description of its own ([`crate::Region::producer_fds`]).
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::state::State;
 use crate::memfd;
+use crate::region::RegionFds;
+use crate::view::DataView;
 
 /// How soon to look again.
 const HELD: Duration = Duration::from_millis(500);
 
-/// A ring that was, or that was never sealed.
+/// A ring that was, or that never was one.
 #[derive(Debug)]
 pub(super) struct Remainder {
     /// Whose it was.
     pub(super) uid: u32,
     /// What it takes.
     pub(super) octets: u64,
-    /// The only read-only description of the data that this process has.
-    data: OwnedFd,
+    files: [GivenFile; 2],
 }
 
 impl Remainder {
-    /// Of the data region `data`, which nobody in this process opens again.
-    pub(super) fn new(uid: u32, octets: u64, data: &OwnedFd) -> Option<Self> {
-        use std::os::fd::AsFd;
-        // Without a descriptor nothing can be known; then it is forgotten, as if it were released.
-        Some(Self { uid, octets, data: memfd::read_only(data.as_fd()).ok()? })
+    /// Of a region which nobody in this process opens again.
+    pub(super) fn new(uid: u32, octets: u64, fds: RegionFds) -> Self {
+        Self { uid, octets, files: [fds.data, fds.control].map(GivenFile::new) }
     }
 
-    /// Whether another process has it open or mapped.
-    fn is_held(&self) -> bool {
-        let fd = self.data.as_raw_fd();
+    /// Whether another process has any of it open or mapped.
+    fn is_held(&mut self) -> bool {
+        self.files.iter_mut().any(GivenFile::is_held)
+    }
+}
+
+/// A file that other processes were given, each with a description of its own.
+#[derive(Debug)]
+struct GivenFile {
+    fd: OwnedFd,
+    /// `fd` is the one to ask the kernel with.
+    asks: bool,
+}
+
+impl GivenFile {
+    const fn new(fd: OwnedFd) -> Self {
+        Self { fd, asks: false }
+    }
+
+    /// Whether another process has it open or mapped. What is not known counts as held.
+    fn is_held(&mut self) -> bool {
+        if self.prepare().is_err() {
+            return true;
+        }
+        let fd = self.fd.as_raw_fd();
         // SAFETY: the descriptor is ours and open; the call changes nothing but the file's leases.
         let taken = unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_WRLCK) };
         if taken == 0 {
@@ -43,15 +67,40 @@ impl Remainder {
             unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) };
             return false;
         }
-        // Anything but "somebody else has it" means that this kernel has no leases on such files.
-        std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
+        // EINVAL: such files have no leases on this kernel.
+        std::io::Error::last_os_error().raw_os_error() != Some(libc::EINVAL)
+    }
+
+    /// The kernel does not count the description that a memfd was made with, so the lease has to be on another one: the
+    /// only one for reading that this process has. An adopted ring's is that already.
+    fn prepare(&mut self) -> Result<(), Errno> {
+        if self.asks {
+            return Ok(());
+        }
+        if rustix::fs::fcntl_getfl(&self.fd)?.intersection(OFlags::RWMODE) != OFlags::RDONLY {
+            self.fd = memfd::read_only(self.fd.as_fd())?;
+        }
+        // SAFETY: the descriptor is ours and open; the call only names a signal. Whoever opens the file in the instant
+        // of a lease has it sent; by default it is SIGIO, which ends a process, and this one does nothing.
+        let set = unsafe { libc::fcntl(self.fd.as_raw_fd(), F_SETSIG, libc::SIGURG) };
+        self.asks = set == 0;
+        if self.asks { Ok(()) } else { Err(Errno::INVAL) }
     }
 }
 
+/// `F_SETSIG` of asm-generic/fcntl.h, which libc does not name.
+const F_SETSIG: libc::c_int = 10;
+
 impl State {
+    /// Counts a pod's region that is no flow until nobody has it any more, and unmaps it.
+    pub(super) fn put_aside(&mut self, uid: u32, octets: u64, (view, fds): (DataView, RegionFds)) {
+        self.remainders.push(Remainder::new(uid, octets, fds));
+        self.retire(view);
+    }
+
     /// Forgets what nobody has any more.
     pub(super) fn collect_released(&mut self) {
-        self.remainders.retain(Remainder::is_held);
+        self.remainders.retain_mut(Remainder::is_held);
     }
 
     pub(super) fn patience_for_released(&self) -> Option<Duration> {
@@ -61,8 +110,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
     use crate::{Access, IdentityPlacement, Mapping, PagePolicy, Region, fixture};
 
@@ -75,17 +122,20 @@ mod tests {
         let ring = region.seal().unwrap();
         let consumer = ring.consumer_fds().unwrap();
         let read = Mapping::map(consumer.data.as_fd(), octets, Access::ReadOnly).unwrap();
-        let (view, data) = ring.into_remains();
-        let remainder = Remainder::new(7, octets, &data).unwrap();
-        drop((view, data));
+        let (view, fds) = ring.into_remains();
+        let mut remainder = Remainder::new(7, octets, fds);
+        drop(view);
         assert!(remainder.is_held());
         drop(producer);
         assert!(remainder.is_held());
         drop(written);
         assert!(remainder.is_held(), "a consumer has it");
-        drop(consumer);
+        let RegionFds { control, data } = consumer;
+        drop(data);
         assert!(remainder.is_held(), "mapped is enough");
         drop(read);
+        assert!(remainder.is_held(), "the control region is enough");
+        drop(control);
         assert!(!remainder.is_held());
     }
 }

@@ -153,6 +153,86 @@ fn a_producer_that_seals_first_gets_no_flow() {
     serves(&bench);
 }
 
+/// The octets of a ring that `Raw::produce` asks for.
+fn asked_octets() -> u64 {
+    making::plan(&name("gfx"), tiny().into(), 4, 1).unwrap().octets()
+}
+
+#[test]
+fn what_a_producer_keeps_of_a_ring_that_became_no_flow_counts() {
+    let bench = Bench::with(|config| config.limits.octets_per_uid = 3 * asked_octets());
+    let mut kept = Vec::new();
+    // Sealed first; given up while it is sealed; withdrawn when it is a flow.
+    for which in 0..3 {
+        let raw = Raw::greeted(&bench);
+        let (epoch, fds) = raw.produce("gfx");
+        match which {
+            0 => {
+                rustix::fs::fcntl_add_seals(&fds[1], SealFlags::SEAL).unwrap();
+                raw.say(&PodMessage::Mapped { epoch }, 2);
+                assert_eq!(raw.refusal(), Refusal::NotSealed);
+            }
+            1 => {
+                // In one step, so that the mason cannot be faster.
+                let mut state = bench.broker.shared.lock();
+                let connection = state.makings[&epoch].connection().unwrap();
+                assert!(state.mapped(connection, epoch));
+                state.disconnect(connection);
+            }
+            _ => {
+                raw.say(&PodMessage::Mapped { epoch }, 2);
+                raw.say(&PodMessage::Withdraw { epoch }, 0);
+            }
+        }
+        kept.push(fds);
+        until("it is put aside", || bench.broker.shared.lock().remainders.len() == kept.len());
+    }
+    let raw = Raw::greeted(&bench);
+    raw.say(&PodMessage::Produce(RingRequest { slots: Some(4), ..RingRequest::new(name("gfx"), tiny()) }), 2);
+    assert!(matches!(raw.refusal(), Refusal::UserMemory { left: 0, .. }));
+    drop(kept);
+    raw.produce("gfx");
+}
+
+/// Holds the thread that makes regions until it is let go.
+struct Gate(std::sync::Mutex<mpsc::Receiver<()>>, Arc<std::sync::atomic::AtomicUsize>);
+
+impl PlacementHooks for Gate {
+    fn place(&self, _: std::os::fd::BorrowedFd<'_>, _: u64) -> std::io::Result<()> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        let _ = self.0.lock().unwrap().recv();
+        Ok(())
+    }
+}
+
+#[test]
+fn who_asks_for_rings_and_leaves_queues_no_more_work_than_it_may_have() {
+    let (open, gate) = mpsc::channel();
+    let begun = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let hooks = Box::new(Gate(std::sync::Mutex::new(gate), Arc::clone(&begun)));
+    let bench = Bench::placed(|config| config.limits.octets_per_uid = 3 * asked_octets(), hooks);
+    let ask = || {
+        let raw = Raw::greeted(&bench);
+        let ring = RingRequest { slots: Some(4), ..RingRequest::new(name("gfx"), tiny()) };
+        raw.say(&PodMessage::Produce(ring), 2);
+        raw
+    };
+    for asked in 1..=3 {
+        drop(ask());
+        // Its name is free again; its memory is not.
+        until("the broker saw it leave", || {
+            let state = bench.broker.shared.lock();
+            state.makings.len() == asked && state.makings.values().all(making::Making::is_abandoned)
+        });
+    }
+    assert!(matches!(ask().refusal(), Refusal::UserMemory { left: 0, .. }));
+    assert_eq!(bench.broker.shared.lock().makings.len(), 3);
+    drop(open);
+    until("the mason has seen that nobody waits", || bench.broker.shared.lock().makings.is_empty());
+    assert_eq!(begun.load(Ordering::Relaxed), 1, "only the first was begun");
+    assert!(matches!(ask().hear(), (2, BrokerMessage::Region { .. }, _)));
+}
+
 #[test]
 fn holes_that_were_punched_before_the_seal_are_filled() {
     let bench = Bench::new();
