@@ -11,6 +11,7 @@
 mod access_list;
 mod admission;
 mod adopting;
+mod brought;
 mod catalogue;
 mod config;
 mod connection;

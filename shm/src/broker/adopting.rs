@@ -1,27 +1,28 @@
 //! Rings that outlived an earlier broker: their producers bring them, and they are flows again.
 //!
-//! Nothing is believed that the kernel or the record does not say: the memory must be the very files of the record, with
-//! the seals of a ring; the producer must be of the user that it was; the geometry is the record's. What the producer
+//! Nothing is believed that the kernel or the record does not say: the memory must be that of the record
+//! ([`super::brought`]); the producer must be of the user that it was; the geometry is the record's. What the producer
 //! says of its consumers only occupies seats of its own ring. The memory cannot be mapped for devices any more, so the
 //! producer is asked for a successor.
+//!
+//! Until their producers are back, the names of such rings are kept for their users.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use media::Name;
 
 use super::access_list;
+use super::brought;
 use super::flow::{Flow, WriterSide};
 use super::membership::{Membership, Stage};
 use super::state::State;
+use crate::CONSUMERS_MAX;
 use crate::access::Peer;
-use crate::protocol::{
-    AdoptionFault, BrokerMessage, FileId, FlowRight, Member, MemberStage, Refusal, RingRecord, Succession,
-};
-use crate::{CONSUMERS_MAX, SealedRegion};
+use crate::protocol::{AdoptionFault, BrokerMessage, FlowRight, Member, MemberStage, Refusal, RingRecord, Succession};
 
 /// How long producers have to come back. They try every two seconds.
-const RETURN: Duration = Duration::from_secs(60);
+pub(super) const RETURN: Duration = Duration::from_secs(60);
 
 /// Consumers that a pod has named and not yet brought their ring for.
 #[derive(Debug, Default)]
@@ -73,7 +74,7 @@ impl State {
         let named = self.connections.get_mut(&connection).map(|c| std::mem::take(&mut c.named)).unwrap_or_default();
         let record = self.check_record(&peer, epoch, &name)?.clone();
         let members = named.of(epoch)?;
-        let ring = adopted_ring(&record, fds)?;
+        let ring = brought::ring(&record, fds)?;
         access_list::check(&self.rules, &peer, FlowRight::Produce, &name)?;
         self.check_new_flow(&name, Some(connection), None)?;
         let octets = record.geometry.octets();
@@ -104,6 +105,12 @@ impl State {
         }
         let taken = self.flows.named(name).is_some();
         if taken { Err(AdoptionFault::NameTaken) } else { Ok(record) }
+    }
+
+    /// Whether the name is that of a ring of another user, who may be back any moment: what that user's consumers read
+    /// under it shall not be somebody else's. The same user may be a pod that was started anew.
+    pub(super) fn is_kept_from(&self, uid: u32, name: &Name) -> bool {
+        self.left_records.values().any(|record| record.name == *name && record.uid != uid)
     }
 
     /// A consumer that the producer has let in under an earlier broker.
@@ -139,22 +146,4 @@ impl State {
             records.remove(epoch);
         }
     }
-}
-
-/// The ring in these descriptors, if it is that of the record.
-fn adopted_ring(record: &RingRecord, fds: Vec<OwnedFd>) -> Result<SealedRegion, AdoptionFault> {
-    let Ok([control, data]) = <[OwnedFd; 2]>::try_from(fds) else { return Err(AdoptionFault::Memory) };
-    for (fd, file) in [(&control, record.control), (&data, record.data)] {
-        if identity(fd) != Some(file) {
-            return Err(AdoptionFault::Memory);
-        }
-        crate::check_ring_seals(fd.as_fd()).map_err(|_| AdoptionFault::Seals)?;
-    }
-    SealedRegion::adopt(record.geometry, &control, &data).map_err(|_| AdoptionFault::Mapping)
-}
-
-/// The file behind a descriptor.
-pub(super) fn identity(fd: &OwnedFd) -> Option<FileId> {
-    let found = rustix::fs::fstat(fd).ok()?;
-    Some(FileId { device: found.st_dev, inode: found.st_ino })
 }

@@ -99,6 +99,9 @@ impl State {
             return Err(Refusal::Flows { limit: self.limits.flows });
         }
         if let Some(id) = producer {
+            if self.connections.get(&id).is_some_and(|asker| self.is_kept_from(asker.peer.uid, name)) {
+                return Err(Refusal::NameKept);
+            }
             let flows = self.flows.all().filter(|flow| flow.producer() == Some(id)).count();
             let makings = self.makings.values().filter(|making| making.connection() == Some(id)).count();
             if flows + makings >= self.limits.flows_per_connection as usize {

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use media::Name;
 
 use super::Shared;
-use super::adopting::identity;
+use super::brought::identity;
 use super::records::Records;
 use super::state::State;
 use crate::protocol::{Blocking, RingRecord};

@@ -50,6 +50,11 @@ pub enum Refusal {
     /// The flow exists, or is being made.
     #[error("a flow of this name exists already: choose another name, or end that flow")]
     NameTaken,
+    /// The name is that of another user's flow, whose producer has not found the restarted gateway yet.
+    #[error(
+        "this name is kept for the flow of another user, for a minute after the gateway's start: choose another, or ask then"
+    )]
+    NameKept,
     /// There is no such flow.
     #[error("there is no such flow: list the flows for those there are")]
     NoSuchFlow,
@@ -282,6 +287,7 @@ impl Refusal {
             Self::UserMemory { octets, left, .. } => Self::PodMemory { octets, left },
             Self::UserSlots { uid, left, .. } => Self::UserConsumers { uid, limit: left },
             Self::Flow { uid, .. } => Self::User { uid },
+            Self::NameKept => Self::NameTaken,
             Self::Live | Self::OpenGrains { .. } | Self::NotYours | Self::Adoption(_) => Self::ProducerRefused,
             other => other,
         }
@@ -327,6 +333,7 @@ impl Refusal {
                 let (code, value) = fault.parts();
                 (32, [code, value, 0])
             }
+            Self::NameKept => (33, [0; 3]),
         }
     }
 
@@ -372,6 +379,7 @@ impl Refusal {
             30 => Self::OpenGrains { open_max: a as u16, max: b as u16 },
             31 => Self::NotYours,
             32 => Self::Adoption(AdoptionFault::of_parts(a, b).ok_or(DecodeError::Field("refusal"))?),
+            33 => Self::NameKept,
             _ => return Err(DecodeError::Field("refusal")),
         };
         // What a value cannot hold would come back changed.

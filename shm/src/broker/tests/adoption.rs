@@ -1,14 +1,14 @@
 //! A broker that ends, pods that go on, and the broker that comes after it.
 
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::raw::Raw;
 use super::*;
 use crate::protocol::{AdoptionFault, BrokerMessage, Member, MemberStage, PodMessage};
-use crate::{FlowOrigin, ReadError, Trust};
+use crate::{FlowOrigin, ReadError, SessionError, Trust, memfd};
 
 fn config(dir: &Path) -> BrokerConfig {
     let mut config = BrokerConfig::new(dir.join("broker.sock"));
@@ -166,17 +166,18 @@ fn what_is_not_the_ring_of_a_record_is_refused_and_others_see_nothing() {
     fault(AdoptionFault::NoRecord);
     bring(&raw, epoch, "other", whole);
     fault(AdoptionFault::Name);
+    let not_its = |fd: &OwnedFd| AdoptionFault::Memory { inode: rustix::fs::fstat(fd).unwrap().st_ino };
     bring(&raw, epoch, "gfx", [&fds[1], &fds[0]]);
-    fault(AdoptionFault::Memory);
+    fault(not_its(&fds[1]));
     // Memory of the same size and seals, which the gateway did not make.
     let geometry = crate::fixture::geometry(4, 4);
     let foreign = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
     let unsealed = foreign.producer_fds().unwrap();
     bring(&raw, epoch, "gfx", [&fds[0], &unsealed.data]);
-    fault(AdoptionFault::Memory);
+    fault(not_its(&unsealed.data));
     let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     bring(&raw, epoch, "gfx", [&read, &fds[1]]);
-    fault(AdoptionFault::Memory);
+    fault(not_its(&read));
     // Seats taken twice, one consumer twice, of another ring, and more than there are.
     raw.say(&member(epoch, 3, 1), 0);
     raw.say(&member(epoch, 3, 2), 0);
@@ -207,28 +208,89 @@ fn what_is_not_the_ring_of_a_record_is_refused_and_others_see_nothing() {
     until("the flow ends with its producer", || bench.snapshot("gfx").is_none());
 }
 
+/// Nobody can make such a record but this user; then the memory itself still tells.
+fn name_in_record(bench: &Bench, epoch: u128, data: &OwnedFd) {
+    let mut state = bench.broker.shared.lock();
+    state.left_records.get_mut(&epoch).unwrap().data = brought::identity(data).unwrap();
+}
+
 #[test]
-fn memory_that_is_not_sealed_is_refused_though_its_record_names_it() {
+fn memory_that_is_not_a_sealed_ring_is_refused_though_its_record_names_it() {
     let (bench, epoch, fds) = orphan();
-    // Nobody can make such a record but this user; then the seals still tell.
+    let raw = Raw::greeted(&bench);
+    let refused = |data: &OwnedFd, fault| {
+        name_in_record(&bench, epoch, data);
+        bring(&raw, epoch, "gfx", [&fds[0], data]);
+        assert_eq!(raw.refusal(), Refusal::Adoption(fault));
+    };
     let geometry = crate::fixture::geometry(4, 4);
     let foreign = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
-    let unsealed = foreign.producer_fds().unwrap();
-    {
-        let mut state = bench.broker.shared.lock();
-        let record = state.left_records.get_mut(&epoch).unwrap();
-        record.data = adopting::identity(&unsealed.data).unwrap();
-    }
-    let raw = Raw::greeted(&bench);
-    bring(&raw, epoch, "gfx", [&fds[0], &unsealed.data]);
-    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Seals));
+    let unsealed = foreign.producer_fds().unwrap().data;
+    refused(&unsealed, AdoptionFault::Seals { actual: memfd::BIRTH_SEALS.bits() });
     let sealed = foreign.seal().unwrap();
     drop(sealed.consumer_fds().unwrap());
-    // Sealed, and smaller than the record says.
-    bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().geometry.slots = 8;
-    bring(&raw, epoch, "gfx", [&fds[0], &unsealed.data]);
-    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Mapping));
+    // Sealed, and smaller than the record says: the control region tells first.
+    let record = || bench.broker.shared.lock().left_records[&epoch].geometry;
+    let slots = |slots| bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().geometry.slots = slots;
+    let (control, octets) = (record().control_octets(), record().data_octets());
+    slots(8);
+    refused(&unsealed, AdoptionFault::Holes { octets: control });
+    slots(4);
+    // As large, and never faulted in: whoever touches it may be ended by that.
+    let hollow = memfd::create("hollow", octets, crate::Pages::Plain).unwrap();
+    rustix::fs::fcntl_add_seals(&hollow, memfd::RING_SEALS).unwrap();
+    refused(&hollow, AdoptionFault::Holes { octets: 0 });
     assert!(bench.broker.flows().is_empty());
+}
+
+#[test]
+fn a_consumer_cannot_bring_the_ring_that_it_reads() {
+    let (bench, epoch, fds) = orphan();
+    let raw = Raw::greeted(&bench);
+    // Of the same user, as pods often are.
+    let read_only = |fd: &OwnedFd| memfd::read_only(fd.as_fd()).unwrap();
+    let (control, data) = (read_only(&fds[0]), read_only(&fds[1]));
+    for whole in [[&control, &data], [&control, &fds[1]], [&fds[0], &data]] {
+        bring(&raw, epoch, "gfx", whole);
+        assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::ReadOnly));
+    }
+    // What another user made is no ring of this gateway's. Only root can make it look so.
+    if rustix::fs::fchown(&fds[1], Some(rustix::fs::Uid::from_raw(4711)), None).is_ok() {
+        bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
+        assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Owner { uid: 4711 }));
+        rustix::fs::fchown(&fds[1], Some(rustix::process::geteuid()), None).unwrap();
+    }
+    bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
+    assert!(matches!(raw.hear(), (9, BrokerMessage::Adopted { .. }, _)));
+}
+
+#[test]
+fn a_name_is_kept_until_its_users_producer_is_back_or_a_minute_has_passed() {
+    let (bench, epoch, fds) = orphan();
+    let uid = rustix::process::geteuid().as_raw();
+    let owned_by = |uid| bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().uid = uid;
+    let produced = || bench.session().produce(&name("gfx"), tiny(), Some(4));
+    owned_by(uid + 1);
+    let refused = produced().unwrap_err();
+    assert!(matches!(refused, SessionError::Refused(Refusal::NameKept)), "{refused}");
+    // Other names are free, and so is this one for the operator and its own user.
+    drop(bench.session().produce(&name("cam"), tiny(), Some(4)).unwrap());
+    drop(bench.flow("gfx", 4));
+    bench.broker.remove_flow(&name("gfx")).unwrap();
+    owned_by(uid);
+    drop(produced().unwrap());
+    until("that flow ends", || bench.snapshot("gfx").is_none());
+    let raw = Raw::greeted(&bench);
+    bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
+    assert!(matches!(raw.hear(), (9, BrokerMessage::Adopted { .. }, _)));
+    drop(raw);
+    // Nobody brings it.
+    let (bench, epoch, _fds) = orphan();
+    bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().uid = uid + 1;
+    assert!(bench.session().produce(&name("gfx"), tiny(), Some(4)).is_err());
+    bench.broker.shared.lock().since -= adopting::RETURN;
+    until("it is given up", || bench.session().produce(&name("gfx"), tiny(), Some(4)).is_ok());
+    assert_eq!(records(&bench), Vec::<PathBuf>::new());
 }
 
 #[test]
