@@ -125,7 +125,8 @@ typedef enum {
    */
   FLYPACK_OK = 0,
   /**
-   * A null pointer, or a value that cannot be: the text says which argument.
+   * A null pointer, or a value that cannot be: the text says which argument. Values: index, of a lease that is
+   * foreign.
    */
   FLYPACK_E_INVALID = 1,
   /**
@@ -137,7 +138,7 @@ typedef enum {
    */
   FLYPACK_E_PANIC = 3,
   /**
-   * The kernel gave no thread, descriptor or mapping.
+   * The kernel gave no thread, descriptor or mapping. Values: errno, where it is known.
    */
   FLYPACK_E_SYSTEM = 4,
   /**
@@ -145,7 +146,8 @@ typedef enum {
    */
   FLYPACK_E_CONNECT = 10,
   /**
-   * The gateway closed the connection, or it failed: connect again when the gateway is back.
+   * The gateway closed the connection, or it failed: ask again when the gateway is back, the session connects anew.
+   * Values: errno, where it is known.
    */
   FLYPACK_E_CLOSED = 11,
   /**
@@ -158,15 +160,15 @@ typedef enum {
    */
   FLYPACK_E_VERSION = 13,
   /**
-   * This user may not use the gateway or the flow. Values: uid.
+   * This user may not use the gateway, or the flow. Values: uid; right and flow (texts), where it is one flow.
    */
   FLYPACK_E_NOT_ALLOWED = 14,
   /**
-   * There is no such flow.
+   * There is no such flow. Values: flow (a text).
    */
   FLYPACK_E_NO_SUCH_FLOW = 15,
   /**
-   * A flow of this name exists already.
+   * A flow of this name exists already. Values: flow (a text).
    */
   FLYPACK_E_NAME_TAKEN = 16,
   /**
@@ -174,7 +176,8 @@ typedef enum {
    */
   FLYPACK_E_FORMAT = 17,
   /**
-   * A limit of the gateway or of the ring, which the text names. Values: limit, and what was asked for.
+   * A limit of the gateway or of the ring, which the text names. Values: limit (what would work), and what was asked
+   * for: k, slots, octets or open_max; beside them min, needed and uid, where they matter.
    */
   FLYPACK_E_LIMIT = 18,
   /**
@@ -182,7 +185,7 @@ typedef enum {
    */
   FLYPACK_E_NO_MEMORY = 19,
   /**
-   * The gateway says no for another reason, which the text gives.
+   * The gateway says no for another reason, which the text gives. Values: waited_ms or errno, where there is one.
    */
   FLYPACK_E_REFUSED = 20,
   /**
@@ -214,7 +217,7 @@ typedef enum {
    */
   FLYPACK_E_TOO_MANY_OPEN = 34,
   /**
-   * The grain is not open (any more). Values: index, where it is known.
+   * The grain is not open (any more). Values: index, where it is known; else grain, the number that was given.
    */
   FLYPACK_E_NOT_OPEN = 35,
   /**
@@ -222,8 +225,8 @@ typedef enum {
    */
   FLYPACK_E_PUBLISHED = 36,
   /**
-   * Lines or octets beyond the grain, or a buffer too small for them. Values: end, grain_octets, where they are
-   * known.
+   * Lines or octets beyond the grain, or a buffer too small for them. Values: end and slices of lines, end and
+   * grain_octets of octets, octets and room of a buffer.
    */
   FLYPACK_E_RANGE = 37,
   /**
@@ -268,8 +271,8 @@ typedef enum {
    */
   FLYPACK_E_PRODUCER_GONE = 57,
   /**
-   * The flow goes on in another ring, perhaps with another format: flypack_consumer_rejoin. Values: end (the first
-   * grain that is not in this one), successor (a text, where it is known).
+   * The flow goes on in another ring, perhaps with another format: flypack_consumer_rejoin. Values: end, from where
+   * on nothing is in this one; successor (a text), where it is known.
    */
   FLYPACK_E_EPOCH_ENDED = 58,
   /**

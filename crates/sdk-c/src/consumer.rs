@@ -10,7 +10,7 @@ use crate::boundary::{Out, borrow, deadline, enter, guard, take};
 use crate::failure::Failure;
 use crate::format::Layout;
 use crate::lease::{Lease, State};
-use crate::producer::lines;
+use crate::options::narrow;
 use crate::session::Session;
 use crate::status::Status;
 
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn flypack_consumer_wait(
     unsafe {
         with(consumer, |consumer| {
             let lease = borrow(lease, "lease")?;
-            let slices = lines(0, slices)?.end;
+            let slices = narrow(slices, "slices")?;
             let reached = consumer.wait(lease.inner(), slices, deadline(timeout_ns))?;
             if let Ok(out) = Out::new(state, "state") {
                 out.set(reached.into());
@@ -163,5 +163,11 @@ pub unsafe extern "C" fn flypack_consumer_wait(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flypack_consumer_rejoin(consumer: *const Consumer, session: *const Session) -> Status {
     // SAFETY: this function's own contract.
-    unsafe { with(consumer, |consumer| Ok(consumer.rejoin(borrow(session, "session")?.inner())?)) }
+    unsafe {
+        with(consumer, |consumer| {
+            let session = borrow(session, "session")?;
+            let flow = consumer.name().clone();
+            consumer.rejoin(session.inner()).map_err(|error| Failure::from(error).about(&flow))
+        })
+    }
 }

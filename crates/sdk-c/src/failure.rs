@@ -1,9 +1,14 @@
-//! Every error of the SDK as a number, a text and values.
+//! Every error of the SDK as a number, a text and values. Which values a number has stands in [`Status`], in
+//! docs/sdk.md and in the Python package; `tests.rs` holds all three to what is done here.
+
+mod refused;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::CStr;
 
-use media::{AncillaryFormatError, AudioFormatError, FormatError, NameError, RateError};
-use shm::{OpenError, ProduceError, ReadError, Refusal, SessionError, WaitError, WriteError};
+use media::{AncillaryFormatError, AudioFormatError, FormatError, Name, NameError, RateError};
+use shm::{MapError, OpenError, ProduceError, ReadError, SessionError, WaitError, WriteError};
 
 use crate::status::Status::{self, *};
 
@@ -39,7 +44,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8 u16 i32 u32 u64);
+numbers!(u8 u16 i32 u32 u64 usize);
 
 impl From<media::GrainIndex> for Value {
     fn from(index: media::GrainIndex) -> Self {
@@ -62,6 +67,29 @@ impl Failure {
 
     pub(crate) fn panic(words: &str) -> Self {
         Self::new(FLYPACK_E_PANIC, format!("a bug in the Flypack library: {words}"))
+    }
+
+    /// Lines up to `end` (excluded) of a grain that has `slices`.
+    pub(crate) fn lines(end: u64, slices: u16) -> Self {
+        let text = format!("lines up to {end} are more than a grain has: {slices}");
+        Self::new(FLYPACK_E_RANGE, text).with(c"end", end).with(c"slices", slices)
+    }
+
+    /// `grain` is the number that C has for it.
+    pub(crate) fn not_open(grain: u64) -> Self {
+        let text = format!("no grain {grain} is open: it has ended, or never was");
+        Self::new(FLYPACK_E_NOT_OPEN, text).with(c"grain", grain)
+    }
+
+    /// With the flow that was asked for, where the gateway's answer leaves it out.
+    pub(crate) fn about(self, flow: &Name) -> Self {
+        match self.status {
+            FLYPACK_E_NO_SUCH_FLOW | FLYPACK_E_NAME_TAKEN => {
+                let text = format!("flow {flow}: {}", self.text);
+                Self { text, ..self }.with(c"flow", flow.to_string())
+            }
+            _ => self,
+        }
     }
 
     /// With one more value where it is known.
@@ -96,7 +124,7 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let failure = |status| Self::new(status, error.to_string());
         match &error {
-            SessionError::Refused(refusal) => refused(failure(refusal_status(refusal)), refusal),
+            SessionError::Refused(refusal) => refused::refused(refusal, error.to_string()),
             SessionError::Connect { source, .. } => failure(FLYPACK_E_CONNECT).with(c"errno", source.raw_os_error()),
             SessionError::Closed => failure(FLYPACK_E_CLOSED),
             SessionError::Connection(errno) => failure(FLYPACK_E_CLOSED).with(c"errno", errno.raw_os_error()),
@@ -108,73 +136,19 @@ impl From<SessionError> for Failure {
                 failure(FLYPACK_E_FORMAT).with(c"expected", expected.to_string()).with(c"found", found.to_string())
             }
             SessionError::GrainOpen { index } => failure(FLYPACK_E_GRAIN_OPEN).with(c"index", index.0),
-            SessionError::Map(_) | SessionError::Thread(_) => failure(FLYPACK_E_SYSTEM),
-            _ => failure(FLYPACK_E_DISORDER),
+            SessionError::Map(MapError::Kernel(errno)) => {
+                failure(FLYPACK_E_SYSTEM).with(c"errno", errno.raw_os_error())
+            }
+            SessionError::Thread(error) => failure(FLYPACK_E_SYSTEM).with_some(c"errno", error.raw_os_error()),
+            SessionError::Decode(_)
+            | SessionError::Encode(_)
+            | SessionError::Descriptors { .. }
+            | SessionError::Disorder
+            | SessionError::Map(MapError::Size(_) | MapError::Short { .. })
+            | SessionError::Unsealed(_)
+            | SessionError::Attach(_)
+            | SessionError::Ring(_) => failure(FLYPACK_E_DISORDER),
         }
-    }
-}
-
-const fn refusal_status(refusal: &Refusal) -> Status {
-    match refusal {
-        Refusal::Version { .. } => FLYPACK_E_VERSION,
-        Refusal::User { .. } | Refusal::Flow { .. } => FLYPACK_E_NOT_ALLOWED,
-        Refusal::NoSuchFlow => FLYPACK_E_NO_SUCH_FLOW,
-        Refusal::NameTaken => FLYPACK_E_NAME_TAKEN,
-        Refusal::Memory { .. } | Refusal::PodMemory { .. } => FLYPACK_E_NO_MEMORY,
-        Refusal::Connections { .. }
-        | Refusal::UserConnections { .. }
-        | Refusal::Requests { .. }
-        | Refusal::Flows { .. }
-        | Refusal::RingTooLarge { .. }
-        | Refusal::Slots { .. }
-        | Refusal::Lease { .. }
-        | Refusal::Admission { .. }
-        | Refusal::Consumers { .. }
-        | Refusal::UserConsumers { .. }
-        | Refusal::UserFlows { .. }
-        | Refusal::UserMemory { .. }
-        | Refusal::UserSlots { .. }
-        | Refusal::OpenGrains { .. } => FLYPACK_E_LIMIT,
-        Refusal::Live => FLYPACK_E_LIVE,
-        // Whatever else a gateway may have to say is in the text.
-        _ => FLYPACK_E_REFUSED,
-    }
-}
-
-/// The values of a refusal.
-fn refused(failure: Failure, refusal: &Refusal) -> Failure {
-    match *refusal {
-        Refusal::Version { min, max } => failure.with(c"min", min).with(c"max", max),
-        Refusal::User { uid } => failure.with(c"uid", uid),
-        Refusal::Connections { limit } | Refusal::Requests { limit } | Refusal::Flows { limit } => {
-            failure.with(c"limit", limit)
-        }
-        Refusal::UserConnections { uid, limit } | Refusal::UserConsumers { uid, limit } => {
-            failure.with(c"limit", limit).with(c"uid", uid)
-        }
-        Refusal::RingTooLarge { octets, limit } => failure.with(c"limit", limit).with(c"octets", octets),
-        Refusal::Slots { slots, min, max } => {
-            failure.with(c"limit", max).with(c"slots", slots).with(c"min", min).with(c"max", max)
-        }
-        Refusal::Lease { k, limit } => failure.with(c"limit", limit).with(c"k", k),
-        Refusal::Admission { slots, k, needed, works } => {
-            failure.with(c"limit", works).with(c"k", k).with(c"slots", slots).with(c"needed", needed)
-        }
-        Refusal::Consumers { limit } => failure.with(c"limit", limit),
-        Refusal::Memory { octets, errno } => failure.with(c"octets", octets).with(c"errno", errno),
-        Refusal::PodMemory { octets, left } => failure.with(c"octets", octets).with(c"left", left),
-        Refusal::WriterSilent { waited_ms } | Refusal::NotMapped { waited_ms } => failure.with(c"waited_ms", waited_ms),
-        Refusal::Descriptors { errno } => failure.with(c"errno", errno),
-        Refusal::Flow { uid, right, flow } => {
-            failure.with(c"uid", uid).with(c"right", right.to_string()).with(c"flow", flow.to_string())
-        }
-        Refusal::UserFlows { uid, limit } => failure.with(c"limit", limit).with(c"uid", uid),
-        Refusal::UserMemory { uid, octets, left } => {
-            failure.with(c"limit", left).with(c"octets", octets).with(c"uid", uid)
-        }
-        Refusal::UserSlots { uid, k, left } => failure.with(c"limit", left).with(c"k", k).with(c"uid", uid),
-        Refusal::OpenGrains { open_max, max } => failure.with(c"limit", max).with(c"open_max", open_max),
-        _ => failure,
     }
 }
 
@@ -238,9 +212,9 @@ impl From<ReadError> for Failure {
                 .with(c"end", end)
                 .with_some(c"successor", successor.map(|epoch| format!("{epoch:032x}"))),
             ReadError::TooManyLeases { k } => failure(FLYPACK_E_TOO_MANY_LEASES).with(c"k", k),
-            ReadError::Foreign { .. } => failure(FLYPACK_E_INVALID),
+            ReadError::Foreign { index } => failure(FLYPACK_E_INVALID).with(c"index", index),
             ReadError::Lines { end, slices, .. } => failure(FLYPACK_E_RANGE).with(c"end", end).with(c"slices", slices),
-            ReadError::Size { .. } => failure(FLYPACK_E_RANGE),
+            ReadError::Size { octets, room } => failure(FLYPACK_E_RANGE).with(c"octets", octets).with(c"room", room),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One grain in use.
 
+use std::ops::Range;
 use std::slice;
 
 use shm::{GrainLease, GrainState, ReadError};
@@ -50,15 +51,14 @@ impl Lease {
     }
 
     fn in_place(&self, first: u32, count: u32) -> Result<&[u8], Failure> {
-        let wanted = lines(first, count)?;
-        let end = u32::from(wanted.end);
-        self.check_range(end)?;
+        let wanted = self.wanted(first, count)?;
+        let end = wanted.end;
         if let Some(bytes) = self.inner.lines(wanted) {
             return Ok(bytes);
         }
         let state = self.inner.state()?;
-        if end > u32::from(state.slices) {
-            let (index, slices, wanted) = (self.inner.index(), state.slices, end as u16);
+        if end > state.slices {
+            let (index, slices, wanted) = (self.inner.index(), state.slices, end);
             return Err(if state.cancelled {
                 ReadError::Cancelled { index, slices }.into()
             } else {
@@ -69,12 +69,9 @@ impl Lease {
         Err(Failure::new(Status::FLYPACK_E_COPY_ONLY, text))
     }
 
-    fn check_range(&self, end: u32) -> Result<(), Failure> {
-        let slices = self.layout.slices;
-        if end <= slices {
-            return Ok(());
-        }
-        Err(Failure::new(Status::FLYPACK_E_RANGE, format!("line {end} is beyond the grain, which has {slices}")))
+    fn wanted(&self, first: u32, count: u32) -> Result<Range<u16>, Failure> {
+        // As many as the ring's geometry has, which is a u16.
+        lines(first, count, self.layout.slices as u16)
     }
 }
 
@@ -190,15 +187,13 @@ pub unsafe extern "C" fn flypack_lease_copy(
     // SAFETY: this function's own contract.
     unsafe {
         with(lease, |lease| {
-            let wanted = lines(first, count)?;
-            lease.check_range(wanted.end.into())?;
+            let wanted = lease.wanted(first, count)?;
             let octets = count as usize * lease.layout.slice_octets as usize;
             if to.is_null() {
                 return Err(Failure::null("to"));
             }
             if capacity < octets {
-                let text = format!("capacity is {capacity}: {count} lines have {octets} octets");
-                return Err(Failure::new(Status::FLYPACK_E_RANGE, text));
+                return Err(ReadError::Size { octets, room: capacity }.into());
             }
             // The copy writes to it only; what is there may be nothing yet.
             to.write_bytes(0, octets);

@@ -1,5 +1,6 @@
 //! Writing grains.
 
+use std::ops::Range;
 use std::slice;
 use std::sync::Mutex;
 
@@ -89,9 +90,7 @@ impl Writing {
 
     fn place(&self, grain: u64) -> Result<usize, Failure> {
         let place = self.open.iter().position(|open| open.number == grain);
-        place.ok_or_else(|| {
-            Failure::new(Status::FLYPACK_E_NOT_OPEN, format!("no grain {grain} is open: it has ended, or never was"))
-        })
+        place.ok_or_else(|| Failure::not_open(grain))
     }
 
     /// The writer, and its key of `grain`.
@@ -107,10 +106,16 @@ impl Writing {
         Ok((self.producer.writer(), open))
     }
 
-    fn lines(&mut self, grain: u64, first: u32, count: u32) -> Result<&mut [u8], Failure> {
-        let lines = lines(first, count)?;
+    /// As `of`, with the lines that are asked for.
+    fn lines_of(
+        &mut self,
+        grain: u64,
+        first: u32,
+        count: u32,
+    ) -> Result<(&mut shm::FrameWriter, GrainKey, Range<u16>), Failure> {
         let (writer, key) = self.of(grain)?;
-        Ok(writer.lines_mut(key, lines)?)
+        let lines = lines(first, count, writer.geometry().slices)?;
+        Ok((writer, key, lines))
     }
 
     fn write(&mut self, grain: u64, first: u32, bytes: &[u8]) -> Result<(), Failure> {
@@ -121,12 +126,12 @@ impl Writing {
     }
 }
 
-/// Lines `first` and `count - 1` more.
-pub(crate) fn lines(first: u32, count: u32) -> Result<std::ops::Range<u16>, Failure> {
-    let end = first.checked_add(count).and_then(|end| u16::try_from(end).ok());
-    end.map(|end| first as u16..end).ok_or_else(|| {
-        Failure::new(Status::FLYPACK_E_RANGE, format!("{count} lines from line {first} on are more than a grain has"))
-    })
+/// Lines `first` and `count - 1` more of a grain that has `slices`.
+pub(crate) fn lines(first: u32, count: u32, slices: u16) -> Result<Range<u16>, Failure> {
+    let end = u64::from(first) + u64::from(count);
+    // Then `first`, too, is a u16.
+    let inside = u16::try_from(end).ok().filter(|end| *end <= slices);
+    inside.map(|end| first as u16..end).ok_or_else(|| Failure::lines(end, slices))
 }
 
 /// Runs `body` in the producer behind the pointer.
@@ -298,7 +303,8 @@ pub unsafe extern "C" fn flypack_producer_lines(
     unsafe {
         with(producer, |writing| {
             let (lines, octets) = (Out::new(lines, "lines")?, Out::new(octets, "octets")?);
-            let found = writing.lines(grain, first, count)?;
+            let (writer, key, wanted) = writing.lines_of(grain, first, count)?;
+            let found = writer.lines_mut(key, wanted)?;
             lines.set(found.as_mut_ptr());
             octets.set(found.len());
             Ok(())
@@ -338,9 +344,8 @@ pub unsafe extern "C" fn flypack_producer_mark_lost(producer: *const Producer, g
     // SAFETY: this function's own contract.
     unsafe {
         with(producer, |writing| {
-            let line = lines(line, 1)?.start;
-            let (writer, key) = writing.of(grain)?;
-            writer.mark_lost(key, line);
+            let (writer, key, lost) = writing.lines_of(grain, line, 1)?;
+            writer.mark_lost(key, lost.start);
             Ok(())
         })
     }
@@ -355,9 +360,8 @@ pub unsafe extern "C" fn flypack_producer_publish(producer: *const Producer, gra
     // SAFETY: this function's own contract.
     unsafe {
         with(producer, |writing| {
-            let slices = lines(0, slices)?.end;
-            let (writer, key) = writing.of(grain)?;
-            writer.publish(key, slices);
+            let (writer, key, published) = writing.lines_of(grain, 0, slices)?;
+            writer.publish(key, published.end);
             Ok(())
         })
     }

@@ -136,7 +136,8 @@ pub unsafe extern "C" fn flypack_produce(
         // SAFETY: as above.
         let (options, out) = unsafe { (ProduceOptions::read(options)?, Out::new(producer, "producer")?) };
         let name: Name = name.parse()?;
-        let inner = session.inner.produce(&name, format.checked()?, options)?;
+        let made = session.inner.produce(&name, format.checked()?, options);
+        let inner = made.map_err(|error| Failure::from(error).about(&name))?;
         out.set(Box::into_raw(Box::new(Producer::new(inner))));
         Ok(())
     })
@@ -161,7 +162,8 @@ pub unsafe extern "C" fn flypack_subscribe(
         // SAFETY: as above.
         let (options, out) = unsafe { (SubscribeOptions::read(options)?, Out::new(consumer, "consumer")?) };
         let name: Name = name.parse()?;
-        let inner = session.inner.subscribe_with(&name, options)?;
+        let taken_in = session.inner.subscribe_with(&name, options);
+        let inner = taken_in.map_err(|error| Failure::from(error).about(&name))?;
         out.set(Box::into_raw(Box::new(Consumer::new(inner))));
         Ok(())
     })

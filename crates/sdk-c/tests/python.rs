@@ -7,6 +7,12 @@ mod stage;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::JoinHandle;
+
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
+use shm::Refusal;
+use shm::broker::{FlowRule, Who};
+use shm::protocol::{BrokerMessage, Version};
 
 use flypack::{
     Ancillary, Audio, ErrorValue, Flow, Format, GrainEnd, Layout, ProduceOptions, Stamp, State, SubscribeOptions, Video,
@@ -55,6 +61,41 @@ fn pictures_of_the_gateway_are_views_that_keep_their_grain() {
 #[test]
 fn what_python_produces_is_read_by_copies() {
     run(&Stage::new(), "producing.py", &[""; 0]);
+}
+
+/// A gateway of times to come, which speaks versions 7 to 9 only, to whoever connects first.
+fn future_gateway(socket: &Path) -> JoinHandle<()> {
+    let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    net::bind(&listener, &SocketAddrUnix::new(socket).unwrap()).unwrap();
+    net::listen(&listener, 1).unwrap();
+    std::thread::spawn(move || {
+        let pod = net::accept(&listener).unwrap();
+        let mut hello = [0_u8; 4096];
+        let (octets, _) = net::recv(&pod, &mut hello, RecvFlags::empty()).unwrap();
+        // One that went away without a word, as the test does for want of an interpreter.
+        if octets >= 8 {
+            let request = u32::from_le_bytes(hello[4..8].try_into().unwrap());
+            let no = BrokerMessage::Refused(Refusal::Version { min: 7, max: 9 });
+            net::send(&pod, &no.encode(request, Version::OLDEST).unwrap(), SendFlags::empty()).unwrap();
+        }
+    })
+}
+
+#[test]
+fn refusals_and_lateness_are_exceptions_with_their_values() {
+    let nobody = || Who::Listed { uids: Vec::new(), gids: Vec::new() };
+    let secret = FlowRule { flows: "secret*".parse().unwrap(), read: nobody(), produce: nobody() };
+    let others = FlowRule { flows: "*".parse().unwrap(), read: Who::Everyone, produce: Who::Everyone };
+    let stage = Stage::with(|config| {
+        config.rules = vec![secret, others];
+        config.limits.pod_octets = 32 << 20;
+    });
+    let future = stage.path("future.sock");
+    let gateway = future_gateway(&future);
+    run(&stage, "refusals.py", &[&future]);
+    // Where nothing was run it waits for somebody still.
+    let _ = shm::Session::connect(&future);
+    gateway.join().unwrap();
 }
 
 #[test]

@@ -34,9 +34,15 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A broker that is configured otherwise.
+    pub(crate) fn with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(dir.path().join("broker.sock"));
         config.page_policy = PagePolicy::PlainOnly;
+        change(&mut config);
         let broker = Broker::start(config, |_| {}).unwrap();
         let stage = Self { dir, broker };
         // As an installed library lies: by the name that programs ask the loader for.
