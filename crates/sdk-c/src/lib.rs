@@ -27,3 +27,13 @@ pub use options::{ProduceOptions, SubscribeOptions};
 pub use producer::{GrainEnd, Producer, Stamp};
 pub use session::{Flow, Session};
 pub use status::Status;
+
+/// Raw pointers tell the compiler nothing: what C may hand from thread to thread is stated here.
+const _: () = {
+    const fn by_any_thread<T: Send + Sync>() {}
+    by_any_thread::<Session>();
+    by_any_thread::<Producer>();
+    by_any_thread::<Consumer>();
+    by_any_thread::<Lease>();
+    by_any_thread::<producer::Memory>();
+};
