@@ -10,6 +10,9 @@
  * be used by several threads at once. A producer and a consumer are used by one thread at a time: a second one gets
  * FLYPACK_E_BUSY. None of them survives fork() in the child; none may be used in a signal handler.
  *
+ * Structs of options begin with their size and may grow: say sizeof, so that newer libraries know what is there. All
+ * other structs stay as they are; what they lack comes in a struct of another name.
+ *
  * Instants are TAI, in nanoseconds since 1970-01-01T00:00:00 TAI.
  */
 
@@ -540,7 +543,7 @@ typedef struct {
  */
 typedef struct {
   /**
-   * sizeof(flypack_produce_options); 0 for null and for zeros. It tells which members the caller knows.
+   * sizeof(flypack_produce_options): a newer library knows by it which members are there. 0: that of flypack 0.1.
    */
   uint32_t size;
   /**
@@ -566,7 +569,7 @@ typedef struct {
  */
 typedef struct {
   /**
-   * sizeof(flypack_subscribe_options); 0 for null and for zeros. It tells which members the caller knows.
+   * sizeof(flypack_subscribe_options): a newer library knows by it which members are there. 0: that of flypack 0.1.
    */
   uint32_t size;
   /**
@@ -955,7 +958,7 @@ flypack_status flypack_session_flows(const flypack_session *session,
  *
  * # Safety
  * `session` is from flypack_connect and open. `name` is null or a text, `format` null or a format. `options` is null
- * or its size is right. `producer` is null or points to where the new handle goes; the caller closes it with
+ * or as long as its size says. `producer` is null or points to where the new handle goes; the caller closes it with
  * flypack_producer_close.
  */
 flypack_status flypack_produce(const flypack_session *session,
@@ -968,8 +971,8 @@ flypack_status flypack_produce(const flypack_session *session,
  * Reads a flow. Waits until its writer has taken the consumer in.
  *
  * # Safety
- * `session` is from flypack_connect and open. `name` is null or a text. `options` is null or its size is right, and
- * its `expect` null or a format. `consumer` is null or points to where the new handle goes; the caller closes it
+ * `session` is from flypack_connect and open. `name` is null or a text. `options` is null or as long as its size
+ * says, and its `expect` null or a format. `consumer` is null or points to where the new handle goes; the caller closes it
  * with flypack_consumer_close.
  */
 flypack_status flypack_subscribe(const flypack_session *session,

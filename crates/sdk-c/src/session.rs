@@ -119,7 +119,7 @@ pub unsafe extern "C" fn flypack_session_flows(
 ///
 /// # Safety
 /// `session` is from flypack_connect and open. `name` is null or a text, `format` null or a format. `options` is null
-/// or its size is right. `producer` is null or points to where the new handle goes; the caller closes it with
+/// or as long as its size says. `producer` is null or points to where the new handle goes; the caller closes it with
 /// flypack_producer_close.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flypack_produce(
@@ -146,8 +146,8 @@ pub unsafe extern "C" fn flypack_produce(
 /// Reads a flow. Waits until its writer has taken the consumer in.
 ///
 /// # Safety
-/// `session` is from flypack_connect and open. `name` is null or a text. `options` is null or its size is right, and
-/// its `expect` null or a format. `consumer` is null or points to where the new handle goes; the caller closes it
+/// `session` is from flypack_connect and open. `name` is null or a text. `options` is null or as long as its size
+/// says, and its `expect` null or a format. `consumer` is null or points to where the new handle goes; the caller closes it
 /// with flypack_consumer_close.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flypack_subscribe(
