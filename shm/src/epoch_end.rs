@@ -7,6 +7,7 @@ use media::GrainIndex;
 
 use crate::layout;
 use crate::mapping::Mapping;
+use crate::seed::{planted, sound};
 
 /// The epoch in which a flow goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,9 +34,12 @@ pub(crate) fn store(control: &Mapping, end: u64, successor: Successor) {
         Successor::Unnamed => 0,
         Successor::Epoch(epoch) => epoch,
     };
+    planted!(ConcludedFirst => control.store_release(layout::CONCLUDED, end + 1));
     control.store(layout::SUCCESSOR_LOW, epoch as u64);
     control.store(layout::SUCCESSOR_HIGH, (epoch >> 64) as u64);
-    control.store_release(layout::CONCLUDED, end + 1); // pairs with load
+    // Pairs with load.
+    sound!(control.store_release(layout::CONCLUDED, end + 1), unless ConcludedRelaxed
+        => control.store(layout::CONCLUDED, end + 1));
 }
 
 /// The end of the epoch, once the writer has concluded it. The words may hold anything.

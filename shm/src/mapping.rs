@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicU32;
 use rustix::io::Errno;
 
 use crate::atomics::{AtomicU64, Ordering, fence};
+use crate::seed::sound;
 #[cfg(not(loom))]
 use mapped::Memory;
 #[cfg(loom)]
@@ -103,7 +104,7 @@ impl Mapping {
     /// The word at `offset`; what its writer released before storing it is visible afterwards.
     pub(crate) fn load_acquire(&self, offset: usize) -> u64 {
         let value = self.load(offset);
-        fence(Ordering::Acquire); // pairs with store_release of the same word
+        sound!(fence(Ordering::Acquire), unless AcquireUnfenced); // pairs with store_release of the same word
         value
     }
 

@@ -5,10 +5,16 @@
 //! buffering), and `SeqCst` accesses, of which the ring has none. The first matters only for payload, and there
 //! the cells of the model memory take over: who writes what another still borrows fails, seen or not.
 
+mod blocking;
+mod epochs;
+mod evictions;
 mod exploration;
+mod joining;
 mod leases;
 mod members;
+mod open_grains;
 mod slices;
 mod stage;
 mod torn;
+mod vain_waits;
 mod wakes;

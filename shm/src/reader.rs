@@ -37,7 +37,7 @@ use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
 use crate::layout::{self, DescWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
-use crate::seed::sound;
+use crate::seed::{planted, sound};
 use crate::view::DataView;
 use crate::wake::Waiting;
 use crate::writer::check_mappings;
@@ -185,6 +185,7 @@ impl FrameReader {
         }
         match found {
             Ok((grain, stamp)) => {
+                planted!(TakenLate => self.pass(index.0 + 1));
                 self.member.table().take(entry, index.0);
                 self.pass(index.0 + 1);
                 Ok(GrainLease::new(Arc::clone(&self.member), entry, grain, stamp))
@@ -289,7 +290,9 @@ impl FrameReader {
     #[cold]
     fn not_yet(&self, index: GrainIndex, newest: Option<GrainIndex>) -> ReadError {
         match self.conclusion() {
-            Some(EpochEnd { end, successor }) if index >= end => ReadError::EpochEnded { end, successor },
+            Some(EpochEnd { end, successor }) if sound!(index >= end, unless EndForAll => true) => {
+                ReadError::EpochEnded { end, successor }
+            }
             _ => ReadError::NotYet { index, newest },
         }
     }

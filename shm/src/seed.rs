@@ -60,8 +60,36 @@ mod bugs {
         LapOfIndex,
         /// Progress stored Relaxed.
         ProgressRelaxed,
+        /// `opened` stored Relaxed.
+        OpenedRelaxed,
+        /// `head` stored Relaxed.
+        HeadRelaxed,
+        /// `head` is that of the last commit, as if grains ended in order.
+        HeadOfTheLast,
+        /// A line is marked lost after the progress that passes it.
+        LostLate,
         /// The grain is closed before its end is written down.
         ClosedEarly,
+        /// A grain's end stored Relaxed.
+        ClosedRelaxed,
+        /// `Mapping::load_acquire` without its fence.
+        AcquireUnfenced,
+        /// The end of the epoch stored Relaxed.
+        ConcludedRelaxed,
+        /// The end of the epoch stored before the epoch that follows.
+        ConcludedFirst,
+        /// Who finds that the epoch is over takes it to be over for every grain that it did not find.
+        EndForAll,
+        /// Nobody is woken when the epoch ends.
+        ConcludedUnwoken,
+        /// The reader passes a grain before it takes it.
+        TakenLate,
+        /// `LeaseTable::skip_to` stores Relaxed.
+        PassedRelaxed,
+        /// `LeaseTable::release` vacates Relaxed.
+        VacatedRelaxed,
+        /// `LeaseTable::used` loads Relaxed.
+        UsedRelaxed,
         /// `LeaseTable::cursor` without its fence.
         TableUnfenced,
         /// `LeaseTable::cursor` loads `next` last.
@@ -74,6 +102,20 @@ mod bugs {
         CursorReadRelaxed,
         /// The writer stores an eviction after the grain that it was made for.
         EvictedLate,
+        /// A status stored Relaxed.
+        VerdictRelaxed,
+        /// A status stored before whose it is.
+        VerdictFirst,
+        /// The reader asks whose status it is before it asks for the status.
+        NonceReadFirst,
+        /// The newest grain of an evicted consumer's window, which may be open, is not quarantined.
+        NewestUnquarantined,
+        /// Of several blocking consumers the last counts, not the one that is furthest behind.
+        LastBlocks,
+        /// A consumer that has shown no cursor yet holds nothing.
+        FreshUnheld,
+        /// A consumer is told that it is in before its status says so.
+        JoinedEarly,
         /// The acknowledgement stored Relaxed.
         AcknowledgedRelaxed,
         /// The acknowledgement loaded Relaxed.
@@ -89,6 +131,14 @@ mod bugs {
         RestUnfenced,
         /// A sleeper reads its futex word after it has looked, not before.
         SeenLate,
+        /// `Reached::holds` does not look at the seat.
+        LossUnseen,
+        /// Nobody is woken when a grain is given up.
+        CancelledUnwoken,
+        /// Nobody is woken by what a poll changed.
+        PolledUnwoken,
+        /// Nobody is woken by an `open` that finds no slot.
+        RefusedUnwoken,
         /// Whoever sits in the seat leaves, whatever the nonce.
         AnyNonceLeaves,
     }

@@ -165,7 +165,7 @@ impl FrameWriter {
         self.control.store(layout::HEARTBEAT, self.heartbeat);
         if self.look_after(now, Turn::Poll) {
             self.publish_accounts();
-            self.wake_sleepers();
+            sound!(self.wake_sleepers(), unless PolledUnwoken);
         }
     }
 
@@ -187,7 +187,9 @@ impl FrameWriter {
         self.begin_slot(slot, q);
         self.describe(index.0, slot, q, stamp);
         self.history.push(index.0);
-        self.control.store_release(layout::OPENED, index.0 + 1); // pairs with FrameReader::newest
+        // Pairs with FrameReader::newest.
+        sound!(self.control.store_release(layout::OPENED, index.0 + 1), unless OpenedRelaxed
+            => self.control.store(layout::OPENED, index.0 + 1));
         planted!(EvictedLate => crate::seed::settle());
         let start = usize::from(slot) * self.geometry.slot_stride as usize;
         let fresh = OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, stamp, start, published_octets: 0 };
@@ -235,7 +237,8 @@ impl FrameWriter {
         let slot = grain.slot;
         if let Some((word, bits)) = self.open.lose(key, line) {
             // Ordered by the Release of `progress` that passes the line.
-            self.control.store(self.layout.bitmap(slot, word), bits);
+            let at = self.layout.bitmap(slot, word);
+            sound!(self.control.store(at, bits), unless LostLate => self.control.store_late(at, bits));
             self.open.find_mut(key).into_iter().for_each(|grain| grain.lines_lost += 1);
             self.counters.count_lines_lost(1);
         }
@@ -261,6 +264,7 @@ impl FrameWriter {
             // Pairs with Membership::state: the bytes and the bitmap are visible before the progress.
             let at = self.layout.slot(grain.slot) + offset_of!(SlotWords, progress);
             sound!(self.control.store_release(at, progress), unless ProgressRelaxed => self.control.store(at, progress));
+            planted!(LostLate => crate::seed::settle());
         }
     }
 
@@ -271,8 +275,10 @@ impl FrameWriter {
         if let Some(grain) = self.open.take(key) {
             self.close(&grain, 0, end);
             // Grains may be committed in any order, so the greatest is kept: `head` never falls.
-            self.head = self.head.max(grain.index + 1);
-            self.control.store_release(layout::HEAD, self.head); // pairs with RingProbe::head
+            self.head = sound!(self.head.max(grain.index + 1), unless HeadOfTheLast => grain.index + 1);
+            // Pairs with RingProbe::head.
+            sound!(self.control.store_release(layout::HEAD, self.head), unless HeadRelaxed
+                => self.control.store(layout::HEAD, self.head));
             self.counters.count_committed();
             self.publish_accounts();
             self.wake_sleepers();
@@ -285,7 +291,7 @@ impl FrameWriter {
             self.close(&grain, FLAG_CANCELLED, GrainEnd::default());
             self.counters.count_cancelled();
             self.publish_accounts();
-            self.wake_sleepers();
+            sound!(self.wake_sleepers(), unless CancelledUnwoken);
         }
     }
 
@@ -313,7 +319,7 @@ impl FrameWriter {
         if !self.is_concluded {
             self.is_concluded = true;
             epoch_end::store(&self.control, self.history.end(), successor);
-            self.wake_sleepers();
+            sound!(self.wake_sleepers(), unless ConcludedUnwoken);
         }
     }
 
@@ -335,7 +341,7 @@ impl FrameWriter {
     fn no_slot(&mut self, newest: Option<u64>) -> OpenError {
         self.publish_accounts();
         // Somebody may have been evicted for it.
-        self.wake_sleepers();
+        sound!(self.wake_sleepers(), unless RefusedUnwoken);
         let consumers = &self.consumers;
         if let Some(consumer) = consumers.blocker()
             && self.slots.pick(newest, |index| consumers.holds_anyway(index)).is_some()
@@ -363,13 +369,15 @@ impl FrameWriter {
     fn begin_slot(&mut self, slot: u16, q: u64) {
         let at = self.layout.slot(slot);
         self.control.store(at + offset_of!(SlotWords, generation), 2 * q + 1);
-        // Pairs with the Acquire fence before Membership::lap_holds reads `generation`.
+        // Pairs with the Acquire fence before Membership::lap_holds reads `generation`. The fence in `describe` would do for
+        // the payload, but it comes after the words that are cleared here.
         sound!(fence(Ordering::Release), unless LapUnannounced);
         for word in 0..self.layout.bitmap_words() {
             self.control.store(self.layout.bitmap(slot, word), 0);
         }
         self.control.store(at + offset_of!(SlotWords, flags), 0);
-        // Pairs with Membership::state: no slice of this lap is final yet.
+        // Pairs with Membership::state: no slice of this lap is final yet. Whoever comes by `opened` knows that anyway, so
+        // no model can miss the Release.
         self.control.store_release(at + offset_of!(SlotWords, progress), q << 16);
     }
 
@@ -382,7 +390,9 @@ impl FrameWriter {
         self.control.store(at + offset_of!(DescWords, q), q);
         self.control.store(at + offset_of!(DescWords, tai), stamp.tai.as_nanos() as u64);
         self.control.store(at + offset_of!(DescWords, rtp), u64::from(stamp.rtp.0));
-        self.control.store_release(at + offset_of!(DescWords, index), index + 1); // pairs with FrameReader::describe
+        // Pairs with FrameReader::described. All of them come by `opened`, which is stored later, so no model can miss the
+        // Release.
+        self.control.store_release(at + offset_of!(DescWords, index), index + 1);
     }
 
     fn close(&mut self, grain: &OpenGrain, flags: u64, end: GrainEnd) {
@@ -405,7 +415,8 @@ impl FrameWriter {
             self.control.store(at + field, value);
         }
         // Pairs with Membership::state: the end fields are visible before the end.
-        self.control.store_release(at + offset_of!(SlotWords, generation), end);
+        let at = at + offset_of!(SlotWords, generation);
+        sound!(self.control.store_release(at, end), unless ClosedRelaxed => self.control.store(at, end));
         self.slots.close(grain.slot);
     }
 

@@ -66,6 +66,12 @@ impl Mapping {
         self.memory.0.sleepers.wake();
     }
 
+    /// A mistake, for models to find: a store that comes when [`crate::seed::settle`] is called.
+    pub(crate) fn store_late(&self, offset: usize, value: u64) {
+        let memory = self.shared(self.access);
+        crate::seed::put_off(move || memory.store(offset, value));
+    }
+
     /// A mistake, for models to find: [`Self::raise_release`] that releases nothing.
     pub(crate) fn raise_relaxed(&self, offset: usize, value: u64) {
         self.word(offset).fetch_max(value, Ordering::Relaxed);

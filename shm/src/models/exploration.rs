@@ -1,6 +1,8 @@
 //! How models are run: every order within a bound, or until a planted bug shows.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +10,35 @@ use std::time::Instant;
 
 use crate::seed::{self, Bug};
 
-/// A bug is found with so many preemptions.
+/// Most bugs are found with so many preemptions.
 const FEW: usize = 2;
+
+// Loom's threads are coroutines of the thread that runs the test.
+thread_local! {
+    static OUTCOMES: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// What came of a model in all its executions.
+pub(super) struct Outcomes(BTreeSet<&'static str>);
+
+impl Outcomes {
+    /// Asserts that each of `all` came about in some execution, and nothing else: a model in which nothing ever meets
+    /// shows nothing.
+    pub(super) fn are<const N: usize>(&self, all: [&'static str; N]) {
+        assert_eq!(self.0, BTreeSet::from(all), "the outcomes of the model");
+    }
+}
+
+/// In a model: notes what came of this execution.
+pub(super) fn outcome(name: &'static str) {
+    OUTCOMES.with_borrow_mut(|outcomes| outcomes.insert(name));
+}
 
 /// Runs `model` in every order of its loads and stores that takes at most so many preemptions, and says how many orders
 /// that were. `LOOM_MAX_PREEMPTIONS` counts instead where it is set. What comes before the model's [`loom::explore`] is
 /// not varied.
-pub(super) fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+pub(super) fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> Outcomes {
+    OUTCOMES.take();
     let mut builder = loom::model::Builder::new();
     let bound = *builder.preemption_bound.get_or_insert(preemptions);
     builder.max_branches = 20_000;
@@ -28,13 +52,20 @@ pub(super) fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + 
     });
     let (orders, seconds) = (orders.load(Ordering::Relaxed), begin.elapsed().as_secs_f32());
     println!("{name}: {orders} executions of at most {bound} preemptions in {seconds:.1} s");
+    Outcomes(OUTCOMES.take())
 }
 
 /// Runs `model` with `bug` planted until it fails, which it must, saying `expected`.
 pub(super) fn catches(bug: Bug, expected: &str, model: impl Fn() + Sync + Send + 'static) {
+    catches_within(FEW, bug, expected, model);
+}
+
+/// The same, for a bug that takes more preemptions, or fewer.
+pub(super) fn catches_within(preemptions: usize, bug: Bug, expected: &str, model: impl Fn() + Sync + Send + 'static) {
     let name = format!("{bug:?}");
-    let caught = seed::with(bug, || panic::catch_unwind(AssertUnwindSafe(|| explore(&name, FEW, model))));
-    let failure = message(caught.expect_err("the model does not notice").as_ref());
+    let exploring = || explore(&name, preemptions, model);
+    let caught = seed::with(bug, || panic::catch_unwind(AssertUnwindSafe(exploring)));
+    let failure = message(caught.err().expect("the model does not notice").as_ref());
     assert!(failure.contains(expected), "{bug:?} was noticed by another failure: {failure}");
     println!("{name}: caught by \"{expected}\"");
 }

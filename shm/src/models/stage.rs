@@ -10,7 +10,7 @@ use crate::mapping::{Access, Mapping};
 use crate::pages::Pages;
 use crate::{
     ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainKey, GrainLease, GrainStamp, Mail, Mailbox,
-    Notice, OpenError, ReaderParts, Start, Trust,
+    Notice, OpenError, ReaderParts, RingProbe, Start, Trust,
 };
 
 const WORD: usize = size_of::<u64>();
@@ -28,29 +28,37 @@ pub(super) struct Stage {
     pub(super) geometry: Geometry,
     pub(super) control: Mapping,
     data: Mapping,
-    /// The grain that was opened last.
-    key: Option<GrainKey>,
     nonces: u64,
 }
 
 impl Stage {
     pub(super) fn new(slots: u16, slices: u16) -> Self {
-        let geometry = geometry(slots, slices);
+        Self::with_open(slots, slices, 1)
+    }
+
+    /// Where `open_max` grains may be open at a time.
+    pub(super) fn with_open(slots: u16, slices: u16, open_max: u16) -> Self {
+        let geometry = geometry(slots, slices, open_max);
         let control = Mapping::modelled(geometry.control_octets() as usize, control_words(&geometry));
         let data = Mapping::modelled(geometry.data_octets() as usize, data_words(&geometry));
         let mailbox = Arc::new(Mailbox::new());
         let shared = |mapping: &Mapping| mapping.shared(Access::ReadWrite);
         let writer = FrameWriter::new(geometry, shared(&control), shared(&data), Arc::clone(&mailbox)).unwrap();
-        Self { writer, mailbox, geometry, control, data, key: None, nonces: 0 }
+        Self { writer, mailbox, geometry, control, data, nonces: 0 }
     }
 
     /// Asks for a seat; the writer answers when it looks into its mailbox.
     pub(super) fn ask(&mut self, consumer: u8, class: ConsumerClass) -> ReaderParts {
+        self.ask_from(consumer, class, Start::Live)
+    }
+
+    /// The same, to begin at `start`.
+    pub(super) fn ask_from(&mut self, consumer: u8, class: ConsumerClass, start: Start) -> ReaderParts {
         self.nonces += 1;
         let nonce = self.nonces;
         let lease = Mapping::modelled(LEASE_PAGE_OCTETS, lease_words());
         let shown = Arc::new(lease.shared(Access::ReadOnly));
-        let mail = Mail::Join { consumer, class, start: Start::Live, lease: shown, nonce };
+        let mail = Mail::Join { consumer, class, start, lease: shown, nonce };
         self.mailbox.post(mail).expect("room for mail");
         ReaderParts {
             geometry: self.geometry,
@@ -81,45 +89,72 @@ impl Stage {
     }
 
     pub(super) fn open(&mut self, index: u64) -> Result<(), OpenError> {
-        self.key = Some(self.writer.open(GrainIndex(index), stamp(index), Tai::EPOCH)?);
-        Ok(())
+        self.writer.open(GrainIndex(index), stamp(index), Tai::EPOCH).map(|_| ())
     }
 
-    /// Writes slice `slice` of the open grain, and publishes up to it.
+    /// A bystander's view.
+    pub(super) fn probe(&self) -> RingProbe {
+        RingProbe::new(&self.geometry, self.control.shared(Access::ReadOnly)).unwrap()
+    }
+
+    /// Writes slice `slice` of an open grain, and publishes up to it.
     pub(super) fn slice(&mut self, index: u64, slice: u16) {
-        let key = self.key.expect("an open grain");
+        let key = self.key(index);
         let bytes = payload(index, slice).to_ne_bytes();
         self.writer.write(key, u32::from(slice) * SLICE as u32, &bytes).unwrap();
         self.writer.publish(key, slice + 1);
     }
 
-    /// Declares slice `slice` of the open grain lost, and publishes up to it.
+    /// Declares slice `slice` of the newest grain lost, and publishes up to it.
     pub(super) fn lose(&mut self, slice: u16) {
-        let key = self.key.expect("an open grain");
+        let key = self.newest();
         self.writer.mark_lost(key, slice);
         self.writer.publish(key, slice + 1);
     }
 
+    /// Commits the newest grain.
     pub(super) fn commit(&mut self) {
-        self.key.take().into_iter().for_each(|key| self.writer.commit(key, GrainEnd::default()));
+        let key = self.newest();
+        self.writer.commit(key, GrainEnd::default());
     }
 
+    /// Gives the newest grain up.
     pub(super) fn cancel(&mut self) {
-        self.key.take().into_iter().for_each(|key| self.writer.cancel(key));
+        let key = self.newest();
+        self.writer.cancel(key);
+    }
+
+    /// Fills and commits an open grain.
+    pub(super) fn finish(&mut self, index: u64) {
+        (0..self.geometry.slices).for_each(|slice| self.slice(index, slice));
+        self.writer.commit(self.key(index), GrainEnd::default());
     }
 
     /// Opens, fills and commits a grain.
     pub(super) fn grain(&mut self, index: u64) -> Result<(), OpenError> {
         self.open(index)?;
-        (0..self.geometry.slices).for_each(|slice| self.slice(index, slice));
-        self.commit();
+        self.finish(index);
         Ok(())
+    }
+
+    fn key(&self, index: u64) -> GrainKey {
+        let mut open = self.writer.open_grains().filter(|(of, _)| of.0 == index);
+        open.next().expect("an open grain").1
+    }
+
+    fn newest(&self) -> GrainKey {
+        self.key(self.writer.last().expect("a grain").0)
     }
 }
 
 /// A leased class without a deadline.
 pub(super) fn leased(k: u16) -> ConsumerClass {
     ConsumerClass::Leased { k, deadline_nanos: i64::MAX }
+}
+
+/// A blocking class.
+pub(super) fn blocking(k: u16) -> ConsumerClass {
+    ConsumerClass::Blocking { k }
 }
 
 /// What slice `slice` of grain `index` holds; never 0, and no other slice holds it.
@@ -148,12 +183,12 @@ pub(super) fn join<const N: usize>(threads: [JoinHandle<()>; N]) {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
-fn geometry(slots: u16, slices: u16) -> Geometry {
+fn geometry(slots: u16, slices: u16, open_max: u16) -> Geometry {
     let flow = FlowId::from_name(&"model".parse::<Name>().unwrap());
     let rate = Rate::new(25, 1).unwrap();
     // Rows of two pgroups of four octets.
     let format = VideoFormat::new(4, u32::from(slices), Sampling::YCbCr422, Depth::Bits8, rate).unwrap();
-    let full = Geometry::new(flow, format, slots, 1, Pages::Plain).unwrap();
+    let full = Geometry::new(flow, format, slots, open_max, Pages::Plain).unwrap();
     // Random would not be the same in every execution. As many leases as there are slots: models want to see the
     // slots run out.
     Geometry { slot_stride: 64, epoch: 1, k_max: slots, ..full }

@@ -14,12 +14,12 @@ use crate::lease_page;
 use crate::mapping::{Access, Mapping};
 use crate::seed::Bug;
 use crate::wake::{Alarm, Bell, Heard, Reached, Rounds, Sleeper, Sleepers, Waiting, WatchId, bell_pair};
-use crate::{FrameReader, GrainState, ReadError, WaitError, WakeMode};
+use crate::{ConsumerClass, FrameReader, GrainState, ReadError, WaitError, WakeMode};
 
 /// A ring with one consumer, and what its waker has.
-struct Room {
-    stage: Stage,
-    consumer: Consumer,
+pub(super) struct Room {
+    pub(super) stage: Stage,
+    pub(super) consumer: Consumer,
     control: Mapping,
     reached: Reached,
     lease: Arc<Mapping>,
@@ -28,8 +28,11 @@ struct Room {
 
 impl Room {
     fn new(mode: WakeMode) -> Self {
-        let mut stage = Stage::new(3, 1);
-        let (reader, lease) = stage.join_with_page(0, leased(1));
+        Self::on(Stage::new(3, 1), leased(1), mode)
+    }
+
+    fn on(mut stage: Stage, class: ConsumerClass, mode: WakeMode) -> Self {
+        let (reader, lease) = stage.join_with_page(0, class);
         let (consumers, wakers) = bell_pair().unwrap();
         let geometry = stage.geometry;
         let waiting = Waiting::new(&geometry, mode, Some(consumers), None);
@@ -40,26 +43,30 @@ impl Room {
     }
 
     /// Whom the writer wakes, if anybody.
-    fn with_sleepers() -> (Self, Arc<Sleepers>) {
-        let mut room = Self::new(WakeMode::Inline);
+    pub(super) fn with_sleepers() -> (Self, Arc<Sleepers>) {
+        Self::with_sleepers_on(Stage::new(3, 1), leased(1))
+    }
+
+    pub(super) fn with_sleepers_on(stage: Stage, class: ConsumerClass) -> (Self, Arc<Sleepers>) {
+        let mut room = Self::on(stage, class, WakeMode::Inline);
         let sleepers = Arc::new(Sleepers::new());
         room.stage.writer.wake_inline(Arc::clone(&sleepers));
         (room, sleepers)
     }
 
-    fn sleeper(&self) -> Sleeper {
+    pub(super) fn sleeper(&self) -> Sleeper {
         Sleeper::new(0, Arc::clone(&self.lease), Arc::clone(&self.bell))
     }
 }
 
-struct Consumer {
+pub(super) struct Consumer {
     reader: FrameReader,
     /// Until the reader has it.
     waiting: Option<Waiting>,
 }
 
 /// A thread of the model's; where a deadlock is reported, what it has is not dropped.
-fn start<T: Send + 'static>(has: T, act: impl FnOnce(&mut T) + Send + 'static) -> thread::JoinHandle<()> {
+pub(super) fn start<T: Send + 'static>(has: T, act: impl FnOnce(&mut T) + Send + 'static) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut has = ManuallyDrop::new(has);
         act(&mut has);
@@ -74,7 +81,7 @@ impl Consumer {
         assert!(state.slices >= 1);
     }
 
-    fn wait_until(&mut self, index: u64, slices: u16) -> Result<GrainState, WaitError> {
+    pub(super) fn wait_until(&mut self, index: u64, slices: u16) -> Result<GrainState, WaitError> {
         self.waiting.take().into_iter().for_each(|waiting| self.reader.wait_with(waiting));
         self.reader.wait_until(GrainIndex(index), slices, Instant::now() + Duration::from_secs(1 << 30))
     }
@@ -187,4 +194,7 @@ fn a_waker_rests_when_nobody_sleeps_only() {
 #[test]
 fn an_eviction_wakes() {
     explore("a sleeper that is evicted", 3, evicted);
+    for bug in [Bug::LossUnseen, Bug::PublishedUnfenced] {
+        catches(bug, "deadlock", evicted);
+    }
 }

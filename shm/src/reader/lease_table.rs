@@ -55,7 +55,8 @@ impl LeaseTable {
 
     /// A vacant entry. Only the reader's thread takes entries, so it stays vacant for it.
     pub(super) fn vacancy(&self) -> Option<u8> {
-        // Pairs with `release`; an entry that is cleared just now may be missed.
+        // Pairs with `release`, so that `take` comes after the last lease's count; an entry that is cleared just now may be
+        // missed. No model shows it: loom's stores do not go back before others that were made.
         let vacant = self.entries.iter().position(|entry| entry.grain.load(Ordering::Acquire) == VACANT)?;
         u8::try_from(vacant).ok()
     }
@@ -75,7 +76,8 @@ impl LeaseTable {
 
     /// Nothing below `next` will be taken from now on.
     pub(super) fn skip_to(&self, next: u64) {
-        self.next.store(next, Ordering::Release); // pairs with `cursor`
+        // Pairs with `cursor`.
+        self.next.store(next, sound!(Ordering::Release, unless PassedRelaxed => Ordering::Relaxed));
     }
 
     /// One lease of this entry has dropped: its reads are over. Returns whether it was the last, and the entry
@@ -87,7 +89,8 @@ impl LeaseTable {
             => entry.leases.fetch_sub(1, Ordering::Relaxed))
             == 1;
         if last {
-            entry.grain.store(VACANT, Ordering::Release); // pairs with `used` and `vacancy`
+            // Pairs with `used` and `vacancy`.
+            entry.grain.store(VACANT, sound!(Ordering::Release, unless VacatedRelaxed => Ordering::Relaxed));
         }
         last
     }
@@ -107,7 +110,8 @@ impl LeaseTable {
 
     fn used(&self) -> impl Iterator<Item = u64> {
         // Pairs with `release`: whoever finds the entry vacant may let the slot go.
-        self.entries.iter().filter_map(|entry| entry.grain.load(Ordering::Acquire).checked_sub(1))
+        let order = sound!(Ordering::Acquire, unless UsedRelaxed => Ordering::Relaxed);
+        self.entries.iter().filter_map(move |entry| entry.grain.load(order).checked_sub(1))
     }
 }
 

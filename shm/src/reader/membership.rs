@@ -15,7 +15,7 @@ use crate::grain::{GrainRef, GrainState};
 use crate::layout::{self, FLAG_CANCELLED, Layout, SeatWords, SlotWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
-use crate::seed::sound;
+use crate::seed::{planted, sound};
 use crate::view::DataView;
 use crate::wake::Bed;
 
@@ -103,9 +103,19 @@ impl Membership {
     /// The writer's verdict on this membership; an empty seat when it is somebody else's.
     pub(crate) fn status(&self) -> SeatStatus {
         let at = layout::seat(self.consumer);
+        planted!(NonceReadFirst => return self.status_nonce_first());
         // Pairs with the writer's `show`.
         let status = self.control.load_acquire(at + offset_of!(SeatWords, status));
         let nonce = self.control.load(at + offset_of!(SeatWords, nonce));
+        if nonce == self.nonce { SeatStatus::decode(status) } else { SeatStatus::Empty }
+    }
+
+    /// A mistake, for models to find: asks whose status it is before it asks for the status.
+    #[cfg(loom)]
+    fn status_nonce_first(&self) -> SeatStatus {
+        let at = layout::seat(self.consumer);
+        let nonce = self.control.load_acquire(at + offset_of!(SeatWords, nonce));
+        let status = self.control.load_acquire(at + offset_of!(SeatWords, status));
         if nonce == self.nonce { SeatStatus::decode(status) } else { SeatStatus::Empty }
     }
 

@@ -13,6 +13,7 @@ use crate::epoch_end;
 use crate::geometry::Geometry;
 use crate::layout::{self, DescWords, Layout, SeatWords, SlotWords};
 use crate::mapping::Mapping;
+use crate::seed::sound;
 
 /// The part of a ring's shape by which its control words are found.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ impl Reached {
     /// Whether the consumer in seat `seat` need not sleep for `want`. The control region may hold anything: a bounded
     /// number of loads, and no word is an index that was not checked.
     pub(crate) fn holds(&self, control: &Mapping, seat: u8, want: Want) -> bool {
-        if is_lost(control, seat, want) {
+        if sound!(is_lost(control, seat, want), unless LossUnseen => false) {
             return true;
         }
         // Pairs with FrameWriter::open: the descriptor is written before.
@@ -73,7 +74,9 @@ impl Reached {
         }
         let slot = control.load(at + offset_of!(DescWords, slot));
         let q = control.load(at + offset_of!(DescWords, q));
-        fence(Ordering::Acquire); // pairs with the Release fence in FrameWriter::describe
+        // Pairs with the Release fence in FrameWriter::describe. No wake depends on it: what is read of two grains is put
+        // right by the look that follows the later one's announcement. It spares needless wakes.
+        fence(Ordering::Acquire);
         if control.load(at + offset_of!(DescWords, index)) != announced {
             return true;
         }

@@ -16,7 +16,7 @@ use crate::layout::{self, SeatWords};
 use crate::lease_page;
 use crate::mailbox::{Mail, Mailbox, Notice};
 use crate::mapping::Mapping;
-use crate::seed::sound;
+use crate::seed::{planted, sound};
 
 /// What the writer is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +174,7 @@ impl Consumers {
                     self.quarantined += 1;
                     evicted += 1;
                 } else {
+                    planted!(FreshUnheld => if lease_page::cursor(&seat.lease) == 0 { continue });
                     note(*live, consumer, &mut self.leased_from, &mut self.blocker);
                 }
             } else if lease_page::acknowledged(&seat.lease) == seat.nonce {
@@ -227,6 +228,7 @@ impl Consumers {
         note(live, consumer, &mut self.leased_from, &mut self.blocker);
         self.seats[usize::from(consumer)] = Some(seat);
         let eff = GrainIndex(live.eff);
+        planted!(JoinedEarly => scene.mailbox.notify(Notice::Joined { consumer, nonce, eff }));
         show(scene.control, consumer, nonce, SeatStatus::Live { eff });
         scene.mailbox.notify(Notice::Joined { consumer, nonce, eff });
     }
@@ -275,7 +277,8 @@ impl Seat {
     fn evict(&mut self, scene: &Scene<'_>, consumer: u8) {
         let Standing::Live(Live { eff, hold, .. }) = self.standing else { return };
         let end = scene.history.end();
-        self.standing = Standing::Quarantined { lo: if matches!(hold, Hold::Nothing) { end } else { eff }, hi: end };
+        let lo = if matches!(hold, Hold::Nothing) { end } else { eff };
+        self.standing = Standing::Quarantined { lo, hi: sound!(end, unless NewestUnquarantined => end - 1) };
         let (nonce, hi) = (self.nonce, GrainIndex(end));
         let status = SeatStatus::Evicted { hi };
         sound!(show(scene.control, consumer, nonce, status), unless EvictedLate => show_late(scene.control, consumer, nonce, status));
@@ -288,7 +291,10 @@ fn note(live: Live, consumer: u8, leased_from: &mut u64, blocker: &mut Option<(u
     match live.hold {
         Hold::Nothing => {}
         Hold::Leased(_) => *leased_from = (*leased_from).min(live.eff),
-        Hold::Blocking => *blocker = Some(blocker.unwrap_or((u64::MAX, consumer)).min((live.eff, consumer))),
+        Hold::Blocking => {
+            let least = blocker.unwrap_or((u64::MAX, consumer)).min((live.eff, consumer));
+            *blocker = Some(sound!(least, unless LastBlocks => (live.eff, consumer)));
+        }
     }
 }
 
@@ -307,6 +313,9 @@ fn show_late(control: &Mapping, consumer: u8, nonce: u64, status: SeatStatus) {
 
 fn show(control: &Mapping, consumer: u8, nonce: u64, status: SeatStatus) {
     let at = layout::seat(consumer);
+    let (status_at, status) = (at + offset_of!(SeatWords, status), status.encode());
+    planted!(VerdictFirst => control.store_release(status_at, status));
     control.store(at + offset_of!(SeatWords, nonce), nonce);
-    control.store_release(at + offset_of!(SeatWords, status), status.encode()); // pairs with Membership::status
+    // Pairs with Membership::status: whose status it is shows before the status.
+    sound!(control.store_release(status_at, status), unless VerdictRelaxed => control.store(status_at, status));
 }
