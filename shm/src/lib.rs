@@ -66,6 +66,6 @@ pub use broker::{
 };
 pub use protocol::{Blocking, FlowEntry, FlowOrigin, Refusal};
 pub use session::{
-    AHEAD_SECONDS_MAX, Consumer, Grain, KernelTai, ProduceError, ProduceOptions, Producer, Session, SessionError,
-    SubscribeOptions,
+    AHEAD_SECONDS_MAX, ClassError, Consumer, Grain, KernelTai, ProduceError, ProduceOptions, Producer, Session,
+    SessionError, SubscribeOptions,
 };

@@ -55,7 +55,7 @@ use media::{FlowFormat, Name};
 pub use consumer::Consumer;
 pub use error::SessionError;
 pub use grain::{AHEAD_SECONDS_MAX, Grain, ProduceError};
-pub use options::{ProduceOptions, SubscribeOptions};
+pub use options::{ClassError, ProduceOptions, SubscribeOptions};
 pub use producer::Producer;
 pub use tai_clock::KernelTai;
 
@@ -120,7 +120,8 @@ impl Session {
     /// Reads a flow. Waits until its writer has taken the consumer in.
     ///
     /// # Errors
-    /// [`SessionError::Refused`] with what would work; [`SessionError`] when the connection or the mapping fails.
+    /// [`SessionError::Class`] for a class that nobody can be of; [`SessionError::Refused`] with what would work;
+    /// [`SessionError`] when the connection or the mapping fails.
     pub fn subscribe(&self, name: &Name, class: ConsumerClass) -> Result<Consumer, SessionError> {
         self.subscribe_with(name, class.into())
     }
@@ -130,6 +131,7 @@ impl Session {
     /// # Errors
     /// As [`Self::subscribe`]; [`SessionError::Format`] when the flow is not what was expected.
     pub fn subscribe_with(&self, name: &Name, options: SubscribeOptions) -> Result<Consumer, SessionError> {
+        options.check()?;
         let SubscribeOptions { class, start, .. } = options;
         let (answer, fds) = self.ask(&PodMessage::Subscribe { name: name.clone(), class, start })?;
         Consumer::attach(&answer, fds, name, options)

@@ -15,8 +15,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketTyp
 use shm::broker::{FlowRule, Who};
 use shm::protocol::{BrokerMessage, Version};
 use shm::{
-    Broker, BrokerConfig, Consumer, GrainStamp, OpenError, PagePolicy, ProduceError, Producer, Refusal, Session,
-    SessionError, SubscribeOptions, WaitError,
+    Broker, BrokerConfig, ClassError, Consumer, ConsumerClass, GrainStamp, OpenError, PagePolicy, ProduceError,
+    Producer, Refusal, Session, SessionError, SubscribeOptions, WaitError,
 };
 
 use stage::{Stage, leased, name, tiny};
@@ -141,6 +141,25 @@ fn a_flow_of_another_format() {
     let SessionError::Format { expected, found } = &error else { panic!("{error}") };
     assert_eq!((*expected, *found), (wider.into(), tiny().into()));
     assert!(error.to_string().contains("16x4p25") && error.to_string().contains("32x4p50"), "{error}");
+}
+
+#[test]
+fn a_class_that_nobody_can_be_of() {
+    let stage = Stage::new();
+    let (session, _producer, _consumer) = pair(&stage);
+    let deadline = |deadline_nanos| ConsumerClass::Leased { k: 2, deadline_nanos };
+    let cases = [
+        (leased(0), ClassError::NoGrains),
+        (ConsumerClass::Blocking { k: 0 }, ClassError::NoGrains),
+        (deadline(0), ClassError::Deadline { nanos: 0 }),
+        (deadline(-5), ClassError::Deadline { nanos: -5 }),
+    ];
+    for (class, wanted) in cases {
+        let error = session.subscribe(&name("gfx"), class).unwrap_err();
+        assert!(matches!(error, SessionError::Class(found) if found == wanted), "{error}");
+    }
+    // The gateway still listens.
+    assert_eq!(session.flows().unwrap().len(), 1);
 }
 
 fn broker(change: impl FnOnce(&mut BrokerConfig)) -> (tempfile::TempDir, Broker, Session) {

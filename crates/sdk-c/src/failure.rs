@@ -125,6 +125,7 @@ impl From<SessionError> for Failure {
         let failure = |status| Self::new(status, error.to_string());
         match &error {
             SessionError::Refused(refusal) => refused::refused(refusal, error.to_string()),
+            SessionError::Class(_) => failure(FLYPACK_E_INVALID),
             SessionError::Connect { source, .. } => failure(FLYPACK_E_CONNECT).with(c"errno", source.raw_os_error()),
             SessionError::Closed => failure(FLYPACK_E_CLOSED),
             SessionError::Connection(errno) => failure(FLYPACK_E_CLOSED).with(c"errno", errno.raw_os_error()),

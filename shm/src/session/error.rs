@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use media::{FlowFormat, GrainIndex};
 use rustix::io::Errno;
 
+use super::options::ClassError;
 use crate::protocol::{BrokerMessage, DecodeError, EncodeError, Refusal};
 use crate::{AttachError, MapError, RingError, SealError};
 
@@ -23,8 +24,11 @@ pub enum SessionError {
     /// The gateway says no, and what would work.
     #[error("the gateway refused: {0}")]
     Refused(#[from] Refusal),
+    /// Nobody can subscribe like that; the gateway was not asked.
+    #[error(transparent)]
+    Class(#[from] ClassError),
     /// The gateway closed the connection.
-    #[error("the gateway closed the connection: connect again when it is back")]
+    #[error("the gateway closed the connection: ask again when it is back, the session connects anew")]
     Closed,
     /// The gateway does not answer.
     #[error("the gateway did not answer within {waited_ms} ms: see that flypackd runs, then connect again")]

@@ -45,3 +45,28 @@ impl From<ConsumerClass> for SubscribeOptions {
         Self { class, start: Start::default(), expect: None }
     }
 }
+
+/// A class that no consumer can be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClassError {
+    /// A lease of nothing.
+    #[error("a consumer that may hold 0 grains reads none: let it hold 1 or more, or ask for lossy")]
+    NoGrains,
+    /// Late before it begins.
+    #[error("a deadline of {nanos} ns is over at once: give it some time, or i64::MAX for as long as it likes")]
+    Deadline {
+        /// What was asked for, ns.
+        nanos: i64,
+    },
+}
+
+impl SubscribeOptions {
+    /// Finds what could not be said to a gateway.
+    pub(super) const fn check(&self) -> Result<(), ClassError> {
+        match self.class {
+            ConsumerClass::Leased { k: 0, .. } | ConsumerClass::Blocking { k: 0 } => Err(ClassError::NoGrains),
+            ConsumerClass::Leased { deadline_nanos: nanos @ ..=0, .. } => Err(ClassError::Deadline { nanos }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use media::{AudioDepth, AudioFormat, Depth, GrainIndex, Rate, Sampling, VideoFormat};
 use rustix::io::Errno;
-use shm::Refusal;
 use shm::protocol::{FlowRight, Reason};
+use shm::{ClassError, Refusal};
 
 use super::*;
 
@@ -63,6 +63,7 @@ fn of_sessions() -> Vec<(Failure, &'static str)> {
     let thread = io::Error::from_raw_os_error(11);
     let errors = [
         (SessionError::Connect { path: PathBuf::from("/no"), source: Errno::NOENT }, "CONNECT errno"),
+        (SessionError::Class(ClassError::NoGrains), "INVALID"),
         (SessionError::Closed, "CLOSED"),
         (SessionError::Connection(Errno::NOTCONN), "CLOSED errno"),
         (SessionError::Silent { waited_ms: 3 }, "SILENT waited_ms"),
