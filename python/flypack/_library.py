@@ -1,11 +1,13 @@
 """libflypack.so: found, loaded, and its calls declared as flypack.h has them."""
 
 import ctypes
+import operator
 import os
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint16, c_uint32
 from ctypes import c_uint64, c_void_p
+from types import SimpleNamespace
 
-from .errors import BY_STATUS, FlypackError
+from .errors import BY_STATUS, FlypackError, Invalid
 
 NAME_OCTETS = 65
 VIDEO, AUDIO, ANCILLARY = 1, 2, 3
@@ -15,15 +17,26 @@ END = 65_535
 WAKES = {None: 0, "none": 1, "inline": 2, "housekeeping": 3}
 
 
-class Video(Structure):
+class Numbers(Structure):
+    """A struct that is given numbers by name or in order, and refuses those that do not fit: ctypes would cut them."""
+
+    def __init__(self, *values, **named):
+        named.update(zip((field[0] for field in self._fields_), values))
+        super().__init__(**{name: operator.index(value) for name, value in named.items()})
+        for name, value in named.items():
+            if getattr(self, name) != value:
+                raise Invalid(f"{name} is {value}, which is below 0 or beyond what the library can be told")
+
+
+class Video(Numbers):
     _fields_ = [(name, c_uint32) for name in ("width", "height", "sampling", "bits", "rate_num", "rate_den")]
 
 
-class Audio(Structure):
+class Audio(Numbers):
     _fields_ = [(name, c_uint32) for name in ("channels", "sample_rate_hz", "depth", "block_samples")]
 
 
-class Ancillary(Structure):
+class Ancillary(Numbers):
     _fields_ = [(name, c_uint32) for name in ("rate_num", "rate_den", "max_octets")]
 
 
@@ -47,11 +60,11 @@ class Flow(Structure):
     ]
 
 
-class Stamp(Structure):
+class Stamp(Numbers):
     _fields_ = [("tai_ns", c_int64), ("rtp", c_uint32)]
 
 
-class GrainEnd(Structure):
+class GrainEnd(Numbers):
     _fields_ = [("first_arrival_ns", c_int64), ("last_arrival_ns", c_int64), ("octets", c_uint32)]
 
 
@@ -69,11 +82,11 @@ class ErrorValue(Structure):
     _fields_ = [("name", c_char_p), ("number", c_int64), ("text", c_char_p)]
 
 
-class ProduceOptions(Structure):
+class ProduceOptions(Numbers):
     _fields_ = [(name, c_uint32) for name in ("size", "slots", "open_max", "wake", "blocking")]
 
 
-class SubscribeOptions(Structure):
+class SubscribeOptions(Numbers):
     _fields_ = [
         ("size", c_uint32),
         ("consumer_class", c_uint32),
@@ -92,13 +105,31 @@ def _load():
         raise ImportError(f"{error}: install libflypack.so.0, or name it in FLYPACK_LIBRARY") from error
 
 
-lib = _load()
+_lib = _load()
+
+
+# What each kind of number can hold: ctypes would cut others to fit.
+_BOUNDS = {c_uint32: (0, 2**32 - 1), c_uint64: (0, 2**64 - 1), c_int64: (-(2**63), 2**63 - 1)}
+
+calls = SimpleNamespace()
+"""The library's calls, by their names without the prefix."""
 
 
 def _declare(name, *arguments, result=c_int):
-    function = getattr(lib, "flypack_" + name)
+    function = getattr(_lib, "flypack_" + name)
     function.argtypes = arguments
     function.restype = result
+    numbers = [(position, *_BOUNDS[kind]) for position, kind in enumerate(arguments) if kind in _BOUNDS]
+
+    def call(*values):
+        values = list(values)
+        for position, least, most in numbers:
+            value = values[position] = operator.index(values[position])
+            if not least <= value <= most:
+                raise Invalid(f"{value} is no number from {least} to {most}")
+        return function(*values)
+
+    setattr(calls, name, call if numbers else function)
 
 
 # Handles are void pointers here: what they are is the library's affair.
@@ -143,26 +174,26 @@ _declare("lease_lost_lines", c_void_p, POINTER(c_uint32), c_size_t, POINTER(c_si
 
 def version():
     """The release of libflypack.so."""
-    return lib.flypack_version().decode()
+    return calls.version().decode()
 
 
 def tai_now():
     """TAI now by the kernel's clock, in ns since 1970-01-01T00:00:00 TAI."""
-    return lib.flypack_tai_now()
+    return calls.tai_now()
 
 
 def check(status):
     """Raises the exception of a status that is no success."""
     if status != 0:
         kind = BY_STATUS.get(status, FlypackError)
-        raise kind(lib.flypack_last_error_text().decode(), _values())
+        raise kind(calls.last_error_text().decode(), _values())
 
 
 def _values():
     values = {}
     value = ErrorValue()
-    for position in range(lib.flypack_last_error_values()):
-        if lib.flypack_last_error_value(position, byref(value)) == 0:
+    for position in range(calls.last_error_values()):
+        if calls.last_error_value(position, byref(value)) == 0:
             text = value.text
             values[value.name.decode()] = value.number if text is None else text.decode()
     return values

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy
 
 from . import _library
-from ._library import Handle, Memory, check, lib
+from ._library import Handle, Memory, calls, check
 from .errors import CopyOnly, EpochEnded, Evicted, Gone, ProducerGone, TimedOut, Torn
 from .formats import Audio, Ancillary, Layout
 
@@ -62,31 +62,31 @@ class Consumer:
 
     def _read_layout(self):
         layout = _library.Layout()
-        check(self._handle.call(lib.flypack_consumer_layout, byref(layout)))
+        check(self._handle.call(calls.consumer_layout, byref(layout)))
         self.layout = Layout._of_c(layout)
 
     def next(self, timeout=None):
         """Leases the oldest grain that was opened and not passed; waits `timeout` seconds for one, or without end."""
         out = c_void_p()
-        _in_pieces(timeout, lambda ns: self._handle.call(lib.flypack_consumer_next, ns, byref(out)))
+        _in_pieces(timeout, lambda ns: self._handle.call(calls.consumer_next, ns, byref(out)))
         return self._lease(out)
 
     def get(self, index):
         """Leases grain `index`, and passes those below it. Does not wait."""
         out = c_void_p()
-        check(self._handle.call(lib.flypack_consumer_get, index, byref(out)))
+        check(self._handle.call(calls.consumer_get, index, byref(out)))
         return self._lease(out)
 
     def get_at(self, tai_ns):
         """Leases the grain nearest to an instant of TAI. Does not wait."""
         out = c_void_p()
-        check(self._handle.call(lib.flypack_consumer_get_at, tai_ns, byref(out)))
+        check(self._handle.call(calls.consumer_get_at, tai_ns, byref(out)))
         return self._lease(out)
 
     def rejoin(self):
         """Takes a new seat in the same flow: after Evicted, or when the flow is back."""
         session = self._session
-        check(self._handle.call(lib.flypack_consumer_rejoin, session.pointer))
+        check(self._handle.call(calls.consumer_rejoin, session.pointer))
         self._read_layout()
 
     def close(self):
@@ -94,7 +94,7 @@ class Consumer:
         self._handle = Handle(None, None)
 
     def _lease(self, out):
-        return Lease(Handle(out.value, lib.flypack_lease_release), self._handle, self.layout)
+        return Lease(Handle(out.value, calls.lease_release), self._handle, self.layout)
 
     def __enter__(self):
         return self
@@ -127,18 +127,18 @@ class Lease:
     def __init__(self, handle, consumer, layout):
         self._handle, self._consumer, self._layout = handle, consumer, layout
         index = c_uint64()
-        check(handle.call(lib.flypack_lease_index, byref(index)))
+        check(handle.call(calls.lease_index, byref(index)))
         self.index = index.value
         """The grain's index."""
         stamp = _library.Stamp()
-        check(handle.call(lib.flypack_lease_stamp, byref(stamp)))
+        check(handle.call(calls.lease_stamp, byref(stamp)))
         self.tai_ns, self.rtp = stamp.tai_ns, stamp.rtp
 
     @property
     def state(self):
         """How far the grain has come."""
         state = _library.State()
-        check(self._handle.call(lib.flypack_lease_state, byref(state)))
+        check(self._handle.call(calls.lease_state, byref(state)))
         return State._of_c(state)
 
     def wait(self, slices=None, timeout=None):
@@ -148,7 +148,7 @@ class Lease:
         lease = self._handle
         _in_pieces(
             timeout,
-            lambda ns: self._consumer.call(lib.flypack_consumer_wait, lease.pointer, slices, ns, byref(state)),
+            lambda ns: self._consumer.call(calls.consumer_wait, lease.pointer, slices, ns, byref(state)),
         )
         return State._of_c(state)
 
@@ -170,7 +170,7 @@ class Lease:
     def _in_place(self, first, end):
         address, octets = c_void_p(), c_size_t()
         count = max(end - first, 0)
-        check(self._handle.call(lib.flypack_lease_lines, first, count, byref(address), byref(octets)))
+        check(self._handle.call(calls.lease_lines, first, count, byref(address), byref(octets)))
         shape = (count, self._layout.slice_octets)
         return numpy.asarray(Memory(self._handle, address.value, shape, True))
 
@@ -178,7 +178,7 @@ class Lease:
         """A copy of lines `first` to `end` (excluded), checked to be whole: an array that is the caller's own."""
         end = self._layout.slices if end is None else end
         copy = numpy.empty((max(end - first, 0), self._layout.slice_octets), dtype=numpy.uint8)
-        copied = self._handle.call(lib.flypack_lease_copy, first, len(copy), copy.ctypes.data_as(c_void_p), copy.nbytes
+        copied = self._handle.call(calls.lease_copy, first, len(copy), copy.ctypes.data_as(c_void_p), copy.nbytes
         )
         check(copied)
         return copy
@@ -201,7 +201,7 @@ class Lease:
     def lost_lines(self):
         """The lines that were declared lost, from the top."""
         lines, count = (c_uint32 * self._layout.slices)(), c_size_t()
-        check(self._handle.call(lib.flypack_lease_lost_lines, lines, len(lines), byref(count)))
+        check(self._handle.call(calls.lease_lost_lines, lines, len(lines), byref(count)))
         return list(lines[: count.value])
 
     def release(self):

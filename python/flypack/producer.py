@@ -5,7 +5,7 @@ from ctypes import byref, c_size_t, c_uint64, c_void_p
 import numpy
 
 from . import _library
-from ._library import Memory, check, lib
+from ._library import Memory, calls, check
 from .errors import NotOpen, OutOfRange
 from .formats import Layout
 
@@ -22,7 +22,7 @@ class Producer:
 
     def _look(self):
         layout = _library.Layout()
-        check(self._handle.call(lib.flypack_producer_layout, byref(layout)))
+        check(self._handle.call(calls.producer_layout, byref(layout)))
         self.layout = Layout._of_c(layout)
 
     def succeed(self, format, slots=0):
@@ -31,7 +31,7 @@ class Producer:
         The next grain, of any index, is its first. Consumers read the old ring to its end and go over to the new one.
         No grain may be open (:class:`flypack.GrainOpen`).
         """
-        check(self._handle.call(lib.flypack_producer_succeed, byref(format._to_c()), slots))
+        check(self._handle.call(calls.producer_succeed, byref(format._to_c()), slots))
         self._next = 0
         self._look()
 
@@ -44,19 +44,19 @@ class Producer:
             index = max(self.index_now(), getattr(self, "_next", 0))
         stamp = None if tai_ns is None else byref(_library.Stamp(tai_ns, rtp))
         number = c_uint64()
-        check(self._handle.call(lib.flypack_producer_open, index, stamp, byref(number)))
+        check(self._handle.call(calls.producer_open, index, stamp, byref(number)))
         self._next = index + 1
         return Grain(self._handle, self.layout, index, number.value)
 
     def index_now(self):
         """The grain that is nearest to the present."""
         index = c_uint64()
-        check(self._handle.call(lib.flypack_producer_index_now, byref(index)))
+        check(self._handle.call(calls.producer_index_now, byref(index)))
         return index.value
 
     def poll(self):
         """Looks after the consumers: to be called every frame time at least while no grain is opened."""
-        check(self._handle.call(lib.flypack_producer_poll))
+        check(self._handle.call(calls.producer_poll))
 
     def close(self):
         """Ends the flow, once no grain of it is left. Arrays over its grains stay good."""
@@ -87,7 +87,7 @@ class Grain:
         end = self._layout.slices if end is None else end
         address, octets = c_void_p(), c_size_t()
         status = self._handle.call(
-            lib.flypack_producer_lines, self._number, first, max(end - first, 0), byref(address), byref(octets)
+            calls.producer_lines, self._number, first, max(end - first, 0), byref(address), byref(octets)
         )
         check(status)
         shape = (end - first, self._layout.slice_octets)
@@ -97,8 +97,8 @@ class Grain:
         # Arrays outlive the grain, and perhaps the ring: the flow may go over to another one after it.
         if self._ring is None:
             out = c_void_p()
-            check(self._handle.call(lib.flypack_producer_memory, byref(out)))
-            self._ring = _library.Handle(out.value, lib.flypack_memory_release)
+            check(self._handle.call(calls.producer_memory, byref(out)))
+            self._ring = _library.Handle(out.value, calls.memory_release)
         return self._ring
 
     def write(self, octets):
@@ -113,22 +113,22 @@ class Grain:
 
     def mark_lost(self, line):
         """Declares a line lost, before it is published."""
-        check(self._handle.call(lib.flypack_producer_mark_lost, self._number, line))
+        check(self._handle.call(calls.producer_mark_lost, self._number, line))
 
     def publish(self, slices):
         """Publishes the first `slices` lines: they are the readers' from now on."""
-        check(self._handle.call(lib.flypack_producer_publish, self._number, slices))
+        check(self._handle.call(calls.producer_publish, self._number, slices))
 
     def commit(self):
         """Publishes all of it and ends the grain."""
         octets = self._layout.grain_octets if self._octets is None else self._octets
         end = _library.GrainEnd(octets=octets)
-        check(self._handle.call(lib.flypack_producer_commit, self._number, byref(end)))
+        check(self._handle.call(calls.producer_commit, self._number, byref(end)))
         self._end()
 
     def cancel(self):
         """Gives the grain up; what was published stays readable."""
-        check(self._handle.call(lib.flypack_producer_cancel, self._number))
+        check(self._handle.call(calls.producer_cancel, self._number))
         self._end()
 
     def _end(self):
@@ -150,4 +150,4 @@ class Grain:
 
     def __del__(self):
         if getattr(self, "_is_open", False) and self._handle.is_ours():
-            self._handle.call(lib.flypack_producer_cancel, self._number)
+            self._handle.call(calls.producer_cancel, self._number)

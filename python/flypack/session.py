@@ -5,8 +5,9 @@ from ctypes import byref, c_size_t, c_void_p, pointer
 from dataclasses import dataclass
 
 from . import _library
-from ._library import Handle, check, lib
+from ._library import Handle, calls, check
 from .consumer import Consumer
+from .errors import Invalid
 from .formats import of_c
 from .producer import Producer
 
@@ -28,15 +29,15 @@ class Session:
 
     def __init__(self, path="/run/flypack/broker.sock"):
         out = c_void_p()
-        check(lib.flypack_connect(os.fsencode(path), byref(out)))
-        self._handle = Handle(out.value, lib.flypack_session_close)
+        check(calls.connect(os.fsencode(path), byref(out)))
+        self._handle = Handle(out.value, calls.session_close)
 
     def flows(self):
         """The flows of the gateway, by name."""
         room = 0
         while True:
             flows, count = (_library.Flow * room)(), c_size_t()
-            check(self._handle.call(lib.flypack_session_flows, flows, room, byref(count)))
+            check(self._handle.call(calls.session_flows, flows, room, byref(count)))
             if count.value <= room:
                 return [
                     Flow(flow.name.decode(), of_c(flow.format), bool(flow.is_pods), flow.slots, flow.consumers)
@@ -56,10 +57,10 @@ class Session:
         )
         options.size = _size(options)
         out = c_void_p()
-        made = self._handle.call(lib.flypack_produce, name.encode(), byref(format._to_c()), byref(options), byref(out)
+        made = self._handle.call(calls.produce, name.encode(), byref(format._to_c()), byref(options), byref(out)
         )
         check(made)
-        return Producer(Handle(out.value, lib.flypack_producer_close))
+        return Producer(Handle(out.value, calls.producer_close))
 
     def subscribe(
         self, name, lossy=False, blocking=False, grains_held=2, deadline=None, oldest=False, expect=None
@@ -71,18 +72,29 @@ class Session:
         `blocking` one the producer waits. It begins with
         the next grain, or with the `oldest` that can still be had. `expect` is the format that the flow must have.
         """
+        if grains_held < 1 and not lossy:
+            raise Invalid(f"grains_held is {grains_held}: 1 is the least, or lossy")
         options = _library.SubscribeOptions(
             consumer_class=_library.LOSSY if lossy else _library.BLOCKING if blocking else _library.LEASED,
             grains_held=grains_held,
             start=_library.OLDEST if oldest else _library.LIVE,
-            deadline_ns=0 if deadline is None else int(deadline * 1e9),
+            deadline_ns=_deadline_ns(deadline),
         )
         options.size = _size(options)
         if expect is not None:
             options.expect = pointer(expect._to_c())
         out = c_void_p()
-        check(self._handle.call(lib.flypack_subscribe, name.encode(), byref(options), byref(out)))
-        return Consumer(Handle(out.value, lib.flypack_consumer_close), self._handle)
+        check(self._handle.call(calls.subscribe, name.encode(), byref(options), byref(out)))
+        return Consumer(Handle(out.value, calls.consumer_close), self._handle)
+
+
+def _deadline_ns(seconds):
+    if seconds is None:
+        return 0
+    nanoseconds = int(seconds * 1e9)
+    if nanoseconds <= 0:
+        raise Invalid(f"deadline is {seconds}: give it more than 0 seconds, or None for as long as it likes")
+    return nanoseconds
 
 
 def _size(struct):

@@ -5,6 +5,8 @@ import os
 import re
 import sys
 
+import numpy
+
 import flypack
 from flypack import _library
 from flypack.errors import BY_STATUS
@@ -61,3 +63,36 @@ except flypack.LimitReached as error:
     assert error.limit < 63 and error.k == 63, error.values
 else:
     raise AssertionError("63 grains were promised")
+
+# Whatever is a whole number does.
+lease = session.subscribe("cam").next(timeout=30)
+assert lease.lines(numpy.int64(0), numpy.uint8(0)).shape == (0, 800)
+for ask in (lambda: lease.lines(0.5), lambda: flypack.Video(64.0, 8)._to_c()):
+    try:
+        ask()
+    except TypeError:
+        pass
+    else:
+        raise AssertionError("half a line was taken")
+
+# What the library could not be told is refused, not cut to fit.
+for ask in (
+    lambda: session.subscribe("cam", deadline=0),
+    lambda: session.subscribe("cam", deadline=-1),
+    lambda: session.subscribe("cam", deadline=1e-10),
+    lambda: session.subscribe("cam", deadline=1e12),
+    lambda: session.subscribe("cam", grains_held=0),
+    lambda: session.subscribe("cam", grains_held=2**32 + 2),
+    lambda: session.produce("gfx", flypack.Video(64, 8), slots=2**32 + 8),
+    lambda: session.produce("gfx", flypack.Video(2**32 + 64, 8)),
+    lambda: session.produce("gfx", flypack.Audio(-2)),
+    lambda: session.subscribe("cam").get(lease.index + 2**64),
+    lambda: lease.lines(2**32, 2**32 + 1),
+    lambda: lease.wait(slices=-1),
+):
+    try:
+        ask()
+    except flypack.Invalid as error:
+        assert isinstance(error, ValueError), error
+    else:
+        raise AssertionError("a number that does not fit was taken")

@@ -88,9 +88,9 @@ refused(flypack.OutOfRange, lambda: lease.lines(0, 9), end=9, slices=8)
 refused(flypack.Gone, lambda: consumer.get(first), index=first)
 
 # A buffer that is too small, and octets beyond the grain: questions that only C can ask.
-check, lib = _library.check, _library.lib
+calls, check = _library.calls, _library.check
 buffer = (_library.ctypes.c_uint8 * 400)()
-copy = lambda: check(lease._handle.call(lib.flypack_lease_copy, 0, 2, buffer, 319))
+copy = lambda: check(lease._handle.call(calls.lease_copy, 0, 2, buffer, 319))
 refused(flypack.OutOfRange, copy, octets=320, room=319)
 
 grain.cancel()
