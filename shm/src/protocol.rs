@@ -32,6 +32,7 @@ mod reason;
 mod record;
 mod refusal;
 mod ring_request;
+mod succession_token;
 mod version;
 mod wire;
 
@@ -46,6 +47,7 @@ pub use reason::Reason;
 pub(crate) use record::{FileId, RingRecord};
 pub use refusal::{FlowRight, Refusal};
 pub use ring_request::{Blocking, RingRequest};
+pub use succession_token::SuccessionToken;
 pub use version::{EncodeError, Version};
 pub use wire::DecodeError;
 

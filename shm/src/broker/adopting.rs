@@ -79,16 +79,17 @@ impl State {
         self.check_new_flow(&name, Some(connection), None)?;
         let octets = record.geometry.octets();
         self.check_memory(peer.uid, octets)?;
-        let writer = WriterSide::Pod { connection, peer };
         let RingRecord { blocking, wake, .. } = record;
-        self.add_flow(Flow { blocking, wake, adopted: true, ..Flow::new(name, ring, writer) }, None);
+        let flow = Flow::new(name, ring, WriterSide::pod(connection, peer));
+        let token = flow.token();
+        self.add_flow(Flow { blocking, wake, adopted: true, ..flow }, None);
         members.iter().for_each(|member| self.seat_adopted(member));
         self.left_records.remove(&epoch);
         self.counters.adopted += 1;
         // Both must fit while one passes into the other.
         let room = self.check_memory(peer.uid, octets).is_ok();
         let successor = if room { Succession::Wanted } else { Succession::NotNeeded };
-        self.tell(connection, request, &BrokerMessage::Adopted { epoch, successor }, &[]);
+        self.tell(connection, request, &BrokerMessage::Adopted { epoch, successor, token }, &[]);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::access_list;
 use super::snapshot::{FlowEvent, FlowSnapshot};
 use super::state::State;
 use crate::access::Peer;
-use crate::protocol::{Blocking, FlowEntry, FlowOrigin, FlowRight, Refusal, Version};
+use crate::protocol::{Blocking, FlowEntry, FlowOrigin, FlowRight, Refusal, SuccessionToken, Version};
 use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WakeMode, WriterCounters};
 
 /// One epoch of a flow: what its name stands for, until it is succeeded.
@@ -45,10 +45,17 @@ pub(super) enum WriterSide {
         /// The way to its housekeeping thread.
         connection: u64,
         peer: Peer,
+        /// Who has it may succeed the epoch; none if the kernel gave no random number.
+        token: Option<SuccessionToken>,
     },
 }
 
 impl WriterSide {
+    /// A pod's, with a new token.
+    pub(super) fn pod(connection: u64, peer: Peer) -> Self {
+        Self::Pod { connection, peer, token: SuccessionToken::random().ok() }
+    }
+
     pub(super) const fn origin(&self) -> FlowOrigin {
         match self {
             Self::Gateway { .. } => FlowOrigin::Gateway,
@@ -75,6 +82,22 @@ impl Flow {
         match self.writer {
             WriterSide::Gateway { .. } => None,
             WriterSide::Pod { connection, .. } => Some(connection),
+        }
+    }
+
+    /// What it takes to succeed it.
+    pub(super) const fn token(&self) -> Option<SuccessionToken> {
+        match self.writer {
+            WriterSide::Gateway { .. } => None,
+            WriterSide::Pod { token, .. } => token,
+        }
+    }
+
+    /// The user of the pod that produces it.
+    pub(super) const fn uid(&self) -> Option<u32> {
+        match self.writer {
+            WriterSide::Gateway { .. } => None,
+            WriterSide::Pod { peer, .. } => Some(peer.uid),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::flow::{Flow, WriterSide};
 use super::mason::{Draft, Job};
 use super::state::State;
 use crate::access::Peer;
-use crate::protocol::{Blocking, BrokerMessage, FlowRight, Reason, Refusal, RingRequest};
+use crate::protocol::{Blocking, BrokerMessage, FlowRight, Reason, Refusal, RingRequest, SuccessionToken};
 use crate::{Fallback, Geometry, GeometryError, Pages, Region, RegionError, SealedRegion, WakeMode};
 
 /// A name that is taken by a ring which is no flow yet.
@@ -117,7 +117,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let RingRequest { name, format, slots, open_max, blocking, wake, succeeds } = ring;
         access_list::check(&self.rules, peer, FlowRight::Produce, &name)?;
-        succeeds.map_or(Ok(()), |epoch| self.check_succession(epoch, &name, connection, peer))?;
+        let succeeds = succeeds.map(|token| self.succeeded(token, &name, peer)).transpose()?;
         self.check_new_flow(&name, Some(connection), succeeds)?;
         let geometry = plan(&name, format, slots.unwrap_or(self.default_slots), open_max)?;
         let octets = geometry.octets();
@@ -128,17 +128,10 @@ impl State {
         Ok(())
     }
 
-    /// Only the process that produces an epoch may have its name move on. Where the kernel hides processes, only the
-    /// same connection may.
-    fn check_succession(&self, epoch: u128, name: &Name, connection: u64, peer: &Peer) -> Result<(), Refusal> {
-        let flow = self.flows.named(name).filter(|flow| flow.epoch() == epoch);
-        let may = flow.is_some_and(|flow| match &flow.writer {
-            WriterSide::Pod { connection: own, peer: owner } => {
-                *own == connection || (owner == peer && peer.pid.is_some())
-            }
-            WriterSide::Gateway { .. } => false,
-        });
-        if may { Ok(()) } else { Err(Refusal::NotYours) }
+    /// The epoch of this name that whoever has the token may succeed.
+    fn succeeded(&self, token: SuccessionToken, name: &Name, peer: &Peer) -> Result<u128, Refusal> {
+        let flow = self.flows.named(name).filter(|flow| flow.token() == Some(token) && flow.uid() == Some(peer.uid));
+        flow.map(Flow::epoch).ok_or(Refusal::NotYours)
     }
 
     /// Whether somebody still waits for this ring. Else it is forgotten, and counts no longer: the mason has come to it.
@@ -198,9 +191,10 @@ impl State {
         match (sealed, connection.map(|connection| connection.peer)) {
             (Ok(ring), Some(peer)) => {
                 let Making { name, blocking, wake, fallback, .. } = making;
-                let writer = WriterSide::Pod { connection: pod.connection, peer };
-                self.add_flow(Flow { blocking, wake, ..Flow::new(name, ring, writer) }, fallback);
-                self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch }, &[]);
+                let flow = Flow::new(name, ring, WriterSide::pod(pod.connection, peer));
+                let token = flow.token();
+                self.add_flow(Flow { blocking, wake, ..flow }, fallback);
+                self.answer(pod.connection, pod.request, &BrokerMessage::Produced { epoch, token }, &[]);
             }
             (Ok(ring), None) => {
                 self.put_aside(pod.uid, making.octets, ring.into_remains());

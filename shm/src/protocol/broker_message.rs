@@ -3,7 +3,7 @@
 use media::GrainIndex;
 
 use super::wire::{DecodeError, Decoder, Encoder};
-use super::{EncodeError, FlowEntry, MAX_FLOWS_A_PAGE, Refusal, Version};
+use super::{EncodeError, FlowEntry, MAX_FLOWS_A_PAGE, Refusal, SuccessionToken, Version};
 use crate::{ConsumerClass, Geometry, Start, Trust, WakeMode};
 
 /// A message from the broker to a pod.
@@ -32,6 +32,8 @@ pub enum BrokerMessage {
     Produced {
         /// Which ring.
         epoch: u128,
+        /// What it takes to succeed it; none in version 1.
+        token: Option<SuccessionToken>,
     },
     /// Answers `Subscribe`. Descriptors: control and data read-only, the consumer's lease page read-write, its end of
     /// its life pipe (held open for as long as it reads), the end of the producer's life pipe on which it hears
@@ -80,6 +82,8 @@ pub enum BrokerMessage {
         epoch: u128,
         /// What the gateway wants of its producer.
         successor: Succession,
+        /// What it takes to succeed it from now on: what an earlier gateway gave is worth nothing.
+        token: Option<SuccessionToken>,
     },
 }
 
@@ -140,7 +144,12 @@ impl BrokerMessage {
                 entries.iter().for_each(|entry| entry.encode(&mut out));
             }
             Self::Region { geometry } => out.geometry(geometry),
-            Self::Produced { epoch } => out.u128(*epoch),
+            Self::Produced { epoch, token } => {
+                out.u128(*epoch);
+                if !out.is_first() {
+                    SuccessionToken::encode(*token, &mut out);
+                }
+            }
             Self::Subscribed { geometry, trust, consumer, nonce, first, wake } => {
                 out.geometry(geometry);
                 out.u8(u8::from(*trust == Trust::Gateway));
@@ -164,10 +173,11 @@ impl BrokerMessage {
                 out.needs_newer(true, "an eviction by the operator");
                 out.u64(*join);
             }
-            Self::Adopted { epoch, successor } => {
+            Self::Adopted { epoch, successor, token } => {
                 out.needs_newer(true, "adoption");
                 out.u128(*epoch);
                 out.u8(u8::from(*successor == Succession::Wanted));
+                SuccessionToken::encode(*token, &mut out);
             }
         }
         out.finish()
@@ -183,7 +193,11 @@ impl BrokerMessage {
             WELCOME => Self::Welcome { version: body.u16("version")?, ring_abi: body.u64("ring ABI")? },
             FLOWS => Self::decode_flows(&mut body)?,
             REGION => Self::Region { geometry: body.geometry()? },
-            PRODUCED => Self::Produced { epoch: body.u128("epoch")? },
+            PRODUCED => {
+                let epoch = body.u128("epoch")?;
+                let token = if body.is_first() { None } else { SuccessionToken::decode(&mut body)? };
+                Self::Produced { epoch, token }
+            }
             SUBSCRIBED => Self::decode_subscribed(&mut body)?,
             JOIN => {
                 let (join, epoch) = (body.u64("join")?, body.u128("epoch")?);
@@ -197,7 +211,7 @@ impl BrokerMessage {
                 let epoch = body.u128("epoch")?;
                 let wanted = body.flag("successor")?;
                 let successor = if wanted { Succession::Wanted } else { Succession::NotNeeded };
-                Self::Adopted { epoch, successor }
+                Self::Adopted { epoch, successor, token: SuccessionToken::decode(&mut body)? }
             }
             other => return Err(DecodeError::Kind(other)),
         };

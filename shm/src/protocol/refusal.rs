@@ -217,7 +217,7 @@ pub enum Refusal {
         max: u16,
     },
     /// There is nothing to succeed, or it is not the asker's to succeed.
-    #[error("there is no such epoch of this flow to succeed on this connection: produce it under another name")]
+    #[error("the epoch to succeed is no flow of this gateway, or somebody else's: end its producer and produce anew")]
     NotYours,
     /// A ring that a pod brings is not taken over.
     #[error("the gateway does not take this ring over: {0}")]
@@ -385,6 +385,7 @@ impl Refusal {
         // What a value cannot hold would come back changed.
         if refusal.parts() == (code, [a, b, c]) { Ok(refusal) } else { Err(DecodeError::Field("refusal")) }
     }
+
     fn decode_flow(body: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let uid = body.u32("uid")?;
         let right = match body.u8("right")? {

@@ -2,6 +2,7 @@
 
 use media::{FlowFormat, Name};
 
+use super::SuccessionToken;
 use super::wire::{DecodeError, Decoder, Encoder};
 use crate::WakeMode;
 
@@ -30,8 +31,8 @@ pub struct RingRequest {
     pub blocking: Blocking,
     /// Who wakes its consumers.
     pub wake: WakeMode,
-    /// The epoch that this ring succeeds: its name moves on to the new one.
-    pub succeeds: Option<u128>,
+    /// Of the epoch that this ring succeeds: its name moves on to the new one.
+    pub succeeds: Option<SuccessionToken>,
 }
 
 impl RingRequest {
@@ -49,7 +50,7 @@ impl RingRequest {
         }
     }
 
-    /// `name, blocking u8, slots u16, format`; from version 2 on also `open u16, wake u8, succeeds (flag u8, u128)`.
+    /// `name, blocking u8, slots u16, format`; from version 2 on also `open u16, wake u8, succeeds u128 (0: none)`.
     pub(super) fn encode(&self, out: &mut Encoder) {
         out.name(Some(&self.name));
         out.u8(u8::from(self.blocking == Blocking::Allowed));
@@ -64,8 +65,7 @@ impl RingRequest {
         }
         out.u16(self.open_max);
         out.wake(self.wake);
-        out.u8(u8::from(self.succeeds.is_some()));
-        out.u128(self.succeeds.unwrap_or(0));
+        SuccessionToken::encode(self.succeeds, out);
     }
 
     pub(super) fn decode(body: &mut Decoder<'_>) -> Result<Self, DecodeError> {
@@ -80,11 +80,7 @@ impl RingRequest {
             };
         }
         let (open_max, wake) = (body.u16("open grains")?, body.wake()?);
-        let succeeds = match (body.flag("succeeds")?, body.u128("succeeds")?) {
-            (true, epoch) => Some(epoch),
-            (false, 0) => None,
-            (false, _) => return Err(DecodeError::Field("succeeds")),
-        };
+        let succeeds = SuccessionToken::decode(body)?;
         Ok(Self { name, format, slots, open_max, blocking, wake, succeeds })
     }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use media::GrainIndex;
@@ -20,7 +20,7 @@ use super::returning::{ADOPTION, Home, may_change};
 use super::waking::RingWaker;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
-use crate::protocol::{BrokerMessage, Member, MemberStage, PodMessage, Refusal, Succession};
+use crate::protocol::{BrokerMessage, Member, MemberStage, PodMessage, Refusal, Succession, SuccessionToken};
 use crate::seqpacket::Wait;
 use crate::wake::{Bell, WatchId};
 use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice, Start};
@@ -140,7 +140,7 @@ impl Housekeeper {
                     }
                 }
                 Ok((_, BrokerMessage::Evict { join }, _)) => self.evict(join),
-                Ok((ADOPTION, BrokerMessage::Adopted { successor, .. }, _)) => self.brought(successor),
+                Ok((ADOPTION, BrokerMessage::Adopted { successor, token, .. }, _)) => self.brought(successor, token),
                 Ok((ADOPTION, BrokerMessage::Refused(refusal), _)) if self.is_alone() => return self.refused(refusal),
                 // An answer that nobody waits for.
                 Ok(_) => {}
@@ -291,10 +291,11 @@ impl Housekeeper {
     }
 
     /// The gateway has taken the ring over.
-    fn brought(&mut self, successor: Succession) {
+    fn brought(&mut self, successor: Succession, token: Option<SuccessionToken>) {
+        *self.signals.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
         self.signals.broker_gone.store(false, Ordering::Relaxed);
-        if successor == Succession::Wanted {
-            self.next.prepare(self.epoch, &self.home);
+        if let Some(token) = token.filter(|_| successor == Succession::Wanted) {
+            self.next.prepare(token, &self.home);
         }
     }
 

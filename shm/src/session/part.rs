@@ -13,7 +13,7 @@ use super::producer::Signals;
 use super::returning::Home;
 use super::waking::RingWaker;
 use crate::poll::Poll;
-use crate::protocol::{BrokerMessage, PodMessage, RingRequest};
+use crate::protocol::{BrokerMessage, EncodeError, PodMessage, RingRequest, SuccessionToken, Version};
 use crate::{Access, FrameWriter, Mailbox, Mapping};
 
 /// See the module. Dropping it ends the epoch: its consumers hear that the producer is gone.
@@ -50,12 +50,12 @@ impl Part {
         // Before the flow exists: a consumer finds the header written.
         let mut writer = FrameWriter::new(geometry, control, data, Arc::clone(&mailbox))?;
         let waker = RingWaker::start(ring.wake, &mut writer, waking)?;
-        match link.ask_on(&PodMessage::Mapped { epoch })? {
-            (BrokerMessage::Produced { epoch: sealed }, _) if sealed == epoch => {}
+        let token = match link.ask_on(&PodMessage::Mapped { epoch })? {
+            (BrokerMessage::Produced { epoch: sealed, token }, _) if sealed == epoch => Mutex::new(token),
             (other, _) => return Err(SessionError::unexpected(&other)),
-        }
+        };
         let poll = Poll::new().map_err(SessionError::Connection)?;
-        let signals = Signals { poll, stopping: AtomicBool::new(false), broker_gone: AtomicBool::new(false) };
+        let signals = Signals { poll, stopping: AtomicBool::new(false), broker_gone: AtomicBool::new(false), token };
         let signals = Arc::new(signals);
         let home = Home::new(path.to_owned(), RingRequest { succeeds: None, ..ring }, control_fd, data_fd);
         let keeper = Housekeeper::new(link, epoch, (mailbox, waker), Arc::clone(&signals), (home, Arc::clone(next)));
@@ -71,6 +71,15 @@ impl Part {
 
     pub(super) fn epoch(&self) -> u128 {
         self.writer.geometry().epoch
+    }
+
+    /// What it takes to succeed it.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: a gateway of protocol version 1 made the ring.
+    pub(super) fn token(&self) -> Result<SuccessionToken, EncodeError> {
+        let token = *self.keeper.signals.token.lock().unwrap_or_else(PoisonError::into_inner);
+        token.ok_or(EncodeError { what: "a successor", speaks: Version::V1 })
     }
 }
 
@@ -103,11 +112,11 @@ enum Waiting {
 }
 
 impl Next {
-    /// Makes the successor of `epoch`, in a thread: the memory takes its time. If it cannot be made, the producer stays
+    /// Makes the successor of the epoch that `token` is of, in a thread: the memory takes its time. If it cannot be made, the producer stays
     /// with what it has.
-    pub(super) fn prepare(self: &Arc<Self>, epoch: u128, home: &Home) {
+    pub(super) fn prepare(self: &Arc<Self>, token: SuccessionToken, home: &Home) {
         let (next, path) = (Arc::clone(self), home.path.clone());
-        let ring = RingRequest { succeeds: Some(epoch), ..home.request.clone() };
+        let ring = RingRequest { succeeds: Some(token), ..home.request.clone() };
         let make = move || {
             if let Ok(part) = Part::make(&path, ring, &next) {
                 next.offer(part);

@@ -1,15 +1,15 @@
 //! A producer: a flow of this pod's own, epoch after epoch.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use media::FlowFormat;
 
 use super::error::SessionError;
 use super::part::{Next, Part};
 use crate::poll::Poll;
-use crate::protocol::RingRequest;
+use crate::protocol::{RingRequest, SuccessionToken};
 use crate::{FrameWriter, Successor};
 
 /// A flow that this process produces. Dropping it ends the flow: its consumers hear that the producer is gone.
@@ -33,6 +33,8 @@ pub(super) struct Signals {
     pub(super) poll: Poll,
     pub(super) stopping: AtomicBool,
     pub(super) broker_gone: AtomicBool,
+    /// What it takes to succeed the epoch; none from a gateway of protocol version 1.
+    pub(super) token: Mutex<Option<SuccessionToken>>,
 }
 
 impl Producer {
@@ -66,7 +68,7 @@ impl Producer {
         // A successor that waits has the flow's name already: it is that which is succeeded.
         let _ = self.writer();
         let request = RingRequest { format: format.into(), slots, ..self.request.clone() };
-        let ring = RingRequest { succeeds: Some(self.part.epoch()), ..request.clone() };
+        let ring = RingRequest { succeeds: Some(self.part.token()?), ..request.clone() };
         let part = Part::make(&self.path, ring, &self.next)?;
         self.go_over(part);
         self.request = request;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::raw::Raw;
 use super::*;
-use crate::protocol::{AdoptionFault, BrokerMessage, Member, MemberStage, PodMessage};
+use crate::protocol::{AdoptionFault, BrokerMessage, Member, MemberStage, PodMessage, RingRequest};
 use crate::{FlowOrigin, ReadError, SessionError, Trust, memfd};
 
 fn config(dir: &Path) -> BrokerConfig {
@@ -212,6 +212,28 @@ fn what_is_not_the_ring_of_a_record_is_refused_and_others_see_nothing() {
 fn name_in_record(bench: &Bench, epoch: u128, data: &OwnedFd) {
     let mut state = bench.broker.shared.lock();
     state.left_records.get_mut(&epoch).unwrap().data = brought::identity(data).unwrap();
+}
+
+#[test]
+fn an_adopted_ring_is_succeeded_by_the_token_of_the_gateway_that_took_it() {
+    let bench = Bench::new();
+    let raw = Raw::greeted(&bench);
+    let (epoch, fds) = raw.produce("gfx");
+    raw.say(&PodMessage::Mapped { epoch }, 2);
+    let (_, BrokerMessage::Produced { token: Some(before), .. }, _) = raw.hear() else { panic!("no token") };
+    let bench = restarted(bench, |_| {});
+    let raw = Raw::greeted(&bench);
+    bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
+    let (_, BrokerMessage::Adopted { token: Some(now), .. }, _) = raw.hear() else { panic!("no token") };
+    let other = Raw::greeted(&bench);
+    let succeed = |token| {
+        let ring = RingRequest { succeeds: Some(token), slots: Some(2), ..RingRequest::new(name("gfx"), tiny()) };
+        other.say(&PodMessage::Produce(ring), 3);
+    };
+    succeed(before);
+    assert_eq!(other.refusal(), Refusal::NotYours);
+    succeed(now);
+    assert!(matches!(other.hear(), (3, BrokerMessage::Region { .. }, _)));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::*;
-use crate::protocol::{BrokerMessage, MAX_DESCRIPTORS, MAX_MESSAGE_OCTETS, PodMessage, RingRequest, Version};
+use crate::protocol::{
+    BrokerMessage, MAX_DESCRIPTORS, MAX_MESSAGE_OCTETS, PodMessage, RingRequest, SuccessionToken, Version,
+};
 use crate::seqpacket::{Received, SeqPacket, Wait};
 
 /// See the module.
@@ -72,6 +74,16 @@ impl Raw {
         self.say(&PodMessage::Produce(RingRequest { slots: Some(4), ..RingRequest::new(name(flow), tiny()) }), 2);
         match self.hear() {
             (2, BrokerMessage::Region { geometry }, fds) => (geometry.epoch, fds),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A flow of four slots whose writer nobody polls: its epoch, and what it takes to succeed it.
+    pub(super) fn flow(&self, flow: &str) -> (u128, Option<SuccessionToken>) {
+        let (epoch, _) = self.produce(flow);
+        self.say(&PodMessage::Mapped { epoch }, 2);
+        match self.hear() {
+            (2, BrokerMessage::Produced { token, .. }, _) => (epoch, token),
             other => panic!("{other:?}"),
         }
     }

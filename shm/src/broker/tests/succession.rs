@@ -2,7 +2,9 @@
 
 use super::raw::Raw;
 use super::*;
-use crate::protocol::{BrokerMessage, PodMessage, RingRequest};
+use crate::access::Peer;
+use crate::broker::flow::WriterSide;
+use crate::protocol::{BrokerMessage, PodMessage, RingRequest, SuccessionToken};
 use crate::{ReadError, SessionError};
 
 /// As `tiny`, but with twice the lines.
@@ -52,26 +54,41 @@ fn a_producer_changes_its_format_at_a_stated_index() {
     open(&mut producer, 0).unwrap();
 }
 
+fn ring(flow: &str, succeeds: Option<SuccessionToken>) -> PodMessage {
+    PodMessage::Produce(RingRequest { succeeds, slots: Some(2), ..RingRequest::new(name(flow), tiny()) })
+}
+
+/// Makes another one of a flow's producer.
+fn with_peer(bench: &Bench, epoch: u128, change: impl FnOnce(&mut Peer)) {
+    let mut state = bench.broker.shared.lock();
+    match &mut state.flows.of_epoch_mut(epoch).unwrap().writer {
+        WriterSide::Pod { peer, .. } => change(peer),
+        WriterSide::Gateway { .. } => panic!("the gateway's"),
+    }
+}
+
 #[test]
-fn only_its_producer_may_succeed_a_flow() {
+fn only_who_has_an_epochs_token_may_succeed_it() {
     let bench = Bench::new();
     let _own = bench.flow("cam", 8);
-    let raw = Raw::greeted(&bench);
-    let ring = |flow: &str, succeeds| RingRequest { succeeds, slots: Some(2), ..RingRequest::new(name(flow), tiny()) };
-    let refusal = |ring| {
-        raw.say(&PodMessage::Produce(ring), 3);
-        raw.refusal()
+    let (raw, other) = (Raw::greeted(&bench), Raw::greeted(&bench));
+    let (epoch, token) = raw.flow("gfx");
+    let refusal = |flow: &str, token| {
+        other.say(&ring(flow, token), 3);
+        other.refusal()
     };
-    let cam = bench.snapshot("cam").unwrap().epoch;
-    assert_eq!(refusal(ring("cam", Some(cam))), Refusal::NotYours);
-    assert_eq!(refusal(ring("cam", None)), Refusal::NameTaken);
-    assert_eq!(refusal(ring("none", Some(7))), Refusal::NotYours);
-    let producer = bench.session().produce(&name("gfx"), tiny(), Some(2)).unwrap();
-    assert_eq!(refusal(ring("cam", Some(producer.epoch()))), Refusal::NotYours, "of another flow");
-    // The same process may, on any connection; but once at a time.
-    raw.say(&PodMessage::Produce(ring("gfx", Some(producer.epoch()))), 3);
-    assert!(matches!(raw.hear(), (3, BrokerMessage::Region { .. }, _)));
-    assert_eq!(refusal(ring("gfx", Some(producer.epoch()))), Refusal::NameTaken);
+    assert_eq!(refusal("gfx", None), Refusal::NameTaken);
+    assert_eq!(refusal("gfx", SuccessionToken::random().ok()), Refusal::NotYours);
+    assert_eq!(refusal("cam", token), Refusal::NotYours, "of another flow");
+    assert_eq!(refusal("none", token), Refusal::NotYours);
+    with_peer(&bench, epoch, |peer| peer.uid += 1);
+    assert_eq!(refusal("gfx", token), Refusal::NotYours, "another user's");
+    with_peer(&bench, epoch, |peer| peer.uid -= 1);
+    // On any connection, also where the kernel does not say which process it is of.
+    with_peer(&bench, epoch, |peer| peer.pid = None);
+    other.say(&ring("gfx", token), 3);
+    assert!(matches!(other.hear(), (3, BrokerMessage::Region { .. }, _)));
+    assert_eq!(refusal("gfx", token), Refusal::NameTaken, "once at a time");
 }
 
 #[test]

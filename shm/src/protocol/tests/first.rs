@@ -76,7 +76,7 @@ pub(super) fn broker_messages() -> Vec<(BrokerMessage, String)> {
             ),
         ),
         (BrokerMessage::Region { geometry: geometry() }, format!("0380 5c00 07000000 {geometry_octets}")),
-        (BrokerMessage::Produced { epoch }, format!("0480 1800 07000000 {EPOCH}")),
+        (BrokerMessage::Produced { epoch, token: None }, format!("0480 1800 07000000 {EPOCH}")),
         (
             BrokerMessage::Subscribed {
                 geometry: geometry(),
@@ -165,7 +165,7 @@ fn what_the_first_version_cannot_say_is_told_apart() {
         PodMessage::Produce(RingRequest { format: second::audio(), ..ring() }),
         PodMessage::Produce(RingRequest { open_max: 2, ..ring() }),
         PodMessage::Produce(RingRequest { blocking: Blocking::Allowed, ..ring() }),
-        PodMessage::Produce(RingRequest { succeeds: Some(7), ..ring() }),
+        PodMessage::Produce(RingRequest { succeeds: second::token(), ..ring() }),
         PodMessage::Subscribe { name: name("cam-1"), class: leased(), start: Start::Oldest },
     ];
     for message in unspeakable {

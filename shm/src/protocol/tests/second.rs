@@ -12,6 +12,12 @@ fn ancillary() -> FlowFormat {
     AncillaryFormat::new(Rate::new(60_000, 1001).unwrap(), 0x0001_2340).unwrap().into()
 }
 
+/// As [`TOKEN`] has it.
+pub(super) fn token() -> Option<SuccessionToken> {
+    Some(SuccessionToken::of(0x1f1e_1d1c_1b1a_1918_1716_1514_1312_1110.try_into().unwrap()))
+}
+
+const TOKEN: &str = "101112131415161718191a1b1c1d1e1f";
 const AUDIO: &str = "00 18 1000 3000 01 00 80bb0000 00000000";
 const ANCILLARY: &str = "00 00 4023 0100 02 00 60ea0000 e9030000";
 
@@ -20,22 +26,22 @@ pub(super) fn pod_messages() -> Vec<(PodMessage, String)> {
     let mut all = vec![
         (PodMessage::Hello { min: 1, max: 3 }, "0100 0c00 07000000 0100 0300".into()),
         (PodMessage::ListFlows { after: None }, "0200 4900 07000000 00*65".into()),
-        (PodMessage::Produce(ring()), format!("0300 7000 07000000 {CAM} 00 0000 {FORMAT} 0100 00 00 00*16")),
+        (PodMessage::Produce(ring()), format!("0300 6f00 07000000 {CAM} 00 0000 {FORMAT} 0100 00 00*16")),
         (
             PodMessage::Produce(RingRequest {
                 slots: Some(9),
                 open_max: 3,
                 blocking: Blocking::Allowed,
                 wake: WakeMode::Inline,
-                succeeds: Some(geometry().epoch),
+                succeeds: token(),
                 format: audio(),
                 ..ring()
             }),
-            format!("0300 7000 07000000 {CAM} 01 0900 {AUDIO} 0300 01 01 {EPOCH}"),
+            format!("0300 6f00 07000000 {CAM} 01 0900 {AUDIO} 0300 01 {TOKEN}"),
         ),
         (
             PodMessage::Produce(RingRequest { format: ancillary(), wake: WakeMode::Housekeeping, ..ring() }),
-            format!("0300 7000 07000000 {CAM} 00 0000 {ANCILLARY} 0100 02 00 00*16"),
+            format!("0300 6f00 07000000 {CAM} 00 0000 {ANCILLARY} 0100 02 00*16"),
         ),
         (
             PodMessage::Subscribe { name: name("cam-1"), class: leased(), start: Start::Oldest },
@@ -106,6 +112,8 @@ pub(super) fn broker_messages() -> Vec<(BrokerMessage, String)> {
             format!("0280 8a00 07000000 00 01 {CAM} {FLOW} {AUDIO} 01 e8030000 4d000000 0800 0300 {EPOCH} 01 01"),
         ),
         (BrokerMessage::Region { geometry: geometry() }, format!("0380 5c00 07000000 {geometry_octets}")),
+        (BrokerMessage::Produced { epoch, token: token() }, format!("0480 2800 07000000 {EPOCH} {TOKEN}")),
+        (BrokerMessage::Produced { epoch, token: None }, format!("0480 2800 07000000 {EPOCH} 00*16")),
         (
             BrokerMessage::Subscribed {
                 geometry: geometry(),
@@ -138,7 +146,10 @@ pub(super) fn new_broker_messages() -> Vec<(BrokerMessage, String)> {
     let epoch = geometry().epoch;
     vec![
         (BrokerMessage::Evict { join: 9 }, "0880 1000 07000000 0900000000000000".into()),
-        (BrokerMessage::Adopted { epoch, successor: Succession::Wanted }, format!("0980 1900 07000000 {EPOCH} 01")),
+        (
+            BrokerMessage::Adopted { epoch, successor: Succession::Wanted, token: token() },
+            format!("0980 2900 07000000 {EPOCH} 01 {TOKEN}"),
+        ),
     ]
 }
 
@@ -183,6 +194,15 @@ fn every_message_has_its_golden_octets() {
 }
 
 #[test]
+fn a_token_is_never_printed() {
+    let (message, _) = &pod_messages()[3];
+    let printed = format!("{message:?}");
+    assert!(printed.contains("SuccessionToken(..)"), "{printed}");
+    let token: u128 = 0x1f1e_1d1c_1b1a_1918_1716_1514_1312_1110;
+    assert!(!printed.contains(&token.to_string()) && !printed.contains("1f1e1d"), "{printed}");
+}
+
+#[test]
 fn only_a_ring_that_is_brought_travels_with_a_pods_descriptors() {
     for (message, _) in pod_messages() {
         let expected = if matches!(message, PodMessage::Adopt { .. }) { 2 } else { 0 };
@@ -193,7 +213,7 @@ fn only_a_ring_that_is_brought_travels_with_a_pods_descriptors() {
 #[test]
 fn formats_that_mean_nothing_are_refused() {
     let with = |format: &str, at: usize, octet: u8| {
-        let mut golden = octets(&format!("0300 7000 07000000 {CAM} 00 0000 {format} 0100 00 00 00*16"));
+        let mut golden = octets(&format!("0300 6f00 07000000 {CAM} 00 0000 {format} 0100 00 00*16"));
         golden[8 + 65 + 3 + at] = octet;
         PodMessage::decode(&golden, Version::V2).map(drop)
     };
