@@ -18,12 +18,15 @@ class Producer:
 
     def __init__(self, handle):
         self._handle = handle
-        self._look()
+        self._next = 0
 
-    def _look(self):
+    @property
+    def layout(self):
+        """The format, and how its grains lie in memory: of the present ring, which is another one after `succeed`, and
+        perhaps after the gateway was restarted."""
         layout = _library.Layout()
         check(self._handle.call(calls.producer_layout, byref(layout)))
-        self.layout = Layout._of_c(layout)
+        return Layout._of_c(layout)
 
     def succeed(self, format, slots=0):
         """Goes on in a new ring: with another format, or with the same after the clock was set back.
@@ -33,7 +36,6 @@ class Producer:
         """
         check(self._handle.call(calls.producer_succeed, byref(format._to_c()), slots))
         self._next = 0
-        self._look()
 
     def open(self, index=None, tai_ns=None, rtp=0):
         """Opens grain `index`, by default that of the present or, if that is taken, the one after the last.
@@ -41,7 +43,7 @@ class Producer:
         As a context the grain is committed at its end, and cancelled by an exception.
         """
         if index is None:
-            index = max(self.index_now(), getattr(self, "_next", 0))
+            index = max(self.index_now(), self._next)
         stamp = None if tai_ns is None else byref(_library.Stamp(tai_ns, rtp))
         number = c_uint64()
         check(self._handle.call(calls.producer_open, index, stamp, byref(number)))

@@ -1,7 +1,8 @@
 """Produces pictures, sound and ancillary data, and reads them back as another pod would: by copies."""
 
 import os
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 
@@ -10,15 +11,20 @@ import flypack
 session = flypack.Session(os.environ["FLYPACK_SOCKET"])
 
 
+def looked_after(producer, ask, write=False):
+    """What `ask` gives, while the producer looks after its consumers or, with `write`, writes one grain after the other."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask)
+        while not answer.done():
+            if write and producer.index_now() >= producer._next:
+                producer.open().commit()
+            producer.poll()
+            time.sleep(0.001)
+        return answer.result()
+
+
 def subscribe(producer, name, **options):
-    """Subscribes while the producer looks after its consumers."""
-    found = []
-    joining = threading.Thread(target=lambda: found.append(session.subscribe(name, **options)))
-    joining.start()
-    while joining.is_alive():
-        producer.poll()
-        joining.join(0.001)
-    return found[0]
+    return looked_after(producer, lambda: session.subscribe(name, **options))
 
 
 video = flypack.Video(64, 8, rate="60000/1001")
@@ -77,6 +83,7 @@ for index, kind, values in (
         raise AssertionError(f"grain {index} was opened")
 
 # The flow goes on with another format; arrays over the old ring stay what they are.
+follower = subscribe(producer, "gfx")
 with producer.open() as grain:
     old = grain.lines()
     old[:] = 5
@@ -98,7 +105,41 @@ except flypack.EpochEnded as error:
     assert error.end == end, error.values
 else:
     raise AssertionError("the old ring went on")
-consumer = subscribe(producer, "gfx", expect=wider)
+assert consumer.layout.format == video, "not gone over yet"
+
+# One that expects the old format does not go over to another one.
+try:
+    looked_after(producer, consumer.rejoin)
+except flypack.WrongFormat as error:
+    assert "128x8" in error.found and "64x8" in error.expected, error.values
+else:
+    raise AssertionError("another format was taken")
+assert consumer.layout.format == video
+consumer.close()
+consumer = follower
+assert consumer.next(timeout=30).index == grain.index
+try:
+    consumer.next(timeout=30)
+except flypack.EpochEnded:
+    looked_after(producer, consumer.rejoin)
+assert consumer.layout.format == wider and consumer.layout.slice_octets == 320, consumer.layout
+with producer.open() as grain:
+    grain.lines()[:] = 6
+lease = consumer.next(timeout=30)
+assert lease.index == grain.index and lease.wait(timeout=30).complete
+assert lease.lines().shape == (8, 320) and (lease.lines() == 6).all()
+del lease
+
+# A loop goes over by itself.
+taller = flypack.Video(128, 16, rate="60000/1001")
+producer.succeed(taller, slots=16)
+assert producer.layout.slots == 16 and producer.layout.slices == 16, producer.layout
+lease = looked_after(producer, lambda: next(consumer), write=True)
+assert consumer.layout.format == taller and lease.wait(timeout=30).slices == 16
+assert consumer.evictions == 0
+del lease
+consumer.close()
+consumer = subscribe(producer, "gfx", expect=taller)
 
 # Its consumers hear when the producer is gone, after what was written.
 with producer.open() as grain:

@@ -57,26 +57,35 @@ static int next_grain(flypack_consumer *consumer, const flypack_layout *layout, 
     return status;
 }
 
+/* Learns how grains lie in memory, and makes room for a copy of one. */
+static int prepare(flypack_consumer *consumer, flypack_layout *layout, uint8_t **copy)
+{
+    int status = flypack_consumer_layout(consumer, layout);
+    free(*copy);
+    *copy = status == FLYPACK_OK ? malloc(layout->grain_octets) : NULL; /* without room nothing is copied to it */
+    return status;
+}
+
 static int consume(flypack_consumer *consumer, flypack_session *session, long grains)
 {
     flypack_layout layout;
-    if (flypack_consumer_layout(consumer, &layout) != FLYPACK_OK)
-        return fail("layout");
-    uint8_t *copy = malloc(layout.grain_octets);
-    int outcome = copy ? EXIT_SUCCESS : EXIT_FAILURE;
-    while (outcome == EXIT_SUCCESS && grains > 0) {
-        int status = next_grain(consumer, &layout, copy);
-        if (status == FLYPACK_OK)
+    uint8_t *copy = NULL;
+    int status = prepare(consumer, &layout, &copy);
+    while (status == FLYPACK_OK && grains > 0) {
+        status = next_grain(consumer, &layout, copy);
+        if (status == FLYPACK_OK) {
             grains--;
-        else if (status == FLYPACK_E_EVICTED) /* too slow: the seat is lost, and taken anew */
+        } else if (status == FLYPACK_E_EVICTED || status == FLYPACK_E_EPOCH_ENDED) {
+            /* Too slow, the seat is lost; or the flow goes on in another ring, perhaps with another format. */
             status = flypack_consumer_rejoin(consumer, session);
-        else if (status == FLYPACK_E_TORN || status == FLYPACK_E_GONE) /* this grain is lost, the next one is not */
-            continue;
-        if (status != FLYPACK_OK)
-            outcome = fail("read");
+            if (status == FLYPACK_OK)
+                status = prepare(consumer, &layout, &copy);
+        } else if (status == FLYPACK_E_TORN || status == FLYPACK_E_GONE) {
+            status = FLYPACK_OK; /* this grain is lost, the next one is not */
+        }
     }
     free(copy);
-    return outcome;
+    return status == FLYPACK_OK ? EXIT_SUCCESS : fail("read");
 }
 
 int main(int argc, char **argv)
@@ -85,6 +94,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s SOCKET FLOW GRAINS\n", argv[0]);
         return EXIT_FAILURE;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0); /* each grain as it comes, also into a pipe */
     flypack_session *session;
     if (flypack_connect(argv[1], &session) != FLYPACK_OK)
         return fail("connect");
