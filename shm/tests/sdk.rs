@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, GrainIndex, VideoFormat};
 use shm::{
     Consumer, ConsumerClass, GrainLease, GrainStamp, OpenError, ProduceError, ProduceOptions, Producer, ReadError,
-    Session, SessionError, SubscribeOptions, WaitError, WriteError,
+    Refusal, Session, SessionError, SubscribeOptions, WaitError, WriteError,
 };
 
 use stage::{Stage, leased, name, tiny};
@@ -43,8 +43,12 @@ fn join(session: &Session, producer: &mut Producer, flow: &str, class: ConsumerC
 
 impl Pair {
     fn on(stage: &Stage, class: ConsumerClass) -> Self {
+        Self::in_a_ring_of(16, stage, class)
+    }
+
+    fn in_a_ring_of(slots: u16, stage: &Stage, class: ConsumerClass) -> Self {
         let session = Session::connect(&stage.socket()).unwrap();
-        let options = ProduceOptions { slots: Some(16), ..ProduceOptions::default() };
+        let options = ProduceOptions { slots: Some(slots), ..ProduceOptions::default() };
         let mut producer = session.produce(&name("gfx"), tiny(), options).unwrap();
         let consumer = join(&session, &mut producer, "gfx", class);
         let index = producer.index_now().0;
@@ -62,6 +66,10 @@ impl Pair {
 
     /// Takes a new seat while the producer lets the consumer in.
     fn rejoin(&mut self) {
+        self.try_rejoin().unwrap();
+    }
+
+    fn try_rejoin(&mut self) -> Result<(), SessionError> {
         let Self { session, producer, consumer, .. } = self;
         thread::scope(|scope| {
             let joining = scope.spawn(|| consumer.rejoin(session));
@@ -69,8 +77,18 @@ impl Pair {
                 producer.poll();
                 thread::sleep(Duration::from_millis(1));
             }
-            joining.join().unwrap().unwrap();
-        });
+            joining.join().unwrap()
+        })
+    }
+
+    /// What ends the reading.
+    fn to_the_end(&mut self) -> WaitError {
+        loop {
+            match self.next() {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        }
     }
 
     fn next(&mut self) -> Result<GrainLease, WaitError> {
@@ -164,16 +182,35 @@ fn who_is_evicted_takes_a_new_seat() {
     for ahead in 0..6 {
         pair.write(ahead);
     }
-    let evicted = loop {
-        match pair.next() {
-            Ok(_) => {}
-            Err(error) => break error,
-        }
-    };
+    let evicted = pair.to_the_end();
     assert!(matches!(evicted, WaitError::Read(ReadError::Evicted { .. })), "{evicted}");
     pair.rejoin();
     pair.write(6);
     assert_eq!(pair.next().unwrap().index(), GrainIndex(pair.index + 6));
+}
+
+/// Of the seat that it gives back the gateway hears from the writer, and after the consumer has asked for the next.
+#[test]
+fn a_ring_with_room_for_one_takes_its_evicted_consumer_back() {
+    let stage = Stage::new();
+    // 1 + 1 + (2 + 1) slots.
+    let mut pair = Pair::in_a_ring_of(5, &stage, leased(2));
+    for round in 0..5 {
+        pair.write(10 * round);
+        let held = pair.next().unwrap();
+        for ahead in 1..6 {
+            pair.write(10 * round + ahead);
+        }
+        let evicted = pair.to_the_end();
+        assert!(matches!(evicted, WaitError::Read(ReadError::Evicted { .. })), "{evicted}");
+        let beside = pair.try_rejoin().unwrap_err();
+        assert!(matches!(beside, SessionError::Refused(Refusal::Admission { slots: 5, k: 2, .. })), "{beside}");
+        let mut copy = [0; 40];
+        held.copy_lines(0..1, &mut copy).unwrap();
+        assert_eq!(copy, [10 * round as u8; 40], "it goes on to hold what it holds");
+        drop(held);
+        pair.rejoin();
+    }
 }
 
 #[test]

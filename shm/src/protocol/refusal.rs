@@ -260,6 +260,14 @@ impl std::fmt::Display for Works {
 }
 
 impl Refusal {
+    /// Whether a consumer that leaves makes room for the one that was refused.
+    pub(crate) const fn is_for_want_of_room(&self) -> bool {
+        matches!(
+            self,
+            Self::Admission { .. } | Self::Consumers { .. } | Self::UserConsumers { .. } | Self::UserSlots { .. }
+        )
+    }
+
     /// `code u16, three u64`: 26 octets; [`Self::Placement`]: `code u16, reason`: 114 octets; [`Self::Flow`]: `code u16,
     /// uid u32, right u8, reason`: 119 octets. A peer of version 1 is told the nearest that it knows.
     pub(super) fn encode(self, out: &mut Encoder) {

@@ -1,6 +1,7 @@
 //! A consumer: a reader of somebody else's ring.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use media::Name;
 
@@ -12,6 +13,12 @@ use crate::pipe::LifeWatch;
 use crate::protocol::BrokerMessage;
 use crate::wake::{Bell, Waiting};
 use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, check_ring_seals};
+
+/// How long the gateway may take to hear that a seat was given back: the writer sees it at its next turn, and says so.
+const GIVEN_BACK: Duration = Duration::from_secs(1);
+
+/// How soon to ask again meanwhile.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// One seat in a ring. It comes free when this and every lease taken from its reader have dropped, or the process
 /// is gone.
@@ -77,15 +84,30 @@ impl Consumer {
     }
 
     /// Takes a new seat in the same flow, as it was subscribed to: after an eviction, or when the producer has gone
-    /// and the flow is back. The old seat's slots go back to the writer once its last lease has dropped.
+    /// and the flow is back. The old seat's slots go back to the writer once its last lease has dropped; as long as
+    /// one is out, a ring that is full has no room for the new one beside it.
     ///
     /// # Errors
-    /// [`SessionError`]; the consumer then stays as it was.
+    /// [`SessionError`]; the consumer then is where it was and may be asked to rejoin again. What an eviction left in its
+    /// reach is passed, if it held none of it.
     pub fn rejoin(&mut self, session: &Session) -> Result<(), SessionError> {
         // Fails where there is nothing to acknowledge, or leases are out: the seat then ends when they have dropped.
-        let _ = self.reader.acknowledge_eviction();
-        *self = session.subscribe_with(&self.name, self.options)?;
-        Ok(())
+        let given_back = self.reader.acknowledge_eviction().is_ok();
+        let patience = Instant::now() + GIVEN_BACK;
+        loop {
+            match session.subscribe_with(&self.name, self.options) {
+                // The gateway has not heard of it yet.
+                Err(SessionError::Refused(refusal))
+                    if given_back && refusal.is_for_want_of_room() && Instant::now() < patience =>
+                {
+                    std::thread::sleep(AGAIN);
+                }
+                joined => {
+                    *self = joined?;
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Finds, leases and follows grains.
