@@ -52,7 +52,12 @@ class Consumer:
     """A reader of one flow. One thread at a time may use it.
 
     As an iterator it gives one grain after the other, takes a new seat when it was evicted (`evictions` counts) or the
-    flow goes on in another ring (`layout` then is the new one's), and ends when the producer is gone.
+    flow goes on in another ring (`layout` then is the new one's), and ends when the producer is gone (also when the
+    gateway restarts, if the flow is the gateway's own: it is another one then).
+
+    A loop's variable holds the last grain while the next one is asked for. Where the ring has no room for a second seat
+    beside the evicted one, whose grains are held until that is gone, the loop ends with :class:`flypack.LimitReached`:
+    `del lease` at the end of the body avoids it.
     """
 
     def __init__(self, handle, session):
@@ -110,8 +115,8 @@ class Consumer:
             try:
                 return self.next()
             except Evicted:
-                self.evictions += 1
                 self.rejoin()
+                self.evictions += 1
             except EpochEnded:
                 self.rejoin()
             except (Gone, Torn):

@@ -1,26 +1,13 @@
 """Produces pictures, sound and ancillary data, and reads them back as another pod would: by copies."""
 
 import os
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 
 import flypack
+from stage import looked_after
 
 session = flypack.Session(os.environ["FLYPACK_SOCKET"])
-
-
-def looked_after(producer, ask, write=False):
-    """What `ask` gives, while the producer looks after its consumers or, with `write`, writes one grain after the other."""
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(ask)
-        while not answer.done():
-            if write and producer.index_now() >= producer._next:
-                producer.open().commit()
-            producer.poll()
-            time.sleep(0.001)
-        return answer.result()
 
 
 def subscribe(producer, name, **options):

@@ -2,10 +2,10 @@
 
 import os
 import sys
-import threading
 
 import flypack
 from flypack import _library
+from stage import looked_after
 
 future = sys.argv[1]
 me = os.geteuid()
@@ -44,23 +44,7 @@ assert "gfx" in str(taken), taken
 
 
 def subscribe(**options):
-    """Subscribes while the producer looks after its consumers."""
-    outcome = []
-
-    def ask():
-        try:
-            outcome.append(session.subscribe("gfx", **options))
-        except flypack.FlypackError as error:
-            outcome.append(error)
-
-    joining = threading.Thread(target=ask)
-    joining.start()
-    while joining.is_alive():
-        producer.poll()
-        joining.join(0.001)
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    return looked_after(producer, lambda: session.subscribe("gfx", **options))
 
 
 refused(flypack.WrongFormat, lambda: subscribe(expect=flypack.Video(128, 8)), found="64x8p50 4:2:2 10 bit")

@@ -63,6 +63,11 @@ fn what_python_produces_is_read_by_copies() {
     run(&Stage::new(), "producing.py", &[""; 0]);
 }
 
+#[test]
+fn a_loop_takes_a_new_seat_once_its_lease_is_gone() {
+    run(&Stage::new(), "evicted.py", &[""; 0]);
+}
+
 /// A gateway of times to come, which speaks versions 7 to 9 only, to whoever connects first.
 fn future_gateway(socket: &Path) -> JoinHandle<()> {
     let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();

@@ -1,0 +1,49 @@
+"""A loop over a flow whose ring has room for one consumer: evicted, it takes a new seat once its last lease is gone."""
+
+import os
+import time
+
+import flypack
+from stage import looked_after
+
+session = flypack.Session(os.environ["FLYPACK_SOCKET"])
+video = flypack.Video(64, 8, rate=50)
+producer = session.produce("gfx", video, slots=6)
+consumer = looked_after(producer, lambda: session.subscribe("gfx", grains_held=2))
+try:
+    looked_after(producer, lambda: session.subscribe("gfx", grains_held=2))
+except flypack.LimitReached as error:
+    assert error.k == 2 and error.slots == 6, error.values
+else:
+    raise AssertionError("there is room for two, which this test is not about")
+
+
+def following():
+    """The next grain, while the producer goes on."""
+    return looked_after(producer, lambda: next(consumer), write=True)
+
+
+lease = following()
+held = lease.index
+octets = lease.copy()
+for index in range(held + 1, held + 6):
+    while producer.index_now() < index:
+        producer.poll()
+        time.sleep(0.001)
+    producer.open(index).commit()
+
+# The variable of the loop holds the last grain while the next one is asked for: there is no seat beside the old one.
+reached = []
+try:
+    while len(reached) < 5:
+        reached.append(following().index)
+except flypack.LimitReached:
+    pass
+assert reached == [held + 1, held + 2][: len(reached)], "what was held for it, and no second seat"
+assert consumer.evictions == 0
+assert (lease.copy() == octets).all(), "an evicted lease stays good"
+
+del lease
+later = following()
+assert consumer.evictions == 1 and later.index > held + 5, (consumer.evictions, held, later.index)
+assert later.wait(timeout=30).complete
