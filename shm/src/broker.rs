@@ -25,6 +25,7 @@ mod listener;
 mod making;
 mod mason;
 mod membership;
+mod porter;
 mod quotas;
 mod records;
 mod released;
@@ -290,7 +291,8 @@ impl Broker {
         let mut state = self.shared.lock();
         let epochs = state.flows.epochs();
         epochs.into_iter().for_each(|epoch| state.end_flow(epoch));
-        state.connections.clear();
+        state.connections.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| state.disconnect(id));
+        porter::dispatch_last(std::mem::take(&mut state.errands));
         state.records.iter().for_each(|records| records.put_away());
         state.abandon_views()
     }

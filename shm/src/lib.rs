@@ -17,6 +17,7 @@ mod memfd;
 #[cfg(all(test, loom))]
 mod models;
 mod pages;
+mod passing;
 mod probe;
 mod reader;
 mod region;

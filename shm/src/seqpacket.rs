@@ -95,8 +95,18 @@ impl SeqPacket {
         }
     }
 
+    /// Whether the next datagram brings descriptors. Looks without taking it, so none is closed here; never waits.
+    pub(crate) fn next_brings_descriptors(&self) -> Result<bool, Errno> {
+        let mut control = RecvAncillaryBuffer::new(&mut []);
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let got =
+            rustix::io::retry_on_intr(|| recvmsg(&self.fd, &mut [IoSliceMut::new(&mut [0; 1])], &mut control, flags))?;
+        // There is no room for descriptors, so this says that there are some.
+        Ok(got.flags.contains(ReturnFlags::CTRUNC))
+    }
+
     /// Receives one datagram with at most `allowed` descriptors (at most [`MAX_DESCRIPTORS`]). Where none is allowed
-    /// the kernel drops them unseen: none ever enters this process.
+    /// the kernel drops them unseen: none ever enters this process. Dropping them may wait ([`crate::passing`]).
     pub(crate) fn receive(&self, buffer: &mut MessageBuffer, allowed: usize, wait: Wait) -> Result<Received, Errno> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let room = if allowed == 0 { 0 } else { space.len() };

@@ -69,7 +69,7 @@ impl State {
         (connection, request): (u64, u32),
         peer: Peer,
         (epoch, name): (u128, Name),
-        fds: Vec<OwnedFd>,
+        fds: &[OwnedFd],
     ) -> Result<(), Refusal> {
         let named = self.connections.get_mut(&connection).map(|c| std::mem::take(&mut c.named)).unwrap_or_default();
         let record = self.check_record(&peer, epoch, &name)?.clone();

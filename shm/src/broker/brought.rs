@@ -15,16 +15,17 @@ use crate::{SealedRegion, check_ring_seals};
 /// Octets of a block in `st_blocks`, whatever the file system (stat(2)).
 const BLOCK_OCTETS: u64 = 512;
 
-/// The ring in these descriptors, if it is that of the record.
-pub(super) fn ring(record: &RingRecord, fds: Vec<OwnedFd>) -> Result<SealedRegion, AdoptionFault> {
-    let Ok([control, data]) = <[OwnedFd; 2]>::try_from(fds) else {
+/// The ring in these descriptors, if it is that of the record. They are memory, or there are none: to ask what another file
+/// is may wait. Who has them closes them, for what another process made as large as it liked takes long to be let go of.
+pub(super) fn ring(record: &RingRecord, fds: &[OwnedFd]) -> Result<SealedRegion, AdoptionFault> {
+    let [control, data] = fds else {
         return Err(AdoptionFault::Memory { inode: 0 });
     };
     let geometry = record.geometry;
-    check(&control, record.control, geometry.control_octets())?;
-    check(&data, record.data, geometry.data_octets())?;
+    check(control, record.control, geometry.control_octets())?;
+    check(data, record.data, geometry.data_octets())?;
     let mapping = AdoptionFault::Mapping { octets: geometry.octets() };
-    SealedRegion::adopt(geometry, &control, &data).map_err(|_| mapping)
+    SealedRegion::adopt(geometry, control, data).map_err(|_| mapping)
 }
 
 /// Whether `fd` is the producer's descriptor of `file`, which this user made, sealed as a ring, all of it there.

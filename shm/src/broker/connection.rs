@@ -4,6 +4,7 @@
 //! nothing it does makes the broker wait.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -15,6 +16,7 @@ use super::membership::Subscriber;
 use super::state::State;
 use crate::access::{Peer, peer_of};
 use crate::layout::ABI;
+use crate::passing;
 use crate::poll::Token;
 use crate::protocol::{BrokerMessage, MAX_FLOWS_A_PAGE, MAX_MESSAGE_OCTETS, PodMessage, Refusal, Version};
 use crate::seqpacket::{Received, SeqPacket, Wait};
@@ -29,7 +31,11 @@ const SEND_QUEUE_OCTETS: usize = 64 << 10;
 /// One pod's connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    socket: SeqPacket,
+    pub(super) socket: Arc<SeqPacket>,
+    /// Descriptors may wait in the socket: reading and closing it may wait for what they are.
+    passing: bool,
+    /// A porter has it.
+    pub(super) lent: bool,
     pub(super) peer: Peer,
     since: Instant,
     /// What it speaks; none until it has said so.
@@ -41,6 +47,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    fn new(socket: Arc<SeqPacket>, passing: bool, peer: Peer) -> Self {
+        let (since, named) = (Instant::now(), Named::default());
+        Self { socket, passing, lent: false, peer, since, version: None, waiting: 0, named }
+    }
+
+    /// Whether the next message brings descriptors, which only a porter may touch.
+    fn next_brings_descriptors(&self) -> Result<bool, Errno> {
+        if self.passing { self.socket.next_brings_descriptors() } else { Ok(false) }
+    }
+
     pub(super) const fn is_greeted(&self) -> bool {
         self.version.is_some()
     }
@@ -52,12 +68,17 @@ impl Connection {
 }
 
 /// A pod broke the protocol.
-struct Breach;
+#[derive(Debug)]
+pub(super) struct Breach;
 
 impl State {
     /// Takes in who connects. False if the kernel has no descriptors left: try again later.
     pub(super) fn accept(&mut self, listener: &Listener) -> bool {
         for _ in 0..ACCEPTS_A_TURN {
+            // Whoever makes porters wait keeps the others from connecting rather than have ever more of them.
+            if self.closing.len() >= self.limits.connections as usize {
+                return false;
+            }
             match listener.accept() {
                 Ok(Some(fd)) => self.greet(fd),
                 Ok(None) => return true,
@@ -71,23 +92,27 @@ impl State {
     }
 
     fn greet(&mut self, fd: OwnedFd) {
-        let socket = SeqPacket::from_fd(fd);
-        let Ok(peer) = peer_of(&socket) else { return };
+        let socket = Arc::new(SeqPacket::from_fd(fd));
+        let (id, passing) = (self.fresh_id(), passing::is_possible(&*socket));
+        let Ok(peer) = peer_of(&*socket) else {
+            // Only a bug of ours gets here.
+            let nobody = Peer { uid: u32::MAX, gid: u32::MAX, pid: None };
+            return self.close(id, Connection::new(socket, passing, nobody));
+        };
         if let Err(refusal) = self.check_peer(&peer) {
             self.counters.refused += 1;
             if let Ok(octets) = BrokerMessage::Refused(refusal).encode(0, Version::OLDEST) {
                 let _ = socket.send(&octets, &[], Wait::Never);
             }
-            return;
+            return self.close(id, Connection::new(socket, passing, peer));
         }
-        let id = self.fresh_id();
         let queue = socket.limit_send_queue(SEND_QUEUE_OCTETS);
-        if queue.and_then(|()| self.poll.watch_input(&socket, Token::Connection(id))).is_err() {
-            return;
+        let ready = queue.and_then(|()| self.poll.watch_input(&*socket, Token::Connection(id)));
+        let connection = Connection::new(socket, passing, peer);
+        if ready.is_err() {
+            return self.close(id, connection);
         }
         self.counters.connections += 1;
-        let connection =
-            Connection { socket, peer, since: Instant::now(), version: None, waiting: 0, named: Named::default() };
         self.connections.insert(id, connection);
     }
 
@@ -96,11 +121,11 @@ impl State {
         if !self.access.admits(peer) {
             return Err(Refusal::User { uid: peer.uid });
         }
-        if self.connections.len() >= limit as usize {
+        if self.connections.len() + self.closing.len() >= limit as usize {
             return Err(Refusal::Connections { limit });
         }
-        let same = self.connections.values().filter(|other| other.peer.uid == peer.uid).count();
-        if same >= of_user as usize {
+        let users = self.connections.values().map(|other| other.peer.uid).chain(self.closing.values().copied());
+        if users.filter(|uid| *uid == peer.uid).count() >= of_user as usize {
             return Err(Refusal::UserConnections { uid: peer.uid, limit: of_user });
         }
         Ok(())
@@ -110,33 +135,40 @@ impl State {
     pub(super) fn serve(&mut self, id: u64) {
         let mut buffer = [0; MAX_MESSAGE_OCTETS];
         for _ in 0..MESSAGES_A_TURN {
-            let Some(connection) = self.connections.get(&id) else { return };
+            let Some(connection) = self.connections.get(&id).filter(|connection| !connection.lent) else { return };
             let version = connection.version();
-            // Only a ring that is to be taken over brings descriptors; of the first version none is ever taken.
-            let allowed = if version == Version::V1 { 0 } else { 2 };
-            let (octets, fds) = match connection.socket.receive(&mut buffer, allowed, Wait::Never) {
-                Ok(Received::Message(octets, fds)) => (octets, fds),
+            match connection.next_brings_descriptors() {
+                Ok(false) => {}
+                // Only a ring that is to be taken over brings some; of the first version none is ever taken.
+                Ok(true) if version > Version::V1 => return self.lend(id),
+                Ok(true) => return self.breach(id, Breach),
                 Err(Errno::AGAIN) => return,
-                Ok(Received::Overlong) => return self.breach(id),
+                Err(_) => return self.disconnect(id),
+            }
+            let octets = match connection.socket.receive(&mut buffer, 0, Wait::Never) {
+                Ok(Received::Message(octets, _)) => octets,
+                Err(Errno::AGAIN) => return,
+                Ok(Received::Overlong) => return self.breach(id, Breach),
                 Ok(Received::Closed) | Err(_) => return self.disconnect(id),
             };
             let heard = PodMessage::decode(&buffer[..octets], version).map_err(|_| Breach);
-            let heard = heard.and_then(|(request, message)| match message.descriptors() == fds.len() {
-                true => self.hear(id, request, message, fds),
+            let heard = heard.and_then(|(request, message)| match message.takes(0) {
+                true => self.hear(id, request, message, &[]),
                 false => Err(Breach),
             });
-            if heard.is_err() {
-                return self.breach(id);
+            if let Err(breach) = heard {
+                return self.breach(id, breach);
             }
         }
     }
 
-    fn breach(&mut self, id: u64) {
+    pub(super) fn breach(&mut self, id: u64, _: Breach) {
         self.counters.protocol_errors += 1;
         self.disconnect(id);
     }
 
-    fn hear(&mut self, id: u64, request: u32, message: PodMessage, fds: Vec<OwnedFd>) -> Result<(), Breach> {
+    /// Hears a message with the descriptors that it brought, if they are memory.
+    pub(super) fn hear(&mut self, id: u64, request: u32, message: PodMessage, fds: &[OwnedFd]) -> Result<(), Breach> {
         let Some(connection) = self.connections.get(&id) else { return Ok(()) };
         let (greeted, version, peer) = (connection.is_greeted(), connection.version(), connection.peer);
         match message {
@@ -189,6 +221,11 @@ impl State {
         if let Some(version) = Version::common(min, max) {
             if let Some(connection) = self.connections.get_mut(&id) {
                 connection.version = Some(version);
+                let mut left = self.left_records.values();
+                if version > Version::V1 && left.any(|record| record.uid == connection.peer.uid) {
+                    passing::allow(&*connection.socket);
+                    connection.passing = true;
+                }
             }
             self.tell(id, request, &BrokerMessage::Welcome { version: version.number(), ring_abi: ABI }, &[]);
         } else {
@@ -255,12 +292,20 @@ impl State {
     /// Closes a connection and ends what it produces. What it reads goes on: its life pipes tell when that ends.
     pub(super) fn disconnect(&mut self, id: u64) {
         let Some(connection) = self.connections.remove(&id) else { return };
-        self.poll.forget(&connection.socket);
+        self.poll.forget(&*connection.socket);
+        self.close(id, connection);
         self.forget_makings(|making| making.connection() == Some(id));
         self.withdraw_offers(id);
         let produced = self.flows.all().filter(|flow| flow.producer() == Some(id));
         let produced: Vec<u128> = produced.map(Flow::epoch).collect();
         produced.into_iter().for_each(|epoch| self.end_flow(epoch));
+    }
+
+    fn close(&mut self, id: u64, connection: Connection) {
+        let Connection { socket, passing, lent, peer, .. } = connection;
+        if passing {
+            self.have_closed(id, peer.uid, socket, lent);
+        }
     }
 
     /// Closes the connections that could not be told something. Closing one may doom another.

@@ -1,18 +1,19 @@
 //! The housekeeping thread: sleeps in epoll, serves pods and life pipes, hears the gateway's writers.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Shared;
 use super::listener::Listener;
 use super::snapshot::FlowEvent;
+use super::{Shared, porter};
 use crate::poll::Token;
 
 /// How long nobody is accepted after the process ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs until the broker stops, then removes the socket.
-pub(super) fn run(shared: &Shared, listener: &Listener, on_event: &(impl Fn(FlowEvent) + ?Sized)) {
+pub(super) fn run(shared: &Arc<Shared>, listener: &Listener, on_event: &(impl Fn(FlowEvent) + ?Sized)) {
     let mut tokens = Vec::new();
     let mut paused: Option<Instant> = None;
     // Acquire: pairs with the Release in Broker::stop.
@@ -43,6 +44,7 @@ pub(super) fn run(shared: &Shared, listener: &Listener, on_event: &(impl Fn(Flow
             }
         }
         shared.lock().tick(Instant::now());
+        porter::dispatch(shared);
         deliver(shared, on_event);
     }
 }

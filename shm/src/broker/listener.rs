@@ -15,6 +15,7 @@ use rustix::net::{SocketAddrUnix, SocketFlags, accept_with, bind, listen};
 
 use super::BrokerError;
 use crate::access::SocketAccess;
+use crate::passing;
 use crate::seqpacket::SeqPacket;
 
 const BACKLOG: i32 = 64;
@@ -46,6 +47,7 @@ impl Listener {
         let address = SocketAddrUnix::new(path).map_err(failed("name"))?;
         let fd = SeqPacket::unbound(SocketFlags::NONBLOCK).map_err(failed("create"))?;
         bind(&fd, &address).map_err(failed("bind"))?;
+        passing::refuse(&fd);
         let bound = identity(path).map_err(failed("look at"))?;
         let listener = Self { fd, path: path.to_owned(), bound, _lock: lock };
         access.apply(path).map_err(failed("set the mode and group of"))?;

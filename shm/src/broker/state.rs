@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::making::Making;
 use super::mason::Job;
 use super::membership::Membership;
+use super::porter::Errand;
 use super::records::Records;
 use super::released::Remainder;
 use super::snapshot::{BrokerCounters, FlowEvent};
@@ -54,6 +55,10 @@ pub(super) struct State {
     pub(super) remainders: Vec<Remainder>,
     /// Connections to close once the event at hand is dealt with.
     pub(super) doomed: Vec<u64>,
+    /// What porters are to do.
+    pub(super) errands: Vec<Errand>,
+    /// Connections that are being closed, and whose they were: they count until that is done.
+    pub(super) closing: HashMap<u64, u32>,
     /// What the gateway has yet to be told.
     pub(super) events: Vec<FlowEvent>,
     pub(super) counters: BrokerCounters,
@@ -91,6 +96,8 @@ impl State {
             waker,
             remainders: Vec::new(),
             doomed: Vec::new(),
+            errands: Vec::new(),
+            closing: HashMap::new(),
             events: Vec::new(),
             counters: BrokerCounters::default(),
             last_id: first_id,
@@ -119,7 +126,8 @@ impl State {
     /// How long the housekeeping thread may sleep; none is until something happens.
     pub(super) fn patience(&self) -> Option<Duration> {
         let members = self.memberships.values().filter_map(Membership::patience);
-        let waits = !self.makings.is_empty() || self.connections.values().any(|c| !c.is_greeted());
+        let waits =
+            !self.makings.is_empty() || !self.errands.is_empty() || self.connections.values().any(|c| !c.is_greeted());
         members
             .chain(waits.then_some(WAITING))
             .chain(self.views.patience())

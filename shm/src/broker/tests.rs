@@ -5,6 +5,7 @@ mod dance;
 mod hostile;
 mod limits;
 mod old;
+mod passing;
 mod producing;
 mod raw;
 mod socket;

@@ -70,7 +70,8 @@ pub enum PodMessage {
     /// To a restarted gateway, before [`PodMessage::Adopt`]: one consumer that the producer has. From version 2 on.
     Member(Member),
     /// To a restarted gateway: the ring is there, and these were its consumers. Descriptors: control and data, as the
-    /// producer has them. Answered by `Adopted`. From version 2 on.
+    /// producer has them, or none where the gateway lets none be passed: then it is refused. Answered by `Adopted`. From
+    /// version 2 on.
     Adopt {
         /// Which ring.
         epoch: u128,
@@ -117,10 +118,17 @@ const MEMBER: u16 = 11;
 const ADOPT: u16 = 12;
 
 impl PodMessage {
-    /// The descriptors that travel with this message: exactly so many, or it is refused.
+    /// The descriptors that travel with this message.
     #[must_use]
     pub const fn descriptors(&self) -> usize {
         if matches!(self, Self::Adopt { .. }) { 2 } else { 0 }
+    }
+
+    /// Whether so many descriptors may have come with this message. A ring is also brought without: a gateway that has no
+    /// record of any ring of this user has descriptors refused at their sender, and answers why.
+    #[must_use]
+    pub const fn takes(&self, descriptors: usize) -> bool {
+        descriptors == 0 || descriptors == self.descriptors()
     }
 
     /// The message as one datagram.

@@ -10,6 +10,8 @@ use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
+use crate::passing;
+
 /// One end.
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -37,7 +39,8 @@ pub(crate) fn bell_pair() -> Result<(Bell, Bell), Errno> {
     for end in [&consumer, &waker] {
         set_socket_send_buffer_size(end, QUEUE_OCTETS)?;
     }
-    refuse_descriptors(&waker);
+    // A consumer may send descriptors along, and who receives the octet closes them.
+    passing::refuse(&waker);
     Ok((Bell { fd: consumer }, Bell { fd: waker }))
 }
 
@@ -77,26 +80,6 @@ impl AsFd for Bell {
 impl AsRawFd for Bell {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
-    }
-}
-
-/// `SO_PASSRIGHTS` of Linux 6.16, which libc does not name yet.
-const SO_PASSRIGHTS: libc::c_int = 83;
-
-/// A consumer may send descriptors along. Who receives the octet closes them, and the close of a socket that lingers
-/// waits: so they are refused at the sender, where the kernel can do that.
-fn refuse_descriptors(end: &OwnedFd) {
-    let off: libc::c_int = 0;
-    // SAFETY: the descriptor is open, and the pointer is to a live int of the size that is given. Older kernels answer
-    // ENOPROTOOPT.
-    unsafe {
-        libc::setsockopt(
-            end.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_PASSRIGHTS,
-            (&raw const off).cast(),
-            size_of_val(&off) as libc::socklen_t,
-        );
     }
 }
 

@@ -5,9 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::raw::Raw;
 use super::*;
 use crate::protocol::{AdoptionFault, BrokerMessage, Member, MemberStage, PodMessage, RingRequest};
+use crate::seqpacket::Wait;
 use crate::{FlowOrigin, ReadError, SessionError, Trust, memfd};
 
 fn config(dir: &Path) -> BrokerConfig {
@@ -146,7 +149,13 @@ fn orphan() -> (Bench, u128, Vec<OwnedFd>) {
 }
 
 fn bring(raw: &Raw, epoch: u128, flow: &str, fds: [&OwnedFd; 2]) {
-    raw.say_with(&PodMessage::Adopt { epoch, name: name(flow) }, 9, &fds);
+    let message = PodMessage::Adopt { epoch, name: name(flow) };
+    let octets = message.encode(9, raw.version).unwrap();
+    match raw.socket.send(&octets, &fds.map(AsFd::as_fd), Wait::Block) {
+        // Of who has no ring to bring the broker lets none be passed.
+        Err(Errno::PERM) => raw.say(&message, 9),
+        sent => sent.unwrap(),
+    }
 }
 
 fn member(epoch: u128, consumer: u8, join: u64) -> PodMessage {
@@ -177,7 +186,8 @@ fn what_is_not_the_ring_of_a_record_is_refused_and_others_see_nothing() {
     fault(not_its(&unsealed.data));
     let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     bring(&raw, epoch, "gfx", [&read, &fds[1]]);
-    fault(not_its(&read));
+    // What is no memory is not even asked what it is.
+    fault(AdoptionFault::Memory { inode: 0 });
     // Seats taken twice, one consumer twice, of another ring, and more than there are.
     raw.say(&member(epoch, 3, 1), 0);
     raw.say(&member(epoch, 3, 2), 0);
@@ -332,13 +342,20 @@ fn descriptors_that_belong_to_no_message_end_the_connection_and_are_closed() {
     let raw = Raw::greeted(&bench);
     raw.say_with(&PodMessage::ListFlows { after: None }, 3, &[&write, &write]);
     assert!(raw.is_closed());
-    for wrong in [vec![&write], vec![&write, &write, &write], vec![]] {
+    for wrong in [vec![&write], vec![&write, &write, &write]] {
         let raw = Raw::greeted(&bench);
         raw.say_with(&PodMessage::Adopt { epoch, name: name("gfx") }, 3, &wrong);
         assert!(raw.is_closed());
     }
     drop(write);
-    assert_eq!(rustix::io::read(&read, &mut [0_u8; 1]), Ok(0), "a copy is still open");
+    // Blocks until the last copy is closed.
+    assert_eq!(rustix::io::read(&read, &mut [0_u8; 1]), Ok(0));
+    // Without any it is told what is wrong.
+    let raw = Raw::greeted(&bench);
+    raw.say(&PodMessage::Adopt { epoch: 7, name: name("gfx") }, 3);
+    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::NoRecord));
+    raw.say(&PodMessage::Adopt { epoch, name: name("gfx") }, 3);
+    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Memory { inode: 0 }));
     drop(fds);
 }
 

@@ -207,6 +207,8 @@ fn only_a_ring_that_is_brought_travels_with_a_pods_descriptors() {
     for (message, _) in pod_messages() {
         let expected = if matches!(message, PodMessage::Adopt { .. }) { 2 } else { 0 };
         assert_eq!(message.descriptors(), expected);
+        let taken: Vec<usize> = (0..4).filter(|count| message.takes(*count)).collect();
+        assert_eq!(taken, if expected == 2 { vec![0, 2] } else { vec![0] });
     }
 }
 
