@@ -82,7 +82,7 @@ impl Pair {
     }
 
     /// What ends the reading.
-    fn to_the_end(&mut self) -> WaitError {
+    fn read_to_the_end(&mut self) -> WaitError {
         loop {
             match self.next() {
                 Ok(_) => {}
@@ -182,7 +182,7 @@ fn who_is_evicted_takes_a_new_seat() {
     for ahead in 0..6 {
         pair.write(ahead);
     }
-    let evicted = pair.to_the_end();
+    let evicted = pair.read_to_the_end();
     assert!(matches!(evicted, WaitError::Read(ReadError::Evicted { .. })), "{evicted}");
     pair.rejoin();
     pair.write(6);
@@ -201,7 +201,7 @@ fn a_ring_with_room_for_one_takes_its_evicted_consumer_back() {
         for ahead in 1..6 {
             pair.write(10 * round + ahead);
         }
-        let evicted = pair.to_the_end();
+        let evicted = pair.read_to_the_end();
         assert!(matches!(evicted, WaitError::Read(ReadError::Evicted { .. })), "{evicted}");
         let beside = pair.try_rejoin().unwrap_err();
         assert!(matches!(beside, SessionError::Refused(Refusal::Admission { slots: 5, k: 2, .. })), "{beside}");
