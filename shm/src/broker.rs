@@ -31,6 +31,7 @@ mod records;
 mod released;
 mod snapshot;
 mod state;
+mod stranded;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -49,7 +50,7 @@ pub use access_list::{FlowPattern, FlowRule, PatternError, Who};
 pub use config::{BrokerConfig, Limits};
 pub use error::{BrokerError, SubscribeError};
 pub use evicting::EvictError;
-pub use snapshot::{BrokerCounters, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot};
+pub use snapshot::{BrokerCounters, ConsumerHolder, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot};
 
 use crate::WakeMode;
 use crate::access::SocketAccess;

@@ -62,8 +62,8 @@ pub mod session;
 
 pub use access::{AccessError, Peer};
 pub use broker::{
-    Broker, BrokerConfig, BrokerCounters, BrokerError, ConsumerSnapshot, ConsumerState, EvictError, FlowEvent,
-    FlowSnapshot, Limits, SubscribeError,
+    Broker, BrokerConfig, BrokerCounters, BrokerError, ConsumerHolder, ConsumerSnapshot, ConsumerState, EvictError,
+    FlowEvent, FlowSnapshot, Limits, SubscribeError,
 };
 pub use protocol::{Blocking, FlowEntry, FlowOrigin, Refusal};
 pub use session::{

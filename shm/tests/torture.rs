@@ -54,7 +54,7 @@ fn killed_and_stopped_consumers_cost_the_others_nothing() {
     until("the killed one's seat comes free", || stage.consumers("cam").len() == 4);
     let evicted = |pid| {
         let consumers = stage.consumers("cam");
-        let found = consumers.iter().find(|consumer| consumer.pid == Some(pid));
+        let found = consumers.iter().find(|consumer| consumer.holder.pid() == Some(pid));
         found.is_some_and(|consumer| matches!(consumer.state, ConsumerState::Evicted { .. }))
     };
     until("the stopped ones are evicted", || evicted(stopped.pid()) && evicted(doomed.pid()));

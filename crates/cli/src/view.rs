@@ -209,7 +209,7 @@ pub struct StatisticsView {
 /// The counters of one object.
 #[derive(Debug, Serialize)]
 pub struct ObjectStatisticsView {
-    /// "receiver", "sender", "flow", "worker" or "port".
+    /// "receiver", "sender", "flow", "worker", "port" or "broker".
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -225,6 +225,7 @@ impl From<v1::Statistics> for ObjectStatisticsView {
             v1::StatisticsKind::Flow => "flow",
             v1::StatisticsKind::Worker => "worker",
             v1::StatisticsKind::Port => "port",
+            v1::StatisticsKind::Broker => "broker",
             v1::StatisticsKind::Unspecified => "unknown",
         };
         let counters = statistics.counters.into_iter().map(|counter| (counter.name, counter.value)).collect();

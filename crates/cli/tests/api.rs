@@ -7,7 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use control::recording::{RecordingDataplane, Told};
-use control::{ConsumerClass, ConsumerStatus, Controller, Endpoint, Listener, PortStatus, Scope, SenderSpec};
+use control::{
+    ConsumerClass, ConsumerHolder, ConsumerStatus, Controller, Endpoint, Listener, PortStatus, Scope, SenderSpec,
+};
 use media::{AncillaryFormat, AudioDepth, AudioFormat, Name, Rate};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -185,22 +187,20 @@ fn rings() -> Gateway {
     let gateway = Gateway::start();
     gateway.furnish();
     let class = ConsumerClass::Leased { k: 2 };
-    let (uid, pid) = (Some(1000), Some(4711));
     let pod = ConsumerStatus {
         seat: 0,
-        uid,
-        pid,
+        holder: ConsumerHolder::Pod { uid: 1000, pid: Some(4711) },
         class,
         state: "evicted",
         lag_grains: 9,
         held_slots: 0,
         quarantined_slots: 2,
     };
-    let (uid, pid) = (None, None);
-    let sender =
-        ConsumerStatus { seat: 1, uid, pid, state: "live", held_slots: 1, quarantined_slots: 0, ..pod.clone() };
+    let live = ConsumerStatus { state: "live", held_slots: 1, quarantined_slots: 0, ..pod.clone() };
     gateway.dataplane.add_consumer(&name("cam"), pod);
-    gateway.dataplane.add_consumer(&name("cam"), sender);
+    for (seat, holder) in [(1, ConsumerHolder::Gateway), (2, ConsumerHolder::Outlived)] {
+        gateway.dataplane.add_consumer(&name("cam"), ConsumerStatus { seat, holder, ..live.clone() });
+    }
     let audio = AudioFormat::new(16, 48_000, AudioDepth::L24, 48).unwrap();
     gateway.dataplane.add_pod_flow(&name("mic"), audio);
     let ancillary = AncillaryFormat::new(Rate::new(60_000, 1001).unwrap(), 4096).unwrap();
@@ -226,6 +226,8 @@ fn rings_show_who_holds_what() {
     assert_eq!(cam["consumers"][0], pod);
     let sender = &cam["consumers"][1];
     assert_eq!([&sender["kind"], &sender["uid"], &sender["pid"]], [&json!("gateway"), &Value::Null, &Value::Null]);
+    let outlived = &cam["consumers"][2];
+    assert_eq!([&outlived["kind"], &outlived["uid"]], [&json!("outlived"), &Value::Null]);
     let mic = &all["rings"][2];
     let format =
         json!({ "channels": 16, "sample_rate_hz": 48000, "depth": "L24", "block_samples": 48, "rate": "1000" });
@@ -242,6 +244,7 @@ fn rings_show_who_holds_what() {
     assert!(has(&["anc", "00000000", "pod 4711 (uid 1000)", format, "8", "-", "-", "-", "-", "-", "5"]));
     assert!(has(&["cam", "00000000", "0", "pod 4711 (uid 1000)", "leased k=2", "evicted", "9", "0", "2"]));
     assert!(has(&["cam", "00000000", "1", "gateway", "leased k=2", "live", "9", "1", "0"]));
+    assert!(has(&["cam", "00000000", "2", "outlived", "leased k=2", "live", "9", "1", "0"]));
 }
 
 #[test]

@@ -177,6 +177,7 @@ impl Dataplane for RecordingDataplane {
             warnings: vec!["no hugepages: run `sysctl vm.nr_hugepages=512`".into()],
             broker_socket: "/run/flypack/broker.sock".into(),
             ports: self.records().ports.clone(),
+            broker: vec![("adoptions_refused", 2)],
         }
     }
 
@@ -200,6 +201,7 @@ fn flow(name: &Name, format: impl Into<FlowFormat>, producer: FlowProducer) -> F
         pages: "plain 4 KiB".into(),
         last_grain: Some(GrainIndex(42)),
         is_succeeded: false,
+        is_adopted: false,
         slot_use: (producer == FlowProducer::Gateway).then_some(slots),
         consumers_evicted: 5,
         consumers: Vec::new(),

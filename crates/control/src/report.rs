@@ -137,14 +137,16 @@ pub(crate) fn statistics(dataplane: &impl Dataplane) -> Vec<v1::Statistics> {
         let counters = counters.into_iter().map(|(name, value)| v1::Counter { name: name.to_owned(), value });
         v1::Statistics { kind: kind.into(), name, counters: counters.collect() }
     };
-    use v1::StatisticsKind::{Flow, Port, Receiver, Sender, Worker};
+    use v1::StatisticsKind::{Broker, Flow, Port, Receiver, Sender, Worker};
     let node = dataplane.node();
     let receivers = dataplane.receivers().into_iter().map(|s| of(Receiver, s.name.to_string(), s.counters));
     let senders = dataplane.senders().into_iter().map(|s| of(Sender, s.name.to_string(), s.counters));
     let flows = dataplane.flows().into_iter().map(|s| of(Flow, s.name.to_string(), s.counters));
     let workers = node.workers.into_iter().map(|s| of(Worker, s.name, s.counters));
     let ports = node.ports.into_iter().map(|s| of(Port, s.name, s.counters));
-    let mut all: Vec<v1::Statistics> = receivers.chain(senders).chain(flows).chain(workers).chain(ports).collect();
+    let broker = std::iter::once(of(Broker, "broker".to_owned(), node.broker));
+    let mut all: Vec<v1::Statistics> =
+        receivers.chain(senders).chain(flows).chain(workers).chain(ports).chain(broker).collect();
     all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     all
 }

@@ -26,6 +26,8 @@ pub struct NodeStatus {
     pub broker_socket: String,
     /// The ports that the gateway drives itself.
     pub ports: Vec<PortStatus>,
+    /// What the broker counted.
+    pub broker: Counters,
 }
 
 /// A network port that the gateway drives itself.
@@ -160,6 +162,8 @@ pub struct FlowStatus {
     pub last_grain: Option<GrainIndex>,
     /// Its name stands for a later epoch by now; this ring is only read to its end.
     pub is_succeeded: bool,
+    /// Its pod brought it from an earlier gateway: senders copy from it.
+    pub is_adopted: bool,
     /// What its slots are used for; `None` where only the pod that writes it knows.
     pub slot_use: Option<SlotUse>,
     /// Consumers that its writer has evicted.
@@ -216,15 +220,29 @@ pub enum ConsumerClass {
     },
 }
 
+/// Whose a consumer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerHolder {
+    /// The gateway: it is a sender.
+    Gateway,
+    /// A process of the node.
+    Pod {
+        /// User id.
+        uid: u32,
+        /// Process id in the gateway's namespace; `None` where it has none.
+        pid: Option<u32>,
+    },
+    /// A pod that an earlier gateway let in: nobody knows which.
+    Outlived,
+}
+
 /// Who reads a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerStatus {
     /// Its number in the ring.
     pub seat: u8,
-    /// User id; `None` is the gateway itself.
-    pub uid: Option<u32>,
-    /// Process id in the gateway's namespace; `None` where it has none.
-    pub pid: Option<u32>,
+    /// Who it is.
+    pub holder: ConsumerHolder,
     /// How it reads.
     pub class: ConsumerClass,
     /// "joining", "live", "evicted" or "leaving".

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use control::recording::{RecordingDataplane, Told};
 use control::v1::flypack_client::FlypackClient;
-use control::{ConsumerClass, ConsumerStatus, Controller, Endpoint, Listener, Scope, SenderSpec, v1};
+use control::{ConsumerClass, ConsumerHolder, ConsumerStatus, Controller, Endpoint, Listener, Scope, SenderSpec, v1};
 use media::Name;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -163,8 +163,10 @@ async fn the_node_and_its_counters_are_told() {
     assert_eq!((node.version.as_str(), node.workers[0].core, node.clock_locked), ("0.0.0-recording", Some(1), false));
     let statistics = client.get_statistics(v1::GetStatisticsRequest {}).await.unwrap().into_inner().statistics;
     let kinds: Vec<_> = statistics.iter().map(|of| (of.kind(), of.name.as_str())).collect();
-    use v1::StatisticsKind::{Flow, Receiver, Sender, Worker};
-    assert_eq!(kinds, [(Receiver, "cam"), (Sender, "out"), (Flow, "cam"), (Worker, "worker-0")]);
+    use v1::StatisticsKind::{Broker, Flow, Receiver, Sender, Worker};
+    let expected = [(Receiver, "cam"), (Sender, "out"), (Flow, "cam"), (Worker, "worker-0"), (Broker, "broker")];
+    assert_eq!(kinds, expected);
+    assert_eq!(statistics[4].counters, [v1::Counter { name: "adoptions_refused".into(), value: 2 }]);
     let dropped = v1::Counter { name: "dropped_row_packets".into(), value: 3 };
     assert!(statistics[0].counters.contains(&dropped));
     let flows = client.list_flows(v1::ListFlowsRequest {}).await.unwrap().into_inner().flows;
@@ -179,9 +181,8 @@ async fn a_consumer_is_shown_and_evicted_by_its_seat() {
     client.create_receiver(camera("cam")).await.unwrap();
     let cam: Name = "cam".parse().unwrap();
     let class = ConsumerClass::Leased { k: 2 };
-    let (uid, pid, state) = (Some(1000), Some(4711), "live");
-    let consumer =
-        ConsumerStatus { seat: 7, uid, pid, class, state, lag_grains: 3, held_slots: 2, quarantined_slots: 0 };
+    let (holder, state) = (ConsumerHolder::Pod { uid: 1000, pid: Some(4711) }, "live");
+    let consumer = ConsumerStatus { seat: 7, holder, class, state, lag_grains: 3, held_slots: 2, quarantined_slots: 0 };
     gateway.dataplane.add_consumer(&cam, consumer);
     let flows = client.list_flows(v1::ListFlowsRequest {}).await.unwrap().into_inner().flows;
     assert_eq!((flows[0].slot_use.unwrap().done, flows[0].consumers_evicted), (4, 5));

@@ -180,6 +180,11 @@ fn spawn_housekeeping(
                     tracing::info!("flow {name} is gone");
                     gateway.reconcile();
                 }
+                Ok(FlowEvent::NotAdopted { name, uid, refusal }) => {
+                    tracing::warn!(
+                        "flow {name}, which user {uid} brings from an earlier gateway, stays alone: {refusal}"
+                    );
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
             }

@@ -73,6 +73,11 @@ impl Collector for GatewayCollector {
         let node = gateway.node();
         gauge(&mut encoder, "flypack_clock_locked", "1 while TAI follows PTP", u64::from(node.clock_locked))?;
         gauge(&mut encoder, "flypack_uptime_seconds", "Seconds since the start", node.uptime_s)?;
+        for (name, value) in node.broker {
+            let (full, help) = (format!("flypack_broker_{name}"), format!("{} at the broker", name.replace('_', " ")));
+            let mut counter = encoder.encode_descriptor(&full, &help, None, MetricType::Counter)?;
+            counter.encode_counter::<NoLabelSet, u64, f64>(&value, None)?;
+        }
         let receivers = gateway.receivers();
         let receivers = receivers.iter().map(|entry| (entry.name.to_string(), &entry.counters));
         families(&mut encoder, "receiver", MetricType::Counter, by_counter(receivers))?;

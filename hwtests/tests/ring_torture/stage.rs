@@ -183,7 +183,7 @@ impl Stage {
                 }
                 _ => true,
             };
-            keeps_up || consumer.pid.is_some_and(|pid| touched.contains(&pid))
+            keeps_up || consumer.holder.pid().is_some_and(|pid| touched.contains(&pid))
         })
     }
 

@@ -188,9 +188,8 @@ impl State {
                 }
             }
             PodMessage::Adopt { epoch, name } => {
-                if let Err(refusal) = self.adopt((id, request), peer, (epoch, name), fds) {
-                    self.counters.refused += 1;
-                    self.counters.adoptions_refused += 1;
+                if let Err(refusal) = self.adopt((id, request), peer, (epoch, name.clone()), fds) {
+                    self.not_adopted(peer.uid, (epoch, name), refusal);
                     self.tell(id, request, &BrokerMessage::Refused(refusal), &[]);
                 }
             }

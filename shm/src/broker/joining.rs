@@ -83,6 +83,7 @@ impl State {
             class,
             nonce,
             holder,
+            outlived: false,
             stage: Stage::Joining(Instant::now()),
             offer: Some(Offer { subscriber: subscriber.clone(), page, life: life_end, producer_life, bell: bell.0 }),
             page: status_page,

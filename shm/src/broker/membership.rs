@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use media::GrainIndex;
 
-use super::snapshot::{ConsumerSnapshot, ConsumerState};
+use super::snapshot::{ConsumerHolder, ConsumerSnapshot, ConsumerState};
 use super::state::{State, WAITING};
 use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
@@ -30,8 +30,10 @@ pub(super) struct Membership {
     pub(super) seat: u8,
     pub(super) class: ConsumerClass,
     pub(super) nonce: u64,
-    /// Who reads; none is the gateway itself.
+    /// Who reads; none is the gateway itself, or nobody knows.
     pub(super) holder: Option<Peer>,
+    /// An earlier broker let it in.
+    pub(super) outlived: bool,
     pub(super) stage: Stage,
     /// What the consumer gets once the writer has let it in.
     pub(super) offer: Option<Offer>,
@@ -119,6 +121,7 @@ impl Membership {
             class: member.class,
             nonce: member.nonce,
             holder: None,
+            outlived: true,
             stage,
             offer: None,
             page: None,
@@ -157,8 +160,16 @@ impl Membership {
         let seen = probe.zip(self.page.as_ref());
         let lag = seen.filter(|_| matches!(state, ConsumerState::Live { .. })).map(|(probe, page)| probe.lag(page));
         let (held, quarantined) = self.holds(probe);
-        let (uid, pid) = (self.holder.map(|peer| peer.uid), self.holder.and_then(|peer| peer.pid));
-        ConsumerSnapshot { number: self.seat, uid, pid, class: self.class, state, lag, held, quarantined }
+        let (number, holder, class) = (self.seat, self.holder(), self.class);
+        ConsumerSnapshot { number, holder, class, state, lag, held, quarantined }
+    }
+
+    fn holder(&self) -> ConsumerHolder {
+        match self.holder {
+            Some(Peer { uid, pid, .. }) => ConsumerHolder::Pod { uid, pid },
+            None if self.outlived => ConsumerHolder::Outlived,
+            None => ConsumerHolder::Gateway,
+        }
     }
 
     /// Slots that the writer keeps for it: as a reader, and since its eviction.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use media::{FlowFormat, FlowId, GrainIndex, Name};
 
-use crate::protocol::{Blocking, FlowOrigin};
+use crate::protocol::{Blocking, FlowOrigin, Refusal};
 use crate::{ConsumerClass, Fallback, Pages, WakeMode, WriterCounters};
 
 /// Something that happened to the list of flows.
@@ -24,6 +24,16 @@ pub enum FlowEvent {
     Removed {
         /// Its name.
         name: Name,
+    },
+    /// A pod has brought a ring that outlived an earlier gateway, and it is not taken over: the flow goes on between its
+    /// pods alone. Of one user at most 64 a minute, each ring and reason once.
+    NotAdopted {
+        /// Its name, as that pod says.
+        name: Name,
+        /// Whose pod it is.
+        uid: u32,
+        /// Why not.
+        refusal: Refusal,
     },
     /// Hugepages were wanted for a flow and it has plain pages. To be said loudly.
     PlainPages {
@@ -74,10 +84,8 @@ pub struct FlowSnapshot {
 pub struct ConsumerSnapshot {
     /// Its number in the ring.
     pub number: u8,
-    /// Its user; none is the gateway itself, or a consumer that outlived an earlier broker.
-    pub uid: Option<u32>,
-    /// Its process, where the kernel can say.
-    pub pid: Option<u32>,
+    /// Who it is.
+    pub holder: ConsumerHolder,
     /// Leased or lossy.
     pub class: ConsumerClass,
     /// Where it stands.
@@ -89,6 +97,33 @@ pub struct ConsumerSnapshot {
     /// Slots that the writer keeps since it evicted this consumer, until that acknowledges or is gone. Exact for a flow
     /// without holes in its indices; where there are holes it may be less.
     pub quarantined: u64,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerHolder {
+    /// This process.
+    Gateway,
+    /// A pod.
+    Pod {
+        /// Its user.
+        uid: u32,
+        /// Its process, where the kernel can say.
+        pid: Option<u32>,
+    },
+    /// A pod that an earlier broker let in: nobody knows which.
+    Outlived,
+}
+
+impl ConsumerHolder {
+    /// The process of a pod, where the kernel can say.
+    #[must_use]
+    pub const fn pid(self) -> Option<u32> {
+        match self {
+            Self::Pod { pid, .. } => pid,
+            Self::Gateway | Self::Outlived => None,
+        }
+    }
 }
 
 /// Where a consumer stands.
@@ -139,4 +174,42 @@ pub struct BrokerCounters {
     pub evicted: u64,
     /// Consumers whose slots came free again.
     pub released: u64,
+}
+
+impl BrokerCounters {
+    /// Each with its name.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        // Without `..`: a new one is not forgotten here.
+        let Self {
+            connections,
+            refused,
+            protocol_errors,
+            stuck,
+            silent,
+            accept_errors,
+            adopted,
+            adoptions_refused,
+            records_ignored,
+            records_failed,
+            joined,
+            evicted,
+            released,
+        } = *self;
+        vec![
+            ("connections", connections),
+            ("refused", refused),
+            ("protocol_errors", protocol_errors),
+            ("stuck", stuck),
+            ("silent", silent),
+            ("accept_errors", accept_errors),
+            ("adopted", adopted),
+            ("adoptions_refused", adoptions_refused),
+            ("records_ignored", records_ignored),
+            ("records_failed", records_failed),
+            ("joined", joined),
+            ("evicted", evicted),
+            ("released", released),
+        ]
+    }
 }

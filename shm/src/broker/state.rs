@@ -20,6 +20,7 @@ use super::porter::Errand;
 use super::records::Records;
 use super::released::Remainder;
 use super::snapshot::{BrokerCounters, FlowEvent};
+use super::stranded::Stranded;
 use super::views::Views;
 use crate::PagePolicy;
 use crate::access::SocketAccess;
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) records: Option<Arc<Records>>,
     /// What an earlier broker wrote down and nobody has brought yet, by epoch.
     pub(super) left_records: HashMap<u128, RingRecord>,
+    /// Rings that were brought and not taken over, as far as the gateway was told of them.
+    pub(super) stranded: Stranded,
     /// When this broker began.
     pub(super) since: Instant,
     /// Wakes the consumers of the gateway's own flows.
@@ -92,6 +95,7 @@ impl State {
             views: Views::default(),
             records: None,
             left_records: HashMap::new(),
+            stranded: Stranded::default(),
             since: Instant::now(),
             waker,
             remainders: Vec::new(),

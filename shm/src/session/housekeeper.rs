@@ -20,7 +20,7 @@ use super::returning::{ADOPTION, Home, may_change};
 use super::waking::RingWaker;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
-use crate::protocol::{BrokerMessage, Member, MemberStage, PodMessage, Refusal, Succession, SuccessionToken};
+use crate::protocol::{BrokerMessage, Member, MemberStage, PodMessage, Refusal, Succession, SuccessionToken, Version};
 use crate::seqpacket::Wait;
 use crate::wake::{Bell, WatchId};
 use crate::{Access, ConsumerClass, LeasePage, Mail, Mailbox, Notice, Start};
@@ -285,7 +285,11 @@ impl Housekeeper {
         match brought {
             Ok(()) => {}
             // An old one, which knows nothing of rings that were.
-            Err(Errno::PROTO) => self.give_up(),
+            Err(Errno::PROTO) => {
+                let (oldest, newest) = (Version::OLDEST.number(), Version::V1.number());
+                self.signals.strand(Some(Refusal::Version { min: oldest, max: newest }));
+                self.give_up();
+            }
             Err(_) => self.lose_broker(),
         }
     }
@@ -293,6 +297,7 @@ impl Housekeeper {
     /// The gateway has taken the ring over.
     fn brought(&mut self, successor: Succession, token: Option<SuccessionToken>) {
         *self.signals.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
+        self.signals.strand(None);
         self.signals.broker_gone.store(false, Ordering::Relaxed);
         if let Some(token) = token.filter(|_| successor == Succession::Wanted) {
             self.next.prepare(token, &self.home);
@@ -300,6 +305,7 @@ impl Housekeeper {
     }
 
     fn refused(&mut self, refusal: Refusal) {
+        self.signals.strand(Some(refusal));
         self.give_up();
         if may_change(refusal) {
             self.home.search(&self.signals);

@@ -55,8 +55,8 @@ impl Part {
             (other, _) => return Err(SessionError::unexpected(&other)),
         };
         let poll = Poll::new().map_err(SessionError::Connection)?;
-        let signals = Signals { poll, stopping: AtomicBool::new(false), broker_gone: AtomicBool::new(false), token };
-        let signals = Arc::new(signals);
+        let (stopping, broker_gone) = (AtomicBool::new(false), AtomicBool::new(false));
+        let signals = Arc::new(Signals { poll, stopping, broker_gone, token, stranded: Mutex::new(None) });
         let home = Home::new(path.to_owned(), RingRequest { succeeds: None, ..ring }, control_fd, data_fd);
         let keeper = Housekeeper::new(link, epoch, (mailbox, waker), Arc::clone(&signals), (home, Arc::clone(next)));
         let keeper = keeper.map_err(SessionError::Connection)?;

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use media::FlowFormat;
 
 use super::error::SessionError;
 use super::part::{Next, Part};
 use crate::poll::Poll;
-use crate::protocol::{RingRequest, SuccessionToken};
+use crate::protocol::{Refusal, RingRequest, SuccessionToken};
 use crate::{FrameWriter, Successor};
 
 /// A flow that this process produces. Dropping it ends the flow: its consumers hear that the producer is gone.
@@ -35,6 +35,14 @@ pub(super) struct Signals {
     pub(super) broker_gone: AtomicBool,
     /// What it takes to succeed the epoch; none from a gateway of protocol version 1.
     pub(super) token: Mutex<Option<SuccessionToken>>,
+    /// What a gateway that was found said to the ring that it was brought.
+    pub(super) stranded: Mutex<Option<Refusal>>,
+}
+
+impl Signals {
+    pub(super) fn strand(&self, refusal: Option<Refusal>) {
+        *self.stranded.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    }
 }
 
 impl Producer {
@@ -85,6 +93,13 @@ impl Producer {
     #[must_use]
     pub fn broker_gone(&self) -> bool {
         !self.part.has_broker()
+    }
+
+    /// Why the gateway that came after an earlier one has not taken this flow over. None while one has it, or none has
+    /// been found.
+    #[must_use]
+    pub fn stranded(&self) -> Option<Refusal> {
+        *self.part.keeper.signals.stranded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says where the old epoch ends, and ends it. What it holds stays readable to those who have it.

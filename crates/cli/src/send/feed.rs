@@ -57,7 +57,7 @@ impl<'a> Feeder<'a> {
     /// Sends until there are `frames`, or the input ends, or somebody wants it to end.
     pub(super) fn run(mut self, frames: Option<u64>) -> Result<Summary, Failure> {
         let mut progress = Progress::new(self.printer, "sent");
-        let mut is_broker_gone = false;
+        let (mut is_broker_gone, mut stranded) = (false, None);
         self.summary.stopped = loop {
             let done = self.summary.frames_sent + self.summary.frames_dropped;
             if frames.is_some_and(|frames| done >= frames) {
@@ -65,9 +65,18 @@ impl<'a> Feeder<'a> {
             }
             let dropped = self.summary.frames_dropped;
             progress.update(self.summary.frames_sent, frames, || format!(", {dropped} without a slot"));
-            if self.producer.broker_gone() && !is_broker_gone {
-                is_broker_gone = true;
-                self.printer.note("the gateway is gone: readers that are there go on reading, nobody new can come");
+            if self.producer.broker_gone() != is_broker_gone {
+                is_broker_gone = !is_broker_gone;
+                self.printer.note(if is_broker_gone {
+                    "the gateway is gone: readers that are there go on reading, nobody new can come"
+                } else {
+                    "there is a gateway again, and it has the flow"
+                });
+            }
+            if self.producer.stranded() != stranded {
+                stranded = self.producer.stranded();
+                let told = stranded.map(|refusal| format!("readers that are there go on reading; {refusal}"));
+                told.iter().for_each(|told| self.printer.note(told));
             }
             if let Some(stopped) = self.send_one()? {
                 break stopped;

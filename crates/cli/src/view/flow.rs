@@ -45,7 +45,9 @@ pub struct ProducerView {
 /// Who reads a flow.
 #[derive(Debug, Serialize)]
 pub struct ConsumerView {
-    /// User id; 0 for the gateway.
+    /// "gateway", "pod", or "outlived": a pod that an earlier gateway let in, and nobody knows which.
+    pub kind: &'static str,
+    /// User id; 0 for all but pods.
     pub uid: u32,
     /// Process id; null across PID namespaces.
     pub pid: Option<u32>,
@@ -96,6 +98,7 @@ impl From<v1::Producer> for ProducerView {
 impl From<v1::Consumer> for ConsumerView {
     fn from(consumer: v1::Consumer) -> Self {
         Self {
+            kind: holder(&consumer),
             uid: consumer.uid,
             pid: Some(consumer.pid).filter(|pid| *pid != 0),
             class: class(consumer.class()),
@@ -103,6 +106,15 @@ impl From<v1::Consumer> for ConsumerView {
             state: consumer.state,
             lag_grains: consumer.lag_grains,
         }
+    }
+}
+
+/// As printed.
+pub(super) fn holder(consumer: &v1::Consumer) -> &'static str {
+    match (consumer.gateway, consumer.outlived) {
+        (true, _) => "gateway",
+        (false, true) => "outlived",
+        (false, false) => "pod",
     }
 }
 
@@ -128,7 +140,12 @@ impl ProducerView {
 
 impl ConsumerView {
     fn text(&self) -> String {
-        let who = self.pid.map_or(format!("uid {}", self.uid), |pid| format!("pid {pid} (uid {})", self.uid));
+        let who = match (self.kind, self.pid) {
+            ("pod", Some(pid)) => format!("pid {pid} (uid {})", self.uid),
+            ("pod", None) => format!("uid {}", self.uid),
+            ("outlived", _) => "a pod of before the gateway's start".to_owned(),
+            (kind, _) => kind.to_owned(),
+        };
         let k = self.k.map(|k| format!(", k = {k}")).unwrap_or_default();
         format!("  read by {who}: {}{k}, {}, {} grains behind\n", self.class, self.state, self.lag_grains)
     }

@@ -25,6 +25,8 @@ pub struct RingView {
     pub epoch: String,
     /// The flow has a later ring by now; this one is only read to its end.
     pub succeeded: bool,
+    /// Its pod brought it from an earlier gateway: senders copy from it.
+    pub adopted: bool,
     /// Grains that it has room for.
     pub slots: u32,
     /// What its slots are used for; null where only the pod that writes it knows.
@@ -57,9 +59,9 @@ pub struct SlotUseView {
 pub struct RingConsumerView {
     /// Its number in the ring; `rings evict` takes it.
     pub seat: u32,
-    /// "gateway" or "pod".
+    /// "gateway", "pod", or "outlived": a pod that an earlier gateway let in, and nobody knows which.
     pub kind: &'static str,
-    /// User id of the pod.
+    /// User id of the pod, where it is known.
     pub uid: Option<u32>,
     /// Process id of the pod; null across PID namespaces.
     pub pid: Option<u32>,
@@ -107,6 +109,7 @@ impl From<v1::Flow> for RingView {
             format,
             epoch: flow.epoch,
             succeeded: flow.succeeded,
+            adopted: flow.adopted,
             slots: flow.slots,
             slot_use,
             last_grain_index: flow.last_grain_index,
@@ -118,10 +121,10 @@ impl From<v1::Flow> for RingView {
 
 impl From<v1::Consumer> for RingConsumerView {
     fn from(consumer: v1::Consumer) -> Self {
-        let is_pod = !consumer.gateway;
+        let is_pod = !consumer.gateway && !consumer.outlived;
         Self {
             seat: consumer.seat,
-            kind: if is_pod { "pod" } else { "gateway" },
+            kind: super::flow::holder(&consumer),
             uid: is_pod.then_some(consumer.uid),
             pid: Some(consumer.pid).filter(|pid| is_pod && *pid != 0),
             class: class(consumer.class()),
@@ -189,10 +192,11 @@ impl RingsView {
                 slots(|slots| slots.quarantined),
             ];
             let ends = if ring.succeeded { " (ends)" } else { "" };
+            let adopted = if ring.adopted { ", adopted" } else { "" };
             let begin = [
                 format!("{}{ends}", ring.flow),
                 ring.epoch_digits(),
-                ring.origin.text(),
+                format!("{}{adopted}", ring.origin.text()),
                 ring.format.text(),
                 ring.slots.to_string(),
             ];

@@ -2,7 +2,7 @@
 
 use media::{AncillaryFormat, AudioFormat, Rate, Sampling, VideoFormat};
 
-use crate::{ConsumerClass, ConsumerStatus, FlowProducer, FlowStatus, SlotUse, v1};
+use crate::{ConsumerClass, ConsumerHolder, ConsumerStatus, FlowProducer, FlowStatus, SlotUse, v1};
 
 pub(crate) fn flows(mut flows: Vec<FlowStatus>) -> Vec<v1::Flow> {
     // Of one name the ring that it stands for now comes first.
@@ -30,6 +30,7 @@ fn flow(status: FlowStatus) -> v1::Flow {
         slot_use: status.slot_use.map(slot_use),
         consumers_evicted: status.consumers_evicted,
         succeeded: status.is_succeeded,
+        adopted: status.is_adopted,
     }
 }
 
@@ -50,17 +51,22 @@ pub(crate) fn consumer(status: &ConsumerStatus) -> v1::Consumer {
         ConsumerClass::Lossy => (v1::ConsumerClass::Lossy, 0),
         ConsumerClass::Blocking { k } => (v1::ConsumerClass::Blocking, k),
     };
+    let (uid, pid) = match status.holder {
+        ConsumerHolder::Pod { uid, pid } => (uid, pid.unwrap_or(0)),
+        ConsumerHolder::Gateway | ConsumerHolder::Outlived => (0, 0),
+    };
     v1::Consumer {
-        uid: status.uid.unwrap_or(0),
-        pid: status.pid.unwrap_or(0),
+        uid,
+        pid,
         class: class.into(),
         k: k.into(),
         state: status.state.to_owned(),
         lag_grains: status.lag_grains,
         seat: status.seat.into(),
-        gateway: status.uid.is_none(),
+        gateway: status.holder == ConsumerHolder::Gateway,
         held_slots: status.held_slots,
         quarantined_slots: status.quarantined_slots,
+        outlived: status.holder == ConsumerHolder::Outlived,
     }
 }
 
@@ -139,8 +145,7 @@ mod tests {
         let name = "cam".parse().unwrap();
         let consumer = ConsumerStatus {
             seat: 3,
-            uid: Some(1000),
-            pid: Some(4711),
+            holder: ConsumerHolder::Pod { uid: 1000, pid: Some(4711) },
             class: ConsumerClass::Blocking { k: 2 },
             state: "live",
             lag_grains: 7,
@@ -157,6 +162,7 @@ mod tests {
             pages: String::new(),
             last_grain: Some(GrainIndex(42)),
             is_succeeded: false,
+            is_adopted: false,
             slot_use: Some(SlotUse { free: 1, open: 2, done: 3, leased: 4, quarantined: 5 }),
             consumers_evicted: 9,
             consumers: vec![consumer],
@@ -219,12 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn the_gateways_own_readers_say_so() {
+    fn readers_say_whose_they_are() {
         let sound = AudioFormat::new(2, 48_000, AudioDepth::L16, 48).unwrap();
         let mut status = status(sound);
-        status.consumers.push(ConsumerStatus { seat: 4, uid: None, pid: None, ..status.consumers[0].clone() });
-        let consumers = flow(status).consumers;
-        assert_eq!([consumers[0].gateway, consumers[1].gateway], [false, true]);
-        assert_eq!([consumers[0].seat, consumers[1].seat], [3, 4]);
+        for (seat, holder) in [(4, ConsumerHolder::Gateway), (5, ConsumerHolder::Outlived)] {
+            status.consumers.push(ConsumerStatus { seat, holder, ..status.consumers[0].clone() });
+        }
+        status.is_adopted = true;
+        let flow = flow(status);
+        assert!(flow.adopted);
+        let told: Vec<_> = flow.consumers.iter().map(|of| (of.seat, of.uid, of.gateway, of.outlived)).collect();
+        assert_eq!(told, [(3, 1000, false, false), (4, 0, true, false), (5, 0, false, true)]);
     }
 }

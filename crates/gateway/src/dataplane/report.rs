@@ -76,6 +76,7 @@ pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -
         warnings,
         broker_socket: parts.broker_socket.clone(),
         ports: parts.engines.iter().flat_map(|engine| engine.port_status()).collect(),
+        broker: parts.broker.counters().named(),
     }
 }
 

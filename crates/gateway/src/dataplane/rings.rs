@@ -1,6 +1,6 @@
 //! Rings as they stand at the broker.
 
-use control::{ConsumerStatus, Counters, DataplaneError, FlowProducer, FlowStatus, SlotUse};
+use control::{ConsumerHolder, ConsumerStatus, Counters, DataplaneError, FlowProducer, FlowStatus, SlotUse};
 use media::Name;
 use shm::{
     Broker, ConsumerClass, ConsumerSnapshot, ConsumerState, EvictError, FlowOrigin, FlowSnapshot, WriterCounters,
@@ -45,6 +45,7 @@ fn flow(flow: &FlowSnapshot) -> FlowStatus {
         pages: flow.pages.to_string(),
         last_grain: flow.newest,
         is_succeeded: flow.succeeded,
+        is_adopted: flow.adopted,
         slot_use,
         consumers_evicted: flow.evictions,
         consumers: flow.consumers.iter().map(consumer).collect(),
@@ -82,8 +83,11 @@ fn counters(writer: &WriterCounters, slots: SlotUse) -> Counters {
 fn consumer(consumer: &ConsumerSnapshot) -> ConsumerStatus {
     ConsumerStatus {
         seat: consumer.number,
-        uid: consumer.uid,
-        pid: consumer.pid,
+        holder: match consumer.holder {
+            shm::ConsumerHolder::Gateway => ConsumerHolder::Gateway,
+            shm::ConsumerHolder::Pod { uid, pid } => ConsumerHolder::Pod { uid, pid },
+            shm::ConsumerHolder::Outlived => ConsumerHolder::Outlived,
+        },
         class: match consumer.class {
             ConsumerClass::Leased { k, .. } => control::ConsumerClass::Leased { k },
             ConsumerClass::Blocking { k } => control::ConsumerClass::Blocking { k },

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use control::{ConsumerClass, ConsumerStatus, FlowProducer, FlowStatus};
+use control::{ConsumerClass, ConsumerHolder, ConsumerStatus, FlowProducer, FlowStatus};
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
@@ -26,6 +26,8 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, flows: &[FlowStatus]) 
     )?;
     let slots = rings.iter().flat_map(|ring| slots(ring));
     family(encoder, "slots", "Slots of a ring by what they are used for", gauge, slots)?;
+    let adopted = rings.iter().map(|ring| (vec![flow(ring)], ring.is_adopted.into()));
+    family(encoder, "adopted", "1 while a ring of an earlier gateway is read, by copying", gauge, adopted)?;
     let evicted = rings.iter().map(|ring| (vec![flow(ring)], ring.consumers_evicted));
     let help = "Consumers that the writer of a ring has evicted";
     family(encoder, "consumers_evicted", help, MetricType::Counter, evicted)?;
@@ -101,7 +103,11 @@ fn class(consumer: &ConsumerStatus) -> &'static str {
 /// One value of each consumer of a ring. Processes are no labels: each new one would be a new series.
 fn samples(ring: &FlowStatus, value: fn(&ConsumerStatus) -> u64) -> impl Iterator<Item = Sample> {
     ring.consumers.iter().map(move |consumer| {
-        let who = consumer.uid.map_or("gateway".to_owned(), |uid| uid.to_string());
+        let who = match consumer.holder {
+            ConsumerHolder::Gateway => "gateway".to_owned(),
+            ConsumerHolder::Pod { uid, .. } => uid.to_string(),
+            ConsumerHolder::Outlived => "unknown".to_owned(),
+        };
         let labels = vec![flow(ring), ("seat", consumer.seat.to_string()), ("uid", who)];
         (labels, value(consumer))
     })
@@ -161,15 +167,16 @@ mod tests {
         let name = "mic".parse().unwrap();
         let consumer = ConsumerStatus {
             seat: 3,
-            uid: Some(1000),
-            pid: Some(4711),
+            holder: ConsumerHolder::Pod { uid: 1000, pid: Some(4711) },
             class: ConsumerClass::Leased { k: 2 },
             state: "evicted",
             lag_grains: 7,
             held_slots: 0,
             quarantined_slots: 2,
         };
-        let own = ConsumerStatus { seat: 4, uid: None, state: "live", held_slots: 1, ..consumer.clone() };
+        let live = ConsumerStatus { state: "live", held_slots: 1, ..consumer.clone() };
+        let own = ConsumerStatus { seat: 4, holder: ConsumerHolder::Gateway, ..live.clone() };
+        let outlived = ConsumerStatus { seat: 5, holder: ConsumerHolder::Outlived, ..live };
         FlowStatus {
             id: FlowId::from_name(&name),
             name,
@@ -180,9 +187,10 @@ mod tests {
             pages: String::new(),
             last_grain: None,
             is_succeeded: false,
+            is_adopted: true,
             slot_use: Some(SlotUse { free: 10, open: 1, done: 2, leased: 1, quarantined: 2 }),
             consumers_evicted: 9,
-            consumers: vec![consumer, own],
+            consumers: vec![consumer, own, outlived],
             counters: Vec::new(),
         }
     }
@@ -197,9 +205,11 @@ mod tests {
             r#"flypack_ring_consumers_evicted_total{flow="mic"} 9"#,
             r#"flypack_ring_earlier_epochs{flow="mic"} 0"#,
             r#"flypack_ring_consumers{flow="mic",class="leased",state="evicted"} 1"#,
-            r#"flypack_ring_consumers{flow="mic",class="leased",state="live"} 1"#,
+            r#"flypack_ring_consumers{flow="mic",class="leased",state="live"} 2"#,
+            r#"flypack_ring_adopted{flow="mic"} 1"#,
             r#"flypack_ring_consumer_lag_grains{flow="mic",seat="3",uid="1000"} 7"#,
             r#"flypack_ring_consumer_held_slots{flow="mic",seat="4",uid="gateway"} 1"#,
+            r#"flypack_ring_consumer_held_slots{flow="mic",seat="5",uid="unknown"} 1"#,
             r#"flypack_ring_consumer_quarantined_slots{flow="mic",seat="3",uid="1000"} 2"#,
         ] {
             assert!(text.lines().any(|written| written == line), "{line} in\n{text}");

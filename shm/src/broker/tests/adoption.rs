@@ -120,10 +120,11 @@ fn an_adopted_flow_is_read_where_there_is_no_room_for_a_successor() {
     until("the flow is taken over", || bench.snapshot("gfx").is_some());
     let flow = bench.snapshot("gfx").unwrap();
     assert_eq!((flow.epoch, flow.adopted, flow.consumers.len()), (epoch, true, 1));
-    assert_eq!((flow.consumers[0].class, flow.consumers[0].uid), (leased(2), None));
+    assert_eq!((flow.consumers[0].class, flow.consumers[0].holder), (leased(2), ConsumerHolder::Outlived));
     let mut gateway = bench.broker.subscribe(&name("gfx"), leased(1)).unwrap();
     assert_eq!(gateway.trust(), Trust::Pod);
     assert_eq!(bench.consumers("gfx")[1].number, 1, "the first seat is taken");
+    assert_eq!(bench.consumers("gfx")[1].holder, ConsumerHolder::Gateway);
     for index in 1..20 {
         worker.write(index);
         check(pod.reader(), index);
@@ -417,11 +418,16 @@ fn a_producer_whose_record_is_lost_goes_on_alone() {
     broker.stop();
     fs::remove_file(record).unwrap();
     let bench = start(dir, |_| {});
-    until("it is refused", || bench.broker.counters().adoptions_refused == 1);
+    let refusal = Refusal::Adoption(AdoptionFault::NoRecord);
+    let uid = rustix::process::geteuid().as_raw();
+    assert_eq!(bench.event(), FlowEvent::NotAdopted { name: name("gfx"), uid, refusal });
+    assert_eq!(bench.broker.counters().adoptions_refused, 1);
     for index in 1..20 {
         worker.write(index);
         check(pod.reader(), index);
     }
-    assert!(worker.stop().broker_gone());
+    let producer = worker.stop();
+    until("its producer is told", || producer.stranded() == Some(refusal));
+    assert!(producer.broker_gone());
     assert!(bench.broker.flows().is_empty());
 }

@@ -38,8 +38,9 @@ fn what_the_gateway_shows_of_a_flow() {
     assert_eq!(flow.counters.unwrap().committed(), 3);
     let [shown] = flow.consumers[..] else { panic!("{:?}", flow.consumers) };
     assert_eq!(shown.state, ConsumerState::Live { first: GrainIndex(6) });
-    assert_eq!(shown.uid, Some(rustix::process::geteuid().as_raw()));
-    assert_eq!((shown.pid, shown.class), (Some(std::process::id()), leased(2)));
+    let uid = rustix::process::geteuid().as_raw();
+    assert_eq!(shown.holder, ConsumerHolder::Pod { uid, pid: Some(std::process::id()) });
+    assert_eq!(shown.class, leased(2));
     assert_eq!((shown.lag, shown.held, shown.quarantined), (Some(1), 1, 0));
     assert!(!flow.succeeded && flow.evictions == 0);
     let listed = session.flows().unwrap();
@@ -59,7 +60,7 @@ fn the_gateway_reads_its_own_flow_and_gives_the_seat_back() {
     let mut reader = bench.broker.subscribe(&name("cam"), leased(2)).unwrap();
     worker.write(1);
     let lease = reader.lease(GrainIndex(1)).unwrap();
-    assert_eq!(bench.consumers("cam")[0].uid, None);
+    assert_eq!(bench.consumers("cam")[0].holder, ConsumerHolder::Gateway);
     drop(reader);
     // The lease alone keeps the seat: a queue may still be sending from it.
     for index in 2..30 {
