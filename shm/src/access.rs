@@ -27,6 +27,8 @@ pub(crate) struct SocketAccess {
     mode: Mode,
     group: Option<Gid>,
     uids: Vec<u32>,
+    /// The number that stands for many users, where there is one.
+    pub(crate) overflow: Option<u32>,
 }
 
 /// Why the access rules of the configuration make no sense.
@@ -47,7 +49,7 @@ impl SocketAccess {
             return Err(AccessError::Mode(mode));
         }
         let group = group.map(gid_of).transpose()?;
-        Ok(Self { mode: Mode::from_raw_mode(mode), group, uids: uids.to_vec() })
+        Ok(Self { mode: Mode::from_raw_mode(mode), group, uids: uids.to_vec(), overflow: overflow_uid() })
     }
 
     /// Gives the socket at `path` its group and mode. Call between bind and listen: before listen nobody connects.
@@ -62,6 +64,26 @@ impl SocketAccess {
     pub(crate) fn admits(&self, peer: &Peer) -> bool {
         self.uids.is_empty() || self.uids.contains(&peer.uid)
     }
+}
+
+/// The number that the kernel shows for every user whom this process's user namespace does not map (user_namespaces(7));
+/// none where it maps all.
+fn overflow_uid() -> Option<u32> {
+    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    if maps_all(&map) {
+        return None;
+    }
+    let number = fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
+    Some(number.and_then(|text| text.trim().parse().ok()).unwrap_or(NOBODY))
+}
+
+/// What the kernel shows where nobody has set another number.
+const NOBODY: u32 = 65_534;
+
+/// Whether a namespace's map (`inside outside count` a line) has every user; 2³² − 1 is none.
+fn maps_all(map: &str) -> bool {
+    let counts = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    counts.sum::<u64>() >= u64::from(u32::MAX)
 }
 
 /// The number of a group that is given by name or number. Names come from /etc/group alone: a directory service's
@@ -128,6 +150,13 @@ mod tests {
         let listed = SocketAccess::new(0o666, None, &[1000, 1001]).unwrap();
         assert!(listed.admits(&peer(1001)) && !listed.admits(&peer(0)));
         assert_eq!(SocketAccess::new(0o4777, None, &[]).unwrap_err(), AccessError::Mode(0o4777));
+    }
+
+    #[test]
+    fn a_namespace_that_leaves_users_out_shows_them_as_one() {
+        assert!(maps_all("         0          0 4294967295\n"));
+        assert!(maps_all("0 1 1\n1 0 1\n2 2 4294967293\n"), "in pieces");
+        assert!(!maps_all("0 100000 65536\n") && !maps_all("0 1000 1\n") && !maps_all(""));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use media::Name;
 use super::access_list;
 use super::brought;
 use super::flow::{Flow, WriterSide};
+use super::mason::Job;
 use super::membership::{Membership, Stage};
 use super::state::State;
 use crate::CONSUMERS_MAX;
@@ -97,6 +98,9 @@ impl State {
         if self.flows.of_epoch(epoch).is_some() {
             return Err(AdoptionFault::Known);
         }
+        if self.access.overflow == Some(peer.uid) {
+            return Err(AdoptionFault::Unmapped { uid: peer.uid });
+        }
         let record = self.left_records.get(&epoch).ok_or(AdoptionFault::NoRecord)?;
         if record.uid != peer.uid {
             return Err(AdoptionFault::User { uid: peer.uid });
@@ -141,9 +145,12 @@ impl State {
         (!self.left_records.is_empty()).then(|| RETURN.saturating_sub(self.since.elapsed()))
     }
 
-    /// Removes the record of an epoch that will never be brought back.
+    /// Has the record of an epoch removed that will never be brought back. The mason does it: the folder may be on a disk,
+    /// and this thread does not wait for one.
     pub(super) fn forget_record(&mut self, epoch: u128) {
-        if let Some(records) = &self.records {
+        let Some(records) = self.records.clone() else { return };
+        if !self.hand_to_mason(Job::Forget(epoch)) {
+            // The broker stops: nobody waits any more.
             records.remove(epoch);
         }
     }

@@ -51,10 +51,16 @@ pub enum BrokerError {
         source: io::Error,
     },
     /// Somebody else could write what is believed here.
-    #[error("{} is no folder that only this user may write: remove it, or choose another", path.display())]
+    #[error(
+        "{} (user {uid}, mode {mode:o}) is no folder that only this user may write: remove it; a new one is made", path.display()
+    )]
     RecordsNotOurs {
         /// The folder.
         path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+        /// Its type and permissions, as `st_mode` has them.
+        mode: u32,
     },
     /// The access rules make no sense.
     #[error(transparent)]

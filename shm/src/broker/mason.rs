@@ -21,6 +21,8 @@ pub(super) enum Job {
     Make(Geometry, PagePolicy),
     /// Seals a region that its producer has mapped, and writes it down.
     Seal(Box<Region>, Box<Draft>),
+    /// Removes the record of an epoch that is gone.
+    Forget(u128),
     /// Unmaps a region that nobody uses here any more, from devices first.
     Unmap(DataView),
 }
@@ -64,6 +66,10 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
                 let mut state = shared.lock();
                 state.counters.records_failed += u64::from(written == Some(false));
                 state.region_sealed(epoch, sealed);
+            }
+            Job::Forget(epoch) => {
+                let records = shared.lock().records.clone();
+                records.iter().for_each(|records| records.remove(epoch));
             }
             Job::Unmap(view) => {
                 drop(view);

@@ -79,6 +79,14 @@ pub enum AdoptionFault {
         /// What the kernel has of the file.
         octets: u64,
     },
+    /// Many users look like this one to the gateway.
+    #[error(
+        "user {uid} stands for all whom the gateway's user namespace does not map: map this one there, and restart the producer"
+    )]
+    Unmapped {
+        /// Who brings it, as the gateway sees it.
+        uid: u32,
+    },
 }
 
 impl AdoptionFault {
@@ -99,6 +107,7 @@ impl AdoptionFault {
             Self::ReadOnly => (12, 0),
             Self::Owner { uid } => (13, uid as u64),
             Self::Holes { octets } => (14, octets),
+            Self::Unmapped { uid } => (15, uid as u64),
         }
     }
 
@@ -118,6 +127,7 @@ impl AdoptionFault {
             12 => Self::ReadOnly,
             13 => Self::Owner { uid: value as u32 },
             14 => Self::Holes { octets: value },
+            15 => Self::Unmapped { uid: value as u32 },
             _ => return None,
         })
     }

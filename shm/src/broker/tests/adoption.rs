@@ -106,7 +106,7 @@ fn pods_go_on_while_a_broker_is_replaced_and_the_next_one_reads_their_flows() {
     assert!(!producer.broker_gone());
     drop((producer, again, gateway));
     until("the flow ends", || bench.broker.flows().is_empty());
-    assert_eq!(records(&bench), Vec::<PathBuf>::new(), "a flow that ended leaves no record");
+    until("its record is removed", || records(&bench).is_empty());
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_name_is_kept_until_its_users_producer_is_back_or_a_minute_has_passed() {
     assert!(bench.session().produce(&name("gfx"), tiny(), Some(4)).is_err());
     bench.broker.shared.lock().since -= adopting::RETURN;
     until("it is given up", || bench.session().produce(&name("gfx"), tiny(), Some(4)).is_ok());
-    assert_eq!(records(&bench), Vec::<PathBuf>::new());
+    until("its record is removed", || records(&bench).is_empty());
 }
 
 #[test]
@@ -334,6 +334,11 @@ fn another_user_cannot_bring_a_ring() {
     let raw = Raw::greeted(&bench);
     bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
     assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::User { uid }));
+    // Nor can one whom the kernel shows as everybody.
+    bench.broker.shared.lock().left_records.get_mut(&epoch).unwrap().uid = uid;
+    bench.broker.shared.lock().access.overflow = Some(uid);
+    bring(&raw, epoch, "gfx", [&fds[0], &fds[1]]);
+    assert_eq!(raw.refusal(), Refusal::Adoption(AdoptionFault::Unmapped { uid }));
 }
 
 #[test]
@@ -384,22 +389,36 @@ fn files_that_are_no_records_are_ignored_and_counted() {
         0,
     )
     .unwrap();
+    // What a broker was writing when it was killed is nobody's; what only looks like it is left.
+    let half = name_of(&format!("{:032x}.ring.new", 13));
+    fs::write(&half, &whole[..10]).unwrap();
+    fs::write(name_of("noise.ring.new"), b"noise").unwrap();
     let bench = start(dir, |_| {});
-    assert_eq!(bench.broker.counters().records_ignored, 7);
+    assert_eq!(bench.broker.counters().records_ignored, 8);
+    assert!(!half.exists() && name_of("noise.ring.new").exists());
     until("the flow is taken over", || bench.snapshot("gfx").is_some());
     drop(producer);
     // A record that others could have written is none of ours.
     until("the flow ends", || bench.broker.flows().is_empty());
+    until("its record is removed", || !own.exists());
     fs::write(&own, &whole).unwrap();
     fs::set_permissions(&own, fs::Permissions::from_mode(0o666)).unwrap();
     let bench = restarted(bench, |_| {});
-    assert_eq!(bench.broker.counters().records_ignored, 8);
+    assert_eq!(bench.broker.counters().records_ignored, 9);
     // Nor is a folder.
     let Bench { dir, broker, .. } = bench;
     broker.stop();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let refused = Broker::start(config(dir.path()), |_| {}).unwrap_err();
-    assert!(matches!(refused, BrokerError::RecordsNotOurs { .. }), "{refused}");
+    let uid = rustix::process::geteuid().as_raw();
+    assert!(matches!(refused, BrokerError::RecordsNotOurs { uid: owner, mode, .. } if (owner, mode) == (uid, 0o40777)));
+    assert!(refused.to_string().contains("mode 40777"), "{refused}");
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(&folder, &elsewhere).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
+    let refused = Broker::start(config(dir.path()), |_| {}).unwrap_err();
+    assert!(matches!(refused, BrokerError::RecordsNotOurs { mode: 0o120777, .. }), "a link: {refused}");
     let mut elsewhere = config(dir.path());
     elsewhere.records = Some(dir.path().join("missing/rings"));
     let refused = Broker::start(elsewhere, |_| {}).unwrap_err();

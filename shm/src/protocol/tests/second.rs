@@ -183,6 +183,7 @@ pub(super) fn refusals() -> Vec<(Refusal, &'static str)> {
         (Refusal::Adoption(AdoptionFault::ReadOnly), "2000 0c00000000000000 00*16"),
         (Refusal::Adoption(AdoptionFault::Owner { uid: 1000 }), "2000 0d00000000000000 e803000000000000 00*8"),
         (Refusal::Adoption(AdoptionFault::Holes { octets: 4096 }), "2000 0e00000000000000 0010000000000000 00*8"),
+        (Refusal::Adoption(AdoptionFault::Unmapped { uid: 65534 }), "2000 0f00000000000000 feff000000000000 00*8"),
     ]
 }
 
