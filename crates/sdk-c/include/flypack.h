@@ -171,7 +171,8 @@ typedef enum {
    */
   FLYPACK_E_NO_SUCH_FLOW = 15,
   /**
-   * A flow of this name exists already. Values: flow (a text).
+   * A flow of this name exists already, or the gateway keeps the name for one that may come back. Values: flow (a
+   * text).
    */
   FLYPACK_E_NAME_TAKEN = 16,
   /**

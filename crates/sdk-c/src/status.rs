@@ -31,7 +31,8 @@ pub enum Status {
     FLYPACK_E_NOT_ALLOWED = 14,
     /// There is no such flow. Values: flow (a text).
     FLYPACK_E_NO_SUCH_FLOW = 15,
-    /// A flow of this name exists already. Values: flow (a text).
+    /// A flow of this name exists already, or the gateway keeps the name for one that may come back. Values: flow (a
+    /// text).
     FLYPACK_E_NAME_TAKEN = 16,
     /// The flow has another format than the one that was expected. Values: expected, found (texts).
     FLYPACK_E_FORMAT = 17,

@@ -16,7 +16,7 @@ pub(super) fn refused(refusal: &Refusal, text: String) -> Failure {
             failure.with(c"right", right.to_string()).with(c"flow", flow.to_string())
         }
         Refusal::NoSuchFlow => failure(FLYPACK_E_NO_SUCH_FLOW),
-        Refusal::NameTaken => failure(FLYPACK_E_NAME_TAKEN),
+        Refusal::NameTaken | Refusal::NameKept => failure(FLYPACK_E_NAME_TAKEN),
         Refusal::Live => failure(FLYPACK_E_LIVE),
         Refusal::Memory { octets, errno } => failure(FLYPACK_E_NO_MEMORY).with(c"octets", octets).with(c"errno", errno),
         Refusal::PodMemory { octets, left } => failure(FLYPACK_E_NO_MEMORY).with(c"octets", octets).with(c"left", left),

@@ -53,7 +53,11 @@ fn of_refusals() -> Vec<(Failure, &'static str)> {
     ];
     let mut failures: Vec<_> = refusals.map(|(refusal, values)| (SessionError::Refused(refusal).into(), values)).into();
     let name = "cam".parse().unwrap();
-    for (refusal, values) in [(Refusal::NoSuchFlow, "NO_SUCH_FLOW flow"), (Refusal::NameTaken, "NAME_TAKEN flow")] {
+    for (refusal, values) in [
+        (Refusal::NoSuchFlow, "NO_SUCH_FLOW flow"),
+        (Refusal::NameTaken, "NAME_TAKEN flow"),
+        (Refusal::NameKept, "NAME_TAKEN flow"),
+    ] {
         failures.push((Failure::from(SessionError::Refused(refusal)).about(&name), values));
     }
     failures
