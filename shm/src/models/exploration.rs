@@ -19,25 +19,25 @@ thread_local! {
 }
 
 /// What came of a model in all its executions.
-pub(super) struct Outcomes(BTreeSet<&'static str>);
+pub(crate) struct Outcomes(BTreeSet<&'static str>);
 
 impl Outcomes {
     /// Asserts that each of `all` came about in some execution, and nothing else: a model in which nothing ever meets
     /// shows nothing.
-    pub(super) fn are<const N: usize>(&self, all: [&'static str; N]) {
+    pub(crate) fn are<const N: usize>(&self, all: [&'static str; N]) {
         assert_eq!(self.0, BTreeSet::from(all), "the outcomes of the model");
     }
 }
 
 /// In a model: notes what came of this execution.
-pub(super) fn outcome(name: &'static str) {
+pub(crate) fn outcome(name: &'static str) {
     OUTCOMES.with_borrow_mut(|outcomes| outcomes.insert(name));
 }
 
 /// Runs `model` in every order of its loads and stores that takes at most so many preemptions, and says how many orders
 /// that were. `LOOM_MAX_PREEMPTIONS` counts instead where it is set. What comes before the model's [`loom::explore`] is
 /// not varied.
-pub(super) fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> Outcomes {
+pub(crate) fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> Outcomes {
     OUTCOMES.take();
     let mut builder = loom::model::Builder::new();
     let bound = *builder.preemption_bound.get_or_insert(preemptions);
@@ -56,12 +56,12 @@ pub(super) fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + 
 }
 
 /// Runs `model` with `bug` planted until it fails, which it must, saying `expected`.
-pub(super) fn catches(bug: Bug, expected: &str, model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn catches(bug: Bug, expected: &str, model: impl Fn() + Sync + Send + 'static) {
     catches_within(FEW, bug, expected, model);
 }
 
 /// The same, for a bug that takes more preemptions, or fewer.
-pub(super) fn catches_within(preemptions: usize, bug: Bug, expected: &str, model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn catches_within(preemptions: usize, bug: Bug, expected: &str, model: impl Fn() + Sync + Send + 'static) {
     let name = format!("{bug:?}");
     let exploring = || explore(&name, preemptions, model);
     let caught = seed::with(bug, || panic::catch_unwind(AssertUnwindSafe(exploring)));

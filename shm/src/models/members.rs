@@ -126,7 +126,7 @@ fn an_eviction_is_seen_before_the_grain_that_it_was_made_for() {
 #[test]
 fn what_is_acknowledged_is_free() {
     explore("an acknowledgement", 3, acknowledged).are(["ended, got", "ended, no slot", "in use"]);
-    for bug in [Bug::AcknowledgedRelaxed, Bug::AcknowledgementReadRelaxed, Bug::UsedRelaxed] {
+    for bug in [Bug::AcknowledgedRelaxed, Bug::AcknowledgementReadRelaxed] {
         catches(bug, "Causality violation", acknowledged);
     }
 }

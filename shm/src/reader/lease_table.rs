@@ -195,10 +195,13 @@ mod tests {
 /// The table by itself; `crate::models` has it in a ring.
 #[cfg(all(test, loom))]
 mod models {
+    use loom::cell::UnsafeCell;
     use loom::thread;
 
     use super::*;
     use crate::atomics::Arc;
+    use crate::models::exploration::{catches_within, explore, outcome};
+    use crate::seed::Bug;
 
     struct Shown {
         table: LeaseTable,
@@ -206,6 +209,13 @@ mod models {
     }
 
     impl Shown {
+        /// Grains 0 to `taken` are in use.
+        fn with(taken: u8) -> Arc<Self> {
+            let shown = Arc::new(Self { table: LeaseTable::new(3), cursor: AtomicU64::new(0) });
+            (0..taken).for_each(|entry| shown.take(entry, u64::from(entry)));
+            shown
+        }
+
         fn take(&self, entry: u8, index: u64) {
             self.table.take(entry, index);
             self.table.skip_to(index + 1);
@@ -219,13 +229,37 @@ mod models {
         }
     }
 
-    /// Grains 0 to `taken` are in use.
     fn model(taken: u8, check: impl Fn(&Arc<Shown>) + Sync + Send + 'static) {
-        loom::model(move || {
-            let shown = Arc::new(Shown { table: LeaseTable::new(3), cursor: AtomicU64::new(0) });
-            (0..taken).for_each(|entry| shown.take(entry, u64::from(entry)));
-            check(&shown);
+        loom::model(move || check(&Shown::with(taken)));
+    }
+
+    /// Two grains are released on two threads, the first after it was read. Whoever sees it passed writes to it. (A load
+    /// with Acquire, not a fence as the writer's: loom's fences also acquire what those have read Relaxed whom they
+    /// acquire from.)
+    fn apart() {
+        let shown = Shown::with(2);
+        let grain = Arc::new(UnsafeCell::new(()));
+        loom::explore();
+        let (first, second, read) = (Arc::clone(&shown), Arc::clone(&shown), Arc::clone(&grain));
+        let releasing = thread::spawn(move || {
+            read.with(|_| ());
+            first.release(0);
         });
+        let beside = thread::spawn(move || second.release(1));
+        let passed = shown.cursor.load(Ordering::Acquire);
+        outcome(["none", "one", "both"][passed as usize]);
+        if passed > 0 {
+            grain.with_mut(|_| ());
+        }
+        [releasing, beside].into_iter().for_each(|thread| thread.join().expect("the model"));
+    }
+
+    #[test]
+    fn a_grain_is_passed_after_all_reads_of_it() {
+        explore("two releases of one table", 3, apart).are(["none", "one", "both"]);
+        for bug in [Bug::VacatedRelaxed, Bug::UsedRelaxed] {
+            catches_within(3, bug, "Causality violation", apart);
+        }
     }
 
     #[test]
