@@ -83,13 +83,13 @@ impl AsyncConsumer {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             let reader = self.consumer.reader();
-            if let Some(index) = reader.next_available() {
-                match reader.lease(index) {
+            let awaited = match reader.next_or_awaited() {
+                Ok(index) => match reader.lease(index) {
                     Err(error) if is_passing(&error) => continue,
                     leased => return Ok(leased?),
-                }
-            }
-            let awaited = reader.awaited();
+                },
+                Err(awaited) => awaited,
+            };
             match self.wait_until(awaited, 0).await {
                 Ok(_) => {}
                 Err(WaitError::Read(error)) if is_passing(&error) && awaited.0 < GrainIndex::LIMIT => {}

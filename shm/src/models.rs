@@ -8,7 +8,8 @@
 mod blocking;
 mod epochs;
 mod evictions;
-pub(crate) mod exploration;
+mod exploration;
+mod following;
 mod joining;
 mod leases;
 mod members;

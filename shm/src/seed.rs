@@ -139,6 +139,8 @@ mod bugs {
         PolledUnwoken,
         /// Nobody is woken by an `open` that finds no slot.
         RefusedUnwoken,
+        /// A reader that finds no next grain looks afterwards for which one it waits.
+        AwaitedLate,
         /// Whoever sits in the seat leaves, whatever the nonce.
         AnyNonceLeaves,
     }

@@ -7,6 +7,7 @@ use media::GrainIndex;
 use super::{FrameReader, ReadError};
 use crate::WakeMode;
 use crate::grain::GrainState;
+use crate::seed::sound;
 #[cfg(test)]
 use crate::wake::Bed;
 use crate::wake::{Alarm, Waiting, Want};
@@ -75,10 +76,10 @@ impl FrameReader {
     /// [`WaitError`].
     pub fn wait_next(&mut self, deadline: Instant) -> Result<GrainIndex, WaitError> {
         loop {
-            if let Some(index) = self.next_available() {
-                return Ok(index);
-            }
-            let index = self.awaited();
+            let index = match self.next_or_awaited() {
+                Ok(index) => return Ok(index),
+                Err(awaited) => awaited,
+            };
             match self.wait_until(index, 0, deadline) {
                 // Left out, or overwritten already: there is a later one, unless the producer says that there is none.
                 Ok(_) | Err(WaitError::Read(ReadError::Gone { .. }))
@@ -111,8 +112,16 @@ impl FrameReader {
         self.waiting.overslept()
     }
 
+    /// The next grain, or the one whose opening ends the wait for any. That one is chosen first: of what is opened after
+    /// the choice something ends the wait, and what was opened before is found. The other way round an epoch or its
+    /// producer might end between the two with a grain that nobody has looked for.
+    pub(crate) fn next_or_awaited(&self) -> Result<GrainIndex, GrainIndex> {
+        let awaited = self.awaited();
+        self.next_available().ok_or(sound!(awaited, unless AwaitedLate => self.awaited()))
+    }
+
     /// The grain whose opening ends the wait for any new one.
-    pub(crate) fn awaited(&self) -> GrainIndex {
+    fn awaited(&self) -> GrainIndex {
         let after = self.newest().map_or(0, |newest| newest.0 + 1);
         GrainIndex(after.max(self.next))
     }
