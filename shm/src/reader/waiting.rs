@@ -80,13 +80,29 @@ impl FrameReader {
                 Ok(index) => return Ok(index),
                 Err(awaited) => awaited,
             };
-            match self.wait_until(index, 0, deadline) {
-                // Left out, or overwritten already: there is a later one, unless the producer says that there is none.
-                Ok(_) | Err(WaitError::Read(ReadError::Gone { .. }))
-                    if index < GrainIndex(GrainIndex::LIMIT) && Instant::now() < deadline => {}
-                Ok(_) => return Ok(index),
-                Err(error) => return Err(error),
+            let waited = self.wait_until(index, 0, deadline);
+            if let Some(found) = self.found(index, waited, Instant::now() >= deadline) {
+                return found;
             }
+        }
+    }
+
+    /// What a wait for the opening of `index` comes to: the next grain, or why there is none; nothing where another wait
+    /// may bring it.
+    fn found(
+        &self,
+        index: GrainIndex,
+        waited: Result<GrainState, WaitError>,
+        is_late: bool,
+    ) -> Option<Result<GrainIndex, WaitError>> {
+        match waited {
+            // Left out, or overwritten already: there is a later one, unless the producer only says so.
+            Ok(_) | Err(WaitError::Read(ReadError::Gone { .. })) if index < GrainIndex(GrainIndex::LIMIT) => {
+                let late = WaitError::TimedOut { index, slices: 0, reached: None };
+                is_late.then(|| self.next_available().ok_or(late))
+            }
+            Ok(_) => Some(Ok(index)),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -192,5 +208,28 @@ impl FrameReader {
         let Want { index, slices, .. } = want;
         let state = self.find(index).and_then(|(grain, _)| self.member.state(&grain));
         WaitError::TimedOut { index, slices, reached: state.ok().map(|state| state.slices) }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::ConsumerClass;
+    use crate::fixture::TestRing;
+
+    #[test]
+    fn a_grain_that_was_left_out_is_no_answer_to_who_waits_for_the_next() {
+        let mut ring = TestRing::new(8, 3);
+        let mut reader = ring.join(0, ConsumerClass::Lossy).reader;
+        ring.grain(1).unwrap();
+        reader.skip_to(GrainIndex(2));
+        let found = |reader: &FrameReader, is_late| {
+            let gone = ReadError::Gone { index: GrainIndex(2), oldest: None };
+            reader.found(GrainIndex(2), Err(gone.into()), is_late)
+        };
+        let late = WaitError::TimedOut { index: GrainIndex(2), slices: 0, reached: None };
+        assert_eq!((found(&reader, false), found(&reader, true)), (None, Some(Err(late))));
+        ring.grain(3).unwrap();
+        assert_eq!((found(&reader, false), found(&reader, true)), (None, Some(Ok(GrainIndex(3)))));
     }
 }
