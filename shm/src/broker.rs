@@ -50,7 +50,9 @@ pub use access_list::{FlowPattern, FlowRule, PatternError, Who};
 pub use config::{BrokerConfig, Limits};
 pub use error::{BrokerError, SubscribeError};
 pub use evicting::EvictError;
-pub use snapshot::{BrokerCounters, ConsumerHolder, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot};
+pub use snapshot::{
+    BrokerCounters, ConsumerHolder, ConsumerSnapshot, ConsumerState, FlowEvent, FlowSnapshot, Standing,
+};
 
 use crate::WakeMode;
 use crate::access::SocketAccess;
@@ -201,10 +203,15 @@ impl Broker {
     /// [`Refusal::NoSuchFlow`].
     pub fn remove_flow(&self, name: &Name) -> Result<(), BrokerError> {
         let mut state = self.shared.lock();
-        let flow = state.flows.named(name).ok_or(Refusal::NoSuchFlow)?;
-        let (epoch, producer) = (flow.epoch(), flow.producer());
-        state.end_flow(epoch);
-        producer.into_iter().for_each(|connection| state.disconnect(connection));
+        // The successors first, so that the name does not move on to them.
+        let epochs: Vec<_> = state.flows.queue(name).rev().map(|flow| (flow.epoch(), flow.producer())).collect();
+        if epochs.is_empty() {
+            return Err(Refusal::NoSuchFlow.into());
+        }
+        for (epoch, producer) in epochs {
+            state.end_flow(epoch);
+            producer.into_iter().for_each(|connection| state.disconnect(connection));
+        }
         drop(state);
         self.shared.poll.wake();
         Ok(())

@@ -63,7 +63,7 @@ pub mod session;
 pub use access::{AccessError, Peer};
 pub use broker::{
     Broker, BrokerConfig, BrokerCounters, BrokerError, ConsumerHolder, ConsumerSnapshot, ConsumerState, EvictError,
-    FlowEvent, FlowSnapshot, Limits, SubscribeError,
+    FlowEvent, FlowSnapshot, Limits, Standing, SubscribeError,
 };
 pub use protocol::{Blocking, FlowEntry, FlowOrigin, Refusal};
 pub use session::{

@@ -40,10 +40,12 @@ mod following;
 mod grain;
 mod housekeeper;
 mod link;
+mod next;
 mod options;
 mod part;
 mod producer;
 mod returning;
+mod signals;
 mod tai_clock;
 mod waking;
 

@@ -96,14 +96,14 @@ impl Writing {
     /// The writer, and its key of `grain`.
     fn of(&mut self, grain: u64) -> Result<(&mut shm::FrameWriter, GrainKey), Failure> {
         let key = self.open[self.place(grain)?].key;
-        Ok((self.producer.writer(), key))
+        Ok((self.producer.writer_of(key)?, key))
     }
 
     /// The same for the last time.
     fn end(&mut self, grain: u64) -> Result<(&mut shm::FrameWriter, OpenGrain), Failure> {
         let place = self.place(grain)?;
         let open = self.open.swap_remove(place);
-        Ok((self.producer.writer(), open))
+        Ok((self.producer.writer_of(open.key)?, open))
     }
 
     /// As `of`, with the lines that are asked for.

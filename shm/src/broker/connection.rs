@@ -182,6 +182,7 @@ impl State {
             PodMessage::Produce(_) | PodMessage::Subscribe { .. } => self.undertake(id, request, message),
             PodMessage::Mapped { epoch } => return if self.mapped(id, epoch) { Ok(()) } else { Err(Breach) },
             PodMessage::Withdraw { epoch } => self.withdraw(id, epoch),
+            PodMessage::Conclude { epoch } => self.conclude(id, epoch),
             PodMessage::Member(member) => {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.named.push(member);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use media::Name;
 
 use super::access_list;
-use super::snapshot::{FlowEvent, FlowSnapshot};
+use super::making::Making;
+use super::snapshot::{FlowEvent, FlowSnapshot, Standing};
 use super::state::State;
 use crate::access::Peer;
 use crate::protocol::{Blocking, FlowEntry, FlowOrigin, FlowRight, Refusal, SuccessionToken, Version};
 use crate::{CONSUMERS_MAX, Fallback, Mailbox, RingProbe, SealedRegion, WakeMode, WriterCounters};
 
-/// One epoch of a flow: what its name stands for, until it is succeeded.
+/// One epoch of a flow.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) name: Name,
@@ -114,8 +115,9 @@ impl State {
         if self.mason.is_none() {
             return Err(Refusal::Stopping);
         }
-        let taken = self.flows.named(name).map(Flow::epoch) != succeeds;
-        if taken || self.makings.values().any(|making| making.name == *name && !making.is_abandoned()) {
+        let is_made = |making: &Making| making.name == *name && !making.is_abandoned();
+        // Successors may wait in any number: the name moves on from one to the next as they come and go.
+        if succeeds.is_none() && (self.flows.named(name).is_some() || self.makings.values().any(is_made)) {
             return Err(Refusal::NameTaken);
         }
         if self.flows.len() + self.makings.len() >= self.limits.flows as usize {
@@ -134,28 +136,42 @@ impl State {
         Ok(())
     }
 
-    /// A ring becomes a flow.
+    /// A ring becomes a flow, or waits to succeed one.
     pub(super) fn add_flow(&mut self, flow: Flow, fallback: Option<Fallback>) {
         let name = flow.name.clone();
         if let Some(fallback) = fallback {
             self.events.push(FlowEvent::PlainPages { name: name.clone(), fallback });
         }
-        let succeeds = self.flows.named(&name).is_some();
+        let before = self.flows.current(&name);
         self.flows.insert(flow);
-        self.events.push(if succeeds { FlowEvent::Succeeded { name } } else { FlowEvent::Added { name } });
+        self.tell_move(&name, before);
     }
 
-    /// Ends a flow: those who wait for it are refused, those who read it hear that the producer is gone.
+    /// The producer at `connection` writes the successor of an epoch from now on.
+    pub(super) fn conclude(&mut self, connection: u64, epoch: u128) {
+        let Some(flow) = self.flows.of_epoch(epoch).filter(|flow| flow.producer() == Some(connection)) else { return };
+        let (name, seats) = (flow.name.clone(), flow.seats);
+        let before = self.flows.current(&name);
+        self.flows.conclude(epoch);
+        if self.tell_move(&name, before) {
+            let askers = self.take_askers(&seats);
+            self.ask_again(&name, askers);
+        }
+    }
+
+    /// Ends a flow: those who read it hear that the producer is gone, those who wait for it are let into what its name
+    /// stands for now, or refused.
     pub(super) fn end_flow(&mut self, epoch: u128) {
-        let current = self.flows.of_epoch(epoch).is_some_and(|flow| self.flows.is_current(flow));
+        let Some(name) = self.flows.of_epoch(epoch).map(|flow| flow.name.clone()) else { return };
+        let before = self.flows.current(&name);
         let Some(flow) = self.flows.remove(epoch) else { return };
+        let askers = self.take_askers(&flow.seats);
         for id in flow.seats.iter().flatten() {
             self.drop_membership(*id, Refusal::FlowEnded);
         }
         self.waker.remove(epoch);
-        if current {
-            self.events.push(FlowEvent::Removed { name: flow.name });
-        }
+        self.tell_move(&name, before);
+        self.ask_again(&name, askers);
         // The flows of a broker that stops are there for the next one.
         if self.mason.is_some() {
             self.forget_record(epoch);
@@ -166,6 +182,19 @@ impl State {
             WriterSide::Pod { peer, .. } => self.put_aside(peer.uid, octets, remains),
             WriterSide::Gateway { .. } => self.retire(remains.0),
         }
+    }
+
+    /// Tells the gateway that a name does not stand for what it stood for before. False if it does.
+    fn tell_move(&mut self, name: &Name, before: Option<u128>) -> bool {
+        let (name, now) = (name.clone(), self.flows.current(name));
+        let event = match (before, now) {
+            (None, Some(_)) => FlowEvent::Added { name },
+            (Some(_), None) => FlowEvent::Removed { name },
+            (before, now) if before != now => FlowEvent::Succeeded { name },
+            _ => return false,
+        };
+        self.events.push(event);
+        true
     }
 
     /// The page of the list that follows `after`, and whether more follow.
@@ -184,12 +213,13 @@ impl State {
 
     pub(super) fn snapshot(&self) -> Vec<FlowSnapshot> {
         let mut flows: Vec<_> = self.flows.all().map(|flow| self.snapshot_of(flow)).collect();
-        flows.sort_by(|a, b| a.name.cmp(&b.name).then(a.succeeded.cmp(&b.succeeded)));
+        flows.sort_by(|a, b| a.name.cmp(&b.name).then(a.standing.cmp(&b.standing)));
         flows
     }
 
     fn snapshot_of(&self, flow: &Flow) -> FlowSnapshot {
         let geometry = flow.ring.geometry();
+        let standing = self.flows.standing(flow);
         let probe = flow.probe.as_ref();
         let members = flow.seats.iter().flatten().filter_map(|id| self.memberships.get(id));
         FlowSnapshot {
@@ -198,7 +228,8 @@ impl State {
             format: geometry.format,
             origin: flow.writer.origin(),
             epoch: geometry.epoch,
-            succeeded: !self.flows.is_current(flow),
+            succeeded: standing != Standing::Current,
+            standing,
             adopted: flow.adopted,
             slots: geometry.slots,
             pages: geometry.pages,

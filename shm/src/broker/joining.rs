@@ -32,6 +32,14 @@ pub(super) struct Kit {
     pub(super) bell: (Bell, Arc<Bell>),
 }
 
+/// Who waits to be let into a ring, and what for.
+pub(super) struct Asking {
+    subscriber: Subscriber,
+    holder: Option<Peer>,
+    class: ConsumerClass,
+    start: Start,
+}
+
 impl Kit {
     fn make() -> Result<Self, Errno> {
         let mut nonce = [0; 8];
@@ -85,7 +93,14 @@ impl State {
             holder,
             outlived: false,
             stage: Stage::Joining(Instant::now()),
-            offer: Some(Offer { subscriber: subscriber.clone(), page, life: life_end, producer_life, bell: bell.0 }),
+            offer: Some(Offer {
+                subscriber: subscriber.clone(),
+                start,
+                page,
+                life: life_end,
+                producer_life,
+                bell: bell.0,
+            }),
             page: status_page,
             life: ours.then_some(life_watch),
             producer: ours.then_some(producer_end),
@@ -140,6 +155,31 @@ impl State {
         }
     }
 
+    /// Takes back the questions of those who wait to be let in at these seats. What they were about to be given closes, so
+    /// that a producer which has heard of them hears that they are gone.
+    pub(super) fn take_askers(&mut self, seats: &[Option<u64>]) -> Vec<Asking> {
+        let mut askers = Vec::new();
+        for id in seats.iter().flatten() {
+            let Some(member) = self.memberships.get_mut(id).filter(|member| member.is_joining()) else { continue };
+            if let Some(Offer { subscriber, start, .. }) = member.offer.take() {
+                member.stage = Stage::Leaving { posted: false };
+                askers.push(Asking { subscriber, holder: member.holder, class: member.class, start });
+            }
+        }
+        askers
+    }
+
+    /// Asks again for what the name stands for now.
+    pub(super) fn ask_again(&mut self, name: &Name, askers: Vec<Asking>) {
+        for Asking { subscriber, holder, class, start } in askers {
+            let asked = match self.flows.named(name) {
+                Some(_) => self.subscribe(&subscriber, holder, name, class, start),
+                None => Err(Refusal::FlowEnded),
+            };
+            asked.unwrap_or_else(|refusal| self.refuse_subscriber(&subscriber, refusal));
+        }
+    }
+
     /// The writer has let the consumer in: it gets its descriptors.
     pub(super) fn joined(&mut self, id: u64, first: GrainIndex) {
         let Some(member) = self.memberships.get_mut(&id).filter(|member| member.is_joining()) else { return };
@@ -155,7 +195,7 @@ impl State {
 
     /// Gives a consumer what it reads with.
     fn fulfil(&mut self, id: u64, first: GrainIndex, offer: Offer) -> Result<(), Refusal> {
-        let Offer { subscriber, page, life, producer_life, bell } = offer;
+        let Offer { subscriber, page, life, producer_life, bell, .. } = offer;
         let member = self.memberships.get(&id).ok_or(Refusal::FlowEnded)?;
         let flow = self.flows.of_epoch(member.flow).ok_or(Refusal::FlowEnded)?;
         let (seat, nonce, geometry, wake) = (member.seat, member.nonce, *flow.ring.geometry(), flow.wake);

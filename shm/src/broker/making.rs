@@ -130,7 +130,9 @@ impl State {
 
     /// The epoch of this name that whoever has the token may succeed.
     fn succeeded(&self, token: SuccessionToken, name: &Name, peer: &Peer) -> Result<u128, Refusal> {
-        let flow = self.flows.named(name).filter(|flow| flow.token() == Some(token) && flow.uid() == Some(peer.uid));
+        // Also of one that waits: its producer may have gone over to it already, and that not be known yet.
+        let mut queue = self.flows.queue(name);
+        let flow = queue.find(|flow| flow.token() == Some(token) && flow.uid() == Some(peer.uid));
         flow.map(Flow::epoch).ok_or(Refusal::NotYours)
     }
 

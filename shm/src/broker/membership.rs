@@ -13,7 +13,7 @@ use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::protocol::{BrokerMessage, Member, Refusal, Version};
 use crate::wake::{Bell, WatchId};
-use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Trust};
+use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Start, Trust};
 
 /// How soon to look for what a writer of ours answers.
 const JOINING: Duration = Duration::from_millis(1);
@@ -72,6 +72,8 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) subscriber: Subscriber,
+    /// Where it wants to begin.
+    pub(super) start: Start,
     pub(super) page: LeasePage,
     pub(super) life: LifeEnd,
     pub(super) producer_life: LifeWatch,

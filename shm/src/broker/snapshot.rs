@@ -44,6 +44,17 @@ pub enum FlowEvent {
     },
 }
 
+/// What an epoch is to its flow's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// The name stands for it: it is what is listed and subscribed to.
+    Current,
+    /// It succeeds the current one, as soon as their producer's writer goes over.
+    Waiting,
+    /// Its writer has gone over to a later one: it is only read to its end.
+    Concluded,
+}
+
 /// One flow as it stands.
 #[derive(Clone, Debug)]
 pub struct FlowSnapshot {
@@ -57,8 +68,10 @@ pub struct FlowSnapshot {
     pub origin: FlowOrigin,
     /// Its set of memfds.
     pub epoch: u128,
-    /// Its name stands for a later epoch by now; this one is only read to its end.
+    /// Its name stands for another epoch: see [`Self::standing`].
     pub succeeded: bool,
+    /// What it is to its name.
+    pub standing: Standing,
     /// It outlived an earlier broker: no device reaches its memory.
     pub adopted: bool,
     /// Slots of its ring.

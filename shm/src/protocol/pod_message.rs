@@ -67,6 +67,12 @@ pub enum PodMessage {
         /// Which ring.
         epoch: u128,
     },
+    /// Its writer has gone over to a successor: the name is the successor's from now on, and this ring is only read to its
+    /// end. What is open there is still being written. From version 2 on.
+    Conclude {
+        /// Which ring.
+        epoch: u128,
+    },
     /// To a restarted gateway, before [`PodMessage::Adopt`]: one consumer that the producer has. From version 2 on.
     Member(Member),
     /// To a restarted gateway: the ring is there, and these were its consumers. Descriptors: control and data, as the
@@ -116,6 +122,7 @@ pub enum MemberStage {
 
 const MEMBER: u16 = 11;
 const ADOPT: u16 = 12;
+const CONCLUDE: u16 = 13;
 
 impl PodMessage {
     /// The descriptors that travel with this message.
@@ -159,6 +166,10 @@ impl PodMessage {
                 out.needs_newer(true, "adoption");
                 member.encode(&mut out);
             }
+            Self::Conclude { epoch } => {
+                out.needs_newer(true, "a successor");
+                out.u128(*epoch);
+            }
             Self::Adopt { epoch, name } => {
                 out.needs_newer(true, "adoption");
                 out.u128(*epoch);
@@ -187,6 +198,7 @@ impl PodMessage {
             10 => Self::Withdraw { epoch: body.u128("epoch")? },
             MEMBER if !body.is_first() => Self::Member(Member::decode(&mut body)?),
             ADOPT if !body.is_first() => Self::Adopt { epoch: body.u128("epoch")?, name: body.named()? },
+            CONCLUDE if !body.is_first() => Self::Conclude { epoch: body.u128("epoch")? },
             other => return Err(DecodeError::Kind(other)),
         };
         body.close((request, message))
@@ -206,6 +218,7 @@ impl PodMessage {
             Self::Withdraw { .. } => 10,
             Self::Member(_) => MEMBER,
             Self::Adopt { .. } => ADOPT,
+            Self::Conclude { .. } => CONCLUDE,
         }
     }
 }

@@ -8,7 +8,7 @@ use media::{
 
 use super::producer::Producer;
 use super::tai_clock::KernelTai;
-use crate::{GrainEnd, GrainKey, GrainStamp, OpenError, WriteError};
+use crate::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, WriteError};
 
 /// How far ahead of the clock a grain may be opened, s. What is further ahead is a mistake: an index of another
 /// rate, an instant of another clock. It would also be the last grain for long, for indices only rise.
@@ -38,7 +38,7 @@ pub enum ProduceError {
 /// open by [`Self::keep`] and taken up again by [`Producer::grain`].
 #[derive(Debug)]
 pub struct Grain<'a> {
-    producer: &'a mut Producer,
+    writer: &'a mut FrameWriter,
     key: GrainKey,
     opened: Tai,
     is_open: bool,
@@ -53,8 +53,9 @@ impl Producer {
     pub fn open(&mut self, index: GrainIndex, stamp: GrainStamp) -> Result<Grain<'_>, ProduceError> {
         let opened = KernelTai.now();
         self.check_ahead(index, opened)?;
-        let key = self.writer().open(index, stamp, opened)?;
-        Ok(Grain { producer: self, key, opened, is_open: true })
+        let writer = self.writer_of_next();
+        let key = writer.open(index, stamp, opened)?;
+        Ok(Grain { writer, key, opened, is_open: true })
     }
 
     /// Takes up a grain that [`Grain::keep`] left open.
@@ -62,16 +63,14 @@ impl Producer {
     /// # Errors
     /// [`WriteError::NotOpen`] when it has ended.
     pub fn grain(&mut self, key: GrainKey) -> Result<Grain<'_>, WriteError> {
-        if self.writer().open_grains().all(|(_, open)| open != key) {
-            return Err(WriteError::NotOpen { index: key.index() });
-        }
-        Ok(Grain { producer: self, key, opened: KernelTai.now(), is_open: true })
+        let writer = self.writer_of(key)?;
+        Ok(Grain { writer, key, opened: KernelTai.now(), is_open: true })
     }
 
     /// Looks after the consumers: lets them in and out, evicts who is late. [`Self::open`] does so too; call this
     /// often while no grain comes.
     pub fn poll(&mut self) {
-        self.writer().poll(KernelTai.now());
+        self.poll_at(KernelTai.now());
     }
 
     /// The grain that is nearest to the present: the one to open now.
@@ -109,10 +108,9 @@ impl Grain<'_> {
     /// # Errors
     /// [`WriteError`]; nothing is written then.
     pub fn write_lines(&mut self, first: u16, bytes: &[u8]) -> Result<(), WriteError> {
-        let writer = self.producer.writer();
         // A line's beginning may be beyond 2³²; no grain is.
-        let offset = u32::from(first).saturating_mul(writer.geometry().slice_octets);
-        writer.write(self.key, offset, bytes)
+        let offset = u32::from(first).saturating_mul(self.writer.geometry().slice_octets);
+        self.writer.write(self.key, offset, bytes)
     }
 
     /// Lines to write in place; not those that are published.
@@ -120,23 +118,23 @@ impl Grain<'_> {
     /// # Errors
     /// [`WriteError`].
     pub fn lines_mut(&mut self, lines: Range<u16>) -> Result<&mut [u8], WriteError> {
-        self.producer.writer().lines_mut(self.key, lines)
+        self.writer.lines_mut(self.key, lines)
     }
 
     /// Declares a line lost, before it is published: readers are told, and see what an earlier grain left there.
     pub fn mark_lost(&mut self, line: u16) {
-        self.producer.writer().mark_lost(self.key, line);
+        self.writer.mark_lost(self.key, line);
     }
 
     /// Publishes the first `slices` lines: each is written, or declared lost.
     pub fn publish(&mut self, slices: u16) {
-        self.producer.writer().publish(self.key, slices);
+        self.writer.publish(self.key, slices);
     }
 
     /// Lines that are published.
     #[must_use]
     pub fn published(&mut self) -> u16 {
-        self.producer.writer().published(self.key)
+        self.writer.published(self.key)
     }
 
     /// Publishes all of it and ends the grain; its arrival was from [`Producer::open`] to now.
@@ -153,7 +151,7 @@ impl Grain<'_> {
 
     /// Publishes all of it and ends the grain, with arrivals that the caller knows better.
     pub fn commit_at(mut self, end: GrainEnd) {
-        self.producer.writer().commit(self.key, end);
+        self.writer.commit(self.key, end);
         self.is_open = false;
     }
 
@@ -170,7 +168,7 @@ impl Grain<'_> {
 impl Drop for Grain<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            self.producer.writer().cancel(self.key);
+            self.writer.cancel(self.key);
         }
     }
 }

@@ -5,8 +5,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use media::GrainIndex;
@@ -14,9 +13,9 @@ use rustix::io::Errno;
 
 use super::error::SessionError;
 use super::link::Link;
-use super::part::Next;
-use super::producer::Signals;
+use super::next::Next;
 use super::returning::{ADOPTION, Home, may_change};
+use super::signals::{Role, Signals};
 use super::waking::RingWaker;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::poll::Token;
@@ -41,6 +40,8 @@ pub(super) struct Housekeeper {
     /// Wakes the consumers; none if nobody does.
     waker: Option<RingWaker>,
     signals: Arc<Signals>,
+    /// As it was at the last look.
+    role: Role,
     /// By the broker's number of the join.
     consumers: HashMap<u64, Seated>,
     /// What the broker could not be told yet.
@@ -87,15 +88,14 @@ impl Housekeeper {
         (home, next): (Home, Arc<Next>),
     ) -> Result<Self, Errno> {
         signals.poll.watch_input(link.socket(), Token::Connection(0))?;
-        let (link, consumers, unsaid) = (Some(link), HashMap::new(), Vec::new());
-        Ok(Self { link, epoch, mailbox, waker, signals, consumers, unsaid, home, next })
+        let (link, consumers, unsaid, role) = (Some(link), HashMap::new(), Vec::new(), signals.role());
+        Ok(Self { link, epoch, mailbox, waker, signals, role, consumers, unsaid, home, next })
     }
 
     /// Until the producer drops; then the flow is withdrawn and the pipes close.
     pub(super) fn run(mut self) {
         let mut tokens = Vec::new();
-        // Acquire: pairs with the Release in Keeper::drop.
-        while !self.signals.stopping.load(Ordering::Acquire) {
+        while !self.signals.is_stopping() {
             if self.signals.poll.wait(self.patience(), &mut tokens).is_err() {
                 // Only a bug of ours gets here; without a pause it would spin.
                 std::thread::sleep(READING);
@@ -110,10 +110,25 @@ impl Housekeeper {
             self.home.found().into_iter().for_each(|link| self.come_back(link));
             self.drain_notices();
             self.settle_departures();
+            self.note_role();
             self.speak();
         }
         self.unsaid.push(PodMessage::Withdraw { epoch: self.epoch });
         self.speak();
+    }
+
+    /// What the writer does with this epoch now.
+    fn note_role(&mut self) {
+        let role = self.signals.role();
+        match (self.role, role) {
+            // It was lost while it waited, and nobody looked for a gateway then.
+            (Role::Waiting, Role::Written) if self.is_alone() => self.home.search(&self.signals),
+            (Role::Waiting | Role::Written, Role::Concluded) if self.link.is_some() => {
+                self.unsaid.push(PodMessage::Conclude { epoch: self.epoch });
+            }
+            _ => {}
+        }
+        self.role = role;
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -261,17 +276,19 @@ impl Housekeeper {
     }
 
     fn lose_broker(&mut self) {
-        self.signals.broker_gone.store(true, Ordering::Relaxed);
-        if let Some(link) = self.link.take() {
-            self.signals.poll.forget(link.socket());
-            self.unsaid.clear();
+        self.signals.lose_broker();
+        let Some(link) = self.link.take() else { return };
+        self.signals.poll.forget(link.socket());
+        self.unsaid.clear();
+        // What waits is given up and what is concluded ends soon: neither has anything to do at another gateway.
+        if self.role == Role::Written {
             self.home.search(&self.signals);
         }
     }
 
     /// Whether no gateway has the ring.
     fn is_alone(&self) -> bool {
-        self.signals.broker_gone.load(Ordering::Relaxed)
+        !self.signals.has_broker()
     }
 
     /// There is a gateway again: it gets the ring and hears of those who read it.
@@ -296,11 +313,9 @@ impl Housekeeper {
 
     /// The gateway has taken the ring over.
     fn brought(&mut self, successor: Succession, token: Option<SuccessionToken>) {
-        *self.signals.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
-        self.signals.strand(None);
-        self.signals.broker_gone.store(false, Ordering::Relaxed);
+        self.signals.find_broker(token);
         if let Some(token) = token.filter(|_| successor == Succession::Wanted) {
-            self.next.prepare(token, &self.home);
+            self.next.prepare(self.epoch, token, &self.home);
         }
     }
 

@@ -1,16 +1,15 @@
 //! A producer: a flow of this pod's own, epoch after epoch.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use media::FlowFormat;
+use media::{FlowFormat, Tai};
 
 use super::error::SessionError;
-use super::part::{Next, Part};
-use crate::poll::Poll;
-use crate::protocol::{Refusal, RingRequest, SuccessionToken};
-use crate::{FrameWriter, Successor};
+use super::next::{Fit, Next};
+use super::part::Part;
+use crate::protocol::{Refusal, RingRequest};
+use crate::{FrameWriter, GrainKey, WriteError};
 
 /// A flow that this process produces. Dropping it ends the flow: its consumers hear that the producer is gone.
 ///
@@ -18,31 +17,16 @@ use crate::{FrameWriter, Successor};
 /// grain comes: consumers are let in and looked after there.
 ///
 /// It goes on without a gateway. To one that was restarted it brings its ring, and goes over to a successor of that
-/// between two grains if the gateway wants one: in [`Self::writer`], at the first call that finds no grain open.
+/// if the gateway wants one: [`Self::open`] opens the next grain there, while those that are open end where they are;
+/// [`Self::writer`] goes over at the first call that finds no grain open.
 #[derive(Debug)]
 pub struct Producer {
     part: Part,
+    /// The epoch before, while grains are open there.
+    ending: Option<Part>,
     next: Arc<Next>,
     path: PathBuf,
     request: RingRequest,
-}
-
-/// Between a producer and its housekeeping thread.
-#[derive(Debug)]
-pub(super) struct Signals {
-    pub(super) poll: Poll,
-    pub(super) stopping: AtomicBool,
-    pub(super) broker_gone: AtomicBool,
-    /// What it takes to succeed the epoch; none from a gateway of protocol version 1.
-    pub(super) token: Mutex<Option<SuccessionToken>>,
-    /// What a gateway that was found said to the ring that it was brought.
-    pub(super) stranded: Mutex<Option<Refusal>>,
-}
-
-impl Signals {
-    pub(super) fn strand(&self, refusal: Option<Refusal>) {
-        *self.stranded.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
-    }
 }
 
 impl Producer {
@@ -50,16 +34,44 @@ impl Producer {
     pub(super) fn start(path: &Path, request: RingRequest) -> Result<Self, SessionError> {
         let next = Arc::new(Next::default());
         let part = Part::make(path, request.clone(), &next)?;
-        Ok(Self { part, next, path: path.to_owned(), request })
+        Ok(Self { part, ending: None, next, path: path.to_owned(), request })
     }
 
-    /// Opens, writes and commits grains. Take it anew for each grain: it may be that of another epoch.
+    /// Opens, writes and commits grains. Take it anew for each grain: it may be that of another epoch, but not while a
+    /// grain is open in it. Whoever always has one open opens it by [`Self::open`].
     pub fn writer(&mut self) -> &mut FrameWriter {
-        if self.next.is_ready() && self.part.writer.open_grains().next().is_none() {
-            // Without a gateway the consumers could not follow.
-            self.next.take_if(Part::has_broker).into_iter().for_each(|part| self.go_over(part));
+        self.let_go();
+        if self.next.is_ready() && !self.part.has_open_grains() {
+            self.follow();
         }
         &mut self.part.writer
+    }
+
+    /// The writer in which grain `key` is open: that of the epoch before, if it was opened there.
+    ///
+    /// # Errors
+    /// [`WriteError::NotOpen`] when it has ended.
+    pub fn writer_of(&mut self, key: GrainKey) -> Result<&mut FrameWriter, WriteError> {
+        let parts = std::iter::once(&mut self.part).chain(self.ending.as_mut());
+        let mut having = parts.filter(|part| part.has_open(key));
+        having.next().map(|part| &mut part.writer).ok_or(WriteError::NotOpen { index: key.index() })
+    }
+
+    /// The writer for a new grain: goes over to a successor, also where grains are open. They end where they are.
+    pub(super) fn writer_of_next(&mut self) -> &mut FrameWriter {
+        self.let_go();
+        if self.next.is_ready() {
+            self.follow();
+        }
+        &mut self.part.writer
+    }
+
+    /// Looks after the consumers at `now`, also those of the epoch before.
+    pub(super) fn poll_at(&mut self, now: Tai) {
+        self.writer().poll(now);
+        if let Some(ending) = &mut self.ending {
+            ending.writer.poll(now);
+        }
     }
 
     /// Goes on in a new epoch of another format, or of the same after the clock was stepped back: the next grain, of any
@@ -70,11 +82,14 @@ impl Producer {
     /// [`SessionError::GrainOpen`] while a grain is open; [`SessionError::Refused`] with what would work. The old epoch
     /// goes on then.
     pub fn succeed(&mut self, format: impl Into<FlowFormat>, slots: Option<u16>) -> Result<(), SessionError> {
-        if let Some((index, _)) = self.part.writer.open_grains().next() {
+        self.let_go();
+        let mut open = std::iter::once(&self.part).chain(&self.ending).flat_map(|part| part.writer.open_grains());
+        if let Some((index, _)) = open.next() {
             return Err(SessionError::GrainOpen { index });
         }
-        // A successor that waits has the flow's name already: it is that which is succeeded.
-        let _ = self.writer();
+        drop(open);
+        // What the gateway asked for is of the old format. One that is still being made is never gone over to.
+        self.next.take(self.part.epoch()).into_iter().for_each(|(part, _)| part.drop_aside());
         let request = RingRequest { format: format.into(), slots, ..self.request.clone() };
         let ring = RingRequest { succeeds: Some(self.part.token()?), ..request.clone() };
         let part = Part::make(&self.path, ring, &self.next)?;
@@ -99,15 +114,32 @@ impl Producer {
     /// been found.
     #[must_use]
     pub fn stranded(&self) -> Option<Refusal> {
-        *self.part.keeper.signals.stranded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.part.stranded()
     }
 
-    /// Says where the old epoch ends, and ends it. What it holds stays readable to those who have it.
+    /// Goes over to the successor that waits, unless the epoch before has not ended yet.
+    fn follow(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        match self.next.take(self.part.epoch()) {
+            Some((part, Fit::Will)) => self.go_over(part),
+            Some((part, Fit::WillNot)) => part.drop_aside(),
+            None => {}
+        }
+    }
+
+    /// Says where the old epoch ends, and ends it as soon as no grain is open there. What it holds stays readable to those
+    /// who have it.
     fn go_over(&mut self, part: Part) {
-        self.part.writer.conclude(Successor::Epoch(part.epoch()));
-        let old = std::mem::replace(&mut self.part, part);
-        // Unmapping takes long; without a thread it is done here.
-        let _ = std::thread::Builder::new().name("flypack-old-epoch".to_owned()).spawn(move || drop(old));
+        self.part.give_over(&part);
+        self.ending = Some(std::mem::replace(&mut self.part, part));
+        self.let_go();
+    }
+
+    /// Ends the epoch before once its last grain has ended.
+    fn let_go(&mut self) {
+        self.ending.take_if(|part| !part.has_open_grains()).into_iter().for_each(Part::drop_aside);
     }
 }
 

@@ -6,14 +6,13 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::link::Link;
-use super::producer::Signals;
+use super::signals::Signals;
 use crate::protocol::{AdoptionFault, Member, PodMessage, Refusal, RingRequest, Version};
 
 /// Between two attempts: at first, and at the most.
@@ -46,8 +45,7 @@ impl Home {
         let (path, finder, signals) = (self.path.clone(), self.finder.clone(), Arc::clone(signals));
         let search = move || {
             let mut pause = FIRST_PAUSE;
-            // Acquire: pairs with the Release in Keeper::drop.
-            while !signals.stopping.load(Ordering::Acquire) {
+            while !signals.is_stopping() {
                 std::thread::sleep(pause);
                 pause = (2 * pause).min(LONGEST_PAUSE);
                 if let Ok(link) = Link::open(&path) {

@@ -11,7 +11,7 @@ use super::raw::Raw;
 use super::*;
 use crate::protocol::{AdoptionFault, BrokerMessage, Member, MemberStage, PodMessage, RingRequest};
 use crate::seqpacket::Wait;
-use crate::{FlowOrigin, ReadError, SessionError, Trust, memfd};
+use crate::{FlowOrigin, ProduceOptions, ReadError, SessionError, Trust, WriteError, memfd};
 
 fn config(dir: &Path) -> BrokerConfig {
     let mut config = BrokerConfig::new(dir.join("broker.sock"));
@@ -107,6 +107,102 @@ fn pods_go_on_while_a_broker_is_replaced_and_the_next_one_reads_their_flows() {
     drop((producer, again, gateway));
     until("the flow ends", || bench.broker.flows().is_empty());
     until("its record is removed", || records(&bench).is_empty());
+}
+
+/// The epoch that waits to succeed flow "gfx".
+fn waiting(bench: &Bench) -> Option<u128> {
+    bench.broker.flows().iter().find(|flow| flow.standing == Standing::Waiting).map(|flow| flow.epoch)
+}
+
+#[test]
+fn until_the_writer_goes_over_who_comes_is_let_into_the_ring_that_it_writes() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let worker = Worker::start(session.produce(&name("gfx"), tiny(), Some(16)).unwrap());
+    let first = bench.snapshot("gfx").unwrap().epoch;
+    worker.write_lines(1, 2).unwrap();
+    let bench = restarted(bench, |_| {});
+    until("a successor waits", || waiting(&bench).is_some());
+    let mut pod = session.subscribe(&name("gfx"), leased(2)).unwrap();
+    let gateway = bench.broker.subscribe(&name("gfx"), leased(2)).unwrap();
+    assert_eq!((pod.reader().geometry().epoch, gateway.geometry().epoch), (first, first));
+    assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
+    assert!(bench.events.try_recv().is_err());
+    // A gateway that goes away takes the successor that waits with it: the next one asks for another.
+    let lost = waiting(&bench).unwrap();
+    let bench = restarted(bench, |_| {});
+    until("another successor waits", || waiting(&bench).is_some_and(|epoch| epoch != lost));
+    assert_eq!((bench.broker.counters().adopted, bench.broker.counters().adoptions_refused), (1, 0));
+    let second = waiting(&bench).unwrap();
+    worker.write(1);
+    until("the writer goes over", || bench.snapshot("gfx").unwrap().epoch == second);
+    until("the old epoch ends", || bench.broker.flows().len() == 1);
+    worker.write(2);
+    let ended = pod.reader().lease(GrainIndex(2)).unwrap_err();
+    assert_eq!(ended, ReadError::EpochEnded { end: GrainIndex(2), successor: Some(second) });
+}
+
+#[test]
+fn a_format_may_change_while_a_successor_waits() {
+    let bench = Bench::new();
+    let mut producer = bench.session().produce(&name("gfx"), tiny(), Some(4)).unwrap();
+    let bench = restarted(bench, |_| {});
+    until("a successor waits", || waiting(&bench).is_some());
+    let wider = VideoFormat::new(32, 4, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap();
+    producer.succeed(wider, Some(4)).unwrap();
+    until("only the new one is left", || {
+        producer.writer();
+        bench.broker.flows().len() == 1
+    });
+    let flow = bench.snapshot("gfx").unwrap();
+    assert_eq!((flow.epoch, flow.format, flow.standing), (producer.epoch(), wider.into(), Standing::Current));
+    assert_eq!(bench.broker.counters().refused, 0);
+}
+
+#[test]
+fn a_writer_that_always_has_a_grain_open_goes_over_all_the_same() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let options = ProduceOptions { slots: Some(16), open_max: 2, ..ProduceOptions::default() };
+    let mut producer = session.produce(&name("gfx"), tiny(), options).unwrap();
+    let first = producer.epoch();
+    let mut pod = std::thread::scope(|scope| {
+        let joining = scope.spawn(|| session.subscribe(&name("gfx"), leased(4)));
+        until("it is let in", || {
+            producer.poll();
+            joining.is_finished()
+        });
+        joining.join().unwrap().unwrap()
+    });
+    let mut index = producer.index_now();
+    let begin = index;
+    let open = |producer: &mut Producer, index| producer.open(index, GrainStamp::default()).unwrap().keep();
+    let mut key = open(&mut producer, index);
+    let bench = restarted(bench, |_| {});
+    until("a successor waits", || {
+        producer.poll();
+        waiting(&bench).is_some()
+    });
+    until("it goes over", || {
+        let next = GrainIndex(index.0 + 1);
+        let following = open(&mut producer, next);
+        let mut grain = producer.grain(key).unwrap();
+        grain.lines_mut(0..4).unwrap().fill(fill(index.0));
+        grain.commit();
+        check(pod.reader(), index.0);
+        (index, key) = (next, following);
+        producer.epoch() != first
+    });
+    let second = producer.epoch();
+    let ended = pod.reader().lease(index).unwrap_err();
+    assert_eq!(ended, ReadError::EpochEnded { end: index, successor: Some(second) });
+    assert!(index > begin);
+    until("the old epoch ends", || {
+        producer.poll();
+        bench.broker.flows().len() == 1
+    });
+    producer.grain(key).unwrap().commit();
+    assert_eq!(producer.grain(key).unwrap_err(), WriteError::NotOpen { index });
 }
 
 #[test]

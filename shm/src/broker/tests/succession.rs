@@ -88,7 +88,120 @@ fn only_who_has_an_epochs_token_may_succeed_it() {
     with_peer(&bench, epoch, |peer| peer.pid = None);
     other.say(&ring("gfx", token), 3);
     assert!(matches!(other.hear(), (3, BrokerMessage::Region { .. }, _)));
-    assert_eq!(refusal("gfx", token), Refusal::NameTaken, "once at a time");
+}
+
+/// The next ring that a raw connection is told to let somebody into: the join and the epoch.
+fn join_of(raw: &Raw) -> (u64, u128) {
+    match raw.hear() {
+        (0, BrokerMessage::Join { join, epoch, .. }, _) => (join, epoch),
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Raw {
+    /// A ring that waits to succeed an epoch: its own epoch, and what it takes to succeed that.
+    fn successor(&self, flow: &str, token: Option<SuccessionToken>) -> (u128, Option<SuccessionToken>) {
+        self.say(&ring(flow, token), 3);
+        let epoch = match self.hear() {
+            (3, BrokerMessage::Region { geometry }, _) => geometry.epoch,
+            other => panic!("{other:?}"),
+        };
+        self.say(&PodMessage::Mapped { epoch }, 3);
+        match self.hear() {
+            (3, BrokerMessage::Produced { token, .. }, _) => (epoch, token),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn listed(&self) -> Vec<u128> {
+        self.say(&PodMessage::ListFlows { after: None }, 4);
+        match self.hear() {
+            (4, BrokerMessage::Flows { entries, .. }, _) => entries.iter().filter_map(|entry| entry.epoch).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn standings(bench: &Bench) -> Vec<(u128, Standing)> {
+    bench.broker.flows().iter().map(|flow| (flow.epoch, flow.standing)).collect()
+}
+
+#[test]
+fn a_name_moves_on_when_the_old_epoch_is_concluded_and_takes_with_it_who_waits() {
+    let bench = Bench::new();
+    let (raw, other, reader) = (Raw::greeted(&bench), Raw::greeted(&bench), Raw::greeted(&bench));
+    let (first, token) = raw.flow("gfx");
+    assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
+    let (second, _) = other.successor("gfx", token);
+    assert_eq!(reader.listed(), [first]);
+    assert_eq!(standings(&bench), [(first, Standing::Current), (second, Standing::Waiting)]);
+    // Who comes now is let into the ring that is written.
+    reader.subscribe("gfx", ConsumerClass::Lossy, 5);
+    let (join, epoch) = join_of(&raw);
+    assert_eq!(epoch, first);
+    raw.say(&PodMessage::Joined { join, first: GrainIndex(0) }, 0);
+    let (_, BrokerMessage::Subscribed { geometry, .. }, _) = reader.hear() else { panic!("not let in") };
+    assert_eq!(geometry.epoch, first);
+    assert!(bench.events.try_recv().is_err(), "nothing has happened");
+    // Who waits at the end of the old epoch is let into the new one, and only its own producer can say that it ends.
+    reader.subscribe("gfx", ConsumerClass::Lossy, 6);
+    let (late, _) = join_of(&raw);
+    other.say(&PodMessage::Conclude { epoch: first }, 0);
+    raw.say(&PodMessage::Conclude { epoch: first }, 0);
+    let (join, epoch) = join_of(&other);
+    assert_eq!(epoch, second);
+    // The old one's answer comes too late.
+    raw.say(&PodMessage::Joined { join: late, first: GrainIndex(7) }, 0);
+    other.say(&PodMessage::Joined { join, first: GrainIndex(3) }, 0);
+    let (6, BrokerMessage::Subscribed { geometry, first: begin, .. }, _) = reader.hear() else { panic!("refused") };
+    assert_eq!((geometry.epoch, begin), (second, GrainIndex(3)));
+    assert_eq!(bench.event(), FlowEvent::Succeeded { name: name("gfx") });
+    assert_eq!(reader.listed(), [second]);
+    assert_eq!(standings(&bench), [(second, Standing::Current), (first, Standing::Concluded)]);
+    raw.say(&PodMessage::Withdraw { epoch: first }, 0);
+    until("the old epoch ends", || bench.broker.flows().len() == 1);
+    assert!(bench.events.try_recv().is_err(), "the name moved before");
+    other.say(&PodMessage::Withdraw { epoch: second }, 0);
+    assert_eq!(bench.event(), FlowEvent::Removed { name: name("gfx") });
+}
+
+#[test]
+fn a_successor_that_ends_early_takes_nothing_with_it() {
+    let bench = Bench::new();
+    let (raw, other, third) = (Raw::greeted(&bench), Raw::greeted(&bench), Raw::greeted(&bench));
+    let (first, token) = raw.flow("gfx");
+    let (second, of_second) = other.successor("gfx", token);
+    other.say(&PodMessage::Withdraw { epoch: second }, 0);
+    until("it is withdrawn", || standings(&bench) == [(first, Standing::Current)]);
+    third.say(&ring("gfx", of_second), 3);
+    assert_eq!(third.refusal(), Refusal::NotYours, "what it took to succeed it is worth nothing now");
+    third.say(&ring("gfx", None), 3);
+    assert_eq!(third.refusal(), Refusal::NameTaken);
+    // Several may wait; the name goes to the first of them that is left.
+    let (fourth, _) = other.successor("gfx", token);
+    let (fifth, of_fifth) = third.successor("gfx", token);
+    let (sixth, _) = Raw::greeted(&bench).successor("gfx", of_fifth);
+    until("its connection closes", || standings(&bench).iter().all(|(epoch, _)| *epoch != sixth));
+    drop(other);
+    until("so does that one's", || standings(&bench).iter().all(|(epoch, _)| *epoch != fourth));
+    assert_eq!(standings(&bench), [(first, Standing::Current), (fifth, Standing::Waiting)]);
+    drop(raw);
+    until("the name moves on", || standings(&bench) == [(fifth, Standing::Current)]);
+    assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
+    assert_eq!(bench.event(), FlowEvent::Succeeded { name: name("gfx") });
+}
+
+#[test]
+fn a_flow_that_the_gateway_ends_is_not_succeeded() {
+    let bench = Bench::new();
+    let (raw, other) = (Raw::greeted(&bench), Raw::greeted(&bench));
+    let (_, token) = raw.flow("gfx");
+    other.successor("gfx", token);
+    bench.broker.remove_flow(&name("gfx")).unwrap();
+    assert!(raw.is_closed() && other.is_closed());
+    assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
+    assert_eq!(bench.event(), FlowEvent::Removed { name: name("gfx") });
+    assert!(bench.broker.flows().is_empty() && bench.events.try_recv().is_err());
 }
 
 #[test]

@@ -79,6 +79,7 @@ pub(super) fn new_pod_messages() -> Vec<(PodMessage, String)> {
                  0301000000000000"
             ),
         ),
+        (PodMessage::Conclude { epoch }, format!("0d00 1800 07000000 {EPOCH}")),
         (PodMessage::Adopt { epoch, name: name("cam-1") }, format!("0c00 5900 07000000 {EPOCH} {CAM}")),
     ]
 }
