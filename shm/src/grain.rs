@@ -1,5 +1,6 @@
 //! Grains as a reader holds them: a reference that can be copied, and the lease that keeps the slot.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
 
@@ -176,6 +177,14 @@ impl GrainLease {
     /// does not keep to the protocol.
     pub fn copy_lines(&self, lines: Range<u16>, out: &mut [u8]) -> Result<(), ReadError> {
         self.member.copy_lines(&self.grain, &lines, out)
+    }
+
+    /// As [`Self::copy_lines`] into memory that holds nothing yet: the front of `out` is written whole when this is `Ok`.
+    ///
+    /// # Errors
+    /// As [`Self::copy_lines`].
+    pub fn copy_lines_to(&self, lines: Range<u16>, out: &mut [MaybeUninit<u8>]) -> Result<(), ReadError> {
+        self.member.copy_lines_to(&self.grain, &lines, out)
     }
 
     /// Copies all octets of a grain that has ended into the front of `out`, and checks that they are of this very grain.

@@ -9,7 +9,9 @@ mod mapped;
 #[cfg(loom)]
 mod modelled;
 
+use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
+use std::slice;
 #[cfg(not(loom))]
 use std::sync::atomic::AtomicU32;
 
@@ -140,6 +142,13 @@ impl Mapping {
 
     /// Copies shared bytes out, each read once as volatile; they may change while it copies.
     pub(crate) fn copy_out(&self, offset: usize, out: &mut [u8]) {
+        let (start, octets) = (out.as_mut_ptr().cast::<MaybeUninit<u8>>(), out.len());
+        // SAFETY: the very octets of `out`, borrowed as long; what is written to them is never uninitialised.
+        self.copy_out_to(offset, unsafe { slice::from_raw_parts_mut(start, octets) });
+    }
+
+    /// As [`Self::copy_out`] to where nothing is yet: all of it is written.
+    pub(crate) fn copy_out_to(&self, offset: usize, out: &mut [MaybeUninit<u8>]) {
         self.memory.copy_out(offset, out);
     }
 

@@ -1,5 +1,6 @@
 //! One grain in use.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
 
@@ -195,9 +196,8 @@ pub unsafe extern "C" fn flypack_lease_copy(
             if capacity < octets {
                 return Err(ReadError::Size { octets, room: capacity }.into());
             }
-            // The copy writes to it only; what is there may be nothing yet.
-            to.write_bytes(0, octets);
-            Ok(lease.inner.copy_lines(wanted, slice::from_raw_parts_mut(to, octets))?)
+            // What is there may be nothing yet.
+            Ok(lease.inner.copy_lines_to(wanted, slice::from_raw_parts_mut(to.cast::<MaybeUninit<u8>>(), octets))?)
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The memory behind a mapping: pages that the kernel shares with other processes.
 
+use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
@@ -68,19 +69,19 @@ impl Memory {
     }
 
     /// Each byte is read once as volatile.
-    pub(super) fn copy_out(&self, offset: usize, out: &mut [u8]) {
+    pub(super) fn copy_out(&self, offset: usize, out: &mut [MaybeUninit<u8>]) {
         let mut from = self.range(offset, out.len()).cast_const();
         let mut chunks = out.chunks_exact_mut(size_of::<u64>());
         for chunk in &mut chunks {
             // SAFETY: `from` has eight octets left in the range checked above; u64 takes any bits.
             let word = unsafe { ptr::read_volatile(from.cast::<Unaligned>()) };
-            chunk.copy_from_slice(&word.0.to_ne_bytes());
+            chunk.copy_from_slice(&word.0.to_ne_bytes().map(MaybeUninit::new));
             // SAFETY: at most the end of the checked range.
             from = unsafe { from.add(size_of::<u64>()) };
         }
         for octet in chunks.into_remainder() {
             // SAFETY: one octet of the checked range.
-            *octet = unsafe { ptr::read_volatile(from) };
+            octet.write(unsafe { ptr::read_volatile(from) });
             // SAFETY: at most the end of the checked range.
             from = unsafe { from.add(1) };
         }

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
+use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -114,9 +115,9 @@ impl Memory {
         self.0.plain[offset / WORD].as_ptr().cast()
     }
 
-    pub(super) fn copy_out(&self, offset: usize, out: &mut [u8]) {
+    pub(super) fn copy_out(&self, offset: usize, out: &mut [MaybeUninit<u8>]) {
         for (offset, chunk) in words(offset, out.len()).zip(out.chunks_exact_mut(WORD)) {
-            chunk.copy_from_slice(&self.word(offset).load(Ordering::Relaxed).to_ne_bytes());
+            chunk.copy_from_slice(&self.word(offset).load(Ordering::Relaxed).to_ne_bytes().map(MaybeUninit::new));
         }
     }
 

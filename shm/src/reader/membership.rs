@@ -1,6 +1,6 @@
 //! What a reader and its leases share: the mappings, the seat, the table of grains in use.
 
-use std::mem::offset_of;
+use std::mem::{MaybeUninit, offset_of};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
@@ -202,15 +202,41 @@ impl Membership {
 
     /// See [`crate::GrainLease::copy_lines`].
     pub(crate) fn copy_lines(&self, grain: &GrainRef, lines: &Range<u16>, out: &mut [u8]) -> Result<(), ReadError> {
+        let out = front(out, self.octets_of(lines)?)?;
+        self.copy_with(grain, lines, |data, offset| data.copy_out(offset, out))
+    }
+
+    /// See [`crate::GrainLease::copy_lines_to`].
+    pub(crate) fn copy_lines_to(
+        &self,
+        grain: &GrainRef,
+        lines: &Range<u16>,
+        out: &mut [MaybeUninit<u8>],
+    ) -> Result<(), ReadError> {
+        let out = front(out, self.octets_of(lines)?)?;
+        self.copy_with(grain, lines, |data, offset| data.copy_out_to(offset, out))
+    }
+
+    /// Octets of lines that a grain has.
+    fn octets_of(&self, lines: &Range<u16>) -> Result<usize, ReadError> {
         if lines.start > lines.end || lines.end > self.geometry.slices {
             let Range { start, end } = *lines;
             return Err(ReadError::Lines { start, end, slices: self.geometry.slices });
         }
-        let out = front(out, self.line_octets(lines))?;
+        Ok(self.line_octets(lines))
+    }
+
+    /// Copies lines that are published, from their offset on, and checks that they were of this very grain.
+    fn copy_with(
+        &self,
+        grain: &GrainRef,
+        lines: &Range<u16>,
+        copy: impl FnOnce(&Mapping, usize),
+    ) -> Result<(), ReadError> {
         if self.slices(grain)? < lines.end {
             return Err(missing(grain, &self.state(grain)?, lines.end));
         }
-        self.data().copy_out(self.data_offset(grain.slot, lines.start), out);
+        copy(self.data(), self.data_offset(grain.slot, lines.start));
         if self.lap_holds(grain) { Ok(()) } else { Err(ReadError::Torn { index: grain.index }) }
     }
 
@@ -282,7 +308,7 @@ fn missing(grain: &GrainRef, state: &GrainState, wanted: u16) -> ReadError {
 }
 
 /// The first `octets` octets of a buffer.
-fn front(out: &mut [u8], octets: usize) -> Result<&mut [u8], ReadError> {
+fn front<T>(out: &mut [T], octets: usize) -> Result<&mut [T], ReadError> {
     let room = out.len();
     out.get_mut(..octets).ok_or(ReadError::Size { octets, room })
 }
