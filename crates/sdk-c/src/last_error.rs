@@ -45,7 +45,8 @@ pub(crate) fn remember(failure: Failure) -> Status {
         Value::Text(text) => (name, 0, Some(c_text(text))),
     });
     let last = LastError { status, text: c_text(text), values: values.collect() };
-    LAST.with_borrow_mut(|slot| *slot = last);
+    // A thread that is ending has none any more: its last destructors get the status alone.
+    let _ = LAST.try_with(|slot| slot.replace(last));
     status
 }
 
@@ -56,23 +57,28 @@ fn c_text(text: String) -> CString {
     CString::new(octets).unwrap_or_default()
 }
 
+/// What `look` finds in the last error; of a thread that is ending there is none.
+fn last<T>(look: impl FnOnce(&LastError) -> T) -> Option<T> {
+    LAST.try_with(|last| look(&last.borrow())).ok()
+}
+
 /// What the last call that failed on this thread came to; FLYPACK_OK if none has failed.
 #[unsafe(no_mangle)]
 pub extern "C" fn flypack_last_error() -> Status {
-    LAST.with_borrow(|last| last.status)
+    last(|last| last.status).unwrap_or(Status::FLYPACK_OK)
 }
 
 /// What went wrong in the last call that failed on this thread, and what would work: English, for a person. Never
 /// null. Valid until the next call that fails on this thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn flypack_last_error_text() -> *const c_char {
-    LAST.with_borrow(|last| last.text.as_ptr())
+    last(|last| last.text.as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 /// How many values the last error of this thread has.
 #[unsafe(no_mangle)]
 pub extern "C" fn flypack_last_error_values() -> usize {
-    LAST.with_borrow(|last| last.values.len())
+    last(|last| last.values.len()).unwrap_or(0)
 }
 
 /// Value number `position` of the last error of this thread; the comment of its status says which there are. What it
@@ -85,14 +91,53 @@ pub unsafe extern "C" fn flypack_last_error_value(position: usize, value: *mut E
     guard(|| {
         // SAFETY: null or the caller's, who says so.
         let out = unsafe { Out::new(value, "value") }?;
-        let found = LAST.with_borrow(|last| {
+        let found = last(|last| {
             last.values.get(position).map(|(name, number, text)| ErrorValue {
                 name: name.as_ptr(),
                 number: *number,
                 text: text.as_ref().map_or(ptr::null(), |text| text.as_ptr()),
             })
         });
-        out.set(found.ok_or_else(|| Failure::invalid(format!("there is no value {position}")))?);
+        out.set(found.flatten().ok_or_else(|| Failure::invalid(format!("there is no value {position}")))?);
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What a destructor of a thread that ends was told.
+    static TOLD: Mutex<Vec<(Status, Status, usize, usize)>> = Mutex::new(Vec::new());
+
+    struct Late;
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            // SAFETY: null is allowed.
+            let failed = unsafe { flypack_last_error_value(0, ptr::null_mut()) };
+            // SAFETY: never null.
+            let text = unsafe { CStr::from_ptr(flypack_last_error_text()) };
+            let told = (failed, flypack_last_error(), text.to_bytes().len(), flypack_last_error_values());
+            TOLD.lock().unwrap().push(told);
+        }
+    }
+
+    thread_local! {
+        static LATE: Late = const { Late };
+    }
+
+    #[test]
+    fn a_thread_that_is_ending_is_told_the_status_alone() {
+        let run = || {
+            // The last one that was used is the first one that goes.
+            LATE.with(|_| ());
+            remember(Failure::null("it"));
+            assert_eq!(flypack_last_error(), Status::FLYPACK_E_INVALID);
+        };
+        std::thread::spawn(run).join().unwrap();
+        assert_eq!(*TOLD.lock().unwrap(), [(Status::FLYPACK_E_INVALID, Status::FLYPACK_OK, 0, 0)]);
+    }
 }
