@@ -10,11 +10,19 @@ It stands on libflypack.so alone (ctypes) and hands out numpy arrays over the sh
         lease.wait()                                  # until it is whole
         print(lease.index, lease.lines().mean())      # read-only, in place where that is safe
 
+and, in another program::
+
     producer = session.produce("gfx", flypack.Video(1920, 1080, bits=10, rate=50))
-    with producer.open() as grain:                    # committed at the end, cancelled by an exception
-        grain.lines(0, 540)[:] = 0x80
-        grain.publish(540)                            # readers have the top while the bottom is made
-        grain.lines(540, 1080)[:] = 0x80
+    index = producer.index_now()
+    while True:
+        index += 1
+        while producer.index_now() < index:           # not due yet: look after the consumers
+            producer.poll()
+            time.sleep(0.001)
+        with producer.open(index) as grain:           # committed at the end, cancelled by an exception
+            grain.lines(0, 540)[:] = 0x80
+            grain.publish(540)                        # readers have the top while the bottom is made
+            grain.lines(540, 1080)[:] = 0x80
 
 A view keeps its grain in use until the last array over it is gone, so do not collect them. docs/sdk.md tells the rest,
 and lists every error.

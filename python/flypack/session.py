@@ -25,7 +25,10 @@ class Flow:
 
 
 class Session:
-    """A connection to a gateway's broker. Any number of threads may use it at once."""
+    """A connection to a gateway's broker. Any number of threads may use it at once.
+
+    Its producers and consumers go on when it is closed. A consumer keeps the connection for itself, to take a new seat.
+    """
 
     def __init__(self, path="/run/flypack/broker.sock"):
         out = c_void_p()
@@ -86,6 +89,16 @@ class Session:
         out = c_void_p()
         check(self._handle.call(calls.subscribe, name.encode(), byref(options), byref(out)))
         return Consumer(Handle(out.value, calls.consumer_close), self._handle)
+
+    def close(self):
+        """Closes the connection, once the last consumer that may rejoin by it is gone."""
+        self._handle = Handle(None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.close()
 
 
 def _deadline_ns(seconds):

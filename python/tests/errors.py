@@ -1,4 +1,4 @@
-"""Every status of flypack.h has its exception, structs are as large as the library's, and errors carry their values."""
+"""Every status of flypack.h has its exception, structs lie in memory as the library's do, and errors carry their values."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ import flypack
 from flypack import _library
 from flypack.errors import BY_STATUS
 
-header, sizes = sys.argv[1], sys.argv[2:]
+header, structs = sys.argv[1], sys.argv[2:]
 
 with open(header) as text:
     statuses = {int(number) for number in re.findall(r"FLYPACK_E_\w+ = (\d+)", text.read())}
@@ -19,10 +19,15 @@ assert statuses == set(BY_STATUS), statuses ^ set(BY_STATUS)
 for kind in BY_STATUS.values():
     assert getattr(flypack, kind.__name__) is kind and kind.__doc__
 
-for size in sizes:
-    name, octets = size.split("=")
-    assert ctypes.sizeof(getattr(_library, name)) == int(octets), size
-assert len(sizes) == 11, sizes
+# Names, sizes and places of all members are those of the library.
+for struct in structs:
+    name, octets, members = re.fullmatch(r"(\w+)=(\d+):(.*)", struct).groups()
+    ours = getattr(_library, name)
+    assert ctypes.sizeof(ours) == int(octets), struct
+    assert ",".join(f"{field[0]}@{getattr(ours, field[0]).offset}" for field in ours._fields_) == members, struct
+declared = [kind for kind in vars(_library).values() if isinstance(kind, type) and issubclass(kind, ctypes.Structure)]
+declared = [kind for kind in declared if hasattr(kind, "_fields_")]
+assert len(declared) == len(structs) == 12, declared
 
 try:
     flypack.Session("/nowhere/at/all.sock")
@@ -96,3 +101,15 @@ for ask in (
         assert isinstance(error, ValueError), error
     else:
         raise AssertionError("a number that does not fit was taken")
+
+# A session that is closed answers nothing more; what came of it goes on.
+with session as same:
+    assert same is session and session.flows()
+for ask in (session.flows, lambda: session.subscribe("cam")):
+    try:
+        ask()
+    except flypack.Invalid:
+        pass
+    else:
+        raise AssertionError("a session that is closed goes on")
+assert lease.wait(timeout=30).complete
