@@ -617,7 +617,7 @@ flypack_status flypack_consumer_layout(const flypack_consumer *consumer, flypack
 
 /**
  * Leases the oldest grain that was opened and not passed yet; waits for one for `timeout_ns`, without end if that is
- * negative. The grain may still be open (flypack_consumer_wait), have lost lines or be cancelled
+ * negative. A wait cannot be broken off: where the program must be able to stop, wait in pieces. The grain may still be open (flypack_consumer_wait), have lost lines or be cancelled
  * (flypack_lease_state, flypack_lease_lost_lines).
  *
  * # Safety
@@ -648,7 +648,8 @@ flypack_status flypack_consumer_get_at(const flypack_consumer *consumer,
 
 /**
  * Waits until the first `slices` lines of a leased grain are final, or the grain has ended; with FLYPACK_END for the
- * end alone, which comes a moment after the last line. Waits for `timeout_ns`, without end if that is negative. How far it has come goes to `state`, which may be null.
+ * end alone, which comes a moment after the last line. Waits for `timeout_ns`, without end if that is negative (see
+ * flypack_consumer_next). How far it has come goes to `state`, which may be null.
  *
  * # Safety
  * `consumer` is null or from flypack_subscribe and not closed; `lease` is null or a lease of it that is not released;
@@ -662,7 +663,8 @@ flypack_status flypack_consumer_wait(const flypack_consumer *consumer,
 
 /**
  * Takes a new seat in the same flow, as it was subscribed to: after FLYPACK_E_EVICTED, or when the flow is back after
- * FLYPACK_E_PRODUCER_GONE. On failure the consumer stays as it was.
+ * FLYPACK_E_PRODUCER_GONE. On failure it may be asked to rejoin again; what an eviction had left in its reach is passed then,
+ * if none of it is leased.
  *
  * # Safety
  * `consumer` is null or from flypack_subscribe and not closed; `session` is null or from flypack_connect and open.
@@ -821,7 +823,7 @@ flypack_status flypack_producer_memory(const flypack_producer *producer,
                                        flypack_memory **memory);
 
 /**
- * Lets go of it.
+ * Lets the ring's memory go.
  *
  * # Safety
  * `memory` is null or from flypack_producer_memory and was not released before. Nothing that it kept is used any more.

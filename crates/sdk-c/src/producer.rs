@@ -230,7 +230,7 @@ pub unsafe extern "C" fn flypack_producer_memory(producer: *const Producer, memo
     }
 }
 
-/// Lets go of it.
+/// Lets the ring's memory go.
 ///
 /// # Safety
 /// `memory` is null or from flypack_producer_memory and was not released before. Nothing that it kept is used any more.
