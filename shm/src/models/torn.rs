@@ -69,12 +69,12 @@ fn cancelled() {
     writer.join().unwrap();
 }
 
-/// A grain is looked up while its descriptor is given to the one that is so many indices above it, in another slot.
+/// A grain is looked up while its descriptor and its slot are given to the one that is so many indices above it.
 fn redescribed() {
     let mut stage = Stage::new(2, 1);
     let mut reader = stage.join(0, ConsumerClass::Lossy);
     let next = u64::from(stage.geometry.descs);
-    stage.grain(0).unwrap();
+    (0..2).for_each(|index| stage.grain(index).unwrap());
     loom::explore();
     let writer = thread::spawn(move || stage.open(next).unwrap());
     match reader.lease(GrainIndex(0)) {

@@ -6,7 +6,7 @@ use super::exploration::{catches, explore};
 use super::stage::{Stage, join, leased};
 use super::wakes::{Room, start};
 use crate::seed::Bug;
-use crate::{ConsumerClass, GrainState, OpenError, ReadError, Successor, WaitError};
+use crate::{ConsumerClass, GrainState, Mail, OpenError, ReadError, Successor, WaitError};
 
 type Waited = Result<GrainState, WaitError>;
 
@@ -44,6 +44,15 @@ fn timed_out() {
     waits_in_vain(2, class, 7, |stage| stage.writer.poll(Tai::from_nanos(6)), evicted());
 }
 
+/// The operator has the consumer out, for which nothing is held.
+fn dismissed() {
+    let act = |stage: &mut Stage| {
+        stage.mailbox.post(Mail::Evict { consumer: 0, nonce: 1 }).unwrap();
+        stage.writer.poll(Tai::EPOCH);
+    };
+    waits_in_vain(2, ConsumerClass::Lossy, 7, act, evicted());
+}
+
 /// The consumer is too far behind, and is evicted by an `open` that finds no slot for all that.
 fn refused() {
     let act = |stage: &mut Stage| assert!(matches!(stage.open(2), Err(OpenError::NoSlot { .. })));
@@ -72,6 +81,14 @@ fn a_grain_that_is_given_up_wakes() {
 fn a_deadline_wakes() {
     explore("a sleeper that runs out of time", 3, timed_out);
     catches(Bug::PolledUnwoken, "deadlock", timed_out);
+}
+
+#[test]
+fn the_operator_wakes() {
+    explore("a sleeper that is dismissed", 3, dismissed);
+    for bug in [Bug::PolledUnwoken, Bug::LossUnseen] {
+        catches(bug, "deadlock", dismissed);
+    }
 }
 
 #[test]
