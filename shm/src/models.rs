@@ -8,7 +8,7 @@
 mod blocking;
 mod epochs;
 mod evictions;
-mod exploration;
+pub(crate) mod exploration;
 mod following;
 mod joining;
 mod leases;
