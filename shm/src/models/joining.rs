@@ -6,7 +6,7 @@ use media::GrainIndex;
 use super::exploration::{catches, explore, outcome};
 use super::stage::{Stage, leased, look};
 use crate::seed::Bug;
-use crate::{FrameReader, Notice, OpenError, ReadError, Start};
+use crate::{FrameReader, Notice, OpenError, ReadError, SeatStatus, Start};
 
 /// Somebody joins while grains are opened, and reads its first one, which must be `first`.
 fn joining(start: Start, first: u64) {
@@ -51,6 +51,46 @@ fn oldest() {
     joining(Start::Oldest, 0);
 }
 
+/// Somebody joins who may hold one grain, and perhaps is out of reach of its first one when it begins.
+fn late() {
+    let mut stage = Stage::new(3, 1);
+    (0..2).for_each(|index| stage.grain(index).unwrap());
+    let parts = stage.ask(0, leased(1));
+    let mailbox = stage.mailbox.clone();
+    loom::explore();
+    let writer = thread::spawn(move || {
+        for index in 2..5 {
+            let opened = stage.grain(index);
+            assert!(matches!(opened, Ok(()) | Err(OpenError::NoSlot { .. })), "{opened:?}");
+        }
+    });
+    if mailbox.take_notice().is_some() {
+        let mut reader = FrameReader::new(parts).unwrap();
+        let first = reader.next_index();
+        match reader.lease(first) {
+            Ok(lease) => {
+                assert_eq!(first, GrainIndex(2), "leased a grain out of reach");
+                look(&lease, lease.state().expect("leased grains stay").slices);
+                outcome("leased");
+            }
+            Err(ReadError::NotYet { index: GrainIndex(2), .. }) => outcome("not yet"),
+            Err(ReadError::NotYet { .. }) => outcome("evicted, and not yet"),
+            Err(ReadError::Evicted { hi }) => {
+                assert_eq!(hi, GrainIndex(4), "evicted too early");
+                outcome("evicted");
+            }
+            Err(error) => panic!("not held: {error}"),
+        }
+        let later = reader.lease(GrainIndex(4));
+        writer.join().unwrap();
+        let is_evicted = matches!(reader.status(), SeatStatus::Evicted { .. });
+        assert!(!is_evicted || later.is_err(), "leased a grain out of reach");
+    } else {
+        outcome("not in yet");
+        writer.join().unwrap();
+    }
+}
+
 #[test]
 fn the_first_grain_is_held() {
     explore("a consumer that joins", 3, live).are(["leased", "not yet", "not in yet"]);
@@ -62,4 +102,10 @@ fn the_first_grain_is_held() {
 fn the_oldest_grain_is_held() {
     explore("a consumer that joins at the oldest grain", 3, oldest).are(["leased", "not in yet"]);
     catches(Bug::FreshUnheld, "not held", oldest);
+}
+
+#[test]
+fn who_begins_late_is_evicted_or_not() {
+    explore("a consumer that begins late", 2, late).are(["leased", "not yet", "evicted", "not in yet"]);
+    catches(Bug::EvictedLate, "leased a grain out of reach", late);
 }
