@@ -9,12 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hwtests::isolated::{self, Isolated};
-use hwtests::{syscalls, take_turn};
+use hwtests::{eventually, syscalls, take_turn};
 use media::{Depth, GrainIndex, Name, Rate, Sampling, Tai, VideoFormat};
 use shm::{Broker, BrokerConfig, Consumer, ConsumerClass, FrameWriter, GrainEnd, GrainStamp, PagePolicy, Session};
 
 const LINES: u16 = 16;
 const GRAINS: u64 = 20;
+/// The number of the system call in which threads sleep.
+#[cfg(target_arch = "x86_64")]
+const FUTEX: u32 = 202;
+#[cfg(not(target_arch = "x86_64"))]
+const FUTEX: u32 = 98;
 
 /// A broker in a folder of its own.
 struct Stage {
@@ -137,6 +142,39 @@ fn an_inline_writer_calls_no_kernel_while_nobody_sleeps() {
             });
         }
         syscalls::between(|| write(producer.writer(), 10 * GRAINS..11 * GRAINS, |_, _| {}));
+    });
+    if let Some(calls) = calls {
+        assert_eq!(calls, Vec::<String>::new());
+    }
+}
+
+/// Waits until a thread of this process sleeps on a futex.
+fn until_asleep(thread: &AtomicU64) {
+    eventually("it sleeps", || {
+        let path = format!("/proc/self/task/{}/syscall", thread.load(Ordering::Acquire));
+        std::fs::read_to_string(path).is_ok_and(|call| call.starts_with(&format!("{FUTEX} ")))
+    });
+}
+
+#[test]
+fn an_inline_writer_calls_no_kernel_for_one_who_sleeps_for_more() {
+    let calls = calls("an_inline_writer_calls_no_kernel_for_one_who_sleeps_for_more", || {
+        let stage = Stage::set();
+        let mut producer = Session::connect(&stage.socket).unwrap().produce(&flow(), format(), Some(8)).unwrap();
+        let mut consumer = stage.subscribe(&flow(), producer.writer());
+        let thread = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let sleeper = scope.spawn(|| {
+                thread.store(rustix::thread::gettid().as_raw_nonzero().get() as u64, Ordering::Release);
+                let deadline = Instant::now() + Duration::from_secs(50);
+                consumer.reader().wait_until(GrainIndex(GRAINS), 1, deadline).unwrap()
+            });
+            until_asleep(&thread);
+            syscalls::between(|| write(producer.writer(), 1..GRAINS, |_, _| {}));
+            assert!(!sleeper.is_finished());
+            write(producer.writer(), GRAINS..GRAINS + 1, |_, _| {});
+            sleeper.join().unwrap();
+        });
     });
     if let Some(calls) = calls {
         assert_eq!(calls, Vec::<String>::new());
