@@ -18,9 +18,11 @@ mod connection;
 mod error;
 mod evicting;
 mod flow;
+mod given_file;
 mod housekeeper;
 mod joining;
 mod leaving;
+mod left_page;
 mod listener;
 mod making;
 mod mason;
@@ -61,7 +63,7 @@ use crate::protocol::Refusal;
 use crate::wake::Waker;
 use crate::{
     Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, Mapping,
-    PlacementHooks, ReaderParts, Region, Start,
+    PagePolicy, Pages, PlacementHooks, ReaderParts, Region, Start,
 };
 use flow::{Flow, WriterSide};
 use listener::Listener;
@@ -141,6 +143,10 @@ impl Broker {
             (state.records, state.left_records) = (Some(Arc::new(records)), left);
             state.counters.records_ignored = ignored;
         }
+        let kinds =
+            [Pages::Plain, Pages::Huge2M].into_iter().take(if page_policy == PagePolicy::PlainOnly { 1 } else { 2 });
+        let blind = kinds.filter(|pages| !given_file::are_accounted(*pages));
+        state.events.extend(blind.map(|pages| FlowEvent::Unaccounted { pages }));
         let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
         let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
         let shared = Arc::clone(&broker.shared);

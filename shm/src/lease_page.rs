@@ -21,7 +21,11 @@ const WANT: usize = offset_of!(LeaseWords, want);
 /// Sealed against any change of size. The consumer's descriptor stays writable, so the producer's read-only
 /// one is a courtesy: the writer trusts nothing in the page, whoever wrote it.
 #[derive(Debug)]
-pub struct LeasePage(OwnedFd);
+pub struct LeasePage {
+    fd: OwnedFd,
+    /// A description of the consumer's own: so it is known whether it still has the page.
+    consumer: OwnedFd,
+}
 
 impl LeasePage {
     /// Octets of a lease page.
@@ -35,8 +39,9 @@ impl LeasePage {
         let fd = memfd::create("flypack-lease", Self::OCTETS, Pages::Plain)?;
         memfd::allocate(fd.as_fd(), Self::OCTETS)?;
         rustix::fs::fcntl_add_seals(&fd, LEASE_SEALS)?;
+        let consumer = memfd::read_write(fd.as_fd())?;
         memfd::make_read_only(fd.as_fd())?;
-        Ok(Self(fd))
+        Ok(Self { fd, consumer })
     }
 
     /// The read-write descriptor for the consumer.
@@ -44,7 +49,7 @@ impl LeasePage {
     /// # Errors
     /// What duplicating it says.
     pub fn consumer_fd(&self) -> Result<OwnedFd, Errno> {
-        memfd::duplicate(&self.0)
+        memfd::duplicate(&self.consumer)
     }
 
     /// A read-only descriptor for the producer.
@@ -52,7 +57,7 @@ impl LeasePage {
     /// # Errors
     /// What opening it says.
     pub fn producer_fd(&self) -> Result<OwnedFd, Errno> {
-        memfd::read_only(self.0.as_fd())
+        memfd::read_only(self.fd.as_fd())
     }
 
     /// The page mapped in this process.
@@ -60,7 +65,12 @@ impl LeasePage {
     /// # Errors
     /// [`MapError`].
     pub fn map(&self, access: Access) -> Result<Mapping, MapError> {
-        Mapping::map(self.0.as_fd(), Self::OCTETS, access)
+        Mapping::map(self.fd.as_fd(), Self::OCTETS, access)
+    }
+
+    /// The page given up: the descriptor that it was made with, to tell who else has it.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
     }
 
     /// Maps a received descriptor of a lease page, if it is sealed as one must be.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use control::{Controller, Endpoint, Listener, Scope, SourcePresence};
 use netio::KernelTxConfig;
-use shm::{Broker, BrokerConfig, FlowEvent, PagePolicy};
+use shm::{Broker, BrokerConfig, FlowEvent, FlowOrigin, PagePolicy};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -163,8 +163,19 @@ fn spawn_housekeeping(
     let thread = std::thread::Builder::new().name("housekeeping".to_owned()).spawn(move || {
         while !*stopping.borrow() {
             match events.recv_timeout(TICK) {
-                Ok(FlowEvent::PlainPages { name, fallback }) => {
+                Ok(FlowEvent::PlainPages { name, origin, fallback }) => {
                     let warning = format!("flow {name} stands on plain 4 KiB pages: {fallback}");
+                    tracing::warn!("{warning}");
+                    // The status shows a bounded number, and pods think of any number of names.
+                    if origin == FlowOrigin::Gateway {
+                        gateway.warn(warning);
+                    }
+                }
+                Ok(FlowEvent::Unaccounted { pages }) => {
+                    let warning = format!(
+                        "this kernel has no file leases on {pages}: what pods keep of rings that have ended counts against \
+                         nobody; let in trusted users only"
+                    );
                     tracing::warn!("{warning}");
                     gateway.warn(warning);
                 }

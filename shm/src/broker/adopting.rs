@@ -79,13 +79,17 @@ impl State {
         access_list::check(&self.rules, &peer, FlowRight::Produce, &name)?;
         self.check_new_flow(&name, Some(connection), None)?;
         let octets = record.geometry.octets();
-        self.check_memory(peer.uid, octets)?;
+        // It counted already, as what was left.
+        self.left_records.remove(&epoch);
+        if let Err(refusal) = self.check_memory(peer.uid, octets) {
+            self.left_records.insert(epoch, record);
+            return Err(refusal);
+        }
         let RingRecord { blocking, wake, .. } = record;
         let flow = Flow::new(name, ring, WriterSide::pod(connection, peer));
         let token = flow.token();
         self.add_flow(Flow { blocking, wake, adopted: true, ..flow }, None);
         members.iter().for_each(|member| self.seat_adopted(member));
-        self.left_records.remove(&epoch);
         self.counters.adopted += 1;
         // Both must fit while one passes into the other.
         let room = self.check_memory(peer.uid, octets).is_ok();

@@ -62,7 +62,7 @@ pub struct Limits {
     pub connections_per_uid: u32,
     /// Requests of one connection that wait for their answers.
     pub requests: u32,
-    /// Flows, the gateway's own among them.
+    /// Flows of pods; the gateway's own do not count.
     pub flows: u32,
     /// Flows that one connection produces.
     pub flows_per_connection: u32,

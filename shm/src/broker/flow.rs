@@ -78,6 +78,14 @@ impl Flow {
         self.ring.geometry().epoch
     }
 
+    /// Whose pod produces it, if one does.
+    pub(super) const fn producing_uid(&self) -> Option<u32> {
+        match self.writer {
+            WriterSide::Gateway { .. } => None,
+            WriterSide::Pod { peer, .. } => Some(peer.uid),
+        }
+    }
+
     /// The connection that produces it, if a pod does.
     pub(super) const fn producer(&self) -> Option<u64> {
         match self.writer {
@@ -120,10 +128,10 @@ impl State {
         if succeeds.is_none() && (self.flows.named(name).is_some() || self.makings.values().any(is_made)) {
             return Err(Refusal::NameTaken);
         }
-        if self.flows.len() + self.makings.len() >= self.limits.flows as usize {
-            return Err(Refusal::Flows { limit: self.limits.flows });
-        }
         if let Some(id) = producer {
+            if self.flows_of_pods() >= self.limits.flows as usize {
+                return Err(Refusal::Flows { limit: self.limits.flows });
+            }
             if self.connections.get(&id).is_some_and(|asker| self.is_kept_from(asker.peer.uid, name)) {
                 return Err(Refusal::NameKept);
             }
@@ -136,11 +144,18 @@ impl State {
         Ok(())
     }
 
+    /// Made and being made. The gateway's own are not bound by what pods do.
+    fn flows_of_pods(&self) -> usize {
+        let made = self.flows.all().filter(|flow| flow.producer().is_some()).count();
+        made + self.makings.values().filter(|making| making.uid().is_some()).count()
+    }
+
     /// A ring becomes a flow, or waits to succeed one.
     pub(super) fn add_flow(&mut self, flow: Flow, fallback: Option<Fallback>) {
         let name = flow.name.clone();
         if let Some(fallback) = fallback {
-            self.events.push(FlowEvent::PlainPages { name: name.clone(), fallback });
+            let origin = flow.writer.origin();
+            self.events.push(FlowEvent::PlainPages { name: name.clone(), origin, fallback });
         }
         let before = self.flows.current(&name);
         self.flows.insert(flow);

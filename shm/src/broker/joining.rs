@@ -12,6 +12,8 @@ use super::access_list;
 use super::admission::{admit, free_seat};
 use super::connection::Connection;
 use super::flow::{Flow, WriterSide};
+use super::given_file::GivenFile;
+use super::left_page::LeftPage;
 use super::membership::{Membership, Offer, Seat, Stage, Subscriber};
 use super::state::State;
 use crate::WakeMode;
@@ -20,7 +22,7 @@ use crate::pipe::{LifeEnd, LifeWatch, life_pipe};
 use crate::poll::Token;
 use crate::protocol::{Blocking, BrokerMessage, FlowRight, Refusal, Version};
 use crate::wake::{Bell, bell_pair};
-use crate::{Access, ConsumerClass, LeasePage, Mail, Start, Trust};
+use crate::{Access, ConsumerClass, LeasePage, Mail, MapError, RegionError, Start, Trust};
 
 /// The descriptors that a new consumer needs.
 pub(super) struct Kit {
@@ -67,6 +69,8 @@ impl State {
     ) -> Result<(), Refusal> {
         if let Some(peer) = &holder {
             access_list::check(&self.rules, peer, FlowRight::Read, name)?;
+            let producer = self.flows.named(name).and_then(Flow::producing_uid);
+            self.check_pages(peer.uid, producer)?;
         }
         let flow = self.flows.named(name).filter(|flow| flow.is_known_to(subscriber.version()));
         let flow = flow.ok_or(Refusal::NoSuchFlow)?;
@@ -102,6 +106,7 @@ impl State {
                 bell: bell.0,
             }),
             page: status_page,
+            given: None,
             life: ours.then_some(life_watch),
             producer: ours.then_some(producer_end),
             producer_life: None,
@@ -133,7 +138,7 @@ impl State {
         let flow = self.flows.of_epoch(epoch).ok_or(Refusal::NoSuchFlow)?;
         match &flow.writer {
             WriterSide::Gateway { mailbox, .. } => {
-                let lease = Arc::new(kit.page.map(Access::ReadOnly).map_err(|_| Refusal::Descriptors { errno: 0 })?);
+                let lease = Arc::new(kit.page.map(Access::ReadOnly).map_err(unmapped)?);
                 self.poll.watch_hang_up(&kit.life.1, Token::Consumer(id)).map_err(descriptors)?;
                 if mailbox.post(Mail::Join { consumer: seat, class, start, lease, nonce: kit.nonce }).is_err() {
                     self.poll.forget(&kit.life.1);
@@ -199,25 +204,29 @@ impl State {
         let member = self.memberships.get(&id).ok_or(Refusal::FlowEnded)?;
         let flow = self.flows.of_epoch(member.flow).ok_or(Refusal::FlowEnded)?;
         let (seat, nonce, geometry, wake) = (member.seat, member.nonce, *flow.ring.geometry(), flow.wake);
-        let trust = if flow.producer().is_some() { Trust::Pod } else { Trust::Gateway };
-        let unavailable = |_| Refusal::Descriptors { errno: 0 };
+        let producer = flow.producing_uid();
+        let trust = if producer.is_some() { Trust::Pod } else { Trust::Gateway };
         match subscriber {
             Subscriber::Pod { connection, request, version } => {
-                let ring = flow.ring.consumer_fds().map_err(unavailable)?;
-                let page = page.consumer_fd().map_err(descriptors)?;
+                let ring = flow.ring.consumer_fds().map_err(|error| unavailable(&error))?;
+                let given = page.consumer_fd().map_err(descriptors)?;
                 let message = BrokerMessage::Subscribed { geometry, trust, consumer: seat, nonce, first, wake };
                 let fds: [BorrowedFd<'_>; 6] = [
                     ring.control.as_fd(),
                     ring.data.as_fd(),
-                    page.as_fd(),
+                    given.as_fd(),
                     life.as_fd(),
                     producer_life.as_fd(),
                     bell.as_fd(),
                 ];
                 self.answer(connection, request, &message, &fds[..message.descriptors(version)]);
+                if let Some(member) = self.memberships.get_mut(&id) {
+                    let file = GivenFile::new(page.into_fd());
+                    member.given = member.holder.map(|holder| LeftPage::new(holder.uid, producer, file));
+                }
             }
             Subscriber::Gateway(waiting) => {
-                let (control, data) = flow.ring.map_for_reading().map_err(unavailable)?;
+                let (control, data) = flow.ring.map_for_reading().map_err(|error| unavailable(&error))?;
                 if trust == Trust::Pod {
                     self.watch_producer(id, producer_life);
                 }
@@ -259,6 +268,23 @@ impl State {
             self.refuse_subscriber(&offer.subscriber, Refusal::WriterSilent { waited_ms: self.limits.join_ms });
         }
     }
+}
+
+fn unavailable(error: &RegionError) -> Refusal {
+    match error {
+        RegionError::Map(error) => unmapped(*error),
+        RegionError::Descriptor(errno) => descriptors(*errno),
+        // A ring that is a flow fails in no other way.
+        _ => descriptors(Errno::INVAL),
+    }
+}
+
+/// The kernel gave no mapping; that it is too short was seen when it was made.
+fn unmapped(error: MapError) -> Refusal {
+    descriptors(match error {
+        MapError::Kernel(errno) => errno,
+        MapError::Short { .. } | MapError::Size(_) => Errno::INVAL,
+    })
 }
 
 fn descriptors(errno: Errno) -> Refusal {

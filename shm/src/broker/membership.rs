@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use media::GrainIndex;
 
+use super::left_page::LeftPage;
 use super::snapshot::{ConsumerHolder, ConsumerSnapshot, ConsumerState};
 use super::state::{State, WAITING};
 use crate::access::Peer;
@@ -39,6 +40,8 @@ pub(super) struct Membership {
     pub(super) offer: Option<Offer>,
     /// Its lease page, for status.
     pub(super) page: Option<Mapping>,
+    /// The same page, once another process was given it.
+    pub(super) given: Option<LeftPage>,
     /// Hangs up when the consumer is gone. Held where the gateway produces; a pod that produces holds its own.
     pub(super) life: Option<LifeWatch>,
     /// Tells the consumer that the gateway lives, where the gateway produces.
@@ -127,6 +130,7 @@ impl Membership {
             stage,
             offer: None,
             page: None,
+            given: None,
             life: None,
             producer: None,
             producer_life: None,
@@ -202,6 +206,7 @@ impl State {
         for watch in member.life.iter().chain(&member.producer_life) {
             self.poll.forget(watch);
         }
+        self.left_pages.extend(member.given);
         if let Some(flow) = self.flows.of_epoch_mut(member.flow)
             && let Some(seat) = flow.seats.get_mut(usize::from(member.seat))
             && *seat == Some(id)

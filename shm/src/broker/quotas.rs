@@ -16,8 +16,15 @@ impl State {
         if octets > limits.ring_octets {
             return Err(Refusal::RingTooLarge { octets, limit: limits.ring_octets });
         }
-        // Who has just let go of a ring may have the next one.
-        self.collect_released();
+        self.check_rings(uid, octets).or_else(|_| {
+            // Who has just let go of a ring may have the next one.
+            self.collect_released();
+            self.check_rings(uid, octets)
+        })
+    }
+
+    fn check_rings(&self, uid: u32, octets: u64) -> Result<(), Refusal> {
+        let limits = self.limits;
         let left = limits.pod_octets.saturating_sub(self.rings_of(None).1);
         if octets > left {
             return Err(Refusal::PodMemory { octets, left });
@@ -33,8 +40,8 @@ impl State {
         Ok(())
     }
 
-    /// Number and octets of the rings of one user's pods (none: of all pods): made, being made, or not known to be
-    /// released.
+    /// Number and octets of the rings of one user's pods (none: of all pods): made, being made, not known to be released,
+    /// or left by an earlier broker and not brought yet.
     fn rings_of(&self, uid: Option<u32>) -> (usize, u64) {
         let made = self.flows.all().filter_map(|flow| match &flow.writer {
             WriterSide::Pod { peer, .. } => Some((peer.uid, flow.ring.geometry().octets())),
@@ -42,7 +49,8 @@ impl State {
         });
         let making = self.makings.values().filter_map(|making| Some((making.uid()?, making.octets())));
         let held = self.remainders.iter().map(|remainder| (remainder.uid, remainder.octets));
-        let rings = made.chain(making).chain(held).filter(|(owner, _)| uid.is_none_or(|uid| uid == *owner));
+        let left = self.left_records.values().map(|record| (record.uid, record.geometry.octets()));
+        let rings = made.chain(making).chain(held).chain(left).filter(|(owner, _)| uid.is_none_or(|uid| uid == *owner));
         rings.fold((0, 0), |(count, sum), (_, octets)| (count + 1, sum + octets))
     }
 

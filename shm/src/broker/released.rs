@@ -2,17 +2,14 @@
 //!
 //! Sealed memory cannot be taken back: whoever has mapped it keeps it, and it stays charged to this process. So a ring
 //! counts against its user until the kernel says that no other process has a descriptor or a mapping of it. It says so
-//! by a lease (fcntl(2), `F_SETLEASE`): one for writing is only given to whoever has the file open alone. For that each
-//! process gets a file description of its own ([`crate::Region::producer_fds`]).
+//! by a lease ([`super::given_file`]). For that each process gets a file description of its own
+//! ([`crate::Region::producer_fds`]).
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-use rustix::io::Errno;
-
+use super::given_file::GivenFile;
+use super::left_page::LeftPage;
 use super::state::State;
-use crate::memfd;
 use crate::region::RegionFds;
 use crate::view::DataView;
 
@@ -41,56 +38,6 @@ impl Remainder {
     }
 }
 
-/// A file that other processes were given, each with a description of its own.
-#[derive(Debug)]
-struct GivenFile {
-    fd: OwnedFd,
-    /// `fd` is the one to ask the kernel with.
-    asks: bool,
-}
-
-impl GivenFile {
-    const fn new(fd: OwnedFd) -> Self {
-        Self { fd, asks: false }
-    }
-
-    /// Whether another process has it open or mapped. What is not known counts as held.
-    fn is_held(&mut self) -> bool {
-        if self.prepare().is_err() {
-            return true;
-        }
-        let fd = self.fd.as_raw_fd();
-        // SAFETY: the descriptor is ours and open; the call changes nothing but the file's leases.
-        let taken = unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_WRLCK) };
-        if taken == 0 {
-            // SAFETY: as above; gives the lease back.
-            unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) };
-            return false;
-        }
-        // EINVAL: such files have no leases on this kernel.
-        std::io::Error::last_os_error().raw_os_error() != Some(libc::EINVAL)
-    }
-
-    /// The kernel does not count the description that a memfd was made with, so the lease has to be on another one: the
-    /// only one for reading that this process has. An adopted ring's is that already.
-    fn prepare(&mut self) -> Result<(), Errno> {
-        if self.asks {
-            return Ok(());
-        }
-        if rustix::fs::fcntl_getfl(&self.fd)?.intersection(OFlags::RWMODE) != OFlags::RDONLY {
-            self.fd = memfd::read_only(self.fd.as_fd())?;
-        }
-        // SAFETY: the descriptor is ours and open; the call only names a signal. Whoever opens the file in the instant
-        // of a lease has it sent; by default it is SIGIO, which ends a process, and this one does nothing.
-        let set = unsafe { libc::fcntl(self.fd.as_raw_fd(), F_SETSIG, libc::SIGURG) };
-        self.asks = set == 0;
-        if self.asks { Ok(()) } else { Err(Errno::INVAL) }
-    }
-}
-
-/// `F_SETSIG` of asm-generic/fcntl.h, which libc does not name.
-const F_SETSIG: libc::c_int = 10;
-
 impl State {
     /// Counts a pod's region that is no flow until nobody has it any more, and unmaps it.
     pub(super) fn put_aside(&mut self, uid: u32, octets: u64, (view, fds): (DataView, RegionFds)) {
@@ -101,15 +48,18 @@ impl State {
     /// Forgets what nobody has any more.
     pub(super) fn collect_released(&mut self) {
         self.remainders.retain_mut(Remainder::is_held);
+        self.left_pages.retain_mut(LeftPage::is_held);
     }
 
     pub(super) fn patience_for_released(&self) -> Option<Duration> {
-        (!self.remainders.is_empty()).then_some(HELD)
+        (!self.remainders.is_empty() || !self.left_pages.is_empty()).then_some(HELD)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
     use crate::{Access, IdentityPlacement, Mapping, PagePolicy, Region, fixture};
 

@@ -39,8 +39,16 @@ pub enum FlowEvent {
     PlainPages {
         /// Its name.
         name: Name,
+        /// Who produces it.
+        origin: FlowOrigin,
         /// Why, and how many pages it would have taken.
         fallback: Fallback,
+    },
+    /// This kernel does not tell of memory on such pages who has it: what processes keep of pods' rings that have ended
+    /// counts against nobody.
+    Unaccounted {
+        /// Which.
+        pages: Pages,
     },
 }
 

@@ -13,6 +13,7 @@ use super::access_list::FlowRule;
 use super::catalogue::Catalogue;
 use super::config::Limits;
 use super::connection::Connection;
+use super::left_page::LeftPage;
 use super::making::Making;
 use super::mason::Job;
 use super::membership::Membership;
@@ -56,6 +57,8 @@ pub(super) struct State {
     pub(super) waker: Waker,
     /// Memory of rings that are gone, which somebody may still have.
     pub(super) remainders: Vec<Remainder>,
+    /// Lease pages of consumers that are gone, which somebody may still have.
+    pub(super) left_pages: Vec<LeftPage>,
     /// Connections to close once the event at hand is dealt with.
     pub(super) doomed: Vec<u64>,
     /// What porters are to do.
@@ -99,6 +102,7 @@ impl State {
             since: Instant::now(),
             waker,
             remainders: Vec::new(),
+            left_pages: Vec::new(),
             doomed: Vec::new(),
             errands: Vec::new(),
             closing: HashMap::new(),

@@ -14,7 +14,7 @@ pub struct LimitsConfig {
     pub connections: u32,
     /// Connections of one user.
     pub connections_per_user: u32,
-    /// Flows, the gateway's own among them.
+    /// Flows that pods produce.
     pub flows: u32,
     /// Flows that one user produces.
     pub flows_per_user: u32,

@@ -4,7 +4,7 @@ use super::raw::Raw;
 use super::*;
 use crate::SessionError;
 use crate::broker::{FlowRule, Who};
-use crate::protocol::{FlowRight, PodMessage, Reason};
+use crate::protocol::{BrokerMessage, FlowRight, PodMessage, Reason};
 
 fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -97,6 +97,71 @@ fn one_users_rings_are_bounded_until_nobody_has_them() {
     assert!(bench.broker.shared.lock().check_memory(uid(), 20 << 20).is_err());
     drop(fds);
     assert!(bench.broker.shared.lock().check_memory(uid(), 20 << 20).is_ok());
+}
+
+#[test]
+fn what_an_earlier_broker_left_counts_until_it_is_brought_or_given_up() {
+    let octets = making::plan(&name("gfx"), tiny().into(), 4, 1).unwrap().octets();
+    let bench = Bench::new();
+    let raw = Raw::greeted(&bench);
+    let (epoch, fds) = raw.produce("gfx");
+    raw.say(&PodMessage::Mapped { epoch }, 2);
+    assert!(matches!(raw.hear(), (2, BrokerMessage::Produced { .. }, _)));
+    let Bench { dir, broker, .. } = bench;
+    broker.stop();
+    let mut config = BrokerConfig::new(dir.path().join("broker.sock"));
+    config.page_policy = PagePolicy::PlainOnly;
+    config.limits.octets_per_uid = octets;
+    let (tell, events) = mpsc::channel();
+    let broker = Broker::start(config, move |event| drop(tell.send(event))).unwrap();
+    let bench = Bench { dir, broker, events };
+    let refused = refusal(bench.session().produce(&name("other"), tiny(), Some(4)));
+    assert_eq!(refused, Refusal::UserMemory { uid: uid(), octets, left: 0 });
+    // Brought back it counts once.
+    let raw = Raw::greeted(&bench);
+    raw.say_with(&PodMessage::Adopt { epoch, name: name("gfx") }, 3, &[&fds[0], &fds[1]]);
+    assert!(matches!(raw.hear(), (3, BrokerMessage::Adopted { .. }, _)));
+    drop((raw, fds));
+    until("it is released", || bench.session().produce(&name("other"), tiny(), Some(4)).is_ok());
+}
+
+#[test]
+fn lease_pages_that_are_kept_count_against_whoever_keeps_them() {
+    let bench = Bench::with(|config| config.limits.consumers_per_uid = 2);
+    let _worker = bench.flow("cam", 16);
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let raw = Raw::greeted(&bench);
+        raw.subscribe("cam", leased(1), 2);
+        let (_, message, mut fds) = raw.hear();
+        assert!(matches!(message, BrokerMessage::Subscribed { .. }), "{message:?}");
+        kept.push(fds.swap_remove(2));
+        drop(fds);
+        until("its seat comes free", || bench.consumers("cam").is_empty());
+    }
+    let join = || bench.session().subscribe(&name("cam"), leased(1));
+    assert_eq!(refusal(join()), Refusal::UserConsumers { uid: uid(), limit: 2 });
+    drop(kept.pop());
+    let consumer = join().unwrap();
+    // The gateway is bound by none of it.
+    drop(bench.broker.subscribe(&name("cam"), leased(1)).unwrap());
+    drop((kept, consumer));
+    until("no page is left", || {
+        let mut state = bench.broker.shared.lock();
+        state.collect_released();
+        state.left_pages.is_empty()
+    });
+}
+
+#[test]
+fn pods_cannot_use_up_the_flows_of_the_gateway() {
+    let bench = Bench::with(|config| config.limits.flows = 1);
+    let own = |flow: &str| bench.broker.create_flow(&name(flow), tiny(), Some(4)).unwrap();
+    let _before = [own("a"), own("b")];
+    let session = bench.session();
+    let _pods = session.produce(&name("c"), tiny(), Some(4)).unwrap();
+    assert_eq!(refusal(session.produce(&name("d"), tiny(), Some(4))), Refusal::Flows { limit: 1 });
+    let _after = own("d");
 }
 
 #[test]
