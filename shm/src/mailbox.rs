@@ -1,19 +1,16 @@
 //! The mailbox between a writer and its housekeeping thread: who joins and who is gone goes in, what became of
-//! it comes out. Both ways are bounded and lock-free; neither side waits for the other.
+//! it comes out. Both ways are bounded; neither side waits for the other, also not for one that was stopped in the middle
+//! of a call.
 
-#[cfg(loom)]
-mod queue;
+pub(crate) mod queue;
 
 use std::sync::Arc;
 
-#[cfg(not(loom))]
-use crossbeam_queue::ArrayQueue;
 use media::GrainIndex;
 
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, Start};
 use crate::mapping::Mapping;
-#[cfg(loom)]
-use queue::ArrayQueue;
+use queue::Queue;
 
 /// To the writer.
 #[derive(Debug)]
@@ -93,8 +90,8 @@ pub enum Notice {
 /// Both ways of one ring.
 #[derive(Debug)]
 pub struct Mailbox {
-    mail: ArrayQueue<Mail>,
-    notices: ArrayQueue<Notice>,
+    mail: Queue<Mail>,
+    notices: Queue<Notice>,
 }
 
 /// Notices that the seats may still bring forth without any further mail: `Evicted` and `Released` each.
@@ -105,20 +102,21 @@ impl Mailbox {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            mail: ArrayQueue::new(2 * CONSUMERS_MAX as usize),
-            notices: ArrayQueue::new(NOTICES_RESERVED + CONSUMERS_MAX as usize),
+            mail: Queue::new(2 * CONSUMERS_MAX as usize),
+            notices: Queue::new(NOTICES_RESERVED + CONSUMERS_MAX as usize),
         }
     }
 
     /// Housekeeper: hands `mail` to the writer.
     ///
     /// # Errors
-    /// Gives the mail back when the writer has not polled for long; try again later.
+    /// Gives the mail back when the writer has not polled for long, or another thread posts at this moment; try again
+    /// later.
     pub fn post(&self, mail: Mail) -> Result<(), Mail> {
         self.mail.push(mail)
     }
 
-    /// Housekeeper: the next notice.
+    /// Housekeeper: the next notice. None also while another thread takes one.
     #[must_use]
     pub fn take_notice(&self) -> Option<Notice> {
         self.notices.pop()
@@ -127,8 +125,7 @@ impl Mailbox {
     /// Writer: the next mail. None also while the housekeeper leaves notices lying: each mail brings at
     /// most one, and the room for those that need no mail stays reserved, so that [`Self::notify`] always finds room.
     pub(crate) fn next_mail(&self) -> Option<Mail> {
-        let room = self.notices.capacity() - self.notices.len();
-        if room > NOTICES_RESERVED { self.mail.pop() } else { None }
+        if self.mail.seems_empty() || self.notices.room() <= NOTICES_RESERVED { None } else { self.mail.pop() }
     }
 
     /// Writer: tells the housekeeper.

@@ -12,6 +12,7 @@ pub(crate) mod exploration;
 mod following;
 mod joining;
 mod leases;
+mod mailbox;
 mod members;
 mod open_grains;
 mod slices;

@@ -141,6 +141,20 @@ mod bugs {
         RefusedUnwoken,
         /// A reader that finds no next grain looks afterwards for which one it waits.
         AwaitedLate,
+        /// What was pushed into a mailbox is counted Relaxed.
+        PushedRelaxed,
+        /// The count of what was pushed is loaded Relaxed.
+        PushedReadRelaxed,
+        /// What was popped from a mailbox is counted Relaxed.
+        PoppedRelaxed,
+        /// The count of what was popped is loaded Relaxed.
+        PoppedReadRelaxed,
+        /// Two threads have the same end of a mailbox's queue.
+        EndShared,
+        /// An end is left Relaxed.
+        EndLeftRelaxed,
+        /// Whoever pops waits for one who is pushing.
+        PopWaits,
         /// Whoever sits in the seat leaves, whatever the nonce.
         AnyNonceLeaves,
     }

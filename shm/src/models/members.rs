@@ -84,7 +84,12 @@ fn replaced() {
     drop(lease);
     loom::explore();
     let mailbox = stage.mailbox.clone();
-    let gone = thread::spawn(move || mailbox.post(Mail::Gone { consumer: 0, nonce: 1 }).unwrap());
+    let gone = thread::spawn(move || {
+        // Two post here, and whoever finds the other at it tries again.
+        while mailbox.post(Mail::Gone { consumer: 0, nonce: 1 }).is_err() {
+            thread::yield_now();
+        }
+    });
     let acknowledging = thread::spawn(move || match reader.acknowledge_eviction() {
         // Or the writer has let it go, because it is gone.
         Ok(()) | Err(AcknowledgeError::NotEvicted) => {}

@@ -59,7 +59,12 @@ impl Stage {
         let lease = Mapping::modelled(LEASE_PAGE_OCTETS, lease_words());
         let shown = Arc::new(lease.shared(Access::ReadOnly));
         let mail = Mail::Join { consumer, class, start, lease: shown, nonce };
-        self.mailbox.post(mail).expect("room for mail");
+        let mut posted = self.mailbox.post(mail);
+        // Somebody else posts.
+        while let Err(mail) = posted {
+            loom::thread::yield_now();
+            posted = self.mailbox.post(mail);
+        }
         ReaderParts {
             geometry: self.geometry,
             control: self.control.shared(Access::ReadOnly),
