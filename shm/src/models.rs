@@ -6,6 +6,7 @@
 //! the cells of the model memory take over: who writes what another still borrows fails, seen or not.
 
 mod blocking;
+mod endings;
 mod epochs;
 mod evictions;
 pub(crate) mod exploration;

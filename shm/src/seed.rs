@@ -129,6 +129,10 @@ mod bugs {
         SleeperUnfenced,
         /// `Rounds::rest` without its fence.
         RestUnfenced,
+        /// `Sleeper::let_go` without its fence.
+        LetGoUnfenced,
+        /// `Sleeper::let_go` without its wake.
+        LetGoAsleep,
         /// A sleeper reads its futex word after it has looked, not before.
         SeenLate,
         /// `Reached::holds` does not look at the seat.

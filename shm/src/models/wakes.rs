@@ -20,20 +20,25 @@ use crate::{ConsumerClass, FrameReader, GrainState, ReadError, WaitError, WakeMo
 pub(super) struct Room {
     pub(super) stage: Stage,
     pub(super) consumer: Consumer,
-    control: Mapping,
-    reached: Reached,
+    pub(super) control: Mapping,
+    pub(super) reached: Reached,
     lease: Arc<Mapping>,
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
 }
 
 impl Room {
-    fn new(mode: WakeMode) -> Self {
+    pub(super) fn new(mode: WakeMode) -> Self {
         Self::on(Stage::new(3, 1), leased(1), mode)
     }
 
-    fn on(mut stage: Stage, class: ConsumerClass, mode: WakeMode) -> Self {
+    fn on(stage: Stage, class: ConsumerClass, mode: WakeMode) -> Self {
+        Self::with(stage, class, mode, bell_pair().unwrap())
+    }
+
+    /// With the consumer's bell and its waker's.
+    pub(super) fn with(mut stage: Stage, class: ConsumerClass, mode: WakeMode, bells: (Bell, Bell)) -> Self {
         let (reader, lease) = stage.join_with_page(0, class);
-        let (consumers, wakers) = bell_pair().unwrap();
+        let (consumers, wakers) = bells;
         let geometry = stage.geometry;
         let waiting = Waiting::new(&geometry, mode, Some(consumers), None);
         let control = stage.control.shared(Access::ReadWrite);
@@ -49,9 +54,15 @@ impl Room {
 
     pub(super) fn with_sleepers_on(stage: Stage, class: ConsumerClass) -> (Self, Arc<Sleepers>) {
         let mut room = Self::on(stage, class, WakeMode::Inline);
-        let sleepers = Arc::new(Sleepers::new());
-        room.stage.writer.wake_inline(Arc::clone(&sleepers));
+        let sleepers = room.sleepers();
         (room, sleepers)
+    }
+
+    /// Whom its writer wakes from now on.
+    pub(super) fn sleepers(&mut self) -> Arc<Sleepers> {
+        let sleepers = Arc::new(Sleepers::new());
+        self.stage.writer.wake_inline(Arc::clone(&sleepers));
+        sleepers
     }
 
     pub(super) fn sleeper(&self) -> Sleeper {
@@ -60,7 +71,7 @@ impl Room {
 }
 
 pub(super) struct Consumer {
-    reader: FrameReader,
+    pub(super) reader: FrameReader,
     /// Until the reader has it.
     waiting: Option<Waiting>,
 }
@@ -76,7 +87,7 @@ pub(super) fn start<T: Send + 'static>(has: T, act: impl FnOnce(&mut T) + Send +
 
 impl Consumer {
     /// Waits for the first slice of grain 0.
-    fn wait(&mut self) {
+    pub(super) fn wait(&mut self) {
         let state = self.wait_until(0, 1).unwrap();
         assert!(state.slices >= 1);
     }
@@ -87,7 +98,7 @@ impl Consumer {
     }
 
     /// Begins to wait for the first slice of grain 0, and gives up, as those do who wait for many things at once.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         let want = FrameReader::want(GrainIndex(0), 1).unwrap();
         let Self { reader, waiting } = self;
         let _ = waiting.as_mut().map(|waiting| waiting.announce(reader.bed(), want, Alarm::Futex));
@@ -95,7 +106,7 @@ impl Consumer {
     }
 }
 
-fn write(stage: &mut Stage) {
+pub(super) fn write(stage: &mut Stage) {
     stage.open(0).unwrap();
     stage.slice(0, 0);
 }
@@ -110,8 +121,8 @@ fn inline() {
 }
 
 /// The writer does not know it yet: it rings, and the waker makes it known, as its keeper does.
-fn introduced() {
-    let (room, sleepers) = Room::with_sleepers();
+pub(super) fn introduced(mut room: Room) {
+    let sleepers = room.sleepers();
     let (known, stranger) = (room.sleeper(), room.sleeper());
     let Room { stage, consumer, control, bell, .. } = room;
     // The process goes on when the writer has written: its ends of the bells stay open.
@@ -180,8 +191,9 @@ fn a_writer_wakes_whom_it_knows() {
 
 #[test]
 fn a_writer_gets_to_know_who_sleeps() {
-    explore("a sleeper that is introduced", 2, introduced);
-    catches(Bug::SleeperUnfenced, "deadlock", introduced);
+    let model = || introduced(Room::new(WakeMode::Inline));
+    explore("a sleeper that is introduced", 2, model);
+    catches(Bug::SleeperUnfenced, "deadlock", model);
 }
 
 #[test]

@@ -52,8 +52,12 @@ impl Rounds {
         self.begin();
     }
 
+    /// Lets go of a consumer, which may have seen the tick, and sleep.
     pub(crate) fn remove(&mut self, id: WatchId) {
-        self.sleepers.retain(|(of, _)| *of != id);
+        if let Some(at) = self.sleepers.iter().position(|(of, _)| *of == id) {
+            let (_, sleeper) = self.sleepers.swap_remove(at);
+            sleeper.let_go(&self.control);
+        }
     }
 
     /// Somebody rang: looks at all from now on.

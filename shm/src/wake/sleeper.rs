@@ -6,8 +6,10 @@ use super::bell::Bell;
 use super::futex;
 use super::reached::Reached;
 use super::want::{Alarm, Want};
+use crate::atomics::{Ordering, fence};
 use crate::lease_page;
 use crate::mapping::Mapping;
+use crate::seed::sound;
 
 /// A consumer that may sleep.
 #[derive(Debug)]
@@ -56,6 +58,14 @@ impl Sleeper {
         if let Some(want) = Want::decode(lease_page::wanted(&self.lease)) {
             self.wake(control, want.alarm);
         }
+    }
+
+    /// The last wake: nobody looks after the consumer any more. It then sees all that was published before this, and if
+    /// it sleeps again, it looks for itself.
+    pub(crate) fn let_go(&self, control: &Mapping) {
+        // Dekker: pairs with the fence in `lease_page::post_want`.
+        sound!(fence(Ordering::SeqCst), unless LetGoUnfenced);
+        sound!(self.wake_anyway(control), unless LetGoAsleep);
     }
 
     fn wake(&self, control: &Mapping, alarm: Alarm) {

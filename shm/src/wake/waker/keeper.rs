@@ -48,8 +48,14 @@ impl Keeper {
         Self { shared, period, rings: HashMap::new(), watched: HashMap::new() }
     }
 
-    /// Until it is told to stop.
+    /// Until it is told to stop. What was published before is published: whoever sleeps for it is woken.
     pub(super) fn run(mut self) {
+        self.go_round();
+        let epochs: Vec<u128> = self.rings.keys().copied().collect();
+        epochs.into_iter().for_each(|epoch| self.remove(epoch));
+    }
+
+    fn go_round(&mut self) {
         // Without it the kernel adds 50 µs to every sleep. If it refuses, that is how late wakes are.
         let _ = set_current_timer_slack(NonZeroU64::new(1));
         let mut tokens = Vec::new();
@@ -137,11 +143,15 @@ impl Keeper {
     }
 
     fn forget(&mut self, id: WatchId) {
-        let Some(Watched { epoch, seat, bell, .. }) = self.watched.remove(&id) else { return };
-        self.shared.poll.forget(&*bell);
-        match self.rings.get_mut(&epoch) {
+        let Some(watched) = self.watched.remove(&id) else { return };
+        self.shared.poll.forget(&*watched.bell);
+        match self.rings.get_mut(&watched.epoch) {
             Some(Ring::Housekeeping(rounds)) => rounds.remove(id),
-            Some(Ring::Inline { sleepers, .. }) => sleepers.remove(seat),
+            Some(Ring::Inline { control, sleepers }) => {
+                sleepers.remove(watched.seat);
+                // It may have rung, and not been heard.
+                watched.sleeper().let_go(control);
+            }
             None => {}
         }
     }

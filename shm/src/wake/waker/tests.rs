@@ -26,8 +26,12 @@ struct Stage {
 
 impl Stage {
     fn new(mode: WakeMode) -> Self {
+        Self::with(mode, Waker::PERIOD)
+    }
+
+    fn with(mode: WakeMode, period: Duration) -> Self {
         let mut ring = TestRing::new(8, 64);
-        let waker = Waker::start(Waker::PERIOD).unwrap();
+        let waker = Waker::start(period).unwrap();
         let waking = if mode == WakeMode::Inline {
             let sleepers = Arc::new(Sleepers::new());
             ring.writer.wake_inline(Arc::clone(&sleepers));
@@ -305,6 +309,39 @@ fn who_is_forgotten_is_let_go_of() {
         until(|| bell.hear() == crate::wake::bell::Heard::HungUp);
         stage.ring.grain(1).unwrap();
     }
+}
+
+/// A slice is published and the waker lets go of the consumer before it looks again: it pauses so long.
+fn the_last_wake(end: impl FnOnce(Waker, WatchId, u128)) {
+    let mut stage = Stage::with(WakeMode::Housekeeping, Duration::from_millis(50));
+    let (mut member, id) = stage.join(0, ConsumerClass::Lossy);
+    let page = member.page.map(Access::ReadOnly).unwrap();
+    stage.ring.open(1).unwrap();
+    until(|| stage.tick() != 0);
+    let Stage { mut ring, waker, ends: _ends, .. } = stage;
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| member.reader.wait_until(GrainIndex(1), 1, later()));
+        until(|| crate::lease_page::wanted(&page) != 0);
+        ring.publish(1, 1);
+        end(waker, id, ring.writer.geometry().epoch);
+        assert_eq!(sleeper.join().unwrap().unwrap().slices, 1);
+    });
+    assert_eq!(member.reader.overslept(), 0, "the last wake is lost");
+}
+
+#[test]
+fn whoever_sleeps_is_woken_as_its_waker_ends() {
+    the_last_wake(|waker, _, _| drop(waker));
+}
+
+#[test]
+fn whoever_sleeps_is_woken_as_its_ring_is_forgotten() {
+    the_last_wake(|waker, _, epoch| waker.remove(epoch));
+}
+
+#[test]
+fn whoever_sleeps_is_woken_as_it_is_forgotten() {
+    the_last_wake(|waker, id, _| waker.forget(id));
 }
 
 #[test]
