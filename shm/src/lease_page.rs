@@ -117,7 +117,7 @@ pub(crate) fn post_want(page: &Mapping, word: u64) {
 
 /// The consumer is awake.
 pub(crate) fn take_back_want(page: &Mapping) {
-    page.store(WANT, 0);
+    sound!(page.store(WANT, 0), unless WantLeft);
 }
 
 /// What the consumer sleeps for, as a waker reads it: any value at all.

@@ -5,6 +5,7 @@
 //! buffering), and `SeqCst` accesses, of which the ring has none. The first matters only for payload, and there
 //! the cells of the model memory take over: who writes what another still borrows fails, seen or not.
 
+mod bells;
 mod blocking;
 mod endings;
 mod epochs;

@@ -129,6 +129,18 @@ mod bugs {
         SleeperUnfenced,
         /// `Rounds::rest` without its fence.
         RestUnfenced,
+        /// A bell that could not be rung introduces its consumer.
+        UnheardIntroduced,
+        /// A consumer whose bell could not be rung counts as woken.
+        UnrungWoken,
+        /// A consumer that was woken for one slice is not woken for the next one of that grain.
+        WokenForGrain,
+        /// A sleeper takes what was rung after it has looked, and then sleeps by the bell.
+        HeardEarly,
+        /// The waker does not let go of a consumer that the writer looks at.
+        RemoveTried,
+        /// Whoever is awake still wants what it slept for.
+        WantLeft,
         /// `Sleeper::let_go` without its fence.
         LetGoUnfenced,
         /// `Sleeper::let_go` without its wake.

@@ -86,6 +86,12 @@ pub(super) fn start<T: Send + 'static>(has: T, act: impl FnOnce(&mut T) + Send +
 }
 
 impl Consumer {
+    /// From now on it sleeps by its bell.
+    pub(super) fn by_the_bell(self) -> Self {
+        let Self { reader, waiting } = self;
+        Self { reader, waiting: waiting.map(Waiting::by_the_bell) }
+    }
+
     /// Waits for the first slice of grain 0.
     pub(super) fn wait(&mut self) {
         let state = self.wait_until(0, 1).unwrap();

@@ -5,12 +5,15 @@
 //! hears that too. An eventfd would not do: whoever has it can fill it, and block the other's write.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
 use crate::passing;
+use crate::pipe::LifeWatch;
 
 /// One end.
 #[derive(Debug)]
@@ -25,6 +28,28 @@ pub(crate) enum Heard {
     Rung,
     /// The other end is closed.
     HungUp,
+}
+
+/// What became of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// An octet is there to be heard, this one or one before.
+    Queued,
+    /// The kernel had no memory for it: nobody will hear anything.
+    NotNow,
+    /// The other end is closed.
+    HungUp,
+}
+
+impl Rung {
+    const fn of(sent: Result<usize, Errno>) -> Self {
+        match sent {
+            // Again: the queue is full, for it has been rung and not listened to.
+            Ok(_) | Err(Errno::AGAIN) => Self::Queued,
+            Err(Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => Self::NotNow,
+            Err(_) => Self::HungUp,
+        }
+    }
 }
 
 /// What the kernel queues each way; it takes the least that it can.
@@ -50,13 +75,20 @@ impl Bell {
         Self { fd }
     }
 
-    /// Rings, and never waits. False if the other end is closed.
-    pub(crate) fn ring(&self) -> bool {
-        match send(&self.fd, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            // Full: it has been rung and not listened to.
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => true,
-            Err(_) => false,
-        }
+    /// Rings, and never waits.
+    pub(crate) fn ring(&self) -> Rung {
+        Rung::of(send(&self.fd, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
+    }
+
+    /// Sleeps until there is something to hear, or who lives on the other side is gone, at most `limit`. May end early.
+    pub(crate) fn sleep(&self, other_side: Option<&LifeWatch>, limit: Duration) {
+        let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let bell = PollFd::new(self, PollFlags::IN);
+        // Rung, hung up, interrupted or late: whoever sleeps looks for itself.
+        let _ = match other_side {
+            Some(life) => poll(&mut [bell, PollFd::new(life, PollFlags::empty())], Some(&limit)),
+            None => poll(&mut [bell], Some(&limit)),
+        };
     }
 
     /// Takes what was rung, a bounded part of it, and never waits.
@@ -92,12 +124,20 @@ mod tests {
     fn a_ring_is_heard_once_and_a_hang_up_always() {
         let (consumer, waker) = bell_pair().unwrap();
         assert_eq!(waker.hear(), Heard::Nothing);
-        assert!(consumer.ring() && consumer.ring());
+        assert_eq!([consumer.ring(), consumer.ring()], [Rung::Queued; 2]);
         assert_eq!((waker.hear(), waker.hear()), (Heard::Rung, Heard::Nothing));
-        assert!(waker.ring());
+        assert_eq!(waker.ring(), Rung::Queued);
         drop(waker);
         assert_eq!((consumer.hear(), consumer.hear(), consumer.hear()), (Heard::Rung, Heard::HungUp, Heard::HungUp));
-        assert!(!consumer.ring());
+        assert_eq!(consumer.ring(), Rung::HungUp);
+    }
+
+    #[test]
+    fn an_octet_without_memory_is_not_rung() {
+        assert_eq!(Rung::of(Err(Errno::AGAIN)), Rung::Queued);
+        for errno in [Errno::INTR, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(Rung::of(Err(errno)), Rung::NotNow);
+        }
     }
 
     #[test]
@@ -107,7 +147,7 @@ mod tests {
         rustix::io::ioctl_fionbio(&consumer, false).unwrap();
         rustix::io::ioctl_fionbio(&waker, false).unwrap();
         for _ in 0..100_000 {
-            assert!(waker.ring());
+            assert_eq!(waker.ring(), Rung::Queued);
         }
         assert_eq!((consumer.hear(), consumer.hear()), (Heard::Rung, Heard::Nothing), "the queue is short");
     }

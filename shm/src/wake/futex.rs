@@ -57,6 +57,11 @@ mod kernel {
         }
     }
 
+    /// Sleeps for so long: nobody wakes.
+    pub(crate) fn doze(limit: Duration) {
+        std::thread::sleep(limit);
+    }
+
     /// Wakes whoever sleeps in the seat. One system call.
     pub(crate) fn wake(control: &Mapping, seat: u8) {
         bump(control, seat);
@@ -76,13 +81,17 @@ mod kernel {
         Slept::Woken
     }
 
+    pub(crate) fn doze(_limit: Duration) {
+        loom::thread::yield_now();
+    }
+
     pub(crate) fn wake(control: &Mapping, seat: u8) {
         bump(control, seat);
         control.wake_all();
     }
 }
 
-pub(crate) use kernel::{sleep, wake};
+pub(crate) use kernel::{doze, sleep, wake};
 
 #[cfg(test)]
 mod tests {

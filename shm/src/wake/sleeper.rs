@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::bell::Bell;
+use super::bell::{Bell, Rung};
 use super::futex;
 use super::reached::Reached;
 use super::want::{Alarm, Want};
@@ -44,16 +44,25 @@ impl Sleeper {
     /// again and again. The lease page may hold anything: one load of it, and at most one system call.
     pub(crate) fn look(&mut self, reached: &Reached, control: &Mapping) -> Found {
         let word = lease_page::wanted(&self.lease);
-        let Some(want) = Want::decode(word).filter(|_| word != self.woken) else { return Found::Awake };
+        let Some(want) = Want::decode(word).filter(|_| !self.was_woken_for(word)) else { return Found::Awake };
         if !reached.holds(control, self.seat, want) {
             return Found::Asleep(want);
         }
+        let rung = self.wake(control, want.alarm);
+        if sound!(rung, unless UnrungWoken => Rung::Queued) == Rung::NotNow {
+            // It sleeps on: the next look tries again.
+            return Found::Asleep(want);
+        }
         self.woken = word;
-        self.wake(control, want.alarm);
         Found::Woken
     }
 
-    /// Wakes the consumer whatever it wants: nobody has looked after it until now.
+    fn was_woken_for(&self, word: u64) -> bool {
+        sound!(word == self.woken, unless WokenForGrain => word >> 16 == self.woken >> 16)
+    }
+
+    /// Wakes the consumer whatever it wants: nobody has looked after it until now. A bell that cannot be rung now is not
+    /// rung again: that consumer looks for itself.
     pub(crate) fn wake_anyway(&self, control: &Mapping) {
         if let Some(want) = Want::decode(lease_page::wanted(&self.lease)) {
             self.wake(control, want.alarm);
@@ -68,13 +77,14 @@ impl Sleeper {
         sound!(self.wake_anyway(control), unless LetGoAsleep);
     }
 
-    fn wake(&self, control: &Mapping, alarm: Alarm) {
+    /// Hung up: its life pipe tells the rest.
+    fn wake(&self, control: &Mapping, alarm: Alarm) -> Rung {
         match alarm {
-            Alarm::Futex => futex::wake(control, self.seat),
-            // Hung up: its life pipe tells the rest.
-            Alarm::Bell => {
-                self.bell.ring();
+            Alarm::Futex => {
+                futex::wake(control, self.seat);
+                Rung::Queued
             }
+            Alarm::Bell => self.bell.ring(),
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use super::bell::{Bell, Heard};
+use super::bell::{Bell, Heard, Rung};
 use super::futex::{self, Slept};
 use super::reached::Reached;
 use super::want::{Alarm, Want};
@@ -14,7 +12,7 @@ use crate::layout;
 use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::pipe::LifeWatch;
-use crate::seed::sound;
+use crate::seed::{planted, sound};
 
 /// The longest sleep: then the consumer looks for itself whether its producer lives. A producer that does not wake, or
 /// lies, costs a consumer so much and no more.
@@ -87,6 +85,12 @@ impl Waiting {
         }
     }
 
+    /// As one whose wakes on the futex are stolen.
+    #[cfg(all(test, loom))]
+    pub(crate) fn by_the_bell(self) -> Self {
+        Self { alarm: Alarm::Bell, ..self }
+    }
+
     /// For tests that would hang rather than oversleep.
     #[cfg(test)]
     pub(crate) fn sleeping_at_most(self, longest: Duration) -> Self {
@@ -122,7 +126,7 @@ impl Waiting {
         let seen = futex::seen(bed.control, bed.seat);
         match self.announce(bed, want, self.alarm) {
             Announced::Reached => {}
-            Announced::ToNobody => std::thread::sleep(limit.min(LOOK_EVERY)),
+            Announced::ToNobody => futex::doze(limit.min(LOOK_EVERY)),
             Announced::ToWaker => match self.alarm {
                 Alarm::Futex => self.sleep_on_the_futex(
                     bed,
@@ -152,10 +156,14 @@ impl Waiting {
             WakeMode::Housekeeping => bed.control.load(layout::TICK) != 0,
         };
         if !is_looked_after && let Some(bell) = &self.bell {
-            self.introduced = true;
-            if !bell.ring() {
-                self.mode = WakeMode::None;
-                return Announced::ToNobody;
+            match bell.ring() {
+                Rung::Queued => self.introduced = true,
+                // It looks by itself this time, and rings the next.
+                Rung::NotNow => sound!(return Announced::ToNobody, unless UnheardIntroduced => self.introduced = true),
+                Rung::HungUp => {
+                    self.mode = WakeMode::None;
+                    return Announced::ToNobody;
+                }
             }
         }
         Announced::ToWaker
@@ -199,11 +207,10 @@ impl Waiting {
     }
 
     fn sleep_by_the_bell(&mut self, limit: Duration) {
-        let (Some(bell), Ok(limit)) = (&self.bell, Timespec::try_from(limit)) else { return };
-        let mut ends = vec![PollFd::new(bell, PollFlags::IN)];
-        ends.extend(self.producer.iter().map(|life| PollFd::new(life, PollFlags::empty())));
-        // Rung, hung up, interrupted or late: whoever sleeps looks for itself.
-        let _ = poll(&mut ends, Some(&limit));
+        planted!(HeardEarly => self.hear());
+        if let Some(bell) = &self.bell {
+            bell.sleep(self.producer.as_ref(), limit);
+        }
         self.hear();
     }
 }

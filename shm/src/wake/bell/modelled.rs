@@ -2,10 +2,13 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
 use crate::atomics::{AtomicU64, Ordering};
+use crate::pipe::LifeWatch;
 use crate::wait_queue::WaitQueue;
 
 /// One end.
@@ -13,6 +16,8 @@ use crate::wait_queue::WaitQueue;
 pub(crate) struct Bell {
     here: Arc<Line>,
     there: Arc<Line>,
+    /// The kernel has no memory for the next octet.
+    memory_is_short: AtomicBool,
 }
 
 /// What an end has heard.
@@ -20,6 +25,17 @@ pub(crate) struct Bell {
 pub(crate) enum Heard {
     Nothing,
     Rung,
+    /// The other end is closed.
+    HungUp,
+}
+
+/// What became of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// There is something to hear.
+    Queued,
+    /// The kernel had no memory for it: nobody will hear anything.
+    NotNow,
     /// The other end is closed.
     HungUp,
 }
@@ -38,7 +54,11 @@ const HUNG_UP: u64 = 2;
 /// A consumer's end and its waker's.
 pub(crate) fn bell_pair() -> Result<(Bell, Bell), Errno> {
     let [one, other] = [(); 2].map(|()| Arc::new(Line { sound: AtomicU64::new(0), listeners: WaitQueue::new() }));
-    Ok((Bell { here: Arc::clone(&one), there: Arc::clone(&other) }, Bell { here: other, there: one }))
+    let end = |here: &Arc<Line>, there: &Arc<Line>| {
+        let (here, there) = (Arc::clone(here), Arc::clone(there));
+        Bell { here, there, memory_is_short: AtomicBool::new(false) }
+    };
+    Ok((end(&one, &other), end(&other, &one)))
 }
 
 impl Bell {
@@ -47,10 +67,25 @@ impl Bell {
         without_descriptors()
     }
 
-    /// Rings, and never waits. False if the other end is closed.
-    pub(crate) fn ring(&self) -> bool {
+    /// Rings, and never waits.
+    pub(crate) fn ring(&self) -> Rung {
+        // Ordered by nothing: one end's own.
+        if self.memory_is_short.swap(false, Ordering::Relaxed) {
+            return Rung::NotNow;
+        }
         self.there.sound(RUNG);
-        self.here.sound.load(Ordering::Acquire) & HUNG_UP == 0 // pairs with sound
+        // Pairs with sound.
+        if self.here.sound.load(Ordering::Acquire) & HUNG_UP == 0 { Rung::Queued } else { Rung::HungUp }
+    }
+
+    /// There is no memory for the next octet that this end rings.
+    pub(crate) fn lose_the_next(&self) {
+        self.memory_is_short.store(true, Ordering::Relaxed); // ordered by nothing, as in `ring`
+    }
+
+    /// Sleeps until there is something to hear; no time ends it. May end early.
+    pub(crate) fn sleep(&self, _other_side: Option<&LifeWatch>, _limit: Duration) {
+        self.here.listeners.sleep_unless(|| self.here.sound.load(Ordering::Acquire) != 0); // pairs with sound
     }
 
     /// Takes what was rung, and never waits.
