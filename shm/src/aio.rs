@@ -22,7 +22,7 @@
 mod tests;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use media::GrainIndex;
@@ -32,7 +32,7 @@ use tokio::io::unix::AsyncFd;
 use crate::grain::{GrainLease, GrainState};
 use crate::reader::{FrameReader, ReadError, WaitError};
 use crate::session::Consumer;
-use crate::wake::{Alarm, Announced, LONGEST_SLEEP, LOOK_EVERY, Want};
+use crate::wake::{Alarm, Announced, Bell, LOOK_EVERY, Want};
 
 /// Grains that may be passed one after the other before other tasks have their turn.
 const FRUITLESS_TURNS: u32 = 64;
@@ -40,25 +40,31 @@ const FRUITLESS_TURNS: u32 = 64;
 /// A consumer whose waits are futures.
 #[derive(Debug)]
 pub struct AsyncConsumer {
-    /// Before the consumer's own end, which it doubles.
-    bell: Option<AsyncFd<OwnedFd>>,
+    /// The bell of the seat that was slept in last.
+    bell: Option<AsyncFd<Arc<Bell>>>,
     consumer: Consumer,
+    /// Sleeps that nobody ended.
+    #[cfg(test)]
+    overslept: u64,
 }
 
 impl AsyncConsumer {
     /// To be called within a tokio runtime that drives I/O and time.
     ///
     /// # Errors
-    /// What the kernel says of one descriptor more.
+    /// What the kernel says of one descriptor more to wait for.
     pub fn new(mut consumer: Consumer) -> io::Result<Self> {
-        let bell = consumer.reader().double_of_bell()?;
-        // SAFETY: an `OwnedFd` has the same open descriptor until it drops.
-        let register = |bell| unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) };
-        let bell = bell.map(register).transpose()?;
-        Ok(Self { bell, consumer })
+        let bell = consumer.reader().bell().map(register).transpose()?;
+        Ok(Self {
+            bell,
+            consumer,
+            #[cfg(test)]
+            overslept: 0,
+        })
     }
 
-    /// The consumer itself, which finds, leases and follows grains without waiting.
+    /// The consumer itself, which finds, leases and follows grains without waiting. It may also take another seat
+    /// ([`Consumer::rejoin`], which blocks the thread until it has one): the task is then woken in that.
     pub fn consumer(&mut self) -> &mut Consumer {
         &mut self.consumer
     }
@@ -118,19 +124,47 @@ impl AsyncConsumer {
 
     /// Until somebody rings; not for long.
     async fn sleep(&mut self, want: Want) {
+        self.follow_the_seat();
         let posted = Posted(self.consumer.reader());
-        match (posted.0.announce(want, Alarm::Bell), &self.bell) {
+        let (announced, longest) = (posted.0.announce(want, Alarm::Bell), posted.0.longest_sleep());
+        match (announced, &self.bell) {
             (Announced::Reached, _) => {}
-            (Announced::ToWaker, Some(bell)) => {
-                if let Ok(Ok(mut ready)) = tokio::time::timeout(LONGEST_SLEEP, bell.readable()).await {
-                    // All is heard at once; whatever comes from here on makes it ready again.
+            (Announced::ToWaker, Some(bell)) => match tokio::time::timeout(longest, bell.readable()).await {
+                // All is heard at once; whatever comes from here on makes it ready again.
+                Ok(Ok(mut ready)) => {
                     posted.0.hear_bell();
                     ready.clear_ready();
                 }
-            }
+                Ok(Err(_)) => tokio::time::sleep(LOOK_EVERY).await,
+                Err(_) => {
+                    #[cfg(test)]
+                    {
+                        self.overslept += 1;
+                    }
+                }
+            },
             (Announced::ToNobody | Announced::ToWaker, _) => tokio::time::sleep(LOOK_EVERY).await,
         }
     }
+
+    /// Every seat has a bell of its own, and that of a seat that was left is ready for ever: its other end is closed.
+    fn follow_the_seat(&mut self) {
+        let bell = self.consumer.reader().bell();
+        let is_followed = match (&self.bell, bell) {
+            (Some(followed), Some(bell)) => Arc::ptr_eq(followed.get_ref(), bell),
+            (followed, bell) => followed.is_none() && bell.is_none(),
+        };
+        if !is_followed {
+            // Where the kernel refuses, the task looks now and then, and asks again.
+            self.bell = bell.and_then(|bell| register(bell).ok());
+        }
+    }
+}
+
+fn register(bell: &Arc<Bell>) -> io::Result<AsyncFd<Arc<Bell>>> {
+    // SAFETY: a `Bell` has the same open descriptor until it drops, and this holds it.
+    let registered = unsafe { AsyncFd::register_with_interest(Arc::clone(bell), Interest::READABLE) };
+    Ok(registered?)
 }
 
 /// A want that stands. Whoever drops the future takes it back.

@@ -33,7 +33,7 @@ pub(crate) use bell::{Bell, bell_pair};
 pub(crate) use reached::Reached;
 pub(crate) use sleepers::Sleepers;
 #[cfg(feature = "tokio")]
-pub(crate) use waiting::{Announced, LONGEST_SLEEP, LOOK_EVERY};
+pub(crate) use waiting::{Announced, LOOK_EVERY};
 pub(crate) use waiting::{Bed, Waiting};
 pub(crate) use waker::{Waker, Waking, WakingRing, WakingSeat, WatchId};
 pub(crate) use want::{Alarm, Want};

@@ -14,8 +14,8 @@ use crate::wake::{Alarm, Waiting, Want};
 #[cfg(feature = "tokio")]
 use {
     crate::lease_page,
-    crate::wake::Announced,
-    std::os::fd::{AsFd, OwnedFd},
+    crate::wake::{Announced, Bell},
+    std::sync::Arc,
 };
 
 /// Why what was waited for is not there.
@@ -189,10 +189,21 @@ impl FrameReader {
         self.waiting.hear();
     }
 
-    /// A second descriptor of this end of the bell; none where nobody wakes.
+    /// The bell of this seat; none where nobody wakes.
     #[cfg(feature = "tokio")]
-    pub(crate) fn double_of_bell(&self) -> std::io::Result<Option<OwnedFd>> {
-        self.waiting.bell().map(|bell| bell.as_fd().try_clone_to_owned()).transpose()
+    pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
+        self.waiting.bell()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn longest_sleep(&self) -> Duration {
+        self.waiting.longest_sleep()
+    }
+
+    /// For tests that would hang rather than oversleep.
+    #[cfg(all(test, feature = "tokio"))]
+    pub(crate) fn sleep_at_most(&mut self, longest: Duration) {
+        self.waiting.sleep_at_most(longest);
     }
 
     #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The sleeping half of a consumer: what it tells its waker, and how it sleeps.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bell::{Bell, Heard, Rung};
@@ -26,7 +27,8 @@ const DOUBTS_MAX: u32 = 1000;
 #[derive(Debug)]
 pub(crate) struct Waiting {
     mode: WakeMode,
-    bell: Option<Bell>,
+    /// Shared with a task that sleeps by it.
+    bell: Option<Arc<Bell>>,
     producer: Option<LifeWatch>,
     reached: Reached,
     /// The bell has been rung in this membership.
@@ -72,7 +74,7 @@ impl Waiting {
         let mode = if bell.is_some() { mode } else { WakeMode::None };
         Self {
             mode,
-            bell,
+            bell: bell.map(Arc::new),
             producer,
             reached: Reached::of(geometry),
             introduced: false,
@@ -95,6 +97,11 @@ impl Waiting {
     #[cfg(test)]
     pub(crate) fn sleeping_at_most(self, longest: Duration) -> Self {
         Self { longest, ..self }
+    }
+
+    #[cfg(all(test, feature = "tokio"))]
+    pub(crate) fn sleep_at_most(&mut self, longest: Duration) {
+        self.longest = longest;
     }
 
     #[cfg(test)]
@@ -188,8 +195,15 @@ impl Waiting {
         self.mode
     }
 
+    /// The longest that it sleeps.
     #[cfg(feature = "tokio")]
-    pub(crate) fn bell(&self) -> Option<&Bell> {
+    pub(crate) fn longest_sleep(&self) -> Duration {
+        self.longest
+    }
+
+    /// The bell of this membership; none where nobody wakes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
         self.bell.as_ref()
     }
 
