@@ -22,10 +22,6 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    pub(super) fn len(&self) -> usize {
-        self.flows.len()
-    }
-
     pub(super) fn of_epoch(&self, epoch: u128) -> Option<&Flow> {
         self.flows.get(&epoch)
     }

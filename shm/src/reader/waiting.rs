@@ -22,7 +22,7 @@ use {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitError {
     /// The deadline passed.
-    #[error("grain {index} has {} of {slices} slices: the time to wait is over", reached.unwrap_or(0))]
+    #[error("{}", late(*index, *slices, *reached))]
     TimedOut {
         /// The grain.
         index: GrainIndex,
@@ -42,10 +42,23 @@ pub enum WaitError {
     Read(#[from] ReadError),
 }
 
+fn late(index: GrainIndex, slices: u16, reached: Option<u16>) -> String {
+    match reached {
+        Some(reached) if slices >= Want::SLICES_MAX => {
+            format!("grain {index} did not end in time: it has {reached} slices")
+        }
+        Some(reached) if slices > 0 => {
+            format!("grain {index} has {reached} of the {slices} slices that were waited for: the time is over")
+        }
+        _ => format!("grain {index} was not opened in time"),
+    }
+}
+
 impl FrameReader {
     /// Waits until the first `slices` slices of grain `index` are final, at most until `deadline`; 0 waits for the grain
     /// to be opened, more slices than a grain has wait for it to be closed. The thread sleeps meanwhile. A grain that
-    /// is closed will get no more: its state is the answer, also if it has fewer slices.
+    /// is closed will get no more: its state is the answer, also if it has fewer slices. A deadline that has passed makes
+    /// it one look, and one system call where that is in vain: whether the producer lives.
     ///
     /// This takes no lease. It may be called while leases are out, also of the grain that it waits for.
     ///
@@ -242,5 +255,15 @@ mod tests {
         assert_eq!((found(&reader, false), found(&reader, true)), (None, Some(Err(late))));
         ring.grain(3).unwrap();
         assert_eq!((found(&reader, false), found(&reader, true)), (None, Some(Ok(GrainIndex(3)))));
+    }
+
+    #[test]
+    fn a_time_out_says_what_was_waited_for() {
+        let text = |slices, reached| WaitError::TimedOut { index: GrainIndex(5), slices, reached }.to_string();
+        let at = GrainIndex(5);
+        assert_eq!([text(0, None), text(3, None)], [(); 2].map(|()| format!("grain {at} was not opened in time")));
+        assert_eq!(text(Want::SLICES_MAX, Some(7)), format!("grain {at} did not end in time: it has 7 slices"));
+        let part = format!("grain {at} has 7 of the 9 slices that were waited for: the time is over");
+        assert_eq!(text(9, Some(7)), part);
     }
 }

@@ -366,7 +366,7 @@ fn memory_that_is_not_a_sealed_ring_is_refused_though_its_record_names_it() {
     refused(&unsealed, AdoptionFault::Holes { octets: control });
     slots(4);
     // As large, and never faulted in: whoever touches it may be ended by that.
-    let hollow = memfd::create("hollow", octets, crate::Pages::Plain).unwrap();
+    let hollow = memfd::create("hollow", octets, Pages::Plain).unwrap();
     rustix::fs::fcntl_add_seals(&hollow, memfd::RING_SEALS).unwrap();
     refused(&hollow, AdoptionFault::Holes { octets: 0 });
     assert!(bench.broker.flows().is_empty());

@@ -190,5 +190,5 @@ fn more_open_grains_than_a_ring_can_have_are_refused() {
     }
     raw.say(&PodMessage::Produce(ring(3, 8)), 3);
     let (_, message, _fds) = raw.hear();
-    assert!(matches!(message, crate::protocol::BrokerMessage::Region { geometry } if geometry.open_max == 3));
+    assert!(matches!(message, BrokerMessage::Region { geometry } if geometry.open_max == 3));
 }
