@@ -5,9 +5,9 @@
 //!
 //! ```text
 //! A   0      Header         geometry, repeated as a check
-//!     256    RingWords      head, opened, concluded, successor | heartbeat, tick
+//!     256    RingWords      head, opened, concluded, successor, open | heartbeat, tick
 //!     512    SeatWords      one line per consumer × 64
-//!     8704   SlotWords      per slot: generation, progress | end fields | lost-line bitmap, padded to a line
+//!     8704   SlotWords      per slot: generation, progress, index | end fields | lost-line bitmap, padded to a line
 //!     …      DescWords      one line per descriptor × M
 //! C   0      LeaseWords     cursor | ack | want
 //! ```
@@ -38,6 +38,9 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"FLYPRING");
 /// The unit of false sharing: two cache lines, because prefetchers pull them in pairs.
 pub(crate) const LINE: usize = 128;
 
+/// Places of a writer for open grains.
+const OPEN_PLACES: usize = Geometry::OPEN_MAX as usize;
+
 /// Octets of a lease page (C).
 pub(crate) const LEASE_PAGE_OCTETS: usize = PLAIN_PAGE_OCTETS as usize;
 
@@ -50,8 +53,9 @@ macro_rules! shared_words {
 
         #[cfg(all(test, loom))]
         impl $name {
-            /// Offset and octets of each field.
-            pub(crate) const FIELDS: &[(usize, usize)] = &[$((offset_of!($name, $field), size_of::<$type>()),)*];
+            /// Name, offset and octets of each field.
+            pub(crate) const FIELDS: &[(&str, usize, usize)] =
+                &[$((stringify!($field), offset_of!($name, $field), size_of::<$type>()),)*];
         }
     };
 }
@@ -108,7 +112,9 @@ shared_words! {
         /// The epoch that follows; 0 when none was named.
         successor_low: u64,
         successor_high: u64,
-        spare: [u64; 11],
+        /// One past the slot of the grain that was opened last in each of the writer's places; it may have ended.
+        open: [u64; OPEN_PLACES],
+        spare: [u64; 3],
         /// Counts the writer's polls.
         heartbeat: u64,
         /// Not 0 while the housekeeping waker polls: a sleeper need not ring.
@@ -135,11 +141,14 @@ shared_words! {
         generation: u64,
         /// q above 16 bits of slices.
         progress: u64,
-        spare: [u64; 14],
+        /// One past the index of the grain in it: indices leap, and another grain may have taken its descriptor.
+        index: u64,
+        spare: [u64; 13],
         /// [`FLAG_CANCELLED`].
         flags: u64,
         /// Octets of the grain.
         octets: u64,
+        /// As in the descriptor.
         tai: u64,
         rtp: u64,
         first_arrival: u64,
@@ -189,12 +198,13 @@ const _: () = {
     assert!(offset_of!(Header, flow) == 48 && offset_of!(Header, slots) == 64 && offset_of!(Header, rate) == 120);
     assert!(size_of::<RingWords>() == 256 && offset_of!(RingWords, opened) == 8);
     assert!(offset_of!(RingWords, concluded) == 16 && offset_of!(RingWords, successor_high) == 32);
-    assert!(offset_of!(RingWords, heartbeat) == LINE);
+    assert!(offset_of!(RingWords, open) == 40 && offset_of!(RingWords, heartbeat) == LINE);
     assert!(offset_of!(RingWords, tick) == LINE + 8);
     assert!(size_of::<SeatWords>() == LINE && offset_of!(SeatWords, nonce) == 8);
     assert!(offset_of!(SeatWords, futex) == 16);
     assert!(size_of::<SlotWords>() == 256 && offset_of!(SlotWords, flags) == LINE);
-    assert!(offset_of!(SlotWords, progress) == 8 && offset_of!(SlotWords, lost_lines) == 176);
+    assert!(offset_of!(SlotWords, progress) == 8 && offset_of!(SlotWords, index) == 16);
+    assert!(offset_of!(SlotWords, tai) == 144 && offset_of!(SlotWords, lost_lines) == 176);
     assert!(size_of::<DescWords>() == LINE && offset_of!(DescWords, rtp) == 32);
     assert!(offset_of!(LeaseWords, ack) == LINE && offset_of!(LeaseWords, want) == 2 * LINE);
     assert!(size_of::<LeaseWords>() <= LEASE_PAGE_OCTETS && SLOTS_AT == 8704);
@@ -207,6 +217,11 @@ pub(crate) const SUCCESSOR_LOW: usize = RING_AT + offset_of!(RingWords, successo
 pub(crate) const SUCCESSOR_HIGH: usize = RING_AT + offset_of!(RingWords, successor_high);
 pub(crate) const HEARTBEAT: usize = RING_AT + offset_of!(RingWords, heartbeat);
 pub(crate) const TICK: usize = RING_AT + offset_of!(RingWords, tick);
+
+/// Offset of the word that names the slot of the open grain in place `place` of the writer's [`Geometry::OPEN_MAX`].
+pub(crate) const fn open(place: u8) -> usize {
+    RING_AT + offset_of!(RingWords, open) + place as usize * size_of::<u64>()
+}
 
 /// Offset of consumer `consumer`'s [`SeatWords`]; the number is below [`CONSUMERS_MAX`].
 pub(crate) const fn seat(consumer: u8) -> usize {
@@ -231,6 +246,16 @@ impl Layout {
             descs: usize::from(geometry.descs),
             bitmap_words,
         }
+    }
+
+    /// Slots of the ring.
+    pub(crate) const fn slots(&self) -> u16 {
+        self.slots as u16
+    }
+
+    /// Descriptors of the ring.
+    pub(crate) const fn descs(&self) -> u64 {
+        self.descs as u64
     }
 
     /// Offset of a slot's [`SlotWords`].

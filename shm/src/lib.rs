@@ -4,6 +4,7 @@
 // The ring: regions, layout, writer, reader, leases.
 mod atomics;
 mod consumer;
+mod directory;
 mod epoch_end;
 #[cfg(test)]
 mod fixture;

@@ -13,6 +13,7 @@ mod evictions;
 pub(crate) mod exploration;
 mod following;
 mod joining;
+mod leaps;
 mod leases;
 mod mailbox;
 mod members;

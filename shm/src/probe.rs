@@ -5,8 +5,9 @@ use std::mem::offset_of;
 use media::GrainIndex;
 
 use crate::consumer::{CONSUMERS_MAX, SeatStatus};
+use crate::directory::Directory;
 use crate::geometry::Geometry;
-use crate::layout::{self, DescWords, Layout, SeatWords};
+use crate::layout::{self, Layout, SeatWords};
 use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::writer::RingError;
@@ -16,7 +17,6 @@ use crate::writer::RingError;
 pub struct RingProbe {
     control: Mapping,
     layout: Layout,
-    descs: u16,
 }
 
 impl RingProbe {
@@ -30,7 +30,7 @@ impl RingProbe {
         if octets < wanted {
             return Err(RingError::Short { octets, wanted });
         }
-        Ok(Self { control, layout: Layout::of(geometry), descs: geometry.descs })
+        Ok(Self { control, layout: Layout::of(geometry) })
     }
 
     /// The newest grain that was opened.
@@ -60,32 +60,28 @@ impl RingProbe {
         SeatStatus::decode(self.control.load_acquire(layout::seat(consumer) + offset_of!(SeatWords, status)))
     }
 
-    /// Grains that a consumer has yet to release or pass, of those that are still described.
+    /// Grains that a consumer has yet to release or pass, of those that are still named.
     #[must_use]
     pub fn lag(&self, lease: &Mapping) -> u64 {
         let cursor = lease_page::cursor(lease);
-        self.described().filter(|index| *index >= cursor).count() as u64
+        self.named_from(cursor)
     }
 
-    /// Grains from `first` on that a consumer has yet to release or pass, of those that are still described.
+    /// Grains from `first` on that a consumer has yet to release or pass, of those that are still named.
     #[must_use]
     pub fn held(&self, lease: &Mapping, first: GrainIndex) -> u64 {
         let from = lease_page::cursor(lease).max(first.0);
-        self.described().filter(|index| *index >= from).count() as u64
+        self.named_from(from)
     }
 
-    /// Indices from `first` to `end` that an evicted consumer has not passed. Its grains are not described for long.
+    /// Indices from `first` to `end` that an evicted consumer has not passed. Its grains are not named for long.
     #[must_use]
     pub fn quarantined(lease: &Mapping, first: GrainIndex, end: GrainIndex) -> u64 {
         end.0.saturating_sub(lease_page::cursor(lease).max(first.0))
     }
 
-    /// The indices of the grains that are still described, in no order.
-    fn described(&self) -> impl Iterator<Item = u64> {
-        (0..self.descs).filter_map(|position| {
-            let at = self.layout.desc(u64::from(position)) + offset_of!(DescWords, index);
-            self.control.load(at).checked_sub(1)
-        })
+    fn named_from(&self, index: u64) -> u64 {
+        Directory::new(&self.control, &self.layout).grains(index..u64::MAX).count() as u64
     }
 
     fn index_below(&self, word: usize) -> Option<GrainIndex> {

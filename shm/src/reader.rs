@@ -7,8 +7,11 @@
 mod again;
 mod departure;
 mod error;
+mod finding;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod leaping;
 mod lease_table;
 mod membership;
 mod remains;
@@ -18,10 +21,9 @@ mod scribbled;
 mod tests;
 mod waiting;
 
-use std::mem::offset_of;
 use std::os::fd::OwnedFd;
 
-use media::{GrainIndex, RtpTimestamp, Tai};
+use media::GrainIndex;
 
 pub(crate) use departure::Departure;
 pub use error::{AcknowledgeError, AttachError, ReadError};
@@ -29,15 +31,15 @@ pub(crate) use membership::Membership;
 pub(crate) use remains::Remains;
 pub use waiting::WaitError;
 
-use crate::atomics::{Arc, Ordering, fence};
+use crate::atomics::Arc;
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus};
 use crate::epoch_end::{self, EpochEnd};
 use crate::geometry::Geometry;
-use crate::grain::{GrainLease, GrainRef, GrainStamp, GrainState};
-use crate::layout::{self, DescWords};
+use crate::grain::{GrainLease, GrainRef, GrainState};
+use crate::layout;
 use crate::lease_page;
 use crate::mapping::Mapping;
-use crate::seed::{planted, sound};
+use crate::seed::planted;
 use crate::view::DataView;
 use crate::wake::Waiting;
 use crate::writer::check_mappings;
@@ -151,21 +153,6 @@ impl FrameReader {
         epoch_end::load(self.member.control())
     }
 
-    /// The least grain that was opened and not passed yet; holes are skipped. It may be gone by the time it is
-    /// leased; ask again then.
-    #[must_use]
-    pub fn next_available(&self) -> Option<GrainIndex> {
-        let newest = self.newest()?.0;
-        if newest < self.next {
-            return None;
-        }
-        if self.described(self.next) == self.next + 1 {
-            return Some(GrainIndex(self.next));
-        }
-        // What is described beyond it is not opened yet, or never will be.
-        self.described_below(newest + 1).min()
-    }
-
     /// Takes grain `index` into use, and passes it: the next one to lease is above it. It may still be open;
     /// [`FrameReader::state`] tells which slices are there.
     ///
@@ -234,74 +221,6 @@ impl FrameReader {
             return Err(AcknowledgeError::NotEvicted);
         }
         self.member.end()
-    }
-
-    /// The index word of the descriptor that `index` uses.
-    fn described(&self, index: u64) -> u64 {
-        let at = self.member.layout().desc(index) + offset_of!(DescWords, index);
-        self.member.control().load_acquire(at) // pairs with FrameWriter::describe
-    }
-
-    /// A grain that was opened, and whose slot still holds it.
-    fn find(&self, index: GrainIndex) -> Result<(GrainRef, GrainStamp), ReadError> {
-        let newest = self.newest();
-        if newest.is_none_or(|newest| index > newest) {
-            return Err(self.not_yet(index, newest));
-        }
-        self.locate(index).ok_or_else(|| self.gone(index))
-    }
-
-    /// Reads a grain's descriptor; none if it is another grain's, or the slot holds another.
-    fn locate(&self, index: GrainIndex) -> Option<(GrainRef, GrainStamp)> {
-        let control = self.member.control();
-        let at = self.member.layout().desc(index.0);
-        let announced = index.0.checked_add(1).filter(|announced| self.described(index.0) == *announced)?;
-        let slot = control.load(at + offset_of!(DescWords, slot));
-        let q = control.load(at + offset_of!(DescWords, q));
-        let tai = Tai::from_nanos(control.load(at + offset_of!(DescWords, tai)) as i64);
-        let rtp = RtpTimestamp(control.load(at + offset_of!(DescWords, rtp)) as u32);
-        sound!(fence(Ordering::Acquire), unless DescUnchecked); // pairs with the Release fence in FrameWriter::describe
-        if control.load(at + offset_of!(DescWords, index)) != announced {
-            return None;
-        }
-        let slot = u16::try_from(slot).ok().filter(|slot| *slot < self.geometry().slots)?;
-        let grain = GrainRef { index, slot, q };
-        self.member.state(&grain).ok()?;
-        Some((grain, GrainStamp { tai, rtp }))
-    }
-
-    /// The oldest grain that was not passed and is still in its slot. It may be gone by the time it is leased.
-    #[must_use]
-    pub fn oldest(&self) -> Option<GrainIndex> {
-        let end = self.newest()?.0 + 1;
-        self.described_below(end).filter(|index| self.locate(*index).is_some()).min()
-    }
-
-    /// Grains that are described and not passed, with indices below `end`; each at most once, in no order.
-    fn described_below(&self, end: u64) -> impl Iterator<Item = GrainIndex> {
-        let descs = u64::from(self.geometry().descs);
-        (0..descs).filter_map(move |position| {
-            let index = self.described(position).checked_sub(1)?;
-            ((self.next..end).contains(&index) && index % descs == position).then_some(GrainIndex(index))
-        })
-    }
-
-    /// A grain that is not there, and may come: unless the epoch is over, and that grain was not opened meanwhile.
-    #[cold]
-    fn not_yet(&self, index: GrainIndex, newest: Option<GrainIndex>) -> ReadError {
-        match self.conclusion() {
-            Some(EpochEnd { end, successor }) if sound!(index >= end, unless EndForAll => true) => {
-                ReadError::EpochEnded { end, successor }
-            }
-            _ => ReadError::NotYet { index, newest },
-        }
-    }
-
-    #[cold]
-    fn gone(&self, index: GrainIndex) -> ReadError {
-        // A model pays for each load, and nothing there depends on the advice.
-        let oldest = if cfg!(loom) { None } else { self.oldest() };
-        ReadError::Gone { index, oldest }
     }
 
     fn pass(&mut self, next: u64) {

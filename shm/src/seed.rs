@@ -51,7 +51,7 @@ mod bugs {
         LapUnannounced,
         /// `FrameWriter::describe` without its fence.
         DescUnannounced,
-        /// `FrameReader::find` without its fence.
+        /// `FrameReader::read_descriptor` without its fence.
         DescUnchecked,
         /// `Membership::lap_holds` without its fence.
         LapUnchecked,

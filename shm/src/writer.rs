@@ -184,15 +184,16 @@ impl FrameWriter {
             return Err(self.no_slot(newest));
         };
         let q = self.slots.open(slot, index.0);
-        self.begin_slot(slot, q);
+        self.begin_slot(slot, q, index.0, stamp);
         self.describe(index.0, slot, q, stamp);
         self.history.push(index.0);
+        self.control.store(layout::open(place), u64::from(slot) + 1); // ordered by the Release of `opened`
         // Pairs with FrameReader::newest.
         sound!(self.control.store_release(layout::OPENED, index.0 + 1), unless OpenedRelaxed
             => self.control.store(layout::OPENED, index.0 + 1));
         planted!(EvictedLate => crate::seed::settle());
         let start = usize::from(slot) * self.geometry.slot_stride as usize;
-        let fresh = OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, stamp, start, published_octets: 0 };
+        let fresh = OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, start, published_octets: 0 };
         let key = self.open.put(place, fresh);
         self.counters.count_opened();
         self.publish_accounts();
@@ -366,7 +367,7 @@ impl FrameWriter {
 
     /// Starts a new lap of a slot. Its words still describe the grain before; a reader that sees any of what
     /// follows, or any later byte, also sees the new `generation`.
-    fn begin_slot(&mut self, slot: u16, q: u64) {
+    fn begin_slot(&mut self, slot: u16, q: u64, index: u64, stamp: GrainStamp) {
         let at = self.layout.slot(slot);
         self.control.store(at + offset_of!(SlotWords, generation), 2 * q + 1);
         // Pairs with the Acquire fence before Membership::lap_holds reads `generation`. The fence in `describe` would do for
@@ -376,6 +377,10 @@ impl FrameWriter {
             self.control.store(self.layout.bitmap(slot, word), 0);
         }
         self.control.store(at + offset_of!(SlotWords, flags), 0);
+        // For whoever finds another grain in the descriptor; ordered by the Release of `progress`, and of `opened`.
+        self.control.store(at + offset_of!(SlotWords, index), index + 1);
+        self.control.store(at + offset_of!(SlotWords, tai), stamp.tai.as_nanos() as u64);
+        self.control.store(at + offset_of!(SlotWords, rtp), u64::from(stamp.rtp.0));
         // Pairs with Membership::state: no slice of this lap is final yet. Whoever comes by `opened` knows that anyway, so
         // no model can miss the Release.
         self.control.store_release(at + offset_of!(SlotWords, progress), q << 16);
@@ -385,12 +390,12 @@ impl FrameWriter {
     fn describe(&self, index: u64, slot: u16, q: u64, stamp: GrainStamp) {
         let at = self.layout.desc(index);
         self.control.store(at + offset_of!(DescWords, index), 0);
-        sound!(fence(Ordering::Release), unless DescUnannounced); // pairs with the Acquire fence in FrameReader::find
+        sound!(fence(Ordering::Release), unless DescUnannounced); // pairs with the Acquire fence in FrameReader::read_descriptor
         self.control.store(at + offset_of!(DescWords, slot), u64::from(slot));
         self.control.store(at + offset_of!(DescWords, q), q);
         self.control.store(at + offset_of!(DescWords, tai), stamp.tai.as_nanos() as u64);
         self.control.store(at + offset_of!(DescWords, rtp), u64::from(stamp.rtp.0));
-        // Pairs with FrameReader::described. All of them come by `opened`, which is stored later, so no model can miss the
+        // Pairs with Directory::described. All of them come by `opened`, which is stored later, so no model can miss the
         // Release.
         self.control.store_release(at + offset_of!(DescWords, index), index + 1);
     }
@@ -403,8 +408,6 @@ impl FrameWriter {
         let words = [
             (offset_of!(SlotWords, flags), flags),
             (offset_of!(SlotWords, octets), u64::from(octets)),
-            (offset_of!(SlotWords, tai), grain.stamp.tai.as_nanos() as u64),
-            (offset_of!(SlotWords, rtp), u64::from(grain.stamp.rtp.0)),
             (offset_of!(SlotWords, first_arrival), end.first_arrival.as_nanos() as u64),
             (offset_of!(SlotWords, last_arrival), end.last_arrival.as_nanos() as u64),
             (offset_of!(SlotWords, lost_lines), u64::from(grain.lines_lost)),

@@ -77,7 +77,8 @@ fn words_of_a_ring_in_use_are_golden() {
     ring.writer.publish(key, 2);
     let bytes = control_bytes(&ring);
 
-    let ring_words = [(256, 10), (264, 11), (384, 1)];
+    // Both grains had the writer's first place; the second has slot 1.
+    let ring_words = [(256, 10), (264, 11), (296, 2), (304, 0), (384, 1)];
     let seat = 512 + 3 * 128;
     let seat_words = [(seat, 1 << 48), (seat + 8, consumer.nonce)];
     // Slots begin at 8704; 70 lines take two bitmap words, padded to a line: 384 octets a slot.
@@ -85,6 +86,7 @@ fn words_of_a_ring_in_use_are_golden() {
     let slot_words = [
         (slot0, 4),
         (slot0 + 8, 1 << 16 | 70),
+        (slot0 + 16, 10),
         (slot0 + 128, 0),
         (slot0 + 136, 2800),
         (slot0 + 144, 360_000_000),
@@ -96,6 +98,9 @@ fn words_of_a_ring_in_use_are_golden() {
         (slot0 + 264, 1 << 5),
         (slot1, 3),
         (slot1 + 8, 1 << 16 | 2),
+        (slot1 + 16, 11),
+        (slot1 + 144, 400_000_000),
+        (slot1 + 152, 36_000),
     ];
     // Eight descriptors: index 9 uses the second one.
     let desc = 8704 + 4 * 384 + 128;

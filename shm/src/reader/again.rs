@@ -3,24 +3,29 @@
 use media::GrainIndex;
 
 use super::{FrameReader, ReadError};
+use crate::directory::Place;
 use crate::grain::GrainLease;
 use crate::layout;
 
 impl FrameReader {
-    /// Grains that have ended and were not passed yet, as far as the ring still describes them; not those above one
+    /// Grains that have ended and were not passed yet, as far as the ring still names them; not those above one
     /// that is still open, for grains are taken in rising order.
     #[must_use]
     pub fn waiting(&self) -> u16 {
         // Pairs with FrameWriter::commit.
         let committed = self.member.control().load_acquire(layout::HEAD);
-        let open = self.described_below(committed).filter(|index| self.is_open(*index)).min();
+        let open = self
+            .grains_below(committed)
+            .filter(|(index, place)| self.is_open(*index, *place))
+            .map(|(index, _)| index)
+            .min();
         let ended = open.map_or(committed, |open| committed.min(open.0));
-        u16::try_from(self.described_below(ended).count()).unwrap_or(u16::MAX)
+        u16::try_from(self.grains_below(ended).count()).unwrap_or(u16::MAX)
     }
 
     /// Whether more slices of a grain may come.
-    fn is_open(&self, index: GrainIndex) -> bool {
-        let state = self.locate(index).and_then(|(grain, _)| self.state(&grain).ok());
+    fn is_open(&self, index: GrainIndex, place: Place) -> bool {
+        let state = self.locate_at(index, place).and_then(|(grain, _)| self.state(&grain).ok());
         state.is_some_and(|state| !state.is_closed())
     }
 

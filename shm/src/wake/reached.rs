@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::want::Want;
 use crate::atomics::{Ordering, fence};
 use crate::consumer::SeatStatus;
+use crate::directory::Directory;
 use crate::epoch_end;
 use crate::geometry::Geometry;
 use crate::layout::{self, DescWords, Layout, SeatWords, SlotWords};
@@ -67,19 +68,7 @@ impl Reached {
 
     /// Whether the grain, which was opened at some time, has the slices, or is closed or gone.
     fn has_slices(&self, control: &Mapping, want: Want) -> bool {
-        let at = self.layout.desc(want.index.0);
-        let announced = want.index.0 + 1;
-        if control.load_acquire(at + offset_of!(DescWords, index)) != announced {
-            return true;
-        }
-        let slot = control.load(at + offset_of!(DescWords, slot));
-        let q = control.load(at + offset_of!(DescWords, q));
-        // Pairs with the Release fence in FrameWriter::describe. No wake depends on it: what is read of two grains is put
-        // right by the look that follows the later one's announcement. It spares needless wakes.
-        fence(Ordering::Acquire);
-        if control.load(at + offset_of!(DescWords, index)) != announced {
-            return true;
-        }
+        let Some((slot, q)) = self.described(control, want).or_else(|| self.lodged(control, want)) else { return true };
         let Some(slot) = u16::try_from(slot).ok().filter(|slot| *slot < self.slots) else { return true };
         let at = self.layout.slot(slot);
         // Pairs with FrameWriter::publish.
@@ -87,6 +76,32 @@ impl Reached {
         // Pairs with FrameWriter::close.
         let generation = control.load_acquire(at + offset_of!(SlotWords, generation));
         progress >> 16 != q || progress as u16 >= want.slices || generation != q.wrapping_mul(2).wrapping_add(1)
+    }
+
+    /// Slot and lap of the grain, as its descriptor says; none if that is another grain's.
+    fn described(&self, control: &Mapping, want: Want) -> Option<(u64, u64)> {
+        let at = self.layout.desc(want.index.0);
+        let announced = want.index.0 + 1;
+        if control.load_acquire(at + offset_of!(DescWords, index)) != announced {
+            return None;
+        }
+        let slot = control.load(at + offset_of!(DescWords, slot));
+        let q = control.load(at + offset_of!(DescWords, q));
+        // Pairs with the Release fence in FrameWriter::describe. No wake depends on it: what is read of two grains is put
+        // right by the look that follows the later one's announcement. It spares needless wakes.
+        fence(Ordering::Acquire);
+        (control.load(at + offset_of!(DescWords, index)) == announced).then_some((slot, q))
+    }
+
+    /// The same of a grain whose descriptor a later one has, while it is open: one that is closed has all that it will.
+    #[cold]
+    fn lodged(&self, control: &Mapping, want: Want) -> Option<(u64, u64)> {
+        let directory = Directory::new(control, &self.layout);
+        let slot = directory.slot_of_open(want.index)?;
+        let at = self.layout.slot(slot);
+        // Pairs with FrameWriter::begin_slot: if the slot still names the grain then, this is the grain's lap.
+        let q = control.load_acquire(at + offset_of!(SlotWords, progress)) >> 16;
+        (control.load(at + offset_of!(SlotWords, index)) == want.index.0 + 1).then_some((u64::from(slot), q))
     }
 }
 
@@ -111,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::ConsumerClass;
-    use crate::fixture::TestRing;
+    use crate::fixture::{TestRing, geometry_of, leased};
     use crate::wake::Alarm;
 
     struct Stage {
@@ -122,7 +137,11 @@ mod tests {
 
     impl Stage {
         fn new() -> Self {
-            let ring = TestRing::new(8, 3);
+            Self::of(geometry_of(8, 1, 3))
+        }
+
+        fn of(geometry: Geometry) -> Self {
+            let ring = TestRing::with(geometry);
             let reached = Reached::of(ring.writer.geometry());
             let (control, _) = ring.region.map_for_reading().unwrap();
             Self { ring, control, reached }
@@ -145,6 +164,22 @@ mod tests {
         assert!(stage.has(7, 2) && !stage.has(7, 3));
         stage.ring.commit(7);
         assert!(stage.has(7, 3) && stage.has(7, u16::MAX - 1) && !stage.has(8, 0));
+    }
+
+    #[test]
+    fn slices_of_a_grain_whose_descriptor_a_later_one_has_are_reached_one_by_one() {
+        let mut stage = Stage::of(geometry_of(8, 3, 3));
+        let _consumer = stage.ring.join(0, leased(3));
+        for index in [7, 7 + 16, 7 + 32] {
+            stage.ring.open(index).unwrap();
+        }
+        assert!(stage.has(7, 0) && !stage.has(7, 1) && !stage.has(23, 1) && !stage.has(39, 1));
+        stage.ring.publish(23, 2);
+        assert!(!stage.has(7, 1) && stage.has(23, 2) && !stage.has(23, 3));
+        stage.ring.cancel(7);
+        assert!(stage.has(7, 1) && !stage.has(23, 3));
+        stage.ring.open(40).unwrap();
+        assert!(stage.has(7, 1) && !stage.has(23, 3) && stage.has(8, 1), "another has its place");
     }
 
     #[test]

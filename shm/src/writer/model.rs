@@ -1,7 +1,7 @@
 //! Random interleavings of one writer and its consumers against a plain model of maps and sets.
 //!
 //! Checked after every step: the slot accounts and notices are the model's (I1, I7), what an honest
-//! consumer holds is whole (I2), `head` and `newest` never fall (I4), and none of it is disturbed by
+//! consumer holds is found and whole (I2), `head` and `newest` never fall (I4), and none of it is disturbed by
 //! consumers that scribble on their lease pages (I6).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes};
-use crate::{ConsumerClass, EpochEnd, GrainLease, Notice, ReadError, RingProbe, Start};
+use crate::{ConsumerClass, EpochEnd, FrameReader, GrainLease, Notice, ReadError, RingProbe, Start};
 
 const LINES: u16 = 3;
 const OCTETS: usize = 40;
@@ -60,7 +60,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let seat = 0_u8..4;
     prop_oneof![
-        4 => prop_oneof![4 => Just(0_u64), 1 => 0_u64..3, 1 => 0_u64..1000].prop_map(|ahead| Step::Open { ahead }),
+        // The last is a leap onto the descriptor of the newest grain, for each number of descriptors here.
+        4 => prop_oneof![4 => Just(0_u64), 1 => 0_u64..3, 1 => 0_u64..1000, 2 => (1_u64..3).prop_map(|laps| laps * 32 - 1)]
+            .prop_map(|ahead| Step::Open { ahead }),
         2 => (0_usize..3, 0..=LINES).prop_map(|(which, lines)| Step::Publish { which, lines }),
         1 => (0_usize..3, 0..LINES).prop_map(|(which, line)| Step::Lose { which, line }),
         4 => (0_usize..3).prop_map(Step::Commit),
@@ -117,6 +119,13 @@ impl Seat {
     /// Whether the writer waits for it.
     fn is_waited_for(&self) -> bool {
         matches!(self.class, ConsumerClass::Blocking { .. }) && self.hi.is_none()
+    }
+
+    /// A grain that is held must be found, or holding it were for nothing.
+    fn find(&self, index: u64) {
+        let want = FrameReader::want(GrainIndex(index), 0).unwrap();
+        let found = self.consumer.reader.look(want);
+        assert!(matches!(found, Ok(Some(_))), "grain {index} is held, and {found:?}");
     }
 
     fn holds(&self, index: u64) -> bool {
@@ -374,7 +383,8 @@ impl Model {
         let Some(seat) = self.seats.get_mut(&number) else { return };
         match *step {
             Step::Lease(_) => {
-                let expected = self.descs.values().copied().filter(|index| *index >= seat.next).min();
+                let named = self.descs.values().chain(&self.done).chain(self.open.keys()).copied();
+                let expected = named.filter(|index| *index >= seat.next).min();
                 lease(seat, expected, there);
             }
             Step::Release { which, .. } => {
@@ -427,6 +437,8 @@ impl Model {
             for (index, lease) in &seat.leases {
                 check_lease(seat, *index, lease, self.lost.get(index));
             }
+            let used = self.done.iter().chain(self.open.keys()).copied();
+            used.filter(|index| seat.honest && !seat.ended && seat.holds(*index)).for_each(|index| seat.find(index));
         }
     }
 

@@ -3,7 +3,6 @@
 use media::GrainIndex;
 
 use crate::geometry::Geometry;
-use crate::grain::GrainStamp;
 
 /// One open grain of one writer. Indices rise, so a key that is no longer good never comes to name another grain of
 /// its writer; writers do not tell each other's keys apart.
@@ -29,7 +28,6 @@ pub(super) struct OpenGrain {
     pub(super) q: u64,
     pub(super) slices: u16,
     pub(super) lines_lost: u16,
-    pub(super) stamp: GrainStamp,
     /// Where its slot begins in the data region.
     pub(super) start: usize,
     /// Octets of the slices that are published.
@@ -52,16 +50,8 @@ pub(super) struct OpenGrains {
 
 impl OpenGrains {
     pub(super) fn new(limit: u16, bitmap_words: usize) -> Self {
-        let vacant = OpenGrain {
-            index: VACANT,
-            slot: 0,
-            q: 0,
-            slices: 0,
-            lines_lost: 0,
-            stamp: GrainStamp::default(),
-            start: 0,
-            published_octets: 0,
-        };
+        let vacant =
+            OpenGrain { index: VACANT, slot: 0, q: 0, slices: 0, lines_lost: 0, start: 0, published_octets: 0 };
         let lost = vec![0; usize::from(limit) * bitmap_words].into_boxed_slice();
         Self { places: [vacant; PLACES], limit, lost, bitmap_words }
     }
