@@ -3,8 +3,12 @@
 
 use std::io;
 
-use media::{FlowFormat, FlowId, GrainIndex, Tai, grain_index_nearest};
+use media::{
+    AudioFormat, FlowFormat, FlowId, GrainIndex, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, grain_index_nearest, grain_start,
+    rtp_timestamp,
+};
 
+use crate::grain::GrainStamp;
 use crate::layout::Layout;
 use crate::pages::{HUGE_PAGE_OCTETS, Pages};
 
@@ -181,6 +185,18 @@ impl Geometry {
         grain_index_nearest(Tai::from_nanos(since_base), self.format.rate())
     }
 
+    /// When grain `index` starts, and the RTP timestamp of that instant: exact where [`Self::tai_base`] is on a tick of the
+    /// media clock.
+    #[must_use]
+    pub fn stamp_of(&self, index: GrainIndex) -> GrainStamp {
+        let rate = self.format.rate();
+        let clock_hz = self.format.as_audio().map_or(VIDEO_CLOCK_HZ, AudioFormat::sample_rate_hz);
+        let base = self.tai_base.as_nanos();
+        let base_ticks = (i128::from(base) * i128::from(clock_hz)).div_euclid(1_000_000_000);
+        let ticks = rtp_timestamp(index, rate, clock_hz).0.wrapping_add(base_ticks as u32);
+        GrainStamp { tai: grain_start(index, rate).plus_nanos(base), rtp: RtpTimestamp(ticks) }
+    }
+
     /// Octets of the control region (A), a multiple of 4 KiB.
     #[must_use]
     pub fn control_octets(&self) -> u64 {
@@ -277,6 +293,25 @@ mod tests {
         for (nanos, index) in [(1_000, 0), (8_342_666, 0), (8_342_668, 1), (16_684_333, 1), (500_501_000, 30), (0, 0)] {
             assert_eq!(ntsc.index_at(Tai::from_nanos(nanos)), GrainIndex(index), "at {nanos}");
         }
+    }
+
+    #[test]
+    fn the_stamp_of_an_index_is_the_instant_that_has_it() {
+        let rate = Rate::new(60_000, 1001).unwrap();
+        let of_base =
+            |nanos| Geometry { tai_base: Tai::from_nanos(nanos), ..of(AncillaryFormat::new(rate, 64).unwrap()) };
+        let stamp = of_base(0).stamp_of(GrainIndex(60_000));
+        assert_eq!((stamp.tai.as_nanos(), stamp.rtp.0), (1_001_000_000_000, 90_090_000));
+        // Two seconds before the epoch.
+        let early = of_base(-2_000_000_000);
+        let stamp = early.stamp_of(GrainIndex(60_000));
+        assert_eq!((stamp.tai.as_nanos(), stamp.rtp.0), (999_000_000_000, 90_090_000 - 180_000));
+        assert_eq!(early.stamp_of(GrainIndex(0)).rtp.0, 0_u32.wrapping_sub(180_000));
+        for index in [0, 1, 2, 59_999].map(GrainIndex) {
+            assert_eq!(early.index_at(early.stamp_of(index).tai), index);
+        }
+        let audio = of(AudioFormat::new(2, 48_000, AudioDepth::L24, 48).unwrap());
+        assert_eq!(audio.stamp_of(GrainIndex(1000)).rtp.0, 48_000);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use media::{GrainIndex, Tai, grain_index_nearest};
+use media::{GrainIndex, Tai};
 
 use super::consumer::Consumer;
 use crate::{GrainLease, GrainState, ReadError, WaitError};
@@ -41,8 +41,8 @@ impl Consumer {
     /// # Errors
     /// [`ReadError`].
     pub fn at(&mut self, instant: Tai) -> Result<GrainLease, ReadError> {
-        let rate = self.reader().geometry().format.rate();
-        self.get(grain_index_nearest(instant, rate))
+        let index = self.reader().geometry().index_at(instant);
+        self.get(index)
     }
 
     /// Sleeps until `slices` slices of a leased grain are final, or it has ended, at most until `deadline`. More slices

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use media::{
-    AudioFormat, Clock as _, GrainIndex, Tai, VIDEO_CLOCK_HZ, grain_index_nearest, grain_start, rtp_timestamp,
-};
+use media::{Clock as _, GrainIndex, Tai};
 
 use super::producer::Producer;
 use super::tai_clock::KernelTai;
@@ -76,22 +74,19 @@ impl Producer {
     /// The grain that is nearest to the present: the one to open now.
     #[must_use]
     pub fn index_now(&mut self) -> GrainIndex {
-        grain_index_nearest(KernelTai.now(), self.writer().geometry().format.rate())
+        self.writer().geometry().index_at(KernelTai.now())
     }
 
     /// Where the grid of TAI has grain `index`: its start, and the RTP timestamp of that.
     #[must_use]
     pub fn stamp_of(&mut self, index: GrainIndex) -> GrainStamp {
-        let format = self.writer().geometry().format;
-        let rate = format.rate();
-        let clock_hz = format.as_audio().map_or(VIDEO_CLOCK_HZ, AudioFormat::sample_rate_hz);
-        GrainStamp { tai: grain_start(index, rate), rtp: rtp_timestamp(index, rate, clock_hz) }
+        self.writer().geometry().stamp_of(index)
     }
 
     fn check_ahead(&mut self, index: GrainIndex, at: Tai) -> Result<(), ProduceError> {
-        let rate = self.writer().geometry().format.rate();
-        let now = grain_index_nearest(at, rate);
-        let limit = grain_index_nearest(at.plus_nanos(i64::from(AHEAD_SECONDS_MAX) * 1_000_000_000), rate);
+        let geometry = self.writer().geometry();
+        let now = geometry.index_at(at);
+        let limit = geometry.index_at(at.plus_nanos(i64::from(AHEAD_SECONDS_MAX) * 1_000_000_000));
         if index > limit { Err(ProduceError::TooFarAhead { index, now, limit }) } else { Ok(()) }
     }
 }

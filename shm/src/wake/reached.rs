@@ -52,11 +52,12 @@ impl Reached {
     pub(crate) fn guess(&self, control: &Mapping, want: Want, since_opened: Duration) -> Duration {
         let opened = control.load_acquire(layout::OPENED); // pairs with FrameWriter::open
         let grains = (want.index.0 + 1).saturating_sub(opened).min(1000);
-        let to_opening = Duration::from_nanos(grains * self.grain_nanos).saturating_sub(since_opened);
+        let to_opening = Duration::from_nanos(grains.saturating_mul(self.grain_nanos)).saturating_sub(since_opened);
         let there = if grains == 0 { self.progress(control, want).unwrap_or(self.slices) } else { 0 };
         let slices = want.slices.min(self.slices).saturating_sub(there);
-        let for_slices = self.grain_nanos * u64::from(slices) / u64::from(self.slices.max(1));
-        to_opening + Duration::from_nanos(for_slices)
+        let for_slices = u128::from(self.grain_nanos) * u128::from(slices) / u128::from(self.slices.max(1));
+        // No more than of one grain, which is a u64.
+        to_opening + Duration::from_nanos(for_slices as u64)
     }
 
     /// Slices that there are of a grain that was opened at some time.
@@ -110,7 +111,8 @@ fn is_over(control: &Mapping, want: Want) -> bool {
     epoch_end::load(control).is_some_and(|epoch| want.index >= epoch.end)
 }
 
-/// Whether the grain is out of the consumer's reach, for it was evicted or has left.
+/// Whether the grain is out of the consumer's reach, for it was evicted or has left. Whose the seat is by now is not asked:
+/// it goes to another only when its consumer is no more, or has acknowledged, and then does not wait for a waker.
 fn is_lost(control: &Mapping, seat: u8, want: Want) -> bool {
     // Pairs with the writer's `show`.
     match SeatStatus::decode(control.load_acquire(layout::seat(seat) + offset_of!(SeatWords, status))) {
@@ -232,6 +234,19 @@ mod tests {
         assert_eq!([ms(&stage, 8, 0, 5), ms(&stage, 8, 0, 50), ms(&stage, 9, 3, 5)], [35, 0, 115]);
         assert_eq!(ms(&stage, 8, Want::SLICES_MAX, 0), 80, "until it is closed");
         assert_eq!(ms(&stage, GrainIndex::LIMIT - 1, 0, 0), 40_000, "far away");
+    }
+
+    /// Any rate of two u32 may come from a pod.
+    #[test]
+    fn the_slowest_flow_is_waited_for() {
+        let format = media::AncillaryFormat::new(media::Rate::new(1, u32::MAX).unwrap(), 64).unwrap();
+        let flow = geometry_of(8, 1, 3).flow;
+        let stage = Stage::of(Geometry::new(flow, format, 8, 1, crate::Pages::Plain).unwrap());
+        let want = |index, slices| Want { index: GrainIndex(index), slices, alarm: Alarm::Futex };
+        let guess = |want| stage.reached.guess(&stage.control, want, Duration::ZERO);
+        assert_eq!(guess(want(0, 0)), Duration::from_secs(u32::MAX.into()));
+        assert_eq!(guess(want(0, 1)), 2 * Duration::from_secs(u32::MAX.into()));
+        assert!(guess(want(GrainIndex::LIMIT - 1, 1)) >= Duration::from_nanos(u64::MAX));
     }
 
     #[test]
