@@ -196,7 +196,8 @@ impl GrainLease {
         self.member.copy_grain(&self.grain, out)
     }
 
-    /// Whether `line` was declared lost; meaningful once it is published.
+    /// Whether `line` was declared lost; meaningful once it is published. True also where the grain is gone, which only
+    /// happens to lossy consumers: what was copied of it before may or may not have been lost.
     #[must_use]
     pub fn is_lost(&self, line: u16) -> bool {
         self.member.is_lost(&self.grain, line)

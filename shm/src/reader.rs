@@ -14,6 +14,8 @@ mod hostile;
 mod leaping;
 mod lease_table;
 mod membership;
+#[cfg(test)]
+mod parting;
 mod remains;
 #[cfg(test)]
 mod scribbled;
@@ -37,7 +39,6 @@ use crate::epoch_end::{self, EpochEnd};
 use crate::geometry::Geometry;
 use crate::grain::{GrainLease, GrainRef, GrainState};
 use crate::layout;
-use crate::lease_page;
 use crate::mapping::Mapping;
 use crate::seed::planted;
 use crate::view::DataView;
@@ -98,14 +99,13 @@ impl FrameReader {
         }
         check_header(&parts.control, &parts.geometry)?;
         let waiting = Waiting::alone(&parts.geometry);
-        let member = Membership::new(parts);
+        let mut member = Membership::new(parts);
         let next = match member.status() {
             SeatStatus::Live { eff } => eff.0,
             SeatStatus::Evicted { hi } => hi.0,
             SeatStatus::Empty => return Err(AttachError::NotJoined),
         };
-        member.table().skip_to(next);
-        lease_page::raise_cursor(member.lease_page(), next);
+        member.sit_down(next);
         Ok(Self { member: Arc::new(member), next, waiting, departure: None })
     }
 
@@ -157,8 +157,8 @@ impl FrameReader {
     /// [`FrameReader::state`] tells which slices are there.
     ///
     /// # Errors
-    /// [`ReadError`]. A grain that is [`ReadError::Gone`] is passed too, so a loop over
-    /// [`FrameReader::next_available`] always gets on.
+    /// [`ReadError`]. A grain that is [`ReadError::Gone`] is passed too, with those up to the oldest that is not: so a loop
+    /// over [`FrameReader::next_available`] always gets on, and however far it was behind, by one step.
     pub fn lease(&mut self, index: GrainIndex) -> Result<GrainLease, ReadError> {
         if index.0 < self.next {
             return Err(self.gone(index));
@@ -177,9 +177,13 @@ impl FrameReader {
                 self.pass(index.0 + 1);
                 Ok(GrainLease::new(Arc::clone(&self.member), entry, grain, stamp))
             }
-            Err(error @ ReadError::Gone { .. }) => {
+            Err(ReadError::Gone { .. }) => {
                 self.pass(index.0 + 1);
-                Err(error)
+                let gone = self.gone(index);
+                if let ReadError::Gone { oldest: Some(oldest), .. } = gone {
+                    self.pass(oldest.0);
+                }
+                Err(gone)
             }
             Err(error) => Err(error),
         }
@@ -199,13 +203,15 @@ impl FrameReader {
         self.member.state(grain)
     }
 
-    /// Whether `line` of a grain was declared lost; meaningful once it is published.
+    /// Whether `line` of a grain was declared lost; meaningful once it is published. True also where the grain is gone,
+    /// for then nobody can say: whoever has copied a line of it cannot take it for whole.
     #[must_use]
     pub fn is_lost(&self, grain: &GrainRef, line: u16) -> bool {
         self.member.is_lost(grain, line)
     }
 
-    /// The lines of a grain that were declared lost, from the top; meaningful for those that are published.
+    /// The lines of a grain that were declared lost, from the top; meaningful for those that are published. All that
+    /// were not asked for yet once the grain is gone, as [`Self::is_lost`].
     #[must_use]
     pub fn lost_lines(&self, grain: &GrainRef) -> LostLines<'_> {
         LostLines { member: &self.member, grain: *grain, word: 0, bits: None }

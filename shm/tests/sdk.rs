@@ -213,6 +213,21 @@ fn a_ring_with_room_for_one_takes_its_evicted_consumer_back() {
     }
 }
 
+/// In another epoch, the same index may be another picture.
+#[test]
+fn a_lease_waits_with_its_own_consumer_only() {
+    let stage = Stage::new();
+    let mut pair = Pair::on(&stage, leased(1));
+    let mut other = join(&pair.session, &mut pair.producer, "gfx", leased(1));
+    pair.write(0);
+    let lease = pair.next().unwrap();
+    let foreign = WaitError::Read(ReadError::Foreign { index: lease.index() });
+    assert_eq!(other.wait(&lease, 4, soon()).unwrap_err(), foreign);
+    assert!(pair.consumer.wait(&lease, 4, soon()).unwrap().complete);
+    pair.rejoin();
+    assert_eq!(pair.consumer.wait(&lease, 4, soon()).unwrap_err(), foreign);
+}
+
 #[test]
 fn a_flow_goes_on_with_another_format_and_other_indices() {
     let stage = Stage::new();

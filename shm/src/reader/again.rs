@@ -35,7 +35,13 @@ impl FrameReader {
     /// # Errors
     /// [`ReadError::Foreign`] for a lease of another reader.
     pub fn lease_again(&mut self, lease: &GrainLease) -> Result<GrainLease, ReadError> {
+        self.check_own(lease)?;
+        Ok(lease.again())
+    }
+
+    /// Whether a lease is this reader's: of no other consumer, and of this epoch.
+    pub(crate) fn check_own(&self, lease: &GrainLease) -> Result<(), ReadError> {
         let index = lease.index();
-        if lease.is_of(&self.member) { Ok(lease.again()) } else { Err(ReadError::Foreign { index }) }
+        if lease.is_of(&self.member) { Ok(()) } else { Err(ReadError::Foreign { index }) }
     }
 }

@@ -41,13 +41,13 @@ impl FrameReader {
         self.directory().grains(self.next..end)
     }
 
-    /// A grain that was opened, and whose slot still holds it.
+    /// A grain that was opened, and whose slot still holds it. What is gone is so without advice: see [`Self::gone`].
     pub(super) fn find(&self, index: GrainIndex) -> Result<(GrainRef, GrainStamp), ReadError> {
         let newest = self.newest();
         if newest.is_none_or(|newest| index > newest) {
             return Err(self.not_yet(index, newest));
         }
-        self.locate(index).ok_or_else(|| self.gone(index))
+        self.locate(index).ok_or(ReadError::Gone { index, oldest: None })
     }
 
     /// The grain at the place where it was named; none if the slot holds another.
@@ -110,6 +110,7 @@ impl FrameReader {
         }
     }
 
+    /// That a grain is gone, with the oldest that is not: a look at all that are named.
     #[cold]
     pub(super) fn gone(&self, index: GrainIndex) -> ReadError {
         // A model pays for each load, and nothing there depends on the advice.

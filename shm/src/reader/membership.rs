@@ -34,6 +34,8 @@ pub(crate) struct Membership {
     table: LeaseTable,
     /// 1 once the eviction is acknowledged.
     ended: AtomicU64,
+    /// Whether the writer was seen to have let it in.
+    is_seated: bool,
     /// Last field: closed, and so noticed by the broker, when everything is unmapped.
     _life: Option<OwnedFd>,
 }
@@ -54,6 +56,7 @@ impl Membership {
             trust,
             table: LeaseTable::new(leases),
             ended: AtomicU64::new(0),
+            is_seated: false,
             _life: life,
         }
     }
@@ -78,8 +81,11 @@ impl Membership {
         &self.data
     }
 
-    pub(super) fn lease_page(&self) -> &Mapping {
-        &self.lease
+    /// The writer has let it in; grains below `next` are not its own.
+    pub(super) fn sit_down(&mut self, next: u64) {
+        self.is_seated = true;
+        self.table.skip_to(next);
+        lease_page::raise_cursor(&self.lease, next);
     }
 
     /// What this consumer sleeps on.
@@ -257,15 +263,17 @@ impl Membership {
         line < self.geometry.slices && self.lost_word(grain, line / 64) >> (line % 64) & 1 == 1
     }
 
-    /// Word `word` of the lost-line bitmap, without bits beyond the picture; 0 for a grain of another ring.
+    /// Word `word` of the lost-line bitmap, without bits beyond the picture; all of them for a grain that is gone, or of
+    /// another ring.
     pub(super) fn lost_word(&self, grain: &GrainRef, word: u16) -> u64 {
         let lines = u64::from(self.geometry.slices).saturating_sub(u64::from(word) * 64);
-        if lines == 0 || self.slot_words(grain).is_err() {
-            return 0;
-        }
         let mask = if lines < 64 { (1 << lines) - 1 } else { u64::MAX };
+        if self.slot_words(grain).is_err() {
+            return mask;
+        }
         // Ordered by the acquire of the progress that passed these lines.
-        self.control.load(self.layout.bitmap(grain.slot, usize::from(word))) & mask
+        let bits = self.control.load(self.layout.bitmap(grain.slot, usize::from(word)));
+        if self.lap_holds(grain) { bits & mask } else { mask }
     }
 
     /// Octets of `lines`, which lie within the picture.
@@ -290,6 +298,18 @@ impl Membership {
     /// Offset of the grain's slot; a reference of another ring may name a slot that does not exist here.
     fn slot_words(&self, grain: &GrainRef) -> Result<usize, ReadError> {
         if grain.slot < self.geometry.slots { Ok(self.layout.slot(grain.slot)) } else { Err(gone(grain)) }
+    }
+}
+
+/// Nothing is in use any more, and the writer is told so, for it may be long until the life pipe says it: a child after
+/// fork keeps copies of the descriptors. So the seat holds nothing up meanwhile, nor what it left in quarantine.
+impl Drop for Membership {
+    fn drop(&mut self) {
+        if self.is_seated {
+            lease_page::raise_cursor(&self.lease, GrainIndex::LIMIT);
+            // Counts once it is evicted, before or later.
+            lease_page::acknowledge(&self.lease, self.nonce);
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use media::{AncillaryFormat, AudioDepth, AudioFormat, FlowFormat, FlowId, GrainI
 
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, geometry_of, leased, line_bytes, stamp};
-use crate::{Access, GrainEnd, RingError, StableBytes};
+use crate::mapping::LOADS;
+use crate::{Access, GrainEnd, RingError, StableBytes, lease_page};
 
 fn lease(consumer: &mut TestConsumer, index: u64) -> GrainLease {
     consumer.reader.lease(GrainIndex(index)).unwrap()
@@ -105,6 +106,44 @@ fn a_lossy_read_knows_that_it_was_overtaken() {
     let gone = ReadError::Gone { index: GrainIndex(0), oldest: None };
     assert_eq!(held.copy_lines(0..3, &mut out), Err(gone));
     assert_eq!(consumer.reader.state(&held.grain()), Err(gone));
+}
+
+#[test]
+fn nobody_calls_a_line_of_a_grain_that_is_gone_whole() {
+    let mut ring = TestRing::new(2, 70);
+    let mut consumer = ring.join(0, ConsumerClass::Lossy);
+    let key = ring.open(0).unwrap();
+    ring.writer.mark_lost(key, 69);
+    ring.commit(0);
+    let held = lease(&mut consumer, 0);
+    let lost = |reader: &FrameReader| reader.lost_lines(&held.grain()).collect::<Vec<_>>();
+    assert_eq!((lost(&consumer.reader), held.is_lost(69), held.is_lost(68)), (vec![69], true, false));
+    ring.grain(1).unwrap();
+    ring.open(2).unwrap();
+    // The bitmap is the next grain's, of which no line is lost so far.
+    assert_eq!((lost(&consumer.reader), held.is_lost(69), held.is_lost(68)), ((0..70).collect(), true, true));
+    assert!(!held.is_lost(70), "there is no such line");
+}
+
+/// However far a reader is behind, it is there again after one look at all that is named.
+#[test]
+fn who_is_far_behind_gets_on_in_one_step() {
+    let mut ring = TestRing::new(64, 3);
+    let mut consumer = ring.join(0, ConsumerClass::Lossy);
+    (0..120).for_each(|index| ring.grain(index).unwrap());
+    let (first, oldest) = (GrainIndex(0), GrainIndex(120 - 64));
+    assert_eq!(consumer.reader.next_available(), Some(first));
+    LOADS.set(0);
+    assert_eq!(consumer.reader.lease(first).unwrap_err(), ReadError::Gone { index: first, oldest: Some(oldest) });
+    assert_eq!((consumer.reader.next_available(), consumer.reader.next_index()), (Some(oldest), oldest));
+    let named = 128 + 64;
+    assert!(LOADS.get() < 16 * named, "{} loads", LOADS.get());
+    drop(lease(&mut consumer, oldest.0));
+    // What is passed anyway is no advice.
+    let (asked, next) = (GrainIndex(130), GrainIndex(140));
+    ring.grain(120).unwrap();
+    ring.grain(140).unwrap();
+    assert_eq!(consumer.reader.lease(asked).unwrap_err(), ReadError::Gone { index: asked, oldest: Some(next) });
 }
 
 /// I3, at the very moment: the slot is opened again between the check and the end of the copy.

@@ -172,6 +172,7 @@ impl FrameReader {
         match found {
             Ok(state) if state.slices >= want.slices || state.complete || state.cancelled => Ok(Some(state)),
             Ok(_) | Err(ReadError::NotYet { .. }) => Ok(None),
+            Err(ReadError::Gone { index, .. }) => Err(self.gone(index)),
             Err(error) => Err(error),
         }
     }

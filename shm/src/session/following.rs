@@ -49,8 +49,10 @@ impl Consumer {
     /// than a grain has wait for its end.
     ///
     /// # Errors
-    /// [`WaitError`].
+    /// [`WaitError`]; [`ReadError::Foreign`] for a lease of another consumer, or of this one before [`Self::rejoin`]: the
+    /// same index may be another picture there.
     pub fn wait(&mut self, lease: &GrainLease, slices: u16, deadline: Instant) -> Result<GrainState, WaitError> {
+        self.reader().check_own(lease)?;
         self.wait_until(lease.index(), slices, deadline)
     }
 

@@ -379,13 +379,13 @@ impl Model {
             Step::Release { seat, .. } | Step::Skip { seat, .. } | Step::Scribble { seat, .. } => seat,
             _ => return,
         };
-        let there = |index| self.open.contains_key(&index) || self.done.contains(&index);
+        let used: BTreeSet<u64> = self.done.iter().chain(self.open.keys()).copied().collect();
         let Some(seat) = self.seats.get_mut(&number) else { return };
         match *step {
             Step::Lease(_) => {
-                let named = self.descs.values().chain(&self.done).chain(self.open.keys()).copied();
+                let named = self.descs.values().chain(&used).copied();
                 let expected = named.filter(|index| *index >= seat.next).min();
-                lease(seat, expected, there);
+                lease(seat, expected, &used);
             }
             Step::Release { which, .. } => {
                 if let Some(index) = seat.leases.keys().nth(which).copied() {
@@ -462,7 +462,9 @@ impl Model {
 }
 
 /// Leases the next grain, if the model says so too.
-fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
+fn lease(seat: &mut Seat, expected: Option<u64>, used: &BTreeSet<u64>) {
+    let there = |index| used.contains(&index);
+    let next_there = |from| used.range(from..).next().copied();
     let reader = &mut seat.consumer.reader;
     assert_eq!(reader.next_available(), expected.map(GrainIndex));
     let Some(index) = expected else { return };
@@ -476,9 +478,10 @@ fn lease(seat: &mut Seat, expected: Option<u64>, there: impl Fn(u64) -> bool) {
             seat.leases.insert(index, lease);
             seat.next = index + 1;
         }
-        Err(ReadError::Gone { .. }) => {
+        Err(ReadError::Gone { oldest, .. }) => {
             assert!(!there(index) && room);
-            seat.next = index + 1;
+            assert_eq!(oldest, next_there(index + 1).map(GrainIndex));
+            seat.next = next_there(index + 1).unwrap_or(index + 1);
         }
         Err(ReadError::TooManyLeases { .. }) => assert!(!room),
         Err(ReadError::Evicted { .. }) => assert!(seat.hi.is_some_and(|hi| index >= hi) || seat.ended),
