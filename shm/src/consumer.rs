@@ -19,6 +19,10 @@ pub enum ConsumerClass {
     Lossy,
     /// Grains at or after its cursor are not overwritten, and it is never evicted for being slow: the writer waits.
     /// Only where the writer can, never on what comes from a network.
+    ///
+    /// It is no way out to evict one that is stuck ([`crate::Mail::Evict`]): all that it held, the whole ring perhaps, is
+    /// then in quarantine until it acknowledges or its process ends, and the writer, which waited and lost nothing, drops
+    /// each grain. Ending the process frees the slots at once.
     Blocking {
         /// Grains it may hold at a time. At least 1, at most the geometry's `k_max`.
         k: u16,

@@ -26,7 +26,8 @@ pub struct GrainEnd {
     pub first_arrival: Tai,
     /// Arrival of its last packet.
     pub last_arrival: Tai,
-    /// How long it is, in octets; at most what the geometry says, and `None` for that. Counts where the format is
+    /// How long it is, in octets; at most what the geometry says. `None` is as far as it was written: to the end of what
+    /// [`crate::FrameWriter::write`] copied or [`crate::FrameWriter::lines_mut`] lent. Counts where the format is
     /// variable ([`media::FlowFormat::is_variable`]); other grains are always whole.
     pub octets: Option<u32>,
 }

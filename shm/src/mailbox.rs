@@ -36,7 +36,8 @@ pub enum Mail {
         nonce: u64,
     },
     /// The operator wants a consumer out, whatever its class and however well it keeps up. It is evicted as one that
-    /// was too slow.
+    /// was too slow: what it holds is in quarantine until it acknowledges or is gone. Of a blocking consumer that may be
+    /// the whole ring, and each grain is dropped meanwhile.
     Evict {
         /// Its seat.
         consumer: u8,

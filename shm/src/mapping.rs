@@ -173,6 +173,17 @@ impl Mapping {
     }
 }
 
+/// Stores that bypass the caches, later ones, stay behind all stores before: no other fence keeps them there on x86-64
+/// (SDM volume 3, §8.2.2). The C library copies large pieces by such stores, and fences behind them only.
+#[inline]
+pub(crate) fn fence_before_streaming() {
+    // SAFETY: SSE is part of x86-64, and a fence touches no memory.
+    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 #[cfg(test)]
 thread_local! {
     /// Words that this thread has loaded: shows that steps are bounded.

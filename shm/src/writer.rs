@@ -17,6 +17,7 @@ mod hostile;
 mod model;
 mod open_grains;
 mod patience;
+mod quarantine;
 mod ring_memory;
 mod slots;
 #[cfg(test)]
@@ -41,7 +42,7 @@ use crate::geometry::Geometry;
 use crate::grain::{GrainEnd, GrainStamp};
 use crate::layout::{self, DescWords, FLAG_CANCELLED, HEADER_WORDS, Layout, SlotWords};
 use crate::mailbox::Mailbox;
-use crate::mapping::Mapping;
+use crate::mapping::{self, Mapping};
 use crate::seed::{planted, sound};
 use crate::wake::{Reached, Sleepers};
 use consumers::{Consumers, Scene, Turn};
@@ -96,7 +97,7 @@ impl FrameWriter {
             slots: Slots::new(geometry.slots),
             consumers: Consumers::new(&geometry),
             patience: Patience::default(),
-            open: OpenGrains::new(geometry.open_max, layout.bitmap_words()),
+            open: OpenGrains::new(geometry.epoch, geometry.open_max, layout.bitmap_words()),
             history: History::new(),
             head: 0,
             heartbeat: 0,
@@ -193,8 +194,9 @@ impl FrameWriter {
             => self.control.store(layout::OPENED, index.0 + 1));
         planted!(EvictedLate => crate::seed::settle());
         let start = usize::from(slot) * self.geometry.slot_stride as usize;
-        let fresh = OpenGrain { index: index.0, slot, q, slices: 0, lines_lost: 0, start, published_octets: 0 };
-        let key = self.open.put(place, fresh);
+        let key = self.open.key(index, place);
+        let (slices, lines_lost, written_octets, published_octets) = (0, 0, 0, 0);
+        self.open.put(OpenGrain { key, slot, q, slices, lines_lost, written_octets, start, published_octets });
         self.counters.count_opened();
         self.publish_accounts();
         self.wake_sleepers();
@@ -212,7 +214,8 @@ impl FrameWriter {
         Ok(())
     }
 
-    /// Lines of an open grain to write in place; not those that are published.
+    /// Lines of an open grain to write in place; not those that are published. Who writes there past the caches, by
+    /// non-temporal stores, must fence them (`sfence`) before publishing; `memcpy` does.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -276,12 +279,12 @@ impl FrameWriter {
         if let Some(grain) = self.open.take(key) {
             self.close(&grain, 0, end);
             // Grains may be committed in any order, so the greatest is kept: `head` never falls.
-            self.head = sound!(self.head.max(grain.index + 1), unless HeadOfTheLast => grain.index + 1);
+            self.head = sound!(self.head.max(key.index().0 + 1), unless HeadOfTheLast => key.index().0 + 1);
             // Pairs with RingProbe::head.
             sound!(self.control.store_release(layout::HEAD, self.head), unless HeadRelaxed
                 => self.control.store(layout::HEAD, self.head));
             self.counters.count_committed();
-            self.publish_accounts();
+            self.counters.count_closed();
             self.wake_sleepers();
         }
     }
@@ -291,7 +294,7 @@ impl FrameWriter {
         if let Some(grain) = self.open.take(key) {
             self.close(&grain, FLAG_CANCELLED, GrainEnd::default());
             self.counters.count_cancelled();
-            self.publish_accounts();
+            self.counters.count_closed();
             sound!(self.wake_sleepers(), unless CancelledUnwoken);
         }
     }
@@ -366,13 +369,15 @@ impl FrameWriter {
     }
 
     /// Starts a new lap of a slot. Its words still describe the grain before; a reader that sees any of what
-    /// follows, or any later byte, also sees the new `generation`.
+    /// follows, or any later byte, also sees the new `generation`. (The fence in `describe` would do for the bytes, but
+    /// not for the words in between.)
     fn begin_slot(&mut self, slot: u16, q: u64, index: u64, stamp: GrainStamp) {
         let at = self.layout.slot(slot);
         self.control.store(at + offset_of!(SlotWords, generation), 2 * q + 1);
         // Pairs with the Acquire fence before Membership::lap_holds reads `generation`. The fence in `describe` would do for
         // the payload, but it comes after the words that are cleared here.
         sound!(fence(Ordering::Release), unless LapUnannounced);
+        mapping::fence_before_streaming();
         for word in 0..self.layout.bitmap_words() {
             self.control.store(self.layout.bitmap(slot, word), 0);
         }
@@ -402,8 +407,8 @@ impl FrameWriter {
 
     fn close(&mut self, grain: &OpenGrain, flags: u64, end: GrainEnd) {
         let whole = self.geometry.grain_octets;
-        let octets =
-            end.octets.filter(|_| self.geometry.format.is_variable()).map_or(whole, |octets| octets.min(whole));
+        let is_variable = self.geometry.format.is_variable();
+        let octets = if is_variable { end.octets.unwrap_or(grain.written_octets).min(whole) } else { whole };
         let at = self.layout.slot(grain.slot);
         let words = [
             (offset_of!(SlotWords, flags), flags),
@@ -425,8 +430,8 @@ impl FrameWriter {
 
     /// Offset in the data region of `octets` octets at `offset` of an open grain, if they may be written.
     #[inline]
-    fn writable_at(&self, key: GrainKey, offset: u32, octets: usize) -> Result<usize, WriteError> {
-        let grain = self.open.find(key).ok_or(WriteError::NotOpen { index: key.index() })?;
+    fn writable_at(&mut self, key: GrainKey, offset: u32, octets: usize) -> Result<usize, WriteError> {
+        let grain = self.open.find_mut(key).ok_or(WriteError::NotOpen { index: key.index() })?;
         let grain_octets = self.geometry.grain_octets;
         let end = u64::from(offset).saturating_add(octets as u64);
         if end > u64::from(grain_octets) {
@@ -435,6 +440,8 @@ impl FrameWriter {
         if offset < grain.published_octets {
             return Err(WriteError::Published { offset, published_octets: grain.published_octets });
         }
+        // At most the octets of a grain, which are a u32.
+        grain.written_octets = grain.written_octets.max(end as u32);
         Ok(grain.start + offset as usize)
     }
 

@@ -132,7 +132,8 @@ impl Grain<'_> {
         self.writer.published(self.key)
     }
 
-    /// Publishes all of it and ends the grain; its arrival was from [`Producer::open`] to now.
+    /// Publishes all of it and ends the grain; its arrival was from [`Producer::open`] to now. Ancillary data ends where
+    /// its last line written or lent does: [`Self::commit_octets`] says how long it is.
     pub fn commit(self) {
         let end = GrainEnd { first_arrival: self.opened, last_arrival: KernelTai.now(), octets: None };
         self.commit_at(end);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use media::GrainIndex;
 
 use super::history::History;
+use super::quarantine::Quarantine;
 use super::slots::Slots;
 use crate::consumer::{CONSUMERS_MAX, ConsumerClass, SeatStatus, Start};
 use crate::geometry::Geometry;
@@ -93,15 +94,25 @@ pub(super) struct Consumers {
     leased_from: u64,
     /// The blocking consumer that is furthest behind, and the least grain that it holds.
     blocker: Option<(u64, u8)>,
-    /// Seats in quarantine.
-    quarantined: u8,
+    quarantine: Quarantine,
+    /// Whether a seat came into quarantine or left it since [`Self::quarantine`] was set.
+    quarantine_changed: bool,
 }
 
 impl Consumers {
     pub(super) fn new(geometry: &Geometry) -> Self {
         let seats = (0..CONSUMERS_MAX).map(|_| None).collect();
         let Geometry { k_max, open_max, .. } = *geometry;
-        Self { seats, k_max, open_max, allows_blocking: true, leased_from: u64::MAX, blocker: None, quarantined: 0 }
+        Self {
+            seats,
+            k_max,
+            open_max,
+            allows_blocking: true,
+            leased_from: u64::MAX,
+            blocker: None,
+            quarantine: Quarantine::new(),
+            quarantine_changed: false,
+        }
     }
 
     pub(super) fn refuse_blocking(&mut self) {
@@ -125,11 +136,7 @@ impl Consumers {
 
     /// Whether an evicted consumer that has not acknowledged holds grain `index`.
     pub(super) fn quarantines(&self, index: u64) -> bool {
-        self.quarantined > 0
-            && self.seats.iter().flatten().any(|seat| match seat.standing {
-                Standing::Live(_) => false,
-                Standing::Quarantined { lo, hi } => (lo..hi).contains(&index),
-            })
+        self.quarantine.contains(index)
     }
 
     /// Whether anybody holds grain `index`.
@@ -161,7 +168,7 @@ impl Consumers {
     /// how many consumers were evicted.
     pub(super) fn observe(&mut self, scene: &Scene<'_>, turn: Turn) -> (bool, u64) {
         let (mut changed, mut evicted) = (false, 0);
-        (self.leased_from, self.blocker, self.quarantined) = (u64::MAX, None, 0);
+        (self.leased_from, self.blocker) = (u64::MAX, None);
         for (consumer, entry) in (0_u8..).zip(self.seats.iter_mut()) {
             let Some(seat) = entry else { continue };
             if let Standing::Live(live) = &mut seat.standing {
@@ -171,7 +178,7 @@ impl Consumers {
                 changed |= live.follow(lease_page::cursor(&seat.lease), scene, self.open_max);
                 if live.is_too_slow(scene, self.open_max, turn) {
                     seat.evict(scene, consumer);
-                    self.quarantined += 1;
+                    self.quarantine_changed = true;
                     evicted += 1;
                 } else {
                     planted!(FreshUnheld => if lease_page::cursor(&seat.lease) == 0 { continue });
@@ -179,10 +186,12 @@ impl Consumers {
                 }
             } else if lease_page::acknowledged(&seat.lease) == seat.nonce {
                 release(scene.mailbox, consumer, entry.take());
+                self.quarantine_changed = true;
                 changed = true;
-            } else {
-                self.quarantined += 1;
             }
+        }
+        if std::mem::take(&mut self.quarantine_changed) {
+            self.quarantine.set(self.seats.iter().flatten().filter_map(Seat::quarantined));
         }
         (changed || evicted > 0, evicted)
     }
@@ -237,13 +246,16 @@ impl Consumers {
     fn evict(&mut self, scene: &Scene<'_>, consumer: u8, nonce: u64) -> bool {
         let entry = self.seats.get_mut(usize::from(consumer)).and_then(Option::as_mut);
         let seat = entry.filter(|seat| seat.nonce == nonce && matches!(seat.standing, Standing::Live(_)));
-        seat.map(|seat| seat.evict(scene, consumer)).is_some()
+        let was_live = seat.map(|seat| seat.evict(scene, consumer)).is_some();
+        self.quarantine_changed |= was_live;
+        was_live
     }
 
     /// Someone else in the seat by now, or nobody, is left alone: each membership ends once.
     fn leave(&mut self, scene: &Scene<'_>, consumer: u8, nonce: u64) {
         let Some(entry) = self.seats.get_mut(usize::from(consumer)) else { return };
         if let Some(seat) = entry.take_if(|seat| sound!(seat.nonce == nonce, unless AnyNonceLeaves => true)) {
+            self.quarantine_changed |= seat.quarantined().is_some();
             show(scene.control, consumer, nonce, SeatStatus::Empty);
             release(scene.mailbox, consumer, Some(seat));
         }
@@ -272,6 +284,14 @@ impl Live {
 }
 
 impl Seat {
+    /// What it holds, if it was evicted.
+    fn quarantined(&self) -> Option<(u64, u64)> {
+        match self.standing {
+            Standing::Live(_) => None,
+            Standing::Quarantined { lo, hi } => Some((lo, hi)),
+        }
+    }
+
     /// Stored before any grain at or above the newest so far is published, so a consumer that sees such a grain sees
     /// this too. What holds nothing, a lossy consumer, goes into a quarantine of nothing.
     fn evict(&mut self, scene: &Scene<'_>, consumer: u8) {

@@ -111,6 +111,13 @@ impl WriterCounters {
         add(&self.lines_lost, lines);
     }
 
+    /// One slot that was open is done. Who holds it is as before.
+    pub(super) fn count_closed(&self) {
+        let [_, open, done, ..] = &self.accounts;
+        open.store(open.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+        add(done, 1);
+    }
+
     pub(super) fn set_accounts(&self, accounts: SlotAccounts) {
         let SlotAccounts { free, open, done, leased, quarantined } = accounts;
         for (number, value) in self.accounts.iter().zip([free, open, done, leased, quarantined]) {

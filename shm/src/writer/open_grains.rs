@@ -5,12 +5,15 @@ use media::GrainIndex;
 use crate::geometry::Geometry;
 
 /// One open grain of one writer. Indices rise, so a key that is no longer good never comes to name another grain of
-/// its writer; writers do not tell each other's keys apart.
+/// its writer, nor one of another epoch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GrainKey {
     index: u64,
-    place: u8,
+    /// The writer's number above the place.
+    tag: u64,
 }
+
+const PLACE_BITS: u32 = PLACES.trailing_zeros();
 
 impl GrainKey {
     /// The index of the grain.
@@ -18,16 +21,23 @@ impl GrainKey {
     pub const fn index(&self) -> GrainIndex {
         GrainIndex(self.index)
     }
+
+    /// Where the table of its writer has it.
+    pub(super) const fn place(self) -> u8 {
+        (self.tag % PLACES as u64) as u8
+    }
 }
 
 /// A grain being written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenGrain {
-    pub(super) index: u64,
+    pub(super) key: GrainKey,
     pub(super) slot: u16,
     pub(super) q: u64,
     pub(super) slices: u16,
     pub(super) lines_lost: u16,
+    /// One past the last octet that was written, or lent to be written.
+    pub(super) written_octets: u32,
     /// Where its slot begins in the data region.
     pub(super) start: usize,
     /// Octets of the slices that are published.
@@ -35,7 +45,7 @@ pub(super) struct OpenGrain {
 }
 
 /// No grain has this index: it is beyond `GrainIndex::LIMIT`.
-const VACANT: u64 = u64::MAX;
+const VACANT: GrainKey = GrainKey { index: u64::MAX, tag: 0 };
 
 const PLACES: usize = Geometry::OPEN_MAX as usize;
 
@@ -43,17 +53,28 @@ const PLACES: usize = Geometry::OPEN_MAX as usize;
 #[derive(Debug)]
 pub(super) struct OpenGrains {
     places: [OpenGrain; PLACES],
+    /// What tells the keys of this writer from those of another, above the bits of the place.
+    writer: u64,
     limit: u16,
     lost: Box<[u64]>,
     bitmap_words: usize,
 }
 
 impl OpenGrains {
-    pub(super) fn new(limit: u16, bitmap_words: usize) -> Self {
-        let vacant =
-            OpenGrain { index: VACANT, slot: 0, q: 0, slices: 0, lines_lost: 0, start: 0, published_octets: 0 };
+    /// Keys are this epoch's: one epoch has one writer.
+    pub(super) fn new(epoch: u128, limit: u16, bitmap_words: usize) -> Self {
+        let vacant = OpenGrain {
+            key: VACANT,
+            slot: 0,
+            q: 0,
+            slices: 0,
+            lines_lost: 0,
+            written_octets: 0,
+            start: 0,
+            published_octets: 0,
+        };
         let lost = vec![0; usize::from(limit) * bitmap_words].into_boxed_slice();
-        Self { places: [vacant; PLACES], limit, lost, bitmap_words }
+        Self { places: [vacant; PLACES], writer: (epoch as u64) << PLACE_BITS, limit, lost, bitmap_words }
     }
 
     /// Most grains that may be open at a time.
@@ -64,33 +85,38 @@ impl OpenGrains {
     /// A place for one more grain.
     pub(super) fn vacancy(&self) -> Option<u8> {
         let places = &self.places[..usize::from(self.limit)];
-        places.iter().position(|grain| grain.index == VACANT).map(|place| place as u8)
+        places.iter().position(|grain| grain.key == VACANT).map(|place| place as u8)
     }
 
-    /// Puts a grain into a place that is vacant; no line of it is lost yet.
-    pub(super) fn put(&mut self, place: u8, grain: OpenGrain) -> GrainKey {
-        let first = usize::from(place) * self.bitmap_words;
+    /// The key of grain `index` in a place.
+    pub(super) fn key(&self, index: GrainIndex, place: u8) -> GrainKey {
+        GrainKey { index: index.0, tag: self.writer | u64::from(place) }
+    }
+
+    /// Puts a grain into the place of its key, which is vacant; no line of it is lost yet.
+    pub(super) fn put(&mut self, grain: OpenGrain) {
+        let place = usize::from(grain.key.place());
+        let first = place * self.bitmap_words;
         self.lost[first..first + self.bitmap_words].fill(0);
-        self.places[usize::from(place)] = grain;
-        GrainKey { index: grain.index, place }
+        self.places[place] = grain;
     }
 
     #[inline]
     pub(super) fn find(&self, key: GrainKey) -> Option<&OpenGrain> {
-        let grain = &self.places[usize::from(key.place) % PLACES];
-        (grain.index == key.index).then_some(grain)
+        let grain = &self.places[usize::from(key.place())];
+        (grain.key == key).then_some(grain)
     }
 
     #[inline]
     pub(super) fn find_mut(&mut self, key: GrainKey) -> Option<&mut OpenGrain> {
-        let grain = &mut self.places[usize::from(key.place) % PLACES];
-        (grain.index == key.index).then_some(grain)
+        let grain = &mut self.places[usize::from(key.place())];
+        (grain.key == key).then_some(grain)
     }
 
     /// Takes a grain out: its key and all copies of it are stale from now on.
     pub(super) fn take(&mut self, key: GrainKey) -> Option<OpenGrain> {
         let grain = *self.find(key)?;
-        self.places[usize::from(key.place) % PLACES].index = VACANT;
+        self.places[usize::from(key.place())].key = VACANT;
         Some(grain)
     }
 
@@ -98,7 +124,7 @@ impl OpenGrains {
     /// was marked already.
     pub(super) fn lose(&mut self, key: GrainKey, line: u16) -> Option<(usize, u64)> {
         let word = usize::from(line / 64);
-        let bits = &mut self.lost[usize::from(key.place) * self.bitmap_words + word];
+        let bits = &mut self.lost[usize::from(key.place()) * self.bitmap_words + word];
         let bit = 1 << (line % 64);
         if *bits & bit != 0 {
             return None;
@@ -109,7 +135,6 @@ impl OpenGrains {
 
     /// Open grains and their keys, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = GrainKey> {
-        let taken = (0_u8..).zip(&self.places).filter(|(_, grain)| grain.index != VACANT);
-        taken.map(|(place, grain)| GrainKey { index: grain.index, place })
+        self.places.iter().map(|grain| grain.key).filter(|key| *key != VACANT)
     }
 }

@@ -123,3 +123,13 @@ fn whoever_may_hold_fewer_grains_than_are_open_is_refused() {
     assert!(matches!(ring.notices()[..], [Notice::Refused { consumer: 0, .. }]));
     ring.join(0, leased(3));
 }
+
+#[test]
+fn a_key_of_another_epoch_opens_nothing() {
+    let (mut old, mut new) = (TestRing::new(4, 3), TestRing::new(4, 3));
+    let (stale, key) = (old.open(5).unwrap(), new.open(5).unwrap());
+    assert_eq!(new.writer.write(stale, 0, &[1]), Err(WriteError::NotOpen { index: GrainIndex(5) }));
+    new.writer.commit(stale, GrainEnd::default());
+    new.writer.cancel(stale);
+    assert!(new.writer.open_grains().eq([(GrainIndex(5), key)]), "{stale:?}, {key:?}");
+}
