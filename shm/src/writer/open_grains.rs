@@ -23,6 +23,7 @@ impl GrainKey {
     }
 
     /// Where the table of its writer has it.
+    #[inline]
     pub(super) const fn place(self) -> u8 {
         (self.tag % PLACES as u64) as u8
     }

@@ -40,7 +40,13 @@ impl Quarantine {
     }
 
     /// Whether a window has grain `index`.
+    #[inline]
     pub(super) fn contains(&self, index: u64) -> bool {
+        self.len > 0 && self.is_in_a_span(index)
+    }
+
+    #[cold]
+    fn is_in_a_span(&self, index: u64) -> bool {
         let spans = &self.spans[..self.len];
         let after = spans.partition_point(|(lo, _)| *lo <= index);
         after.checked_sub(1).is_some_and(|at| index < spans[at].1)
