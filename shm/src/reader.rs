@@ -11,6 +11,8 @@ mod finding;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod leaping;
 mod lease_table;
 mod membership;
@@ -54,7 +56,10 @@ pub enum Trust {
     Pod,
 }
 
-/// What a reader is made of.
+/// What a reader is made of. For brokers, sessions, tests and benches: who makes it vouches for what it says. `trust` must
+/// be [`Trust::Pod`] unless this process's own gateway writes the ring, and page, seat, class and nonce must be those
+/// that joined: on that rests that what is lent of a grain does not change.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct ReaderParts {
     /// From the broker's reply.
@@ -92,6 +97,7 @@ impl FrameReader {
     ///
     /// # Errors
     /// [`AttachError`].
+    #[doc(hidden)]
     pub fn new(parts: ReaderParts) -> Result<Self, AttachError> {
         check_mappings(&parts.geometry, &parts.control, parts.data.mapping())?;
         if parts.consumer >= CONSUMERS_MAX {

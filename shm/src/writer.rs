@@ -22,10 +22,9 @@ mod ring_memory;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::mem::offset_of;
-use std::ops::Range;
-use std::slice;
 use std::sync::Arc;
 
 use media::{GrainIndex, Tai};
@@ -39,8 +38,8 @@ pub use ring_memory::RingMemory;
 use crate::atomics::{Ordering, fence};
 use crate::epoch_end::{self, Successor};
 use crate::geometry::Geometry;
-use crate::grain::{GrainEnd, GrainStamp};
-use crate::layout::{self, DescWords, FLAG_CANCELLED, HEADER_WORDS, Layout, SlotWords};
+use crate::grain::GrainStamp;
+use crate::layout::{self, DescWords, HEADER_WORDS, Layout, SlotWords};
 use crate::mailbox::Mailbox;
 use crate::mapping::{self, Mapping};
 use crate::seed::{planted, sound};
@@ -78,8 +77,12 @@ impl FrameWriter {
     /// The writer of a fresh ring; writes its header. Both mappings are read-write; they may be larger
     /// than the geometry needs.
     ///
+    /// For brokers, sessions, tests and benches: who calls it vouches that no other writer has this data region, whatever
+    /// control region that has, for slices of both would lend the same octets.
+    ///
     /// # Errors
     /// [`RingError`].
+    #[doc(hidden)]
     pub fn new(geometry: Geometry, control: Mapping, data: Mapping, mailbox: Arc<Mailbox>) -> Result<Self, RingError> {
         check_mappings(&geometry, &control, &data)?;
         if control.load_acquire(0) != 0 {
@@ -203,102 +206,6 @@ impl FrameWriter {
         Ok(key)
     }
 
-    /// Copies `bytes` to octet `offset` of an open grain.
-    ///
-    /// # Errors
-    /// [`WriteError`]; nothing is written then.
-    #[inline]
-    pub fn write(&mut self, key: GrainKey, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
-        let at = self.writable_at(key, offset, bytes.len())?;
-        self.data.copy_in(at, bytes);
-        Ok(())
-    }
-
-    /// Lines of an open grain to write in place; not those that are published. Who writes there past the caches, by
-    /// non-temporal stores, must fence them (`sfence`) before publishing; `memcpy` does.
-    ///
-    /// # Errors
-    /// [`WriteError`].
-    pub fn lines_mut(&mut self, key: GrainKey, lines: Range<u16>) -> Result<&mut [u8], WriteError> {
-        let outside = |end| WriteError::Range { end, grain_octets: self.geometry.grain_octets };
-        let count = lines.end.checked_sub(lines.start).ok_or(outside(u64::MAX))?;
-        let offset = u64::from(lines.start) * u64::from(self.geometry.slice_octets);
-        let offset = u32::try_from(offset).map_err(|_| outside(offset))?;
-        let octets = usize::from(count) * self.geometry.slice_octets as usize;
-        let at = self.writable_at(key, offset, octets)?;
-        let start = self.data.range(at, octets);
-        // SAFETY: in bounds (`range`), mapped for writing as long as `self` lives, borrowed from `&mut self`. No
-        // other reference covers it: readers in this process form slices of published lines only, and the slot
-        // was not given out while any lease held it. Other processes cannot write here.
-        Ok(unsafe { slice::from_raw_parts_mut(start, octets) })
-    }
-
-    /// Declares a line of an open grain lost; to be called before the line is published. Of a grain that is not
-    /// open, beyond the picture, or twice, it does nothing.
-    pub fn mark_lost(&mut self, key: GrainKey, line: u16) {
-        let slices = self.geometry.slices;
-        let Some(grain) = self.open.find(key).filter(|grain| (grain.slices..slices).contains(&line)) else { return };
-        let slot = grain.slot;
-        if let Some((word, bits)) = self.open.lose(key, line) {
-            // Ordered by the Release of `progress` that passes the line.
-            let at = self.layout.bitmap(slot, word);
-            sound!(self.control.store(at, bits), unless LostLate => self.control.store_late(at, bits));
-            self.open.find_mut(key).into_iter().for_each(|grain| grain.lines_lost += 1);
-            self.counters.count_lines_lost(1);
-        }
-    }
-
-    /// Publishes the first `slices` slices of an open grain: each is written, or declared lost. Never goes back, and
-    /// at most to the whole grain.
-    #[inline]
-    pub fn publish(&mut self, key: GrainKey, slices: u16) {
-        self.advance(key, slices);
-        self.wake_sleepers();
-    }
-
-    #[inline]
-    fn advance(&mut self, key: GrainKey, slices: u16) {
-        let Some(grain) = self.open.find_mut(key) else { return };
-        let slices = slices.min(self.geometry.slices);
-        if slices > grain.slices {
-            grain.slices = slices;
-            // At most the octets of a grain, which are a u32.
-            grain.published_octets = u32::from(slices) * self.geometry.slice_octets;
-            let progress = grain.q << 16 | u64::from(slices);
-            // Pairs with Membership::state: the bytes and the bitmap are visible before the progress.
-            let at = self.layout.slot(grain.slot) + offset_of!(SlotWords, progress);
-            sound!(self.control.store_release(at, progress), unless ProgressRelaxed => self.control.store(at, progress));
-            planted!(LostLate => crate::seed::settle());
-        }
-    }
-
-    /// Ends an open grain: publishes all of it. Lines that were neither written nor declared lost show what
-    /// an earlier grain left there. Does nothing when the grain is not open.
-    pub fn commit(&mut self, key: GrainKey, end: GrainEnd) {
-        self.advance(key, self.geometry.slices);
-        if let Some(grain) = self.open.take(key) {
-            self.close(&grain, 0, end);
-            // Grains may be committed in any order, so the greatest is kept: `head` never falls.
-            self.head = sound!(self.head.max(key.index().0 + 1), unless HeadOfTheLast => key.index().0 + 1);
-            // Pairs with RingProbe::head.
-            sound!(self.control.store_release(layout::HEAD, self.head), unless HeadRelaxed
-                => self.control.store(layout::HEAD, self.head));
-            self.counters.count_committed();
-            self.counters.count_closed();
-            self.wake_sleepers();
-        }
-    }
-
-    /// Gives an open grain up; what was published stays readable. Does nothing when the grain is not open.
-    pub fn cancel(&mut self, key: GrainKey) {
-        if let Some(grain) = self.open.take(key) {
-            self.close(&grain, FLAG_CANCELLED, GrainEnd::default());
-            self.counters.count_cancelled();
-            self.counters.count_closed();
-            sound!(self.wake_sleepers(), unless CancelledUnwoken);
-        }
-    }
-
     /// From now on this writer wakes those of its consumers that sleep. A system call for each, while it does.
     pub(crate) fn wake_inline(&mut self, sleepers: Arc<Sleepers>) {
         self.sleepers = Some(sleepers);
@@ -382,12 +289,11 @@ impl FrameWriter {
             self.control.store(self.layout.bitmap(slot, word), 0);
         }
         self.control.store(at + offset_of!(SlotWords, flags), 0);
-        // For whoever finds another grain in the descriptor; ordered by the Release of `progress`, and of `opened`.
+        // For whoever finds another grain in the descriptor: ordered by the Release of `progress`, and of `opened`.
         self.control.store(at + offset_of!(SlotWords, index), index + 1);
         self.control.store(at + offset_of!(SlotWords, tai), stamp.tai.as_nanos() as u64);
         self.control.store(at + offset_of!(SlotWords, rtp), u64::from(stamp.rtp.0));
-        // Pairs with Membership::state: no slice of this lap is final yet. Whoever comes by `opened` knows that anyway, so
-        // no model can miss the Release.
+        // Pairs with FrameReader::locate_lodged: what a slot says of its grain is of the lap whose number is seen.
         self.control.store_release(at + offset_of!(SlotWords, progress), q << 16);
     }
 
@@ -403,46 +309,6 @@ impl FrameWriter {
         // Pairs with Directory::described. All of them come by `opened`, which is stored later, so no model can miss the
         // Release.
         self.control.store_release(at + offset_of!(DescWords, index), index + 1);
-    }
-
-    fn close(&mut self, grain: &OpenGrain, flags: u64, end: GrainEnd) {
-        let whole = self.geometry.grain_octets;
-        let is_variable = self.geometry.format.is_variable();
-        let octets = if is_variable { end.octets.unwrap_or(grain.written_octets).min(whole) } else { whole };
-        let at = self.layout.slot(grain.slot);
-        let words = [
-            (offset_of!(SlotWords, flags), flags),
-            (offset_of!(SlotWords, octets), u64::from(octets)),
-            (offset_of!(SlotWords, first_arrival), end.first_arrival.as_nanos() as u64),
-            (offset_of!(SlotWords, last_arrival), end.last_arrival.as_nanos() as u64),
-            (offset_of!(SlotWords, lost_lines), u64::from(grain.lines_lost)),
-        ];
-        let end = 2 * grain.q + 2;
-        planted!(ClosedEarly => self.control.store_release(at + offset_of!(SlotWords, generation), end));
-        for (field, value) in words {
-            self.control.store(at + field, value);
-        }
-        // Pairs with Membership::state: the end fields are visible before the end.
-        let at = at + offset_of!(SlotWords, generation);
-        sound!(self.control.store_release(at, end), unless ClosedRelaxed => self.control.store(at, end));
-        self.slots.close(grain.slot);
-    }
-
-    /// Offset in the data region of `octets` octets at `offset` of an open grain, if they may be written.
-    #[inline]
-    fn writable_at(&mut self, key: GrainKey, offset: u32, octets: usize) -> Result<usize, WriteError> {
-        let grain = self.open.find_mut(key).ok_or(WriteError::NotOpen { index: key.index() })?;
-        let grain_octets = self.geometry.grain_octets;
-        let end = u64::from(offset).saturating_add(octets as u64);
-        if end > u64::from(grain_octets) {
-            return Err(WriteError::Range { end, grain_octets });
-        }
-        if offset < grain.published_octets {
-            return Err(WriteError::Published { offset, published_octets: grain.published_octets });
-        }
-        // At most the octets of a grain, which are a u32.
-        grain.written_octets = grain.written_octets.max(end as u32);
-        Ok(grain.start + offset as usize)
     }
 
     fn publish_accounts(&self) {

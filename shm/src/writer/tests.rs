@@ -3,10 +3,12 @@
 mod open_grains;
 mod waiting;
 
+use std::ops::Range;
+
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, leased, line_bytes, stamp};
 use crate::mapping::LOADS;
-use crate::{Access, ConsumerClass, LeasePage, Mail, Notice, ReadError, SeatStatus, Start};
+use crate::{Access, ConsumerClass, GrainEnd, LeasePage, Mail, Notice, ReadError, SeatStatus, Start};
 
 fn accounts(free: u16, open: u16, done: u16, leased: u16, quarantined: u16) -> SlotAccounts {
     SlotAccounts { free, open, done, leased, quarantined }
