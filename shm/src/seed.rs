@@ -49,6 +49,8 @@ mod bugs {
     pub(crate) enum Bug {
         /// `FrameWriter::begin_slot` without its fence.
         LapUnannounced,
+        /// `FrameWriter::begin_slot` stores the lap's number Relaxed, after what the slot says of its grain.
+        LapRelaxed,
         /// `FrameWriter::describe` without its fence.
         DescUnannounced,
         /// `FrameReader::read_descriptor` without its fence.

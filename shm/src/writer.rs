@@ -294,7 +294,8 @@ impl FrameWriter {
         self.control.store(at + offset_of!(SlotWords, tai), stamp.tai.as_nanos() as u64);
         self.control.store(at + offset_of!(SlotWords, rtp), u64::from(stamp.rtp.0));
         // Pairs with FrameReader::locate_lodged: what a slot says of its grain is of the lap whose number is seen.
-        self.control.store_release(at + offset_of!(SlotWords, progress), q << 16);
+        let at = at + offset_of!(SlotWords, progress);
+        sound!(self.control.store_release(at, q << 16), unless LapRelaxed => self.control.store(at, q << 16));
     }
 
     /// Announces the grain in the descriptor of its index: a seqlock.
