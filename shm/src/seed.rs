@@ -62,8 +62,6 @@ mod bugs {
         LapOfIndex,
         /// Progress stored Relaxed.
         ProgressRelaxed,
-        /// `opened` stored Relaxed.
-        OpenedRelaxed,
         /// `head` stored Relaxed.
         HeadRelaxed,
         /// `head` is that of the last commit, as if grains ended in order.
