@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::namespace::Namespace;
@@ -15,9 +15,23 @@ use crate::process::{Launch, Process};
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
+/// Which processes a gateway's kernel tells it of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PidSpace {
+    /// Those of this machine.
+    Shared,
+    /// Its own: it cannot tell one pod's process from another's, as in a container. Needs root.
+    Own,
+}
+
 /// A running `flypackd`.
 pub struct Gateway {
     process: Process,
+    /// How it was started, to start another.
+    config: PathBuf,
+    log: PathBuf,
+    pids: PidSpace,
+    starts: u32,
     /// `flypack`, copied to where every user may run it.
     pub flypack: PathBuf,
     /// The broker's socket.
@@ -32,18 +46,66 @@ impl Gateway {
     /// # Errors
     /// When it is not built, or does not answer in time.
     pub fn start(folder: &Path, objects: &str, namespace: Option<&Namespace>, log: &Path) -> Result<Self> {
+        let users = format!("uids = [{}, 65534]\n", rustix::process::geteuid().as_raw());
+        Self::launch(folder, &(users, objects), (namespace, PidSpace::Shared), log)
+    }
+
+    /// As [`Self::start`], for pods of any user.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_for_all(folder: &Path, pids: PidSpace, log: &Path) -> Result<Self> {
+        Self::launch(folder, &(String::new(), ""), (None, pids), log)
+    }
+
+    fn launch(
+        folder: &Path,
+        (users, objects): &(String, &str),
+        (namespace, pids): (Option<&Namespace>, PidSpace),
+        log: &Path,
+    ) -> Result<Self> {
         let (broker, api) = (folder.join("broker.sock"), folder.join("flypack.sock"));
         let config = folder.join("flypackd.toml");
-        std::fs::write(&config, configuration(&broker, &api, objects)).context("cannot write the configuration")?;
+        let text = configuration(&broker, &api, users, objects);
+        std::fs::write(&config, text).context("cannot write the configuration")?;
         let flypack = folder.join("flypack");
         std::fs::copy(program("flypack")?, &flypack).context("cannot copy flypack")?;
-        let launch = Launch::new(program("flypackd")?, log);
-        let process = launch.arg("--config").arg(config.to_string_lossy()).inside(namespace).start()?;
+        let process = daemon(&config, log, pids)?.inside(namespace).start()?;
         let endpoint = format!("unix:{}", api.display());
-        let mut gateway = Self { process, flypack, broker, endpoint };
-        let Self { process, flypack, endpoint, .. } = &mut gateway;
-        process.until(START_LIMIT, "it answered", |_| ask(flypack, endpoint, "status").is_ok())?;
+        let log = log.to_owned();
+        let mut gateway = Self { process, config, log, pids, starts: 1, flypack, broker, endpoint };
+        gateway.wait_for_answer()?;
         Ok(gateway)
+    }
+
+    fn wait_for_answer(&mut self) -> Result<()> {
+        let Self { process, flypack, endpoint, .. } = self;
+        process.until(START_LIMIT, "it answered", |_| ask(flypack, endpoint, "status").is_ok())
+    }
+
+    /// SIGKILL, and its end.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn kill(&mut self) -> Result<()> {
+        match self.pids {
+            PidSpace::Shared => self.process.signal(Signal::KILL)?,
+            // The one that made the namespace waits for it.
+            PidSpace::Own => kill_process(child_of(self.process.id())?, Signal::KILL).context("flypackd has ended")?,
+        }
+        self.process.wait(STOP_LIMIT).map(drop)
+    }
+
+    /// Starts another in the place of one that was killed, and waits until it answers. It logs to a file of its own, as
+    /// [`Self::process`] shows.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        let log = self.log.with_extension(format!("{}.log", self.starts));
+        self.process = daemon(&self.config, &log, self.pids)?.start()?;
+        self.starts += 1;
+        self.wait_for_answer()
     }
 
     /// What `flypack status` says of the node.
@@ -154,11 +216,30 @@ impl Statistics {
     }
 }
 
-fn configuration(broker: &Path, api: &Path, objects: &str) -> String {
-    let uid = rustix::process::geteuid().as_raw();
+/// `flypackd`, ready to be started.
+fn daemon<'a>(config: &Path, log: &Path, pids: PidSpace) -> Result<Launch<'a>> {
+    let program = program("flypackd")?;
+    let launch = match pids {
+        PidSpace::Shared => Launch::new(program, log),
+        PidSpace::Own => {
+            let unshare = Launch::new(PathBuf::from("unshare"), log);
+            unshare.arg("--pid").arg("--fork").arg("--kill-child").arg(program.to_string_lossy())
+        }
+    };
+    Ok(launch.arg("--config").arg(config.to_string_lossy()))
+}
+
+/// The only child of a process of one thread.
+fn child_of(pid: u32) -> Result<Pid> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).context("it has ended")?;
+    let child = children.split_whitespace().next().and_then(|child| child.parse().ok()).and_then(Pid::from_raw);
+    child.with_context(|| format!("process {pid} has no child"))
+}
+
+fn configuration(broker: &Path, api: &Path, users: &str, objects: &str) -> String {
     let (broker, api) = (broker.display(), api.display());
     format!(
-        "[broker]\nsocket = \"{broker}\"\nmode = \"0666\"\nuids = [{uid}, 65534]\npages = \"prefer-huge\"\n\n\
+        "[broker]\nsocket = \"{broker}\"\nmode = \"0666\"\n{users}pages = \"prefer-huge\"\n\n\
          [api]\nlisten = \"unix:{api}\"\n\n[metrics]\nlisten = \"\"\n{objects}"
     )
 }

@@ -42,7 +42,7 @@ pub use actor::{Actor, Actors};
 pub use clip::Clip;
 pub use dice::Dice;
 pub use eventually::eventually;
-pub use gateway::{Gateway, Statistics};
+pub use gateway::{Gateway, PidSpace, Statistics};
 pub use hardware::Hardware;
 pub use isolated::Isolated;
 pub use namespace::{Link, Namespace};
