@@ -8,7 +8,7 @@ import numpy
 
 from . import _library
 from ._library import Handle, Memory, calls, check
-from .errors import CopyOnly, EpochEnded, Evicted, Gone, ProducerGone, TimedOut, Torn
+from .errors import CopyOnly, EpochEnded, Evicted, Gone, NoSuchFlow, ProducerGone, TimedOut, Torn
 from .formats import Audio, Ancillary, Layout
 
 # A wait goes to the library in pieces, so that Ctrl-C comes through in between.
@@ -115,14 +115,21 @@ class Consumer:
             try:
                 return self.next()
             except Evicted:
-                self.rejoin()
+                self._rejoin_or_stop()
                 self.evictions += 1
             except EpochEnded:
-                self.rejoin()
+                self._rejoin_or_stop()
             except (Gone, Torn):
                 continue
             except ProducerGone:
                 raise StopIteration from None
+
+    def _rejoin_or_stop(self):
+        try:
+            self.rejoin()
+        except NoSuchFlow:
+            # The producer went meanwhile.
+            raise StopIteration from None
 
 
 class Lease:

@@ -23,14 +23,19 @@ def following():
     return looked_after(producer, lambda: next(consumer), write=True)
 
 
+def write_beyond(index):
+    """Five grains more, which is more than the consumer may fall behind."""
+    for index in range(index + 1, index + 6):
+        while producer.index_now() < index:
+            producer.poll()
+            time.sleep(0.001)
+        producer.open(index).commit()
+
+
 lease = following()
 held = lease.index
 octets = lease.copy()
-for index in range(held + 1, held + 6):
-    while producer.index_now() < index:
-        producer.poll()
-        time.sleep(0.001)
-    producer.open(index).commit()
+write_beyond(held)
 
 # The variable of the loop holds the last grain while the next one is asked for: there is no seat beside the old one.
 reached = []
@@ -47,3 +52,11 @@ del lease
 later = following()
 assert consumer.evictions == 1 and later.index > held + 5, (consumer.evictions, held, later.index)
 assert later.wait(timeout=30).complete
+
+# One that is evicted by a producer that then goes has nowhere to take a seat: the loop ends.
+write_beyond(later.index)
+last = later.index + 5
+del later
+producer.close()
+left = [lease.index for lease in consumer]
+assert consumer.evictions == 1 and all(index < last for index in left), (left, last)

@@ -167,7 +167,7 @@ typedef enum {
    */
   FLYPACK_E_NOT_ALLOWED = 14,
   /**
-   * There is no such flow. Values: flow (a text).
+   * There is no such flow, or it ended meanwhile. Values: flow (a text).
    */
   FLYPACK_E_NO_SUCH_FLOW = 15,
   /**

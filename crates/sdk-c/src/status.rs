@@ -29,7 +29,7 @@ pub enum Status {
     FLYPACK_E_VERSION = 13,
     /// This user may not use the gateway, or the flow. Values: uid; right and flow (texts), where it is one flow.
     FLYPACK_E_NOT_ALLOWED = 14,
-    /// There is no such flow. Values: flow (a text).
+    /// There is no such flow, or it ended meanwhile. Values: flow (a text).
     FLYPACK_E_NO_SUCH_FLOW = 15,
     /// A flow of this name exists already, or the gateway keeps the name for one that may come back. Values: flow (a
     /// text).

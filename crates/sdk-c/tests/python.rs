@@ -69,6 +69,11 @@ fn a_loop_takes_a_new_seat_once_its_lease_is_gone() {
     run(&Stage::new(), "evicted.py", &[""; 0]);
 }
 
+#[test]
+fn the_programs_of_the_chapter_run() {
+    run(&Stage::new(), "chapter.py", &[folder().join("../docs/sdk.md")]);
+}
+
 /// A gateway of times to come, which speaks versions 7 to 9 only, to whoever connects first.
 fn future_gateway(socket: &Path) -> JoinHandle<()> {
     let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();

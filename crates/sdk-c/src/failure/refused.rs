@@ -15,7 +15,8 @@ pub(super) fn refused(refusal: &Refusal, text: String) -> Failure {
             let failure = failure(FLYPACK_E_NOT_ALLOWED).with(c"uid", uid);
             failure.with(c"right", right.to_string()).with(c"flow", flow.to_string())
         }
-        Refusal::NoSuchFlow => failure(FLYPACK_E_NO_SUCH_FLOW),
+        // Either way it is not there.
+        Refusal::NoSuchFlow | Refusal::FlowEnded => failure(FLYPACK_E_NO_SUCH_FLOW),
         Refusal::NameTaken | Refusal::NameKept => failure(FLYPACK_E_NAME_TAKEN),
         Refusal::Live => failure(FLYPACK_E_LIVE),
         Refusal::Memory { octets, errno } => failure(FLYPACK_E_NO_MEMORY).with(c"octets", octets).with(c"errno", errno),
@@ -54,7 +55,6 @@ pub(super) fn refused(refusal: &Refusal, text: String) -> Failure {
         Refusal::Placement(_)
         | Refusal::NotSealed
         | Refusal::ProducerRefused
-        | Refusal::FlowEnded
         | Refusal::Stopping
         | Refusal::NotYours
         | Refusal::Adoption(_) => failure(FLYPACK_E_REFUSED),

@@ -55,6 +55,7 @@ fn of_refusals() -> Vec<(Failure, &'static str)> {
     let name = "cam".parse().unwrap();
     for (refusal, values) in [
         (Refusal::NoSuchFlow, "NO_SUCH_FLOW flow"),
+        (Refusal::FlowEnded, "NO_SUCH_FLOW flow"),
         (Refusal::NameTaken, "NAME_TAKEN flow"),
         (Refusal::NameKept, "NAME_TAKEN flow"),
     ] {
