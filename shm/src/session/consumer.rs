@@ -10,11 +10,12 @@ use super::error::SessionError;
 use super::options::SubscribeOptions;
 use crate::WakeMode;
 use crate::pipe::LifeWatch;
-use crate::protocol::BrokerMessage;
+use crate::protocol::{BrokerMessage, Refusal};
 use crate::wake::{Bell, Waiting};
 use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, check_ring_seals};
 
-/// How long the gateway may take to hear that a seat was given back: the writer sees it at its next turn, and says so.
+/// How long the gateway may take to hear that a seat was given back, or that a name stands for another epoch: the writer
+/// sees or does it, and says so.
 const GIVEN_BACK: Duration = Duration::from_secs(1);
 
 /// How soon to ask again meanwhile.
@@ -95,18 +96,26 @@ impl Consumer {
         let given_back = self.reader.acknowledge_eviction().is_ok();
         let patience = Instant::now() + GIVEN_BACK;
         loop {
-            match session.subscribe_with(&self.name, self.options) {
-                // The gateway has not heard of it yet.
-                Err(SessionError::Refused(refusal))
-                    if given_back && refusal.is_for_want_of_room() && Instant::now() < patience =>
-                {
-                    std::thread::sleep(AGAIN);
-                }
-                joined => {
-                    *self = joined?;
-                    return Ok(());
-                }
+            let joined = session.subscribe_with(&self.name, self.options);
+            if Instant::now() < patience && self.is_too_early(&joined, given_back) {
+                drop(joined);
+                std::thread::sleep(AGAIN);
+                continue;
             }
+            *self = joined?;
+            return Ok(());
+        }
+    }
+
+    /// Whether the gateway answered before it heard of what this consumer knows: that its seat was given back, or that its
+    /// epoch has ended and which one follows. The ring tells so at once, the writer's messages come after.
+    fn is_too_early(&self, joined: &Result<Self, SessionError>, given_back: bool) -> bool {
+        let goes_on = self.reader.conclusion().is_some_and(|end| end.successor.is_some());
+        match joined {
+            Ok(seat) => goes_on && seat.reader.geometry().epoch == self.reader.geometry().epoch,
+            Err(SessionError::Refused(Refusal::FlowEnded)) => goes_on,
+            Err(SessionError::Refused(refusal)) => (given_back || goes_on) && refusal.is_for_want_of_room(),
+            Err(_) => false,
         }
     }
 
