@@ -104,7 +104,8 @@ else:
 assert consumer.layout.format == video
 consumer.close()
 consumer = follower
-assert consumer.next(timeout=30).index == grain.index
+before = consumer.next(timeout=30)
+assert before.index == grain.index and before.wait(timeout=30).complete
 try:
     consumer.next(timeout=30)
 except flypack.EpochEnded:
@@ -116,6 +117,16 @@ lease = consumer.next(timeout=30)
 assert lease.index == grain.index and lease.wait(timeout=30).complete
 assert lease.lines().shape == (8, 320) and (lease.lines() == 6).all()
 del lease
+
+# What was leased of the old ring is still read; its index means nothing in the new one.
+assert before.copy().shape == (8, 160) and (before.copy() == 5).all()
+try:
+    before.wait(timeout=30)
+except flypack.Invalid as error:
+    assert error.index == before.index, error.values
+else:
+    raise AssertionError("another ring's grain was waited for")
+del before
 
 # A loop goes over by itself.
 taller = flypack.Video(128, 16, rate="60000/1001")

@@ -129,11 +129,12 @@ pub unsafe extern "C" fn flypack_consumer_get_at(
 
 /// Waits until the first `slices` lines of a leased grain are final, or the grain has ended; with FLYPACK_END for the
 /// end alone, which comes a moment after the last line. Waits for `timeout_ns`, without end if that is negative (see
-/// flypack_consumer_next). How far it has come goes to `state`, which may be null.
+/// flypack_consumer_next). How far it has come goes to `state`, which may be null. A lease of another consumer, or of this
+/// one before flypack_consumer_rejoin, is FLYPACK_E_INVALID: its index may be another picture here.
 ///
 /// # Safety
-/// `consumer` is null or from flypack_subscribe and not closed; `lease` is null or a lease of it that is not released;
-/// `state` is null or points to one.
+/// `consumer` is null or from flypack_subscribe and not closed; `lease` is null or not released; `state` is null or
+/// points to one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flypack_consumer_wait(
     consumer: *const Consumer,
