@@ -2,6 +2,7 @@
 
 mod first;
 mod second;
+mod seeds;
 
 use media::{Depth, FlowId, GrainIndex, Name, Rate, Sampling, VideoFormat};
 use proptest::prelude::*;
