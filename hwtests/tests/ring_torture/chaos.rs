@@ -1,8 +1,9 @@
 //! What happens to whom, and when: by chance, which a seed repeats.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
-use hwtests::Dice;
+use hwtests::{Dice, eventually};
 use rustix::process::Signal;
 
 use crate::stage::{Part, Stage};
@@ -24,12 +25,17 @@ pub(crate) fn reign(stage: &Stage, dice: &mut Dice, time: Duration) {
         let producer = dice.below(6) == 0;
         let part = dice.choose(if producer { &stage.producers } else { &stage.fickle });
         match dice.below(10) {
-            0..5 => {
+            fate @ 0..5 => {
                 let until = Instant::now() + Duration::from_millis(dice.between(1, 400));
                 part.with(|actor| {
                     stage.touch(actor.pid());
                     actor.signal(Signal::STOP);
                     stage.count("stopped", 1);
+                    if fate == 0 {
+                        // Whoever stands still keeps the seat that it is found in.
+                        eventually("it stands still", || !is_running(actor.pid()));
+                        stage.evict(actor.pid());
+                    }
                     stopped.push(Stopped { part, pid: actor.pid(), until });
                 });
             }
@@ -48,6 +54,13 @@ pub(crate) fn reign(stage: &Stage, dice: &mut Dice, time: Duration) {
         }
     }
     wake(&mut stopped, end + Duration::from_secs(3600));
+}
+
+/// Whether a process is neither stopped nor dead.
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // What follows the program's name, which may hold anything.
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['T', 'Z', 'X']))
 }
 
 /// Lets those go on whose time has come.

@@ -8,11 +8,12 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use hwtests::{Actor, Actors, Dice, eventually};
-use media::{Name, Tai};
-use shm::{Broker, BrokerConfig, ConsumerClass, ConsumerState, FrameWriter, PagePolicy};
+use media::Name;
+use shm::{Broker, BrokerConfig, ConsumerClass, ConsumerSnapshot, ConsumerState, FrameWriter, PagePolicy};
 
+use crate::author::Author;
 use crate::chaos;
-use crate::grain::{Grains, PERIOD_NANOS, format};
+use crate::grain::format;
 
 /// Slots of the gateway's ring: 2 + 3 × 4 for those who stay, and room for the others, who are told what else would do
 /// when there is none.
@@ -25,6 +26,24 @@ const STEADY: usize = 3;
 const FICKLE: usize = 8;
 /// The first of their users.
 const USERS: u32 = 61_000;
+
+/// Without these it was no torture.
+const MUST_BE_SEEN: [&str; 14] = [
+    "killed",
+    "stopped",
+    "sent away",
+    "evicted",
+    "evicted by the operator",
+    "held up",
+    "went over",
+    "followed",
+    "joined at the oldest",
+    "leased, asleep",
+    "leased, in a task",
+    "blocking, asleep",
+    "blocking, in a task",
+    "lossy, asleep",
+];
 
 /// Descriptors of this process, and mappings of rings and lease pages.
 fn held() -> (usize, usize) {
@@ -137,8 +156,8 @@ impl Stage {
         let seen = self.seen.lock().unwrap();
         let of = |what: &str| seen.get(what).copied().unwrap_or(0);
         assert!(opened > 100 && of("grains checked") > opened * STEADY as u64 / 2, "{opened} grains, {seen:?}");
-        for what in ["killed", "stopped", "joined", "evicted", "lines checked"] {
-            assert!(of(what) > 0, "nobody was {what}: {seen:?}");
+        for what in MUST_BE_SEEN {
+            assert!(of(what) > 0, "never {what}: {seen:?}");
         }
         assert_eq!(self.broker.counters().protocol_errors, 0);
     }
@@ -169,12 +188,35 @@ impl Stage {
         self.touched.lock().unwrap()
     }
 
+    /// The operator evicts the consumer of that process, if it reads and nobody waits for it: of a blocking one the writer
+    /// could not know what it has in use, and would have to keep all.
+    pub(crate) fn evict(&self, pid: u32) {
+        // Nobody is heard meanwhile who was evicted.
+        let mut touched = self.touched();
+        for flow in self.broker.flows().iter().filter(|flow| !flow.succeeded) {
+            let is_it = |consumer: &&ConsumerSnapshot| {
+                consumer.holder.pid() == Some(pid) && !matches!(consumer.class, ConsumerClass::Blocking { .. })
+            };
+            for number in flow.consumers.iter().filter(is_it).map(|consumer| consumer.number) {
+                // It may be on its way in or out, and its producer may be gone.
+                if self.broker.evict(&flow.name, number).is_ok() {
+                    self.count("evicted by the operator", 1);
+                }
+                // The flow may have gone over just now: then it was whoever has this seat in the next epoch.
+                let flows = self.broker.flows();
+                let named = flows.iter().filter(|found| found.name == flow.name).flat_map(|found| &found.consumers);
+                touched.extend(named.filter(|other| other.number == number).filter_map(|other| other.holder.pid()));
+            }
+        }
+    }
+
     /// Whether everybody who was never touched has kept up with `flow`.
     fn may_open(&self, flow: &str) -> bool {
         let flows = self.broker.flows();
         let touched = self.touched();
-        let waited_for = flows.iter().filter(|found| found.name.as_str() == flow).flat_map(|found| &found.consumers);
-        waited_for.into_iter().all(|consumer| {
+        let goes_on = flows.iter().filter(|found| found.name.as_str() == flow && !found.succeeded);
+        let mut waited_for = goes_on.flat_map(|found| &found.consumers);
+        waited_for.all(|consumer| {
             let keeps_up = match (consumer.class, consumer.state) {
                 // The writer may have taken it in, and nobody else knows.
                 (_, ConsumerState::Joining) => false,
@@ -189,15 +231,14 @@ impl Stage {
 
     /// The gateway's worker.
     fn work(&self, writer: &mut FrameWriter, dice: &mut Dice, over: &AtomicBool) {
-        let grains = Grains::of(writer.geometry().epoch);
-        let mut index = 0;
+        let mut author = Author::of(writer);
         while !over.load(Ordering::Relaxed) {
             if self.may_open(FLOWS[0]) {
-                index = grains.opened_from(index + 1);
-                grains.write(writer, index, dice).unwrap();
-            } else {
-                writer.poll(Tai::from_nanos(index as i64 * PERIOD_NANOS));
+                author.open(writer, dice).unwrap();
             }
+            // Also while nobody wants a grain: who reads an open one waits for its end.
+            author.go_on(writer, dice);
+            writer.poll(author.now());
             std::thread::sleep(Duration::from_micros(dice.between(200, 3_000)));
         }
     }
@@ -212,7 +253,7 @@ impl Stage {
             let mut last = String::new();
             while let Some(said) = ears.hear() {
                 self.note(pid, &said);
-                if let Some(flow) = part.flow {
+                if let Some(flow) = part.flow.filter(|_| said == "ready" || said == "wrote") {
                     self.next_order(part, flow);
                 }
                 last = said;
