@@ -143,9 +143,15 @@ pub fn receiver() -> String {
 /// A sender of what `cam` receives.
 #[must_use]
 pub fn sender(name: &str, destination: &str) -> String {
+    sender_of("cam", name, destination)
+}
+
+/// A sender of the flow `source`.
+#[must_use]
+pub fn sender_of(source: &str, name: &str, destination: &str) -> String {
     format!(
         "[[sender]]\nname = \"{name}\"\ndestination = \"{destination}\"\nlateness_frames = 10\n\
-         [[crosspoint]]\ndestination = \"{name}\"\nsource = \"cam\"\n"
+         [[crosspoint]]\ndestination = \"{name}\"\nsource = \"{source}\"\n"
     )
 }
 
