@@ -55,11 +55,36 @@ impl Kit {
 }
 
 impl State {
-    /// Asks the flow's writer to let a consumer in. The answer to `subscriber` comes later.
+    /// Asks the flow's writer to let a consumer in. The answer to `subscriber` comes later. Where that writer's connection
+    /// turns out to be closed, the next epoch's writer is asked: perhaps it is closed because that one follows.
     ///
     /// # Errors
     /// A refusal that the caller passes on.
     pub(super) fn subscribe(
+        &mut self,
+        subscriber: &Subscriber,
+        holder: Option<Peer>,
+        name: &Name,
+        class: ConsumerClass,
+        start: Start,
+    ) -> Result<(), Refusal> {
+        loop {
+            let current = self.flows.current(name);
+            let asked = self.ask_current(subscriber, holder, name, class, start);
+            if asked != Err(Refusal::FlowEnded) {
+                return asked;
+            }
+            let producer = self.flows.named(name).and_then(Flow::producer);
+            producer.into_iter().for_each(|connection| self.disconnect(connection));
+            let now = self.flows.current(name);
+            if now.is_none() || now == current {
+                return asked;
+            }
+        }
+    }
+
+    /// Asks the writer of what the name stands for.
+    fn ask_current(
         &mut self,
         subscriber: &Subscriber,
         holder: Option<Peer>,

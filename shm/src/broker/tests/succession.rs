@@ -4,6 +4,7 @@ use super::raw::Raw;
 use super::*;
 use crate::access::Peer;
 use crate::broker::flow::WriterSide;
+use crate::broker::membership::Subscriber;
 use crate::protocol::{BrokerMessage, PodMessage, RingRequest, SuccessionToken};
 use crate::{ReadError, SessionError};
 
@@ -189,6 +190,24 @@ fn a_successor_that_ends_early_takes_nothing_with_it() {
     until("the name moves on", || standings(&bench) == [(fifth, Standing::Current)]);
     assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
     assert_eq!(bench.event(), FlowEvent::Succeeded { name: name("gfx") });
+}
+
+#[test]
+fn who_asks_while_the_old_producer_closes_is_let_into_the_successor() {
+    let bench = Bench::new();
+    let (raw, other) = (Raw::greeted(&bench), Raw::greeted(&bench));
+    let (_, token) = raw.flow("gfx");
+    let (second, _) = other.successor("gfx", token);
+    let (answer, _waiting) = mpsc::sync_channel(1);
+    {
+        // The broker has not seen it yet.
+        let mut state = bench.broker.shared.lock();
+        drop(raw);
+        let subscriber = Subscriber::Gateway(answer);
+        state.subscribe(&subscriber, None, &name("gfx"), ConsumerClass::Lossy, Start::Live).unwrap();
+        assert_eq!(state.flows.current(&name("gfx")), Some(second));
+    }
+    assert_eq!(join_of(&other).1, second);
 }
 
 #[test]
