@@ -175,7 +175,9 @@ impl State {
                 let connection = *connection;
                 let page = kit.page.producer_fd().map_err(descriptors)?;
                 let version = self.connections.get(&connection).map(Connection::version).ok_or(Refusal::FlowEnded)?;
-                let start = if version == Version::V1 { Start::Live } else { start };
+                if version == Version::V1 && start != Start::Live {
+                    return Err(Refusal::LiveOnly);
+                }
                 let message = BrokerMessage::Join { join: id, epoch, consumer: seat, class, nonce: kit.nonce, start };
                 let ends = [kit.life.1.as_fd(), kit.producer.0.as_fd(), kit.bell.1.as_fd()];
                 let fds = [page.as_fd(), ends[0], ends[1], ends[2]];

@@ -216,6 +216,9 @@ pub enum Refusal {
         /// Most.
         max: u16,
     },
+    /// A producer of protocol version 1 lets consumers in at the live end, and nowhere else.
+    #[error("its producer's SDK lets nobody begin before the live end: begin there, or update that SDK")]
+    LiveOnly,
     /// There is nothing to succeed, or it is not the asker's to succeed.
     #[error("the epoch to succeed is no flow of this gateway, or somebody else's: end its producer and produce anew")]
     NotYours,
@@ -296,7 +299,9 @@ impl Refusal {
             Self::UserSlots { uid, left, .. } => Self::UserConsumers { uid, limit: left },
             Self::Flow { uid, .. } => Self::User { uid },
             Self::NameKept => Self::NameTaken,
-            Self::Live | Self::OpenGrains { .. } | Self::NotYours | Self::Adoption(_) => Self::ProducerRefused,
+            Self::Live | Self::LiveOnly | Self::OpenGrains { .. } | Self::NotYours | Self::Adoption(_) => {
+                Self::ProducerRefused
+            }
             other => other,
         }
     }
@@ -342,6 +347,7 @@ impl Refusal {
                 (32, [code, value, 0])
             }
             Self::NameKept => (33, [0; 3]),
+            Self::LiveOnly => (34, [0; 3]),
         }
     }
 
@@ -388,6 +394,7 @@ impl Refusal {
             31 => Self::NotYours,
             32 => Self::Adoption(AdoptionFault::of_parts(a, b).ok_or(DecodeError::Field("refusal"))?),
             33 => Self::NameKept,
+            34 => Self::LiveOnly,
             _ => return Err(DecodeError::Field("refusal")),
         };
         // What a value cannot hold would come back changed.

@@ -57,6 +57,7 @@ pub(super) fn refused(refusal: &Refusal, text: String) -> Failure {
         | Refusal::ProducerRefused
         | Refusal::Stopping
         | Refusal::NotYours
+        | Refusal::LiveOnly
         | Refusal::Adoption(_) => failure(FLYPACK_E_REFUSED),
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::fixture::TestRing;
 use crate::protocol::{BrokerMessage, PodMessage, Version};
 use crate::seqpacket::{Received, SeqPacket, Wait};
-use crate::{FlowOrigin, LeasePage, Mail, Mapping, Notice, SessionError, WakeMode};
+use crate::{FlowOrigin, LeasePage, Mail, Mapping, Notice, SessionError, SubscribeOptions, WakeMode};
 
 /// `kind u16, octets u16, request u32`, then the parts of the body.
 fn message(kind: u16, request: u32, body: &[&[u8]]) -> Vec<u8> {
@@ -129,6 +129,9 @@ fn an_old_pod_produces_and_lets_consumers_in() {
     }
     assert_eq!(consumer.0.wake_mode(), WakeMode::None);
     // What it does not know is not said to it.
+    let oldest = SubscribeOptions { start: Start::Oldest, ..leased(1).into() };
+    let refused = session.subscribe_with(&name("gfx"), oldest).unwrap_err();
+    assert!(matches!(refused, SessionError::Refused(Refusal::LiveOnly)), "{refused}");
     let refused = bench.broker.evict(&name("gfx"), 0).unwrap_err();
     assert!(matches!(refused, EvictError::OldProducer { .. }), "{refused}");
     assert!(bench.snapshot("gfx").is_some());

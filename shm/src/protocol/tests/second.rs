@@ -169,6 +169,7 @@ pub(super) fn refusals() -> Vec<(Refusal, &'static str)> {
         (Refusal::Live, "1d00 00*24"),
         (Refusal::OpenGrains { open_max: 9, max: 8 }, "1e00 0900000000000000 0800000000000000 00*8"),
         (Refusal::NotYours, "1f00 00*24"),
+        (Refusal::LiveOnly, "2200 00*24"),
         (Refusal::NameKept, "2100 00*24"),
         (Refusal::Adoption(AdoptionFault::NoRecord), "2000 0100000000000000 00*16"),
         (Refusal::Adoption(AdoptionFault::User { uid: 1000 }), "2000 0200000000000000 e803000000000000 00*8"),
