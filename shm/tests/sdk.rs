@@ -258,6 +258,8 @@ fn a_flow_goes_on_with_another_format_and_other_indices() {
     pair.rejoin();
     drop((first, memory));
     pair.write(1);
+    // Also what was written before it had come.
+    assert_eq!(pair.next().unwrap().index().0, pair.index);
     let lease = pair.next().unwrap();
     assert_eq!((lease.index().0, pair.consumer.reader().geometry().format), (pair.index + 1, wider.into()));
 }

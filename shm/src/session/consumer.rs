@@ -12,7 +12,9 @@ use crate::WakeMode;
 use crate::pipe::LifeWatch;
 use crate::protocol::{BrokerMessage, Refusal};
 use crate::wake::{Bell, Waiting};
-use crate::{Access, ConsumerClass, FrameReader, LeasePage, Mapping, ReaderParts, check_ring_seals};
+use crate::{
+    Access, ConsumerClass, EpochEnd, FrameReader, LeasePage, Mapping, ReaderParts, SeatStatus, Start, check_ring_seals,
+};
 
 /// How long the gateway may take to hear that a seat was given back, or that a name stands for another epoch: the writer
 /// sees or does it, and says so.
@@ -88,21 +90,33 @@ impl Consumer {
     /// and the flow is back. The old seat's slots go back to the writer once its last lease has dropped; as long as
     /// one is out, a ring that is full has no room for the new one beside it.
     ///
+    /// Where the epoch has ended, and this consumer was not evicted, the new seat begins with the oldest grains of the next
+    /// one that its class may have: what was written there meanwhile is read.
+    ///
     /// # Errors
     /// [`SessionError`]; the consumer then is where it was and may be asked to rejoin again. What an eviction left in its
     /// reach is passed, if it held none of it.
     pub fn rejoin(&mut self, session: &Session) -> Result<(), SessionError> {
+        let mut options = self.options_for_next();
         // Fails where there is nothing to acknowledge, or leases are out: the seat then ends when they have dropped.
         let given_back = self.reader.acknowledge_eviction().is_ok();
         let patience = Instant::now() + GIVEN_BACK;
         loop {
-            let joined = session.subscribe_with(&self.name, self.options);
+            let joined = session.subscribe_with(&self.name, options);
             if Instant::now() < patience && self.is_too_early(&joined, given_back) {
                 drop(joined);
                 std::thread::sleep(AGAIN);
                 continue;
             }
-            *self = joined?;
+            // It is produced by an older SDK by now, or served by an older gateway.
+            let is_older = matches!(joined, Err(SessionError::Encode(_) | SessionError::Refused(Refusal::LiveOnly)));
+            if is_older && options != self.options {
+                options = self.options;
+                continue;
+            }
+            let mut joined = Self { options: self.options, ..joined? };
+            joined.pass_what_ended(&self.reader);
+            *self = joined;
             return Ok(());
         }
     }
@@ -116,6 +130,24 @@ impl Consumer {
             Err(SessionError::Refused(Refusal::FlowEnded)) => goes_on,
             Err(SessionError::Refused(refusal)) => (given_back || goes_on) && refusal.is_for_want_of_room(),
             Err(_) => false,
+        }
+    }
+
+    /// How to subscribe to the epoch that follows.
+    fn options_for_next(&self) -> SubscribeOptions {
+        let evicted = matches!(self.reader.status(), SeatStatus::Evicted { .. });
+        match self.reader.conclusion() {
+            Some(_) if !evicted => SubscribeOptions { start: Start::Oldest, ..self.options },
+            _ => self.options,
+        }
+    }
+
+    /// The gateway may not have heard yet that the epoch has ended: then this is another seat in it, for nothing that was
+    /// not read before.
+    fn pass_what_ended(&mut self, before: &FrameReader) {
+        let ended = before.conclusion().filter(|_| before.geometry().epoch == self.reader.geometry().epoch);
+        if let Some(EpochEnd { end, .. }) = ended {
+            self.reader.skip_to(end);
         }
     }
 
