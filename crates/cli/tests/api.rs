@@ -292,7 +292,10 @@ fn statistics_are_by_object_and_name() {
     let gateway = Gateway::start();
     gateway.furnish();
     let all = gateway.json("statistics");
-    assert_eq!(all["statistics"].as_array().unwrap().len(), 4);
+    assert_eq!(all["statistics"].as_array().unwrap().len(), 5);
+    let of = gateway.json("statistics broker");
+    let counters = json!({ "adoptions_refused": 2 });
+    assert_eq!(of, json!({ "statistics": [{ "kind": "broker", "name": "broker", "counters": counters }] }));
     let of = gateway.json("statistics out");
     assert_eq!(of, json!({ "statistics": [{ "kind": "sender", "name": "out", "counters": { "packets": 500 } }] }));
 }
