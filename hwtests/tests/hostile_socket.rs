@@ -23,19 +23,20 @@ use shm::{ConsumerClass, GrainEnd, GrainStamp, Producer, Session};
 const HOSTILE: u32 = 65_534;
 /// Joins of the honest one, of each flow.
 const JOINS: u32 = 60;
-/// What all rings of the hostile user may take, MiB. One takes 2.
-const USER_MB: u64 = 12;
+/// What all rings of one user may take, MiB: a slot has 2. The honest one's ring has 16, those of the hostile one 4 each.
+const USER_MB: u64 = 24;
+const SLOTS: u16 = 8;
 /// What the gateway may grow by in memory of its own while it is attacked, KiB: bounded tables and an allocator's noise.
 const GROWTH_KIB: u64 = 16 << 10;
 /// Descriptors that the hostile user may cost: 16 connections; 8 consumers of each of two flows and as many lease pages
-/// that it keeps, up to 10 each; 6 rings of up to 8. Less than half of that was seen.
+/// that it keeps, up to 10 each; 6 rings of up to 8 each. Less than half of that was seen.
 const DESCRIPTORS: usize = 16 + 3 * 8 * 10 + 6 * 8;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// Four of them are less than 2 MiB: the least that a ring takes.
+/// Less than the 2 MiB of a slot.
 fn picture() -> VideoFormat {
     VideoFormat::new(320, 180, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap()
 }
@@ -99,6 +100,15 @@ fn gateway(actors: &Actors) -> Gateway {
     Gateway::start(folder, &objects, None, &log).unwrap()
 }
 
+/// Ends the producer, also on the way out of a failed test.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Writes grains one after the other, until it is told to stop.
 fn produce(mut producer: Producer, stop: &AtomicBool) {
     let (begun, mut index) = (Instant::now(), 0);
@@ -137,9 +147,10 @@ fn a_hostile_user_costs_its_limits_and_others_go_on_joining() {
     let actors = Actors::new().unwrap();
     let gateway = gateway(&actors);
     let session = Session::connect(&gateway.broker).unwrap();
-    let producer = session.produce(&name("cam"), picture(), Some(64)).unwrap();
+    let producer = session.produce(&name("cam"), picture(), Some(SLOTS)).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _stops = Stops(&stop);
         scope.spawn(|| produce(producer, &stop));
         (0..5).for_each(|_| drop((join(&gateway, "cam"), join(&gateway, "far"))));
         let before = Held::of(&gateway);
@@ -180,7 +191,6 @@ fn a_hostile_user_costs_its_limits_and_others_go_on_joining() {
             let after = Held::of(&gateway);
             after.descriptors <= before.descriptors && after.threads <= before.threads
         });
-        stop.store(true, Ordering::Relaxed);
     });
     gateway.stop().unwrap();
 }

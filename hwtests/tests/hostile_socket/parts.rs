@@ -120,7 +120,7 @@ fn joins(path: &Path, round: u64, kept: &mut Vec<OwnedFd>) -> Result<(), Errno> 
 /// Rings that never become flows, whose memory is kept.
 fn rings(path: &Path, round: u64, kept: &mut Vec<OwnedFd>) -> Result<(), Errno> {
     let stranger = Stranger::greeted(path)?;
-    let ring = RingRequest { slots: Some(4), ..RingRequest::new(name(&format!("mine-{}", round % 7)), picture()) };
+    let ring = RingRequest { slots: Some(2), ..RingRequest::new(name(&format!("mine-{}", round % 7)), picture()) };
     stranger.say(&PodMessage::Produce(ring))?;
     if round.is_multiple_of(4) {
         return Ok(());
