@@ -192,8 +192,8 @@ impl FrameWriter {
         self.describe(index.0, slot, q, stamp);
         self.history.push(index.0);
         self.control.store(layout::open(place), u64::from(slot) + 1); // ordered by the Release of `opened`
-        // Pairs with FrameReader::newest. The fence in `describe` has released what the slot says, which is enough to find the
-        // grain, so no model can miss the Release.
+        // Pairs with FrameReader::newest. Without the Release the descriptor may not be seen, but the fence in `describe` shows
+        // the slot, where readers look then: so no model can miss it.
         self.control.store_release(layout::OPENED, index.0 + 1);
         planted!(EvictedLate => crate::seed::settle());
         let start = usize::from(slot) * self.geometry.slot_stride as usize;
