@@ -152,7 +152,10 @@ fn a_hostile_user_costs_its_limits_and_others_go_on_joining() {
     std::thread::scope(|scope| {
         let _stops = Stops(&stop);
         scope.spawn(|| produce(producer, &stop));
-        (0..5).for_each(|_| drop((join(&gateway, "cam"), join(&gateway, "far"))));
+        for _ in 0..5 {
+            join(&gateway, "cam");
+            join(&gateway, "far");
+        }
         let before = Held::of(&gateway);
         let rings_before = ring_octets(&[gateway.process().id()]);
         let words = gateway.broker.to_string_lossy();

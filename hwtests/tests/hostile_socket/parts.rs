@@ -23,10 +23,10 @@ const KEPT_MAX: usize = 800;
 const LINGERS: Duration = Duration::from_secs(5);
 
 /// All parts.
-pub const PARTS: [&str; 5] = ["noise", "flood", "passing", "joins", "rings"];
+pub(crate) const PARTS: [&str; 5] = ["noise", "flood", "passing", "joins", "rings"];
 
 /// Plays a part until its standard input closes, then says how often.
-pub fn play(part: &str, path: &Path) {
+pub(crate) fn play(part: &str, path: &Path) {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     std::thread::spawn(move || {

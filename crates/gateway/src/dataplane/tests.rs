@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use control::{SenderState, SenderTiming};
+use control::{ConsumerHolder, SenderState, SenderTiming};
 use netio::KernelTxConfig;
 use shm::{BrokerConfig, ConsumerClass, FrameReader, PagePolicy};
 use st2110::VideoSdp;
@@ -225,7 +225,7 @@ fn the_operator_evicts_a_sender_by_its_seat() {
     plane.take("cam");
     let seat = plane.gateway.flows()[0].consumers[0].seat;
     let evicted = plane.gateway.evict(&name("cam"), seat).unwrap();
-    assert_eq!((evicted.seat, evicted.uid, evicted.state), (seat, None, "live"));
+    assert_eq!((evicted.seat, evicted.holder, evicted.state), (seat, ConsumerHolder::Gateway, "live"));
     while plane.gateway.flows()[0].consumers_evicted == 0 {
         std::thread::yield_now();
     }
