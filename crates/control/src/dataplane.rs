@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use media::Name;
 
 use crate::{
-    ConsumerStatus, CrosspointTable, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderStatus,
+    ConsumerStatus, CrosspointTable, FlowStanding, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec,
+    SenderStatus,
 };
 
 /// What moves packets, as control sees it.
@@ -175,7 +176,7 @@ impl DataplaneError {
     /// Nobody has that seat, as far as `flows` say.
     #[must_use]
     pub fn no_consumer(flow: &Name, seat: u8, flows: &[FlowStatus]) -> Self {
-        let ring = flows.iter().find(|status| status.name == *flow && !status.is_succeeded);
+        let ring = flows.iter().find(|status| status.name == *flow && status.standing == FlowStanding::Current);
         let taken = ring.map(|ring| ring.consumers.iter().map(|consumer| consumer.seat).collect());
         Self::NoConsumer { flow: flow.clone(), seat, taken }
     }

@@ -37,6 +37,6 @@ pub use routing::Routing;
 pub use server::{ServeError, serve};
 pub use spec::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
-    ConsumerClass, ConsumerHolder, ConsumerStatus, Counters, FlowProducer, FlowStatus, NodeStatus, PortStatus,
-    ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
+    ConsumerClass, ConsumerHolder, ConsumerStatus, Counters, FlowProducer, FlowStanding, FlowStatus, NodeStatus,
+    PortStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
 };

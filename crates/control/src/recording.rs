@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 use crate::{
-    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStatus, NodeStatus, PortStatus,
-    ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
+    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStanding, FlowStatus, NodeStatus,
+    PortStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
 };
 
 /// One thing that a [`RecordingDataplane`] was told.
@@ -200,7 +200,7 @@ fn flow(name: &Name, format: impl Into<FlowFormat>, producer: FlowProducer) -> F
         slots: 8,
         pages: "plain 4 KiB".into(),
         last_grain: Some(GrainIndex(42)),
-        is_succeeded: false,
+        standing: FlowStanding::Current,
         is_adopted: false,
         slot_use: (producer == FlowProducer::Gateway).then_some(slots),
         consumers_evicted: 5,

@@ -141,6 +141,17 @@ pub struct SenderStatus {
     pub counters: Counters,
 }
 
+/// What a ring is to its flow's name. Of one name the current ring comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FlowStanding {
+    /// The name stands for it.
+    Current,
+    /// It succeeds the current one, as soon as their producer goes over.
+    Waiting,
+    /// The name stands for a later one by now; this one is only read to its end.
+    Concluded,
+}
+
 /// A ring of grains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowStatus {
@@ -160,8 +171,8 @@ pub struct FlowStatus {
     pub pages: String,
     /// The grain that was begun last.
     pub last_grain: Option<GrainIndex>,
-    /// Its name stands for a later epoch by now; this ring is only read to its end.
-    pub is_succeeded: bool,
+    /// What it is to its name.
+    pub standing: FlowStanding,
     /// Its pod brought it from an earlier gateway: senders copy from it.
     pub is_adopted: bool,
     /// What its slots are used for; `None` where only the pod that writes it knows.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hwtests::{Actor, Actors, Dice, eventually};
 use media::Name;
-use shm::{Broker, BrokerConfig, ConsumerClass, ConsumerSnapshot, ConsumerState, FrameWriter, PagePolicy};
+use shm::{Broker, BrokerConfig, ConsumerClass, ConsumerSnapshot, ConsumerState, FrameWriter, PagePolicy, Standing};
 
 use crate::author::Author;
 use crate::chaos;
@@ -193,7 +193,7 @@ impl Stage {
     pub(crate) fn evict(&self, pid: u32) {
         // Nobody is heard meanwhile who was evicted.
         let mut touched = self.touched();
-        for flow in self.broker.flows().iter().filter(|flow| !flow.succeeded) {
+        for flow in self.broker.flows().iter().filter(|flow| flow.standing == Standing::Current) {
             let is_it = |consumer: &&ConsumerSnapshot| {
                 consumer.holder.pid() == Some(pid) && !matches!(consumer.class, ConsumerClass::Blocking { .. })
             };
@@ -214,7 +214,7 @@ impl Stage {
     fn may_open(&self, flow: &str) -> bool {
         let flows = self.broker.flows();
         let touched = self.touched();
-        let goes_on = flows.iter().filter(|found| found.name.as_str() == flow && !found.succeeded);
+        let goes_on = flows.iter().filter(|found| found.name.as_str() == flow && found.standing == Standing::Current);
         let mut waited_for = goes_on.flat_map(|found| &found.consumers);
         waited_for.all(|consumer| {
             let keeps_up = match (consumer.class, consumer.state) {

@@ -6,7 +6,7 @@ use media::Name;
 
 use super::access_list;
 use super::making::Making;
-use super::snapshot::{FlowEvent, FlowSnapshot, Standing};
+use super::snapshot::{FlowEvent, FlowSnapshot};
 use super::state::State;
 use crate::access::Peer;
 use crate::protocol::{Blocking, FlowEntry, FlowOrigin, FlowRight, Refusal, SuccessionToken, Version};
@@ -243,7 +243,6 @@ impl State {
             format: geometry.format,
             origin: flow.writer.origin(),
             epoch: geometry.epoch,
-            succeeded: standing != Standing::Current,
             standing,
             adopted: flow.adopted,
             slots: geometry.slots,

@@ -76,8 +76,6 @@ pub struct FlowSnapshot {
     pub origin: FlowOrigin,
     /// Its set of memfds.
     pub epoch: u128,
-    /// Its name stands for another epoch: see [`Self::standing`].
-    pub succeeded: bool,
     /// What it is to its name.
     pub standing: Standing,
     /// It outlived an earlier broker: no device reaches its memory.

@@ -23,8 +23,8 @@ pub struct RingView {
     pub format: FlowFormatView,
     /// Which ring it is, 32 hexadecimal digits.
     pub epoch: String,
-    /// The flow has a later ring by now; this one is only read to its end.
-    pub succeeded: bool,
+    /// "current"; "waiting" to succeed the current one; "concluded": the flow has a later ring, this one is read to its end.
+    pub standing: &'static str,
     /// Its pod brought it from an earlier gateway: senders copy from it.
     pub adopted: bool,
     /// Grains that it has room for.
@@ -95,9 +95,18 @@ pub struct EvictedView {
     pub evicted: RingConsumerView,
 }
 
+fn standing(flow: &v1::Flow) -> &'static str {
+    match flow {
+        v1::Flow { succeeded: true, .. } => "concluded",
+        v1::Flow { waiting: true, .. } => "waiting",
+        _ => "current",
+    }
+}
+
 impl From<v1::Flow> for RingView {
     fn from(mut flow: v1::Flow) -> Self {
         let format = FlowFormatView::of(&mut flow);
+        let standing = standing(&flow);
         let slot_use = flow.slot_use.map(|slots| {
             let v1::SlotUse { free, open, done, leased, quarantined } = slots;
             SlotUseView { free, open, done, leased, quarantined }
@@ -108,7 +117,7 @@ impl From<v1::Flow> for RingView {
             kind: format.kind(),
             format,
             epoch: flow.epoch,
-            succeeded: flow.succeeded,
+            standing,
             adopted: flow.adopted,
             slots: flow.slots,
             slot_use,
@@ -191,10 +200,14 @@ impl RingsView {
                 slots(|slots| slots.leased),
                 slots(|slots| slots.quarantined),
             ];
-            let ends = if ring.succeeded { " (ends)" } else { "" };
+            let standing = match ring.standing {
+                "concluded" => " (ends)",
+                "waiting" => " (waits)",
+                _ => "",
+            };
             let adopted = if ring.adopted { ", adopted" } else { "" };
             let begin = [
-                format!("{}{ends}", ring.flow),
+                format!("{}{standing}", ring.flow),
                 ring.epoch_digits(),
                 format!("{}{adopted}", ring.origin.text()),
                 ring.format.text(),

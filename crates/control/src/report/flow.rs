@@ -2,11 +2,11 @@
 
 use media::{AncillaryFormat, AudioFormat, Rate, Sampling, VideoFormat};
 
-use crate::{ConsumerClass, ConsumerHolder, ConsumerStatus, FlowProducer, FlowStatus, SlotUse, v1};
+use crate::{ConsumerClass, ConsumerHolder, ConsumerStatus, FlowProducer, FlowStanding, FlowStatus, SlotUse, v1};
 
 pub(crate) fn flows(mut flows: Vec<FlowStatus>) -> Vec<v1::Flow> {
     // Of one name the ring that it stands for now comes first.
-    flows.sort_by(|a, b| (&a.name, a.is_succeeded, a.epoch).cmp(&(&b.name, b.is_succeeded, b.epoch)));
+    flows.sort_by(|a, b| (&a.name, a.standing, a.epoch).cmp(&(&b.name, b.standing, b.epoch)));
     flows.into_iter().map(flow).collect()
 }
 
@@ -29,8 +29,9 @@ fn flow(status: FlowStatus) -> v1::Flow {
         consumers: status.consumers.iter().map(consumer).collect(),
         slot_use: status.slot_use.map(slot_use),
         consumers_evicted: status.consumers_evicted,
-        succeeded: status.is_succeeded,
+        succeeded: status.standing == FlowStanding::Concluded,
         adopted: status.is_adopted,
+        waiting: status.standing == FlowStanding::Waiting,
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
             slots: 8,
             pages: String::new(),
             last_grain: Some(GrainIndex(42)),
-            is_succeeded: false,
+            standing: FlowStanding::Current,
             is_adopted: false,
             slot_use: Some(SlotUse { free: 1, open: 2, done: 3, leased: 4, quarantined: 5 }),
             consumers_evicted: 9,
@@ -219,9 +220,11 @@ mod tests {
     #[test]
     fn the_ring_that_a_name_stands_for_comes_first() {
         let sound = AudioFormat::new(2, 48_000, AudioDepth::L16, 48).unwrap();
-        let earlier = FlowStatus { epoch: 1, is_succeeded: true, ..status(sound) };
-        let messages = flows(vec![earlier, FlowStatus { epoch: 2, ..status(sound) }]);
-        assert_eq!([messages[0].succeeded, messages[1].succeeded], [false, true]);
+        let ring = |epoch, standing| FlowStatus { epoch, standing, ..status(sound) };
+        let rings = [FlowStanding::Concluded, FlowStanding::Waiting, FlowStanding::Current];
+        let messages = flows(rings.iter().zip(1..).map(|(standing, epoch)| ring(epoch, *standing)).collect());
+        let told: Vec<_> = messages.iter().map(|flow| (flow.waiting, flow.succeeded)).collect();
+        assert_eq!(told, [(false, false), (true, false), (false, true)]);
     }
 
     #[test]

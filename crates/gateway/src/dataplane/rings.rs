@@ -1,9 +1,12 @@
 //! Rings as they stand at the broker.
 
-use control::{ConsumerHolder, ConsumerStatus, Counters, DataplaneError, FlowProducer, FlowStatus, SlotUse};
+use control::{
+    ConsumerHolder, ConsumerStatus, Counters, DataplaneError, FlowProducer, FlowStanding, FlowStatus, SlotUse,
+};
 use media::Name;
 use shm::{
-    Broker, ConsumerClass, ConsumerSnapshot, ConsumerState, EvictError, FlowOrigin, FlowSnapshot, WriterCounters,
+    Broker, ConsumerClass, ConsumerSnapshot, ConsumerState, EvictError, FlowOrigin, FlowSnapshot, Standing,
+    WriterCounters,
 };
 
 /// All flows, those that were succeeded too.
@@ -14,7 +17,7 @@ pub(super) fn all(broker: &Broker) -> Vec<FlowStatus> {
 /// Has a consumer evicted, and says who it is. A sender of ours reads again at the next tick.
 pub(super) fn evict(broker: &Broker, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError> {
     let flows = all(broker);
-    let ring = flows.iter().find(|ring| ring.name == *flow && !ring.is_succeeded);
+    let ring = flows.iter().find(|ring| ring.name == *flow && ring.standing == FlowStanding::Current);
     let consumer = ring.and_then(|ring| ring.consumers.iter().find(|consumer| consumer.seat == seat));
     let nobody = || DataplaneError::no_consumer(flow, seat, &flows);
     let consumer = consumer.ok_or_else(nobody)?;
@@ -44,12 +47,20 @@ fn flow(flow: &FlowSnapshot) -> FlowStatus {
         slots: flow.slots,
         pages: flow.pages.to_string(),
         last_grain: flow.newest,
-        is_succeeded: flow.succeeded,
+        standing: standing(flow.standing),
         is_adopted: flow.adopted,
         slot_use,
         consumers_evicted: flow.evictions,
         consumers: flow.consumers.iter().map(consumer).collect(),
         counters: writer.zip(slot_use).map_or_else(Vec::new, |(writer, slots)| counters(writer, slots)),
+    }
+}
+
+fn standing(standing: Standing) -> FlowStanding {
+    match standing {
+        Standing::Current => FlowStanding::Current,
+        Standing::Waiting => FlowStanding::Waiting,
+        Standing::Concluded => FlowStanding::Concluded,
     }
 }
 

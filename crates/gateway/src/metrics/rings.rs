@@ -1,12 +1,12 @@
 //! Rings in `/metrics`: what their slots are used for, and where their readers stand.
 //!
-//! Rings that a later one of the same name has succeeded are counted only: their series would have the labels of the
-//! ring that the name stands for now. `flypack rings` shows them whole.
+//! Rings that a name does not stand for are left out, and counted if a later one has succeeded them: their series would
+//! have the labels of the ring that the name stands for now. `flypack rings` shows them whole.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use control::{ConsumerClass, ConsumerHolder, ConsumerStatus, FlowProducer, FlowStatus};
+use control::{ConsumerClass, ConsumerHolder, ConsumerStatus, FlowProducer, FlowStanding, FlowStatus};
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
@@ -15,7 +15,7 @@ type Sample = (Vec<(&'static str, String)>, u64);
 
 /// Encodes the metrics of all rings.
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, flows: &[FlowStatus]) -> fmt::Result {
-    let rings: Vec<&FlowStatus> = flows.iter().filter(|flow| !flow.is_succeeded).collect();
+    let rings: Vec<&FlowStatus> = flows.iter().filter(|flow| flow.standing == FlowStanding::Current).collect();
     let gauge = MetricType::Gauge;
     family(
         encoder,
@@ -74,7 +74,7 @@ fn slots(ring: &FlowStatus) -> impl Iterator<Item = Sample> {
 fn earlier_epochs(flows: &[FlowStatus]) -> impl Iterator<Item = Sample> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for ring in flows {
-        *counts.entry(ring.name.to_string()).or_default() += u64::from(ring.is_succeeded);
+        *counts.entry(ring.name.to_string()).or_default() += u64::from(ring.standing == FlowStanding::Concluded);
     }
     counts.into_iter().map(|(name, count)| (vec![("flow", name)], count))
 }
@@ -186,7 +186,7 @@ mod tests {
             slots: 16,
             pages: String::new(),
             last_grain: None,
-            is_succeeded: false,
+            standing: FlowStanding::Current,
             is_adopted: true,
             slot_use: Some(SlotUse { free: 10, open: 1, done: 2, leased: 1, quarantined: 2 }),
             consumers_evicted: 9,
@@ -218,8 +218,9 @@ mod tests {
 
     #[test]
     fn no_series_is_there_twice_when_a_ring_has_a_successor() {
-        let earlier = FlowStatus { is_succeeded: true, ..ring(1) };
-        let text = text(vec![earlier, ring(2)]);
+        let earlier = FlowStatus { standing: FlowStanding::Concluded, ..ring(1) };
+        let next = FlowStatus { standing: FlowStanding::Waiting, ..ring(3) };
+        let text = text(vec![earlier, ring(2), next]);
         let mut series: Vec<&str> = text
             .lines()
             .filter(|line| !line.starts_with('#'))

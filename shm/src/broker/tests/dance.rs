@@ -42,7 +42,7 @@ fn what_the_gateway_shows_of_a_flow() {
     assert_eq!(shown.holder, ConsumerHolder::Pod { uid, pid: Some(std::process::id()) });
     assert_eq!(shown.class, leased(2));
     assert_eq!((shown.lag, shown.held, shown.quarantined), (Some(1), 1, 0));
-    assert!(!flow.succeeded && flow.evictions == 0);
+    assert_eq!((flow.standing, flow.evictions), (Standing::Current, 0));
     let listed = session.flows().unwrap();
     assert_eq!((listed.len(), listed[0].consumers, listed[0].slots), (1, 1, 8));
     bench.broker.remove_flow(&name("cam")).unwrap();

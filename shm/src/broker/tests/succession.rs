@@ -36,7 +36,7 @@ fn a_producer_changes_its_format_at_a_stated_index() {
     assert_eq!(bench.event(), FlowEvent::Added { name: name("gfx") });
     assert_eq!(bench.event(), FlowEvent::Succeeded { name: name("gfx") });
     let flow = bench.snapshot("gfx").unwrap();
-    assert_eq!((flow.epoch, flow.format, flow.succeeded), (second, taller().into(), false));
+    assert_eq!((flow.epoch, flow.format, flow.standing), (second, taller().into(), Standing::Current));
     until("the old epoch is withdrawn", || bench.broker.flows().len() == 1);
     assert!(bench.events.try_recv().is_err(), "the flow was never gone");
     assert_eq!(bench.broker.shared.lock().remainders.len(), 1, "the reader has its memory");
