@@ -24,8 +24,8 @@ def following():
 
 
 def write_beyond(index):
-    """Five grains more, which is more than the consumer may fall behind."""
-    for index in range(index + 1, index + 6):
+    """All up to the fifth after this one, which is more than the consumer may fall behind."""
+    for index in range(producer._next, index + 6):
         while producer.index_now() < index:
             producer.poll()
             time.sleep(0.001)
