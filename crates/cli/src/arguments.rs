@@ -154,7 +154,8 @@ pub struct Rings {
 #[derive(Debug, Subcommand)]
 pub enum RingAction {
     /// Has the flow's producer evict a consumer, whatever its class. What it holds stays until it says that it is done or
-    /// is gone; it may join again.
+    /// is gone; it may join again. So to evict a blocking consumer frees no slot until its process is gone: its producer
+    /// then drops what it has no slot for, where it waited before.
     Evict {
         /// The flow.
         flow: Name,
