@@ -84,7 +84,7 @@ fuzz_target!(|input: &[u8]| {
         if let Some(lease) = &held {
             look(&reader, lease, number);
         }
-        assert!(reader.waiting() <= reader.geometry().descs);
+        assert!(reader.waiting() <= reader.geometry().slots);
         let _ = (reader.newest(), reader.status());
     }
 });

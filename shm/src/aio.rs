@@ -32,10 +32,7 @@ use tokio::io::unix::AsyncFd;
 use crate::grain::{GrainLease, GrainState};
 use crate::reader::{FrameReader, ReadError, WaitError};
 use crate::session::Consumer;
-use crate::wake::{Alarm, Announced, Bell, LOOK_EVERY, Want};
-
-/// Grains that may be passed one after the other before other tasks have their turn.
-const FRUITLESS_TURNS: u32 = 64;
+use crate::wake::{Alarm, Announced, Bell, FRUITLESS_TURNS, LOOK_EVERY, Want};
 
 /// A consumer whose waits are futures.
 #[derive(Debug)]
@@ -91,7 +88,8 @@ impl AsyncConsumer {
             let reader = self.consumer.reader();
             let awaited = match reader.next_or_awaited() {
                 Ok(index) => match reader.lease(index) {
-                    Err(error) if is_passing(&error) => continue,
+                    // What was opened is opened for good, unless a producer takes it back.
+                    Err(error) if is_passing(&error) || matches!(error, ReadError::NotYet { .. }) => continue,
                     leased => return Ok(leased?),
                 },
                 Err(awaited) => awaited,

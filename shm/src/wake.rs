@@ -33,8 +33,8 @@ pub(crate) use bell::{Bell, bell_pair};
 pub(crate) use reached::Reached;
 pub(crate) use sleepers::Sleepers;
 #[cfg(feature = "tokio")]
-pub(crate) use waiting::{Announced, LOOK_EVERY};
-pub(crate) use waiting::{Bed, Waiting};
+pub(crate) use waiting::{Announced, FRUITLESS_TURNS, LOOK_EVERY};
+pub(crate) use waiting::{Bed, Waiting, pause_in_vain};
 pub(crate) use waker::{Waker, Waking, WakingRing, WakingSeat, WatchId};
 pub(crate) use want::{Alarm, Want};
 #[cfg(all(test, loom))]

@@ -20,7 +20,9 @@ impl FrameReader {
             .map(|(index, _)| index)
             .min();
         let ended = open.map_or(committed, |open| committed.min(open.0));
-        u16::try_from(self.grains_below(ended).count()).unwrap_or(u16::MAX)
+        // No more than there are slots, whatever a pod's words name: callers pass so many.
+        let most = self.geometry().slots;
+        u16::try_from(self.grains_below(ended).take(usize::from(most)).count()).unwrap_or(most)
     }
 
     /// Whether more slices of a grain may come.

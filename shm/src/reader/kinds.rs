@@ -24,6 +24,9 @@ fn ancillary_grains_are_as_long_as_they_are() {
         // The last one ends where it was written to: the rest is an older grain's.
         let written = if index == 4 { 7 } else { 64 };
         ring.writer.write(key, 0, &[index as u8 + 1; 64][..written]).unwrap();
+        // Nothing there is nothing written.
+        ring.writer.write(key, 60, &[]).unwrap();
+        ring.writer.lines_mut(key, 1..1).unwrap();
         let held = lease(&mut consumer, index);
         let mut out = [0; 64];
         assert_eq!(held.bytes(), None, "open");

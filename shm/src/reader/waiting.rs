@@ -10,7 +10,7 @@ use crate::grain::GrainState;
 use crate::seed::sound;
 #[cfg(test)]
 use crate::wake::Bed;
-use crate::wake::{Alarm, Waiting, Want};
+use crate::wake::{Alarm, Waiting, Want, pause_in_vain};
 #[cfg(feature = "tokio")]
 use {
     crate::lease_page,
@@ -88,7 +88,10 @@ impl FrameReader {
     /// # Errors
     /// [`WaitError`].
     pub fn wait_next(&mut self, deadline: Instant) -> Result<GrainIndex, WaitError> {
+        let mut turns = 0_u32;
         loop {
+            turns = turns.wrapping_add(1);
+            pause_in_vain(turns);
             let index = match self.next_or_awaited() {
                 Ok(index) => return Ok(index),
                 Err(awaited) => awaited,

@@ -98,7 +98,11 @@ impl Reached {
     #[cold]
     fn lodged(&self, control: &Mapping, want: Want) -> Option<(u64, u64)> {
         let directory = Directory::new(control, &self.layout);
-        let slot = directory.slot_of_open(want.index)?;
+        let Some(slot) = directory.slot_of_open(want.index) else {
+            // What shows that it is closed was stored after its end: whoever is woken by this sees that.
+            fence(Ordering::Acquire); // pairs with the Release of `opened`
+            return None;
+        };
         let at = self.layout.slot(slot);
         // Pairs with FrameWriter::begin_slot: if the slot still names the grain then, this is the grain's lap.
         let q = control.load_acquire(at + offset_of!(SlotWords, progress)) >> 16;

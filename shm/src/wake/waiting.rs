@@ -18,10 +18,20 @@ use crate::seed::{planted, sound};
 /// The longest sleep: then the consumer looks for itself whether its producer lives. A producer that does not wake, or
 /// lies, costs a consumer so much and no more.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// Looks for the next grain that may be in vain, one after the other, before there is a pause: a producer that opens grains
+/// and names none, or takes them away, shall not have a core for that.
+pub(crate) const FRUITLESS_TURNS: u32 = 64;
 /// The sleep of one whom nobody wakes.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_micros(500);
 /// So often in a row an honest producer's slice can come between two looks.
 const DOUBTS_MAX: u32 = 1000;
+
+/// The pause after [`FRUITLESS_TURNS`], of a thread.
+pub(crate) fn pause_in_vain(turns: u32) {
+    if turns.is_multiple_of(FRUITLESS_TURNS) {
+        futex::doze(LOOK_EVERY);
+    }
+}
 
 /// What a consumer sleeps with.
 #[derive(Debug)]

@@ -144,7 +144,8 @@ impl FrameWriter {
             return Err(WriteError::Published { offset, published_octets: grain.published_octets });
         }
         // At most the octets of a grain, which are a u32.
-        grain.written_octets = grain.written_octets.max(end as u32);
+        let reached = if octets == 0 { 0 } else { end as u32 };
+        grain.written_octets = grain.written_octets.max(reached);
         Ok(grain.start + offset as usize)
     }
 }
