@@ -66,7 +66,7 @@ use crate::{
     PagePolicy, Pages, PlacementHooks, ReaderParts, Region, Start,
 };
 use flow::{Flow, WriterSide};
-use listener::Listener;
+use listener::{Listener, Lock};
 use membership::{Seat, Subscriber};
 use records::Records;
 use state::State;
@@ -90,6 +90,8 @@ impl Shared {
 pub struct Broker {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Last field: the next instance begins when all of this one has been put away.
+    _lock: Lock,
 }
 
 impl Broker {
@@ -126,7 +128,7 @@ impl Broker {
             records,
         } = config;
         let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
-        let listener = Listener::open(&socket, &access)?;
+        let (listener, lock) = Listener::open(&socket, &access)?;
         // After the lock of the socket: nobody else writes them.
         let records = records.map(|folder| Records::open(&folder)).transpose()?;
         let no_poll = |errno: rustix::io::Errno| BrokerError::Thread { step: "epoll", source: errno.into() };
@@ -148,7 +150,7 @@ impl Broker {
         let blind = kinds.filter(|pages| !given_file::are_accounted(*pages));
         state.events.extend(blind.map(|pages| FlowEvent::Unaccounted { pages }));
         let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
-        let mut broker = Self { shared: Arc::new(shared), threads: Vec::new() };
+        let mut broker = Self { shared: Arc::new(shared), threads: Vec::new(), _lock: lock };
         let shared = Arc::clone(&broker.shared);
         broker.spawn("flypack-mason", move || mason::run(&shared, &jobs))?;
         let shared = Arc::clone(&broker.shared);

@@ -1,5 +1,6 @@
 //! Lease pages (C): 4 KiB per consumer, written by that consumer, read once and clamped by the writer.
 
+use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -66,6 +67,14 @@ impl LeasePage {
     /// [`MapError`].
     pub fn map(&self, access: Access) -> Result<Mapping, MapError> {
         Mapping::map(self.fd.as_fd(), Self::OCTETS, access)
+    }
+
+    /// What [`Self::into_fd`] gives, while the page is still needed: the same open description.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn keep_fd(&self) -> io::Result<OwnedFd> {
+        self.fd.try_clone()
     }
 
     /// The page given up: the descriptor that it was made with, to tell who else has it.

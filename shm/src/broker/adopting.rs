@@ -77,11 +77,11 @@ impl State {
         let members = named.of(epoch)?;
         let ring = brought::ring(&record, fds)?;
         access_list::check(&self.rules, &peer, FlowRight::Produce, &name)?;
-        self.check_new_flow(&name, Some(connection), None)?;
         let octets = record.geometry.octets();
         // It counted already, as what was left.
         self.left_records.remove(&epoch);
-        if let Err(refusal) = self.check_memory(peer.uid, octets) {
+        let room = self.check_new_flow(&name, Some(connection), None);
+        if let Err(refusal) = room.and_then(|()| self.check_memory(peer.uid, octets)) {
             self.left_records.insert(epoch, record);
             return Err(refusal);
         }

@@ -77,12 +77,13 @@ impl Catalogue {
         self.flows.insert(flow.epoch(), flow);
     }
 
-    /// Has the name move on, if it stands for this epoch and a successor waits.
+    /// Nothing new comes in this epoch: its name stands for a successor, if one waits, from now on or as soon as those before
+    /// it are concluded too.
     pub(super) fn conclude(&mut self, epoch: u128) {
         let name = self.flows.get(&epoch).map(|flow| &flow.name);
         let queue = name.and_then(|name| self.queues.get_mut(name));
-        if let Some(queue) = queue.filter(|queue| queue.len() > 1 && queue.front() == Some(&epoch)) {
-            queue.pop_front();
+        if let Some(queue) = queue.filter(|queue| queue.back() != Some(&epoch)) {
+            queue.retain(|other| *other != epoch);
         }
     }
 

@@ -144,10 +144,11 @@ impl State {
         Ok(())
     }
 
-    /// Made and being made. The gateway's own are not bound by what pods do.
+    /// Made, being made, and left by an earlier gateway. The gateway's own are not bound by what pods do.
     fn flows_of_pods(&self) -> usize {
         let made = self.flows.all().filter(|flow| flow.producer().is_some()).count();
-        made + self.makings.values().filter(|making| making.uid().is_some()).count()
+        let makings = self.makings.values().filter(|making| making.uid().is_some()).count();
+        made + makings + self.left_records.len()
     }
 
     /// A ring becomes a flow, or waits to succeed one.

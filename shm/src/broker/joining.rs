@@ -113,6 +113,11 @@ impl State {
         let ours = self.ask_writer(id, epoch, (seat, class, start), &kit);
         let ours = ours.inspect_err(|_| self.forget_sleeper(watch))?;
         let Kit { page, life: (life_end, life_watch), producer: (producer_end, producer_life), nonce, bell } = kit;
+        // A pod that produces was given it with the question, whatever comes of that.
+        let producer = self.flows.of_epoch(epoch).and_then(Flow::producing_uid);
+        let asker = holder.filter(|_| producer.is_some());
+        let given =
+            asker.zip(page.keep_fd().ok()).map(|(peer, fd)| LeftPage::new(peer.uid, producer, GivenFile::new(fd)));
         let member = Membership {
             flow: epoch,
             join: id,
@@ -131,7 +136,7 @@ impl State {
                 bell: bell.0,
             }),
             page: status_page,
-            given: None,
+            given,
             life: ours.then_some(life_watch),
             producer: ours.then_some(producer_end),
             producer_life: None,

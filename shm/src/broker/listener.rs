@@ -21,26 +21,25 @@ use crate::seqpacket::SeqPacket;
 const BACKLOG: i32 = 64;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A listening socket and the lock that makes it the only one. Dropping it removes both files.
+/// A listening socket, which dropping removes, and the lock that makes it the only one.
 #[derive(Debug)]
 pub(super) struct Listener {
     fd: OwnedFd,
     path: PathBuf,
     /// Device and inode of the socket as bound: what else stands at the path later is not ours to remove.
     bound: (u64, u64),
-    _lock: Lock,
 }
 
-/// The lock file, locked.
+/// The lock file, locked: dropping it lets the next instance begin, so it is the last that goes.
 #[derive(Debug)]
-struct Lock {
+pub(super) struct Lock {
     path: PathBuf,
     _file: OwnedFd,
 }
 
 impl Listener {
     /// Takes the lock, replaces a stale socket, and listens.
-    pub(super) fn open(path: &Path, access: &SocketAccess) -> Result<Self, BrokerError> {
+    pub(super) fn open(path: &Path, access: &SocketAccess) -> Result<(Self, Lock), BrokerError> {
         let lock = Lock::take(path)?;
         clear_stale(path)?;
         let failed = |step| move |errno| BrokerError::Socket { path: path.to_owned(), step, source: errno };
@@ -49,10 +48,10 @@ impl Listener {
         bind(&fd, &address).map_err(failed("bind"))?;
         passing::refuse(&fd);
         let bound = identity(path).map_err(failed("look at"))?;
-        let listener = Self { fd, path: path.to_owned(), bound, _lock: lock };
+        let listener = Self { fd, path: path.to_owned(), bound };
         access.apply(path).map_err(failed("set the mode and group of"))?;
         listen(&listener.fd, BACKLOG).map_err(failed("listen on"))?;
-        Ok(listener)
+        Ok((listener, lock))
     }
 
     /// The next connection, or none when nobody waits.

@@ -19,8 +19,6 @@ use crate::seqpacket::{Received, SeqPacket, Wait};
 
 /// Descriptors that a message of a pod may bring.
 const DESCRIPTORS: usize = 2;
-/// Of a porter's stack: it holds one message.
-const STACK_OCTETS: usize = 256 << 10;
 
 /// What a porter is asked to do.
 #[derive(Debug)]
@@ -150,7 +148,7 @@ fn send_off(errand: Errand, shared: Weak<Shared>) -> Result<(), Errand> {
     let take = |errand: &Mutex<Option<Errand>>| errand.lock().unwrap_or_else(PoisonError::into_inner).take();
     let theirs = Arc::clone(&errand);
     let run = move || take(&theirs).into_iter().for_each(|errand| errand.run(&shared));
-    let thread = std::thread::Builder::new().name("flypack-porter".to_owned()).stack_size(STACK_OCTETS);
+    let thread = std::thread::Builder::new().name("flypack-porter".to_owned());
     match thread.spawn(run) {
         Ok(_) => Ok(()),
         Err(_) => take(&errand).map_or(Ok(()), Err),

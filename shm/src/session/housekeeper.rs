@@ -293,6 +293,10 @@ impl Housekeeper {
 
     /// There is a gateway again: it gets the ring and hears of those who read it.
     fn come_back(&mut self, link: Link) {
+        // The writer went over meanwhile: this epoch is only read to its end.
+        if self.signals.role() == Role::Concluded {
+            return;
+        }
         if self.signals.poll.watch_input(link.socket(), Token::Connection(0)).is_err() {
             return;
         }

@@ -83,5 +83,14 @@ impl Home {
 
 /// Whether a gateway that refuses a ring so may take it later.
 pub(super) const fn may_change(refusal: Refusal) -> bool {
-    matches!(refusal, Refusal::Adoption(AdoptionFault::Known | AdoptionFault::NameTaken) | Refusal::Stopping)
+    matches!(
+        refusal,
+        Refusal::Adoption(AdoptionFault::Known | AdoptionFault::NameTaken)
+            | Refusal::Stopping
+            | Refusal::NameTaken
+            | Refusal::Flows { .. }
+            | Refusal::UserFlows { .. }
+            | Refusal::UserMemory { .. }
+            | Refusal::PodMemory { .. }
+    )
 }

@@ -153,6 +153,26 @@ fn lease_pages_that_are_kept_count_against_whoever_keeps_them() {
     });
 }
 
+/// The page goes to the producer with the question, before anything comes of it.
+#[test]
+fn lease_pages_of_joins_that_came_to_nothing_are_counted_too() {
+    let bench = Bench::new();
+    let (raw, asker) = (Raw::greeted(&bench), Raw::greeted(&bench));
+    raw.flow("gfx");
+    let kept = || bench.broker.shared.lock().left_pages.len();
+    asker.subscribe("gfx", leased(1), 5);
+    let (_, message, page) = raw.hear();
+    let BrokerMessage::Join { join, .. } = message else { panic!("{message:?}") };
+    raw.say(&PodMessage::NotJoined { join }, 0);
+    assert_eq!(asker.refusal(), Refusal::ProducerRefused);
+    assert_eq!(kept(), 1);
+    drop(page);
+    until("it is let go", || {
+        bench.broker.shared.lock().collect_released();
+        kept() == 0
+    });
+}
+
 #[test]
 fn pods_cannot_use_up_the_flows_of_the_gateway() {
     let bench = Bench::with(|config| config.limits.flows = 1);

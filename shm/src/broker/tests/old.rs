@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::listener::Listener;
+use super::listener::{Listener, Lock};
 use super::raw::Raw;
 use super::*;
 use crate::fixture::TestRing;
@@ -154,12 +154,14 @@ fn an_old_pod_is_told_of_new_refusals_in_old_words() {
 /// A gateway that speaks version 1 only, for one connection.
 struct OldGateway {
     listener: Listener,
+    _lock: Lock,
 }
 
 impl OldGateway {
     fn start(dir: &TempDir) -> Self {
         let access = SocketAccess::new(0o600, None, &[]).unwrap();
-        Self { listener: Listener::open(&dir.path().join("broker.sock"), &access).unwrap() }
+        let (listener, _lock) = Listener::open(&dir.path().join("broker.sock"), &access).unwrap();
+        Self { listener, _lock }
     }
 
     /// The next connection, greeted.

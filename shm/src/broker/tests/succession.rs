@@ -192,6 +192,24 @@ fn a_successor_that_ends_early_takes_nothing_with_it() {
     assert_eq!(bench.event(), FlowEvent::Succeeded { name: name("gfx") });
 }
 
+/// Connections are heard in any order.
+#[test]
+fn a_successor_that_is_concluded_before_its_turn_has_none() {
+    let bench = Bench::new();
+    let (raw, other, third) = (Raw::greeted(&bench), Raw::greeted(&bench), Raw::greeted(&bench));
+    let (first, token) = raw.flow("gfx");
+    let (second, of_second) = other.successor("gfx", token);
+    let (last, _) = third.successor("gfx", of_second);
+    other.say(&PodMessage::Conclude { epoch: second }, 0);
+    let is = |expected: &[(u128, Standing)]| standings(&bench) == expected;
+    let ends = (second, Standing::Concluded);
+    until("it is heard", || is(&[(first, Standing::Current), (last, Standing::Waiting), ends]));
+    raw.say(&PodMessage::Conclude { epoch: first }, 0);
+    until("the name moves on", || bench.broker.flows()[0].epoch == last);
+    third.say(&PodMessage::Conclude { epoch: last }, 0);
+    assert_eq!(third.listed(), [last], "nobody follows");
+}
+
 #[test]
 fn who_asks_while_the_old_producer_closes_is_let_into_the_successor() {
     let bench = Bench::new();
