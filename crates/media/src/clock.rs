@@ -12,6 +12,12 @@ pub trait Clock {
 
     /// Whether TAI is trustworthy. When it is not (no TAI offset, no PTP), every stream is async.
     fn is_locked(&self) -> bool;
+
+    /// Nanoseconds of a clock that nobody steps; only the difference of two readings means something. TAI itself where
+    /// there is no other.
+    fn steady_nanos(&self) -> u64 {
+        self.now().as_nanos().max(0).unsigned_abs()
+    }
 }
 
 /// A clock that moves only when told to. Clones share one time line.
@@ -63,5 +69,9 @@ impl<C: Clock> Clock for &C {
 
     fn is_locked(&self) -> bool {
         (**self).is_locked()
+    }
+
+    fn steady_nanos(&self) -> u64 {
+        (**self).steady_nanos()
     }
 }

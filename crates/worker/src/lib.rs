@@ -13,9 +13,11 @@ mod input;
 mod key;
 mod output;
 mod port;
+pub mod pulse;
 mod receiver;
 pub mod run;
 mod sender;
+pub mod spans;
 mod steering;
 mod worker;
 
@@ -25,9 +27,11 @@ pub use idle::{Idle, IdlePolicy};
 pub use input::{Input, SteeredReceiver};
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 pub use port::{PortKey, QueuePair};
+pub use pulse::{PulseCounters, PulseLook};
 pub use receiver::{Receiver, ReceiverConfig};
 pub use run::{Core, run};
 pub use sender::{Sender, SenderConfig, SenderTiming, Source};
+pub use spans::{SpanCounts, Spans};
 pub use worker::{Turn, WORKER_LIMIT, Worker};
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ where
         if turn.is_busy {
             idle.awake();
         } else if let Some(sleep) = idle.next_sleep(turn.due_in_nanos) {
+            worker.rest(u64::try_from(sleep.as_nanos()).unwrap_or(u64::MAX));
             std::thread::sleep(sleep);
         } else {
             std::hint::spin_loop();

@@ -7,5 +7,6 @@ mod receive;
 mod restart;
 mod send;
 mod shared;
+mod standstill;
 mod studio;
 mod unsteady;

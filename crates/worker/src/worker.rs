@@ -16,6 +16,7 @@ use crate::command::{Mailbox, Report};
 use crate::counters::{OutputCounters, WorkerCounters};
 use crate::input::Input;
 use crate::output::Output;
+use crate::pulse::{Pulse, PulseCounters};
 use crate::sender::{Sender, Settled};
 
 /// Inputs, and senders, that one worker serves at most.
@@ -35,6 +36,7 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     clock: C,
     mailbox: Arc<Mailbox<R, T>>,
     counters: Arc<WorkerCounters>,
+    pulse: Pulse,
     inputs: Vec<Box<Input<R>>>,
     outputs: Box<[Output<T>]>,
     senders: Vec<Box<Sender<T>>>,
@@ -49,6 +51,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             clock,
             mailbox,
             counters: Arc::default(),
+            pulse: Pulse::default(),
             inputs: Vec::with_capacity(WORKER_LIMIT),
             outputs: queues.into_iter().map(|queue| Output::new(queue, WORKER_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
@@ -61,6 +64,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         Arc::clone(&self.counters)
     }
 
+    /// How long its turns are, and when it stood still.
+    #[must_use]
+    pub fn pulse(&self) -> Arc<PulseCounters> {
+        self.pulse.counters()
+    }
+
     /// The counters of each output, in the order of their indices.
     #[must_use]
     pub fn output_counters(&self) -> Vec<Arc<OutputCounters>> {
@@ -69,6 +78,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
 
     /// One turn of the loop.
     pub fn turn(&mut self) -> Turn {
+        self.pulse.turn(self.clock.steady_nanos());
         let now = self.clock.now();
         let commanded = self.take_command(now);
         let received = self.receive(now);
@@ -80,6 +90,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         self.counters.turns_idle.add(u64::from(!is_busy));
         self.sum_up();
         Turn { is_busy, due_in_nanos }
+    }
+
+    /// Notes that the thread is going to sleep for `nanos` at most; `u64::MAX`: until it is woken. The next turn ends that.
+    pub fn rest(&mut self, nanos: u64) {
+        self.pulse.rest(self.clock.steady_nanos(), nanos);
     }
 
     fn receive(&mut self, now: Tai) -> bool {
