@@ -17,6 +17,7 @@ pub mod packet;
 pub mod path;
 pub mod queue;
 pub mod sim;
+pub mod wait;
 
 pub use burst::{BURST, Burst};
 pub use counter::Counter;
@@ -29,3 +30,4 @@ pub use packet::{PacketBuf, PacketMeta};
 pub use path::{Path, PathError, PathId, PathTable};
 pub use queue::{MAX_HEADER_OCTETS, Pacing, RxQueue, TxFull, TxQueue};
 pub use shm::StableBytes;
+pub use wait::{Alarm, Bed, Doorbell};

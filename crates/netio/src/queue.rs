@@ -1,10 +1,11 @@
 //! The seam: receive and transmit queues.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use shm::StableBytes;
 
-use crate::{Burst, PacketBuf, Path, PathError, PathId, RxCounters, TxCounters};
+use crate::{Alarm, Burst, PacketBuf, Path, PathError, PathId, RxCounters, TxCounters};
 
 /// Longest header that [`TxQueue::gather`] takes: RTP, the payload header and room for an extension.
 pub const MAX_HEADER_OCTETS: usize = 64;
@@ -67,6 +68,26 @@ pub trait RxQueue {
 
     /// The counters since the queue was opened.
     fn counters(&self) -> RxCounters;
+
+    /// What turns readable as packets arrive, for whoever would sleep until then; `None` where the queue must be polled.
+    /// It stays the same until the device is attached anew.
+    fn alarm(&self) -> Option<Alarm<'_>> {
+        None
+    }
+
+    /// Has the alarm ring at the next packet; returns whether that may be slept on: `false` when packets wait already, or the
+    /// device does not ring. The queue was polled dry before. May call the kernel.
+    fn arm(&mut self) -> bool {
+        false
+    }
+
+    /// Ends what [`Self::arm`] began: the queue is polled from here on. May call the kernel.
+    fn disarm(&mut self) {}
+
+    /// How long nobody may look at the queue and nothing is lost: half of what it buffers at the rate that it was sized for.
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
 }
 
 /// A queue that packets go to. Packets gather a copied header and a referenced range of a lease, or of a packet that was

@@ -17,7 +17,7 @@ use crate::kernel::pool::Pool;
 use crate::kernel::receive::{Datagram, Receiver};
 use crate::kernel::referred::ReceivedRange;
 use crate::kernel::{OpenError, SocketBuffer, socket};
-use crate::{BURST, Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TxFull};
+use crate::{Alarm, BURST, Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TxFull};
 
 /// The largest datagram, coalesced or not.
 const BUFFER_OCTETS: usize = 65_536;
@@ -66,6 +66,8 @@ pub struct KernelRx<C> {
     /// Datagrams whose packets have not all been handed out, from `next` on.
     pending: ArrayVec<Pending, BURST>,
     next: usize,
+    /// The last look found the socket empty.
+    is_dry: bool,
     idle_turns: u32,
     /// The kernel's own count of drops, as last seen.
     drops_seen: u32,
@@ -99,6 +101,7 @@ impl<C: Clock> KernelRx<C> {
             receiver: Receiver::new(),
             pending: ArrayVec::new(),
             next: 0,
+            is_dry: false,
             idle_turns: 0,
             drops_seen: 0,
             counters: RxCounters::default(),
@@ -148,6 +151,7 @@ impl<C: Clock> KernelRx<C> {
     /// Receives datagrams into free buffers. Nothing is pending before.
     fn receive(&mut self) {
         debug_assert!(self.pending.is_empty());
+        self.is_dry = false;
         let count = self.receiver.prepare(&mut self.pool);
         if count == 0 {
             self.counters.no_buffers += 1;
@@ -192,6 +196,7 @@ impl<C: Clock> KernelRx<C> {
 
     #[cold]
     fn idle(&mut self) {
+        self.is_dry = true;
         self.idle_turns = self.idle_turns.saturating_add(1);
         if self.idle_turns == IDLE_TURNS
             && let Some(drops) = socket::drops(&self.socket)
@@ -227,6 +232,15 @@ impl<C: Clock> RxQueue for KernelRx<C> {
 
     fn counters(&self) -> RxCounters {
         self.counters
+    }
+
+    fn alarm(&self) -> Option<Alarm<'_>> {
+        Some(Alarm(self.socket.as_fd()))
+    }
+
+    /// A socket always rings, but not again for what waited while no buffer was free.
+    fn arm(&mut self) -> bool {
+        self.is_dry && self.pending.is_empty()
     }
 }
 

@@ -316,3 +316,43 @@ mod refusals {
         }
     }
 }
+
+#[test]
+fn a_socket_that_was_polled_dry_wakes_who_sleeps_on_it() {
+    let mut rx = open(&config("127.0.0.1:0"));
+    let mut bed = crate::Bed::new(crate::Doorbell::new().unwrap()).unwrap();
+    bed.set(rx.alarm().unwrap()).unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert_eq!(rx.rx_burst(&mut Burst::new()), 0);
+    for octet in 0..3_u8 {
+        assert!(rx.arm());
+        far.send_to(&[octet], rx.local_addr()).unwrap();
+        // It would hang without the alarm.
+        bed.sleep(std::time::Duration::from_secs(1_000));
+        let mut burst = Burst::new();
+        assert_eq!(rx.rx_burst(&mut burst), 1);
+        assert_eq!(burst.as_slice()[0].head(), [octet]);
+        burst.clear();
+        assert_eq!(rx.rx_burst(&mut burst), 0);
+        rx.disarm();
+    }
+    bed.clear().unwrap();
+}
+
+#[test]
+fn a_socket_with_packets_in_hand_or_no_buffer_is_not_slept_on() {
+    let mut rx = open(&KernelRxConfig { buffers: 1, ..config("127.0.0.1:0") });
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for octet in 0..2_u8 {
+        far.send_to(&[octet], rx.local_addr()).unwrap();
+    }
+    wait(&rx);
+    let held = receive(&mut rx, 1);
+    let mut burst = Burst::new();
+    assert_eq!((rx.rx_burst(&mut burst), rx.arm()), (0, false), "one waits, and the only buffer is out");
+    drop(held);
+    assert!(!rx.arm(), "it has not been looked for since");
+    assert_eq!((rx.rx_burst(&mut burst), rx.arm()), (1, false));
+    burst.clear();
+    assert_eq!((rx.rx_burst(&mut burst), rx.arm()), (0, true));
+}
