@@ -101,7 +101,7 @@ impl Passage {
         let is_shut = Rc::<Cell<bool>>::default();
         let rx = inputs.pop().context("no device")?;
         turning.listen(1, Valve { rx, is_shut: Rc::clone(&is_shut) })?;
-        let receiver = turning.receive(1, road.receiver::<Valve>(1, GROUP, "far")?)?;
+        let receiver = turning.receive(road.receiver::<Valve>(1, 1, GROUP, "far")?)?;
         let mut near = road.ring("near", SLOTS)?;
         let mut send = |output: u8| {
             let reader = road.reader("near", 6, || near.poll(clock.now()))?;

@@ -17,7 +17,8 @@ use shm::{
 };
 use st2110::{PackingMode, PackingPlan, TimelineMode, UdpLimit};
 use worker::{
-    OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey, SenderTiming, SteeredReceiver,
+    InputKey, Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey, SenderTiming,
+    SteeredReceiver,
 };
 
 /// Payload type of every stream here.
@@ -141,11 +142,17 @@ impl Road {
         })
     }
 
-    /// A receiver for `destination` that writes a new ring.
+    /// A receiver for `destination` on that input that writes a new ring.
     ///
     /// # Errors
     /// What the broker says.
-    pub fn receiver<R: RxQueue>(&self, key: u64, destination: &str, flow: &str) -> Result<SteeredReceiver<R::Buf>> {
+    pub fn receiver<R: RxQueue>(
+        &self,
+        key: u64,
+        input: u64,
+        destination: &str,
+        flow: &str,
+    ) -> Result<SteeredReceiver<R::Buf>> {
         let config = ReceiverConfig {
             format: format(),
             payload_type: PAYLOAD_TYPE,
@@ -155,7 +162,8 @@ impl Road {
             grain_timeout_nanos: 2 * FRAME_NANOS,
         };
         let receiver = Receiver::new(&config, self.ring(flow, 16)?);
-        Ok(SteeredReceiver::new(ReceiverKey(key), destination.parse()?, receiver))
+        let leg = Leg { input: InputKey(input), destination: destination.parse()? };
+        Ok(SteeredReceiver::new(ReceiverKey(key), [leg], receiver))
     }
 }
 

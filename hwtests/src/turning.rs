@@ -102,13 +102,13 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Turning<R, T> {
         }
     }
 
-    /// Serves a receiver on that queue.
+    /// Serves a receiver.
     ///
     /// # Errors
     /// When the worker does not.
-    pub fn receive(&mut self, input: u64, receiver: SteeredReceiver<R::Buf>) -> Result<Arc<ReceiverCounters>> {
+    pub fn receive(&mut self, receiver: SteeredReceiver<R::Buf>) -> Result<Arc<ReceiverCounters>> {
         let counters = receiver.receiver().counters();
-        match self.ask(Command::AddReceiver(InputKey(input), Box::new(receiver)))? {
+        match self.ask(Command::AddReceiver(Box::new(receiver)))? {
             Report::Added => Ok(counters),
             _ => bail!("the receiver is refused"),
         }

@@ -137,8 +137,8 @@ impl Stage {
         let outputs = vec![faulty(to_null, Fault::None), faulty(to_ring, fault)];
         let mut turning = Turning::new(&clock, outputs);
         turning.listen(1, from_ring).unwrap();
-        let receiver = road.receiver::<DpdkRx<ManualClock>>(1, GROUP, "far").unwrap();
-        turning.receive(1, receiver).unwrap();
+        let receiver = road.receiver::<DpdkRx<ManualClock>>(1, 1, GROUP, "far").unwrap();
+        turning.receive(receiver).unwrap();
         let mut near = road.ring("near", 16).unwrap();
         for output in [0, 1] {
             let reader = road.reader("near", 3, || near.poll(clock.now())).unwrap();

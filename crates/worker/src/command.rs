@@ -10,21 +10,22 @@ use crossbeam_queue::ArrayQueue;
 use netio::{PathError, RxQueue, TxQueue};
 use shm::GrainLease;
 
-use crate::input::{Input, SteeredReceiver};
+use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
 use crate::port::{PortKey, QueuePair};
 use crate::sender::{Sender, Source};
+use crate::steered::SteeredReceiver;
 
 /// A request to a worker.
 pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
-    /// Serves an input, with the receivers that it has, from now on.
+    /// Polls an input from now on.
     AddInput(Box<Input<R>>),
-    /// Closes the open grains of an input's receivers, and gives all of it back.
+    /// Gives an input back; receivers that have a leg there hear it no longer.
     RemoveInput(InputKey),
-    /// Serves a receiver on an input that is there.
-    AddReceiver(InputKey, Box<SteeredReceiver<R::Buf>>),
-    /// Closes a receiver's open grain and gives it back; the input goes on.
-    RemoveReceiver(InputKey, ReceiverKey),
+    /// Serves a receiver; the inputs of its legs are there.
+    AddReceiver(Box<SteeredReceiver<R::Buf>>),
+    /// Closes a receiver's open grain and gives it back; its inputs go on.
+    RemoveReceiver(ReceiverKey),
     /// Opens the sender's path on its output and serves it from now on.
     AddSender(Box<Sender<T>>),
     /// Ends a sender: what it has in flight is given back first.
@@ -44,7 +45,7 @@ pub enum Report<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     Added,
     /// The worker serves as many inputs as it can.
     InputRefused(Box<Input<R>>),
-    /// The input with its receivers, no longer served.
+    /// The input, no longer served.
     InputRemoved(Box<Input<R>>),
     /// The receiver is not served, and why.
     ReceiverRefused(Box<SteeredReceiver<R::Buf>>, ReceiverRefusal),
@@ -76,11 +77,20 @@ pub enum ReceiverRefusal {
         destination: SocketAddr,
     },
     /// The input is full.
-    #[error("{room} receivers are there, and that is as many as this port can feed: use another port")]
+    #[error("{room} destinations are received, and that is as many as this port can feed: use another port")]
     Full {
-        /// Receivers that the input has room for.
+        /// Destinations that the input has room for.
         room: usize,
     },
+    /// The worker is full.
+    #[error("{room} receivers are there, and that is as many as one worker serves: use another core")]
+    WorkerFull {
+        /// Receivers that a worker has room for.
+        room: usize,
+    },
+    /// It would hear nothing.
+    #[error("the receiver has no leg: say where its packets come in")]
+    NoLeg,
     /// No such input.
     #[error("the worker does not serve this port")]
     NoInput,

@@ -1,19 +1,21 @@
-//! A receive queue and the receivers that it feeds.
+//! A receive queue, and whom its packets are for.
 //!
-//! A kernel socket feeds one receiver, and the two come and go together. A device's port feeds many: they come and go
-//! while it runs, and each packet goes to the receiver of its destination ([`Steering`]).
+//! Receivers belong to the worker; an input only steers ([`Steering`]): each packet goes to the target of its
+//! destination. A device's port feeds many, and is polled always: the port's host lives by it too. A socket is opened
+//! for one receiver, and what has come is left in it while the receiver is not there.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use media::Tai;
-use netio::{Burst, PacketBuf, RxQueue};
+use netio::{Burst, Counter, PacketBuf, RxQueue};
 
 use crate::command::ReceiverRefusal;
 use crate::counters::{InputCounters, WorkerCounters};
-use crate::key::{InputKey, ReceiverKey};
-use crate::receiver::Receiver;
-use crate::steering::Steering;
+use crate::key::InputKey;
+use crate::roster::Roster;
+use crate::steered::SteeredReceiver;
+use crate::steering::{Steering, Target};
 
 /// Bursts that one queue may take from a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;
@@ -22,78 +24,59 @@ const BURSTS_PER_TURN: usize = 8;
 /// in it when a round began has been handed out when it ends.
 const TURNS_PER_ROUND: u16 = 128;
 
-/// A receiver and the destination whose packets are its.
-pub struct SteeredReceiver<B> {
-    key: ReceiverKey,
-    destination: SocketAddr,
-    receiver: Receiver<B>,
+/// The receivers of a worker.
+pub(crate) type Receivers<B> = Roster<Box<SteeredReceiver<B>>>;
+
+/// Whom a queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One receiver.
+    Private,
+    /// Whoever is steered.
+    Shared,
 }
 
-impl<B: PacketBuf> SteeredReceiver<B> {
-    /// `receiver` for what goes to `destination`; an unspecified address means all addresses.
-    #[must_use]
-    pub fn new(key: ReceiverKey, destination: SocketAddr, receiver: Receiver<B>) -> Self {
-        Self { key, destination, receiver }
-    }
-
-    /// The key under which it is removed.
-    #[must_use]
-    pub fn key(&self) -> ReceiverKey {
-        self.key
-    }
-
-    /// Where its packets go.
-    #[must_use]
-    pub fn destination(&self) -> SocketAddr {
-        self.destination
-    }
-
-    /// The receiver.
-    #[must_use]
-    pub fn receiver(&self) -> &Receiver<B> {
-        &self.receiver
-    }
-}
-
-/// A receiver that was not taken on, and why.
-type Refused<B> = (Box<SteeredReceiver<B>>, ReceiverRefusal);
-
-/// A receive queue with its receivers.
+/// A receive queue and its steering.
 pub struct Input<R: RxQueue> {
     key: InputKey,
+    kind: Kind,
     /// `None` while the port is detached.
     queue: Option<Box<R>>,
     burst: Burst<R::Buf>,
     steering: Steering,
-    // Boxed: they come from the gateway and go back to it.
-    receivers: Vec<Box<SteeredReceiver<R::Buf>>>,
     room: usize,
     /// Turns since the queue was dry or a round ended.
     turns_wet: u16,
+    /// When that was.
+    round_began: Tai,
+    horizon: Tai,
     counters: Arc<InputCounters>,
 }
 
 impl<R: RxQueue> Input<R> {
-    /// An input of exactly one receiver, which stays with its queue: a socket.
+    /// An input for one receiver alone: a socket.
     #[must_use]
-    pub fn sole(key: InputKey, queue: R, receiver: SteeredReceiver<R::Buf>) -> Self {
-        let mut input = Self::shared(key, queue, 1);
-        input.receivers.push(Box::new(receiver));
-        input.steer();
-        input
+    pub fn private(key: InputKey, queue: R) -> Self {
+        Self::new(key, Kind::Private, queue, 1)
     }
 
-    /// An input for up to `room` receivers, of which none is there yet: a port.
+    /// An input for up to `room` destinations: a port.
     #[must_use]
     pub fn shared(key: InputKey, queue: R, room: usize) -> Self {
+        Self::new(key, Kind::Shared, queue, room)
+    }
+
+    fn new(key: InputKey, kind: Kind, queue: R, room: usize) -> Self {
         Self {
             key,
+            kind,
             queue: Some(Box::new(queue)),
             burst: Burst::new(),
             steering: Steering::new(room),
-            receivers: Vec::with_capacity(room),
             room,
             turns_wet: 0,
+            round_began: Tai::EPOCH,
+            horizon: Tai::EPOCH,
             counters: Arc::default(),
         }
     }
@@ -110,35 +93,49 @@ impl<R: RxQueue> Input<R> {
         Arc::clone(&self.counters)
     }
 
-    /// The receivers.
-    pub fn receivers(&self) -> impl Iterator<Item = &SteeredReceiver<R::Buf>> {
-        self.receivers.iter().map(AsRef::as_ref)
+    /// Until when everything that has arrived was handed out, and whether this turn has told so.
+    pub(crate) fn horizon(&self) -> (Tai, bool) {
+        (self.horizon, self.turns_wet == 0)
     }
 
     /// Takes what the queue has, at most some bursts of it; returns the number of packets.
-    pub(crate) fn turn(&mut self, now: Tai, locked: bool, worker: &WorkerCounters) -> usize {
+    pub(crate) fn turn(
+        &mut self,
+        receivers: &mut Receivers<R::Buf>,
+        now: Tai,
+        locked: bool,
+        worker: &WorkerCounters,
+    ) -> usize {
         let mut packets = 0;
-        let mut is_dry = false;
-        for _ in 0..BURSTS_PER_TURN {
+        let mut is_dry = self.is_waiting();
+        for _ in 0..if is_dry { 0 } else { BURSTS_PER_TURN } {
             let taken = self.queue.as_mut().map_or(0, |queue| queue.rx_burst(&mut self.burst));
             if taken == 0 {
                 is_dry = true;
                 break;
             }
             packets += taken;
-            self.steer_burst(now, locked, worker);
+            self.steer_burst(receivers, now, locked, worker);
         }
-        self.tick(is_dry, now, locked);
+        self.pass(is_dry, now);
         // Also when the queue never runs dry: that is when it drops.
-        self.mirror();
+        self.mirror(receivers);
         packets
     }
 
-    fn steer_burst(&mut self, now: Tai, locked: bool, worker: &WorkerCounters) {
+    /// Whether what comes has to wait for its receiver.
+    fn is_waiting(&self) -> bool {
+        self.kind == Kind::Private && self.steering.is_empty()
+    }
+
+    fn steer_burst(&mut self, receivers: &mut Receivers<R::Buf>, now: Tai, locked: bool, worker: &WorkerCounters) {
         for packet in self.burst.drain() {
-            let place = self.steering.find(packet.meta().destination);
-            match place.and_then(|place| self.receivers.get_mut(place)) {
-                Some(steered) => steered.receiver.accept(packet, now, locked),
+            match self.steering.find(packet.meta().destination) {
+                Some(Target::Receiver(place)) => {
+                    if let Some(steered) = receivers.at_mut(place) {
+                        steered.receiver.accept(packet, now, locked);
+                    }
+                }
                 None => {
                     self.counters.packets_unsteered.add(1);
                     worker.packets_unsteered.add(1);
@@ -147,23 +144,40 @@ impl<R: RxQueue> Input<R> {
         }
     }
 
-    /// Passes time. A packet that waits in the queue may still complete a grain whose time-out has passed, so a
-    /// receiver's time passes when the queue is dry: nothing waits then. The queue of a busy port may never be, and a
-    /// stream that has stopped must not wait for the others to stop too: after each round of turns the receivers are
-    /// told that time passes, and close what was overdue when the round began.
-    fn tick(&mut self, is_dry: bool, now: Tai, locked: bool) {
+    /// Says how far the queue was heard. A packet that waits in it may still complete a grain whose time-out has passed,
+    /// so time passes for a receiver as far as nothing older waits: until now when the queue is dry. The queue of a
+    /// busy port may never be, and a stream that has stopped must not wait for the others to stop too: after a round of
+    /// turns all that waited when the round began has been handed out.
+    fn pass(&mut self, is_dry: bool, now: Tai) {
         self.turns_wet = if is_dry { 0 } else { self.turns_wet + 1 };
         if is_dry {
-            self.receivers.iter_mut().for_each(|steered| steered.receiver.tick(now, locked));
+            (self.horizon, self.round_began) = (now, now);
         } else if self.turns_wet == TURNS_PER_ROUND {
             self.turns_wet = 0;
-            self.receivers.iter_mut().for_each(|steered| steered.receiver.tick_round(now, locked));
+            (self.horizon, self.round_began) = (self.round_began, now);
         }
     }
 
     /// Publishes the queue's own counters.
-    fn mirror(&self) {
+    fn mirror(&self, receivers: &mut Receivers<R::Buf>) {
         let Some(queue) = self.queue.as_ref().map(|queue| queue.counters()) else { return };
+        if self.is_waiting() {
+            return; // what was dropped meanwhile is the receiver's too
+        }
+        // What a shared queue has dropped was meant for nobody knows whom.
+        if self.kind == Kind::Private
+            && let Some(Target::Receiver(place)) = self.steering.sole()
+            && let Some(steered) = receivers.at(place)
+        {
+            let (counters, seen) = (steered.receiver.counters_ref(), &self.counters);
+            let pass_on = |to: &Counter, count: u64, seen: &Counter| to.add(count.saturating_sub(seen.value()));
+            pass_on(&counters.socket_drops, queue.socket_drops, &seen.packets_dropped);
+            pass_on(&counters.datagrams_truncated, queue.truncated, &seen.packets_truncated);
+            pass_on(&counters.queue_errors, queue.errors, &seen.errors);
+            pass_on(&counters.packets_without_buffer, queue.no_buffers, &seen.packets_without_buffer);
+            let copied = queue.octets_copied_by_kernel;
+            pass_on(&counters.octets_copied_by_kernel, copied, &seen.octets_copied_by_kernel);
+        }
         self.counters.packets.set(queue.packets);
         self.counters.octets.set(queue.octets);
         self.counters.packets_dropped.set(queue.socket_drops);
@@ -171,49 +185,32 @@ impl<R: RxQueue> Input<R> {
         self.counters.packets_without_buffer.set(queue.no_buffers);
         self.counters.errors.set(queue.errors);
         self.counters.octets_copied_by_kernel.set(queue.octets_copied_by_kernel);
-        // What a shared queue has dropped was meant for nobody knows whom.
-        if self.room == 1
-            && let Some(sole) = self.receivers.first()
-        {
-            let counters = sole.receiver.counters_ref();
-            counters.socket_drops.set(queue.socket_drops);
-            counters.datagrams_truncated.set(queue.truncated);
-            counters.queue_errors.set(queue.errors);
-            counters.packets_without_buffer.set(queue.no_buffers);
-            counters.octets_copied_by_kernel.set(queue.octets_copied_by_kernel);
+    }
+
+    /// Why packets to `destination` cannot be steered, beside `more` others that are to come.
+    pub(crate) fn refusal(&self, destination: SocketAddr, more: usize) -> Option<ReceiverRefusal> {
+        if self.steering.has(destination) {
+            Some(ReceiverRefusal::Taken { destination })
+        } else if self.steering.len() + more >= self.room {
+            Some(ReceiverRefusal::Full { room: self.room })
+        } else {
+            None
         }
     }
 
-    /// Serves one more receiver.
-    pub(crate) fn add(&mut self, receiver: Box<SteeredReceiver<R::Buf>>) -> Result<(), Refused<R::Buf>> {
-        if self.steering.has(receiver.destination) {
-            let destination = receiver.destination;
-            return Err((receiver, ReceiverRefusal::Taken { destination }));
-        }
-        if self.receivers.len() == self.room {
-            return Err((receiver, ReceiverRefusal::Full { room: self.room }));
-        }
-        self.receivers.push(receiver);
-        self.steer();
-        Ok(())
+    /// Steers packets to `destination`; [`Self::refusal`] was asked.
+    pub(crate) fn steer(&mut self, destination: SocketAddr, target: Target) {
+        self.steering.insert(destination, target);
     }
 
-    /// Closes a receiver's open grain, and serves it no longer.
-    pub(crate) fn remove(&mut self, key: ReceiverKey) -> Option<Box<SteeredReceiver<R::Buf>>> {
-        let at = self.receivers.iter().position(|steered| steered.key == key)?;
-        let mut removed = self.receivers.swap_remove(at);
-        self.steer();
-        removed.receiver.finish();
-        Some(removed)
-    }
-
-    fn steer(&mut self) {
-        self.steering.set(self.receivers.iter().map(|steered| steered.destination));
+    /// Steers nothing to `target` any more.
+    pub(crate) fn unsteer(&mut self, target: Target) {
+        self.steering.remove(target);
     }
 
     /// The queue, when the port is to be restarted. Grains that are open wait for their time-out.
-    pub(crate) fn detach(&mut self) -> Option<Box<R>> {
-        self.mirror();
+    pub(crate) fn detach(&mut self, receivers: &mut Receivers<R::Buf>) -> Option<Box<R>> {
+        self.mirror(receivers);
         self.queue.take()
     }
 
@@ -226,9 +223,9 @@ impl<R: RxQueue> Input<R> {
         self.queue.is_some()
     }
 
-    /// Closes what is open, before the input leaves its worker.
-    pub(crate) fn finish(&mut self) {
-        self.receivers.iter_mut().for_each(|steered| steered.receiver.finish());
-        self.mirror();
+    /// Forgets whom it steered to, before it leaves its worker.
+    pub(crate) fn finish(&mut self, receivers: &mut Receivers<R::Buf>) {
+        self.mirror(receivers);
+        self.steering.clear();
     }
 }

@@ -15,16 +15,18 @@ mod output;
 mod port;
 pub mod pulse;
 mod receiver;
+mod roster;
 pub mod run;
 mod sender;
 pub mod spans;
+mod steered;
 mod steering;
 mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
 pub use counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
 pub use idle::{Idle, IdlePolicy};
-pub use input::{Input, SteeredReceiver};
+pub use input::Input;
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 pub use port::{PortKey, QueuePair};
 pub use pulse::{PulseCounters, PulseLook};
@@ -32,6 +34,7 @@ pub use receiver::{Receiver, ReceiverConfig};
 pub use run::{Core, run};
 pub use sender::{Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};
+pub use steered::{Leg, SteeredReceiver};
 pub use worker::{Turn, WORKER_LIMIT, Worker};
 
 #[cfg(test)]

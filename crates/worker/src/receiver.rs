@@ -14,7 +14,7 @@ mod stream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use media::{PayloadType, RtpTimestamp, Ssrc, Tai, VideoFormat};
+use media::{PayloadType, Ssrc, Tai, VideoFormat};
 use netio::PacketBuf;
 use rtp::{Arrival, RtpHeader};
 use shm::FrameWriter;
@@ -67,8 +67,6 @@ pub struct Receiver<B> {
     hold: Hold<Arrived<B>>,
     /// A packet far from all others, until its successor tells whether the sender began anew.
     doubtful: Option<Arrived<B>>,
-    /// The grain that was overdue when the last round of a busy queue ended.
-    overdue: Option<RtpTimestamp>,
     counters: Arc<ReceiverCounters>,
 }
 
@@ -85,7 +83,6 @@ impl<B: PacketBuf> Receiver<B> {
             assembly: Assembly::new(config.format, config.timeline, writer, Arc::clone(&counters)),
             hold: Hold::new(config.reorder_packets),
             doubtful: None,
-            overdue: None,
             counters,
         }
     }
@@ -126,36 +123,14 @@ impl<B: PacketBuf> Receiver<B> {
         self.order(packet, header, now, locked);
     }
 
-    /// Passes time while no packet waits in the queue: closes a grain whose time-out has passed, lets consumers join
-    /// and leave.
-    pub fn tick(&mut self, now: Tai, locked: bool) {
+    /// Passes time: what had arrived until `horizon` has been taken in. Closes a grain whose time-out had passed then,
+    /// lets consumers join and leave.
+    pub(crate) fn tick(&mut self, horizon: Tai, now: Tai, locked: bool) {
         self.assembly.poll(now);
-        self.overdue = None;
-        if self.overdue(now).is_some() {
-            self.time_out(now, locked);
+        if self.assembly.open_since().is_some_and(|since| horizon.nanos_since(since) > self.grain_timeout_nanos) {
+            self.assembly.close();
+            self.sort_held(now, locked);
         }
-    }
-
-    /// Passes time of a queue that never runs dry, once a round: in a round it hands out more packets than it can
-    /// hold. A grain that was overdue a round ago is closed: what waited for it then has come through since.
-    pub fn tick_round(&mut self, now: Tai, locked: bool) {
-        self.assembly.poll(now);
-        let overdue = self.overdue(now);
-        if overdue.is_some() && overdue == self.overdue {
-            self.time_out(now, locked);
-        }
-        self.overdue = self.overdue(now);
-    }
-
-    /// The open grain, if its time-out has passed.
-    fn overdue(&self, now: Tai) -> Option<RtpTimestamp> {
-        let (timestamp, since) = self.assembly.open_since()?;
-        (now.nanos_since(since) > self.grain_timeout_nanos).then_some(timestamp)
-    }
-
-    fn time_out(&mut self, now: Tai, locked: bool) {
-        self.assembly.close();
-        self.sort_held(now, locked);
     }
 
     fn read_header(&self, packet: &B) -> Option<RtpHeader> {

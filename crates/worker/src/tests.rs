@@ -2,6 +2,7 @@
 
 mod devices;
 mod hostile;
+mod legs;
 mod outputs;
 mod receive;
 mod restart;

@@ -14,13 +14,17 @@ use shm::GrainLease;
 
 use crate::command::{Mailbox, Report};
 use crate::counters::{OutputCounters, WorkerCounters};
-use crate::input::Input;
+use crate::input::{Input, Receivers};
 use crate::output::Output;
 use crate::pulse::{Pulse, PulseCounters};
+use crate::roster::Roster;
 use crate::sender::{Sender, Settled};
 
-/// Inputs, and senders, that one worker serves at most.
+/// Receivers, and senders, that one worker serves at most.
 pub const WORKER_LIMIT: usize = 256;
+
+/// Inputs that one worker polls at most: two sockets for each receiver.
+const INPUT_LIMIT: usize = 2 * WORKER_LIMIT;
 
 /// What a turn amounted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,9 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     mailbox: Arc<Mailbox<R, T>>,
     counters: Arc<WorkerCounters>,
     pulse: Pulse,
-    inputs: Vec<Box<Input<R>>>,
+    // Boxed: they come from the gateway and go back to it.
+    inputs: Roster<Box<Input<R>>>,
+    receivers: Receivers<R::Buf>,
     outputs: Box<[Output<T>]>,
     senders: Vec<Box<Sender<T>>>,
 }
@@ -52,7 +58,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             mailbox,
             counters: Arc::default(),
             pulse: Pulse::default(),
-            inputs: Vec::with_capacity(WORKER_LIMIT),
+            inputs: Roster::new(INPUT_LIMIT),
+            receivers: Roster::new(WORKER_LIMIT),
             outputs: queues.into_iter().map(|queue| Output::new(queue, WORKER_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
         }
@@ -100,8 +107,19 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     fn receive(&mut self, now: Tai) -> bool {
         let locked = self.clock.is_locked();
         let mut packets = 0;
-        for input in &mut self.inputs {
-            packets += input.turn(now, locked, &self.counters);
+        for input in self.inputs.iter_mut() {
+            packets += input.turn(&mut self.receivers, now, locked, &self.counters);
+        }
+        for receiver in self.receivers.iter_mut() {
+            let inputs = receiver.inputs().iter().filter_map(|place| self.inputs.at(*place));
+            // The one that is behind decides; a receiver without any hears that time passes all the same.
+            let told = inputs
+                .map(|input| input.horizon())
+                .reduce(|(one, is_new), (other, is_newer)| (one.min(other), is_new || is_newer));
+            let (horizon, is_new) = told.unwrap_or((now, true));
+            if is_new {
+                receiver.receiver.tick(horizon, now, locked);
+            }
         }
         packets > 0
     }

@@ -14,8 +14,8 @@ use netio::{Burst, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedByte
 use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, GrainLease, PagePolicy};
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 use worker::{
-    Command, Input, InputKey, Mailbox, OutputIndex, PortKey, Receiver, ReceiverConfig, ReceiverCounters, ReceiverKey,
-    Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
+    Command, Input, InputKey, Leg, Mailbox, OutputIndex, PortKey, Receiver, ReceiverConfig, ReceiverCounters,
+    ReceiverKey, Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
 };
 
 thread_local! {
@@ -96,7 +96,7 @@ impl Bench {
         ALLOCATIONS.get() - before
     }
 
-    fn receiver(&self, key: u64, destination: SocketAddr, flow: &str) -> SteeredReceiver<<Rx as RxQueue>::Buf> {
+    fn receiver(&self, key: u64, leg: Leg, flow: &str) -> SteeredReceiver<<Rx as RxQueue>::Buf> {
         let flow: Name = flow.parse().unwrap();
         let config = ReceiverConfig {
             format: format(),
@@ -107,17 +107,18 @@ impl Bench {
             grain_timeout_nanos: 2 * FRAME_NANOS,
         };
         let receiver = Receiver::new(&config, self.broker.create_flow(&flow, format(), Some(16)).unwrap());
-        SteeredReceiver::new(ReceiverKey(key), destination, receiver)
+        SteeredReceiver::new(ReceiverKey(key), [leg], receiver)
     }
 
     /// A socket with a receiver of its own.
     fn socket(&mut self, flow: &str) -> (SocketAddr, Arc<ReceiverCounters>) {
         let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
         let address = queue.local_addr();
-        let receiver = self.receiver(1, address, flow);
+        let leg = Leg { input: InputKey(1), destination: address };
+        let receiver = self.receiver(1, leg, flow);
         let counters = receiver.receiver().counters();
-        let input = Box::new(Input::sole(InputKey(1), queue, receiver));
-        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
+        assert!(matches!(self.ask(Command::AddInput(Box::new(Input::private(leg.input, queue)))), Report::Added));
+        assert!(matches!(self.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
         (address, counters)
     }
 
@@ -132,9 +133,9 @@ impl Bench {
     /// A receiver on that port, and a sender to it by an output of its own.
     fn road(&mut self, key: u8, port: u16, plan: &Arc<PackingPlan>) -> Arc<ReceiverCounters> {
         let far = SocketAddr::from(([127, 0, 0, key], port));
-        let receiver = self.receiver(key.into(), far, &format!("far-{key}"));
+        let receiver = self.receiver(key.into(), Leg { input: InputKey(2), destination: far }, &format!("far-{key}"));
         let arrived = receiver.receiver().counters();
-        let report = self.ask(Command::AddReceiver(InputKey(2), Box::new(receiver)));
+        let report = self.ask(Command::AddReceiver(Box::new(receiver)));
         assert!(matches!(report, Report::Added));
         let config = SenderConfig {
             path: Path::to(far),

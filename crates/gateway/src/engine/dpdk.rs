@@ -30,7 +30,7 @@ use dpdk::rx::DpdkRx;
 use dpdk::tx::DpdkTx;
 use media::Name;
 use shm::GrainLease;
-use worker::{InputKey, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+use worker::{InputKey, Leg, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
@@ -154,12 +154,12 @@ impl Engine for DpdkEngine {
         let (destination, sources) = (order.spec.sdp.destination, order.spec.sdp.sources.clone());
         port.check_destination(destination)?;
         let key = order.key;
-        let receiver = order.build(destination);
+        let receiver = order.build([Leg { input: port.key.input, destination }]);
         let counters = receiver.receiver().counters();
-        self.pool.add_receiver(port.worker, port.key.input, Box::new(receiver))?;
+        self.pool.add_receiver(port.worker, Box::new(receiver))?;
         // Now there is somebody to take what comes.
         if let Err(refusal) = self.present.listen(&port.facts.plan.name, destination, &sources) {
-            drop(self.pool.remove_receiver(port.worker, port.key.input, key)?);
+            drop(self.pool.remove_receiver(port.worker, key)?);
             return Err(DataplaneError::PacketIo(Box::new(refusal)));
         }
         self.homes().receivers.insert(key, ReceiverHome { port: at, destination, sources, is_listening: true });
@@ -179,7 +179,7 @@ impl Engine for DpdkEngine {
             }
         }
         // The flow's writer ends here, off the worker.
-        drop(self.pool.remove_receiver(port.worker, port.key.input, key)?);
+        drop(self.pool.remove_receiver(port.worker, key)?);
         self.homes().receivers.remove(&key);
         Ok(())
     }

@@ -9,7 +9,7 @@ use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
 use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
 use shm::GrainLease;
-use worker::{Core, Input, InputKey, OutputIndex, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+use worker::{Core, Input, InputKey, Leg, OutputIndex, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
@@ -81,17 +81,23 @@ impl Engine for KernelEngine {
         let buffer = queue.receive_buffer();
         let warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", order.spec.name));
         let key = order.key;
-        let receiver = order.build(queue.local_addr());
+        let leg = Leg { input: input_of(key), destination: queue.local_addr() };
+        let receiver = order.build([leg]);
         let counters = receiver.receiver().counters();
         let worker = self.pool.least_loaded();
-        self.pool.add_input(worker, Box::new(Input::sole(input_of(key), queue, receiver)))?;
+        self.pool.add_input(worker, Box::new(Input::private(leg.input, queue)))?;
+        if let Err(refused) = self.pool.add_receiver(worker, Box::new(receiver)) {
+            drop(self.pool.remove_input(worker, leg.input)?);
+            return Err(refused);
+        }
         self.homes().receivers.insert(key, worker);
         Ok(Receiving { counters, warning })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
         let Some(worker) = self.homes().receivers.get(&key).copied() else { return Ok(()) };
-        // The input holds the queue and the writer: both end here, off the worker.
+        // The socket and the writer end here, off the worker.
+        drop(self.pool.remove_receiver(worker, key)?);
         drop(self.pool.remove_input(worker, input_of(key))?);
         self.homes().receivers.remove(&key);
         Ok(())

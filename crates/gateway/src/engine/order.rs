@@ -1,15 +1,13 @@
 //! What the data plane orders of an engine: a receiver or a sender, with everything that does not depend on who
 //! moves the packets.
 
-use std::net::SocketAddr;
-
 use control::{ReceiverSpec, SenderSpec, SenderTiming};
 use media::{Name, Ssrc};
 use netio::{PacketBuf, Path};
 use shm::FrameWriter;
 use st2110::TimelineMode;
 use uuid::Uuid;
-use worker::{OutputIndex, Receiver, ReceiverConfig, ReceiverKey, SenderConfig, SenderKey, SteeredReceiver};
+use worker::{Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, SenderConfig, SenderKey, SteeredReceiver};
 
 /// Reorder window where the receiver states none, packets.
 const REORDER_PACKETS: u16 = 64;
@@ -37,11 +35,11 @@ impl ReceiverOrder<'_> {
         self.spec.reorder_packets.unwrap_or(REORDER_PACKETS)
     }
 
-    /// The receiver, for packets to `destination`.
+    /// The receiver, for what comes in by `legs`.
     #[must_use]
-    pub fn build<B: PacketBuf>(self, destination: SocketAddr) -> SteeredReceiver<B> {
+    pub fn build<B: PacketBuf>(self, legs: impl Into<Box<[Leg]>>) -> SteeredReceiver<B> {
         let config = self.config();
-        SteeredReceiver::new(self.key, destination, Receiver::new(&config, self.writer))
+        SteeredReceiver::new(self.key, legs, Receiver::new(&config, self.writer))
     }
 
     fn config(&self) -> ReceiverConfig {

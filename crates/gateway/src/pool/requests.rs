@@ -7,59 +7,52 @@ use control::DataplaneError;
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::{
-    Command, Input, InputKey, PortKey, QueuePair, ReceiverKey, Report, Sender, SenderKey, SenderRefusal, Source,
-    SteeredReceiver, WORKER_LIMIT,
+    Command, Input, InputKey, PortKey, QueuePair, ReceiverKey, ReceiverRefusal, Report, Sender, SenderKey,
+    SenderRefusal, Source, SteeredReceiver, WORKER_LIMIT,
 };
 
 use super::{NoAnswer, Pool, WorkerIndex};
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
-    /// Serves an input, with the receivers that it has.
+    /// Polls an input.
     ///
     /// # Errors
     /// No room, or no answer.
     pub fn add_input(&self, worker: WorkerIndex, input: Box<Input<R>>) -> Result<(), DataplaneError> {
-        let receivers = input.receivers().count();
         match self.ask(worker, Command::AddInput(input)).map_err(no_answer)? {
-            Report::Added => {
-                self.receivers(worker).fetch_add(receivers, Ordering::Relaxed);
-                Ok(())
-            }
+            Report::Added => Ok(()),
             Report::InputRefused(_) => Err(self.full("receivers")),
-            _ => Err(unexpected("adding a receiver")),
+            _ => Err(unexpected("adding an input")),
         }
     }
 
-    /// Takes an input back, its receivers with it; `None` when it is not there.
+    /// Takes an input back; `None` when it is not there.
     ///
     /// # Errors
     /// No answer.
     pub fn remove_input(&self, worker: WorkerIndex, key: InputKey) -> Result<Option<Box<Input<R>>>, DataplaneError> {
         match self.ask(worker, Command::RemoveInput(key)).map_err(no_answer)? {
-            Report::InputRemoved(input) => {
-                self.receivers(worker).fetch_sub(input.receivers().count(), Ordering::Relaxed);
-                Ok(Some(input))
-            }
+            Report::InputRemoved(input) => Ok(Some(input)),
             Report::Unknown(_) => Ok(None),
-            _ => Err(unexpected("removing a receiver")),
+            _ => Err(unexpected("removing an input")),
         }
     }
 
-    /// Serves a receiver on an input that is there.
+    /// Serves a receiver on inputs that are there.
     ///
     /// # Errors
-    /// Its destination is taken, the input has no room, or no answer.
+    /// Its destination is taken, an input or the worker has no room, or no answer.
     pub fn add_receiver(
         &self,
         worker: WorkerIndex,
-        input: InputKey,
         receiver: Box<SteeredReceiver<R::Buf>>,
     ) -> Result<(), DataplaneError> {
-        match self.ask(worker, Command::AddReceiver(input, receiver)).map_err(no_answer)? {
+        match self.ask(worker, Command::AddReceiver(receiver)).map_err(no_answer)? {
             Report::Added => {
                 self.receivers(worker).fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
+            Report::ReceiverRefused(_, ReceiverRefusal::WorkerFull { .. }) => Err(self.full("receivers")),
             Report::ReceiverRefused(_, refusal) => Err(DataplaneError::PacketIo(Box::new(refusal))),
             _ => Err(unexpected("adding a receiver")),
         }
@@ -72,10 +65,9 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     pub fn remove_receiver(
         &self,
         worker: WorkerIndex,
-        input: InputKey,
         key: ReceiverKey,
     ) -> Result<Option<Box<SteeredReceiver<R::Buf>>>, DataplaneError> {
-        match self.ask(worker, Command::RemoveReceiver(input, key)).map_err(no_answer)? {
+        match self.ask(worker, Command::RemoveReceiver(key)).map_err(no_answer)? {
             Report::ReceiverRemoved(receiver) => {
                 self.receivers(worker).fetch_sub(1, Ordering::Relaxed);
                 Ok(Some(receiver))

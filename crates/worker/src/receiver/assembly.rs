@@ -69,9 +69,9 @@ impl Assembly {
         self.writer.poll(now);
     }
 
-    /// The open grain: its timestamp, and when its first packet came.
-    pub(super) fn open_since(&self) -> Option<(RtpTimestamp, Tai)> {
-        self.open.map(|open| (open.timestamp, open.first_arrival))
+    /// When the first packet of the open grain came.
+    pub(super) fn open_since(&self) -> Option<Tai> {
+        self.open.map(|open| open.first_arrival)
     }
 
     /// Whether packets of the next grain must wait for the open one.

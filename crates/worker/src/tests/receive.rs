@@ -3,7 +3,7 @@
 use netio::sim::Faults;
 use shm::GrainState;
 
-use super::studio::{Studio, drain, format, picture};
+use super::studio::{Command, Report, Studio, drain, format, picture};
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -25,6 +25,21 @@ fn whole_frames_arrive_bit_exact() {
     assert_eq!((counters.grains_complete.value(), counters.lines_lost.value()), (5, 0));
     let octets = u64::from(receiving.format.frame_octets());
     assert_eq!(counters.octets_copied_by_us.value(), 5 * octets, "each octet is copied once");
+}
+
+#[test]
+fn what_comes_before_the_receiver_waits_in_its_socket() {
+    let mut studio = Studio::new(1, Faults::default());
+    let destination = studio.address();
+    let leg = studio.socket(destination);
+    let (receiver, receiving) = studio.receiver(&[leg], format(25), 16, |_| {});
+    let mut camera = studio.camera(&receiving, 1);
+    camera.send(0, 0);
+    studio.pass(1_000_000);
+    assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+    studio.pass(1_000_000);
+    assert_eq!(receiving.counters.grains_complete.value(), 1);
+    assert_eq!(studio.worker.counters().packets_unsteered.value(), 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::counters::SenderCounters;
 use crate::key::{InputKey, OutputIndex, SenderKey};
 use crate::port::PortKey;
 use crate::sender::{Sender, SenderTiming};
+use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -29,8 +30,8 @@ fn restart(timing: SenderTiming) -> Restart {
     let mut near = studio.receive(format(25), 16);
     let destination = studio.address();
     let (input, _) = studio.shared(&[destination], 4);
-    let (receiver, far) = studio.receiver(destination, format(25), 16, |_| {});
-    assert!(matches!(studio.ask(Command::AddReceiver(input, Box::new(receiver))), Report::Added));
+    let (receiver, far) = studio.receiver(&[Leg { input, destination }], format(25), 16, |_| {});
+    assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
     let (sender, counters) = studio.sender(far.destination, timing);
     studio.connect(sender, &mut near, 4);
     Restart { studio, port: PortKey { input, output: OutputIndex(0) }, near, far, sender, counters }
@@ -97,7 +98,7 @@ fn senders_and_receivers_come_and_go_while_their_port_is_detached() {
     let config = gone.config().clone();
     let add = |key| Command::AddSender(Box::new(Sender::new(SenderKey(key), config.clone())));
     assert!(matches!(studio.ask(add(900)), Report::SenderRefused(_, SenderRefusal::Detached)));
-    assert!(matches!(studio.ask(Command::RemoveReceiver(port.input, far.key)), Report::ReceiverRemoved(_)));
+    assert!(matches!(studio.ask(Command::RemoveReceiver(far.key)), Report::ReceiverRemoved(_)));
     assert!(matches!(studio.ask(Command::Attach(port, queues)), Report::Attached));
     // The path of the sender that left is closed: there is room for as many as before. One is the simulator's bound.
     for key in 1000..1064 {

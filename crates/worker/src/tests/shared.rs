@@ -7,6 +7,7 @@ use netio::sim::Faults;
 use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
 use crate::command::ReceiverRefusal;
 use crate::key::{InputKey, ReceiverKey};
+use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -15,8 +16,8 @@ const TICKS: u32 = 3600;
 const FLOOD: u32 = 300;
 
 fn add(studio: &mut Studio, input: InputKey, destination: SocketAddr) -> Receiving {
-    let (receiver, receiving) = studio.receiver(destination, format(25), 16, |_| {});
-    let report = studio.ask(Command::AddReceiver(input, Box::new(receiver)));
+    let (receiver, receiving) = studio.receiver(&[Leg { input, destination }], format(25), 16, |_| {});
+    let report = studio.ask(Command::AddReceiver(Box::new(receiver)));
     assert!(matches!(report, Report::Added));
     receiving
 }
@@ -29,7 +30,7 @@ fn each_packet_goes_to_the_receiver_of_its_destination() {
     // The last destination is nobody's.
     let mut receiving: Vec<_> = destinations[..4].iter().map(|to| add(&mut studio, input, *to)).collect();
     let mut cameras: Vec<_> = receiving.iter().map(|receiving| studio.camera(receiving, 1)).collect();
-    let (_, nobody) = studio.receiver(destinations[4], format(25), 16, |_| {});
+    let (_, nobody) = studio.receiver(&[Leg { input, destination: destinations[4] }], format(25), 16, |_| {});
     let mut stray = studio.camera(&nobody, 1);
     let mut readers: Vec<_> = receiving.iter_mut().map(|receiving| studio.reader(receiving, 4)).collect();
     for number in 0..3 {
@@ -66,33 +67,37 @@ fn receivers_come_and_go_while_their_port_runs() {
     };
     send(&mut studio, 0);
 
-    let (third, _) = studio.receiver(destinations[2], format(25), 16, |_| {});
-    let report = studio.ask(Command::AddReceiver(input, Box::new(third)));
+    let (third, _) = studio.receiver(&[Leg { input, destination: destinations[2] }], format(25), 16, |_| {});
+    let report = studio.ask(Command::AddReceiver(Box::new(third)));
     assert!(matches!(report, Report::ReceiverRefused(_, ReceiverRefusal::Full { room: 2 })));
 
     // The first goes, and takes the middle of a grain with it; who has come last keeps its packets.
-    let Report::ReceiverRemoved(removed) = studio.ask(Command::RemoveReceiver(input, one.key)) else {
-        panic!("not removed")
-    };
-    assert_eq!((removed.key(), removed.destination()), (one.key, destinations[0]));
+    let Report::ReceiverRemoved(removed) = studio.ask(Command::RemoveReceiver(one.key)) else { panic!("not removed") };
+    assert_eq!((removed.key(), removed.legs()), (one.key, &[Leg { input, destination: destinations[0] }][..]));
     send(&mut studio, 1);
     assert_eq!(one.counters.grains_complete.value(), 1);
     assert_eq!(counters.packets_unsteered.value(), 32, "the first stream is nobody's now");
 
     let again = add(&mut studio, input, destinations[0]);
-    let (double, _) = studio.receiver(destinations[0], format(25), 16, |_| {});
+    let (double, _) = studio.receiver(&[Leg { input, destination: destinations[0] }], format(25), 16, |_| {});
     assert!(matches!(
-        studio.ask(Command::AddReceiver(input, Box::new(double))),
+        studio.ask(Command::AddReceiver(Box::new(double))),
         Report::ReceiverRefused(_, ReceiverRefusal::Taken { destination }) if destination == destinations[0]
     ));
     send(&mut studio, 2);
     assert_eq!(again.counters.grains_complete.value(), 1);
     assert_eq!(drain(&mut reader).len(), 3, "{:?}", two.counters.values());
 
-    let unknown = studio.ask(Command::RemoveReceiver(input, ReceiverKey(999)));
+    let unknown = studio.ask(Command::RemoveReceiver(ReceiverKey(999)));
     assert!(matches!(unknown, Report::Unknown(None)));
-    let Report::InputRemoved(input) = studio.ask(Command::RemoveInput(input)) else { panic!("not removed") };
-    assert_eq!(input.receivers().count(), 2);
+    let Report::InputRemoved(gone) = studio.ask(Command::RemoveInput(input)) else { panic!("not removed") };
+    assert_eq!(gone.key(), input);
+    // The receivers hear nothing now; they are there to be taken back.
+    studio.pass(FRAME);
+    assert!(matches!(studio.ask(Command::RemoveReceiver(two.key)), Report::ReceiverRemoved(_)));
+    let (nowhere, _) = studio.receiver(&[Leg { input, destination: destinations[0] }], format(25), 16, |_| {});
+    let report = studio.ask(Command::AddReceiver(Box::new(nowhere)));
+    assert!(matches!(report, Report::ReceiverRefused(_, ReceiverRefusal::NoInput)));
 }
 
 #[test]

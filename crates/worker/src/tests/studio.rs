@@ -14,10 +14,11 @@ use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedu
 
 use super::devices::{SimPort, Valve, ValvedTx};
 use crate::counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters};
-use crate::input::{Input, SteeredReceiver};
+use crate::input::Input;
 use crate::key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 use crate::receiver::{Receiver, ReceiverConfig};
 use crate::sender::{Sender, SenderConfig, SenderTiming, Source};
+use crate::steered::{Leg, SteeredReceiver};
 use crate::worker::Worker;
 
 pub(super) type SimWorker = Worker<SimPort, ValvedTx, ManualClock>;
@@ -219,18 +220,24 @@ impl Studio {
         change: impl FnOnce(&mut ReceiverConfig),
     ) -> Receiving {
         let destination = self.address();
-        let (receiver, receiving) = self.receiver(destination, format, slots, change);
-        let key = InputKey(self.key());
-        let queue = self.port(&[destination]);
-        let input = Box::new(Input::sole(key, queue, receiver));
-        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
+        let leg = self.socket(destination);
+        let (receiver, receiving) = self.receiver(&[leg], format, slots, change);
+        assert!(matches!(self.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
         receiving
+    }
+
+    /// An input of its own for what goes to `destination`.
+    pub(super) fn socket(&mut self, destination: SocketAddr) -> Leg {
+        let input = InputKey(self.key());
+        let socket = Box::new(Input::private(input, self.port(&[destination])));
+        assert!(matches!(self.ask(Command::AddInput(socket)), Report::Added));
+        Leg { input, destination }
     }
 
     /// A receiver that no worker serves yet.
     pub(super) fn receiver(
         &mut self,
-        destination: SocketAddr,
+        legs: &[Leg],
         format: VideoFormat,
         slots: u16,
         change: impl FnOnce(&mut ReceiverConfig),
@@ -249,7 +256,8 @@ impl Studio {
         let receiver = Receiver::new(&config, writer);
         let counters = receiver.counters();
         let key = ReceiverKey(self.key());
-        let steered = SteeredReceiver::new(key, destination, receiver);
+        let steered = SteeredReceiver::new(key, legs, receiver);
+        let destination = legs[0].destination;
         (steered, Receiving { ring, key, counters, writer: counters_of_ring, destination, format })
     }
 
@@ -273,6 +281,12 @@ impl Studio {
     pub(super) fn camera(&self, receiving: &Receiving, ssrc: u32) -> Camera {
         let source = SocketAddr::from(([192, 0, 2, 10], 40_000));
         Camera::new(&self.net, receiving.destination, source, receiving.format, ssrc)
+    }
+
+    /// The camera of a receiver's other leg: it sends the same.
+    pub(super) fn camera_to(&self, leg: Leg, receiving: &Receiving, ssrc: u32) -> Camera {
+        let source = SocketAddr::from(([192, 0, 2, 11], 40_000));
+        Camera::new(&self.net, leg.destination, source, receiving.format, ssrc)
     }
 
     pub(super) fn camera_from(&self, receiving: &Receiving, source: SocketAddr) -> Camera {

@@ -6,10 +6,12 @@ use shm::GrainLease;
 
 use super::{WORKER_LIMIT, Worker};
 use crate::command::{Command, ReceiverRefusal, Report, SenderRefusal};
-use crate::input::{Input, SteeredReceiver};
+use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
 use crate::port::{PortKey, QueuePair};
 use crate::sender::{Sender, Source};
+use crate::steered::SteeredReceiver;
+use crate::steering::Target;
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     /// Takes the next command, if there is one; tells whether there was.
@@ -31,8 +33,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         Some(match command {
             Command::AddInput(input) => self.add_input(input),
             Command::RemoveInput(key) => self.remove_input(key),
-            Command::AddReceiver(input, receiver) => self.add_receiver(input, receiver),
-            Command::RemoveReceiver(input, key) => self.remove_receiver(input, key),
+            Command::AddReceiver(receiver) => self.add_receiver(receiver),
+            Command::RemoveReceiver(key) => self.remove_receiver(key),
             Command::AddSender(sender) => self.add_sender(sender),
             Command::RemoveSender(key) => return self.remove_sender(key, now),
             Command::Connect(key, source) => return self.connect(key, source, now),
@@ -41,38 +43,73 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         })
     }
 
-    fn input(&mut self, key: InputKey) -> Option<&mut Input<R>> {
-        self.inputs.iter_mut().find(|input| input.key() == key).map(AsMut::as_mut)
+    fn input(&self, key: InputKey) -> Option<u16> {
+        self.inputs.find(|input| input.key() == key)
     }
 
     fn add_input(&mut self, input: Box<Input<R>>) -> Report<R, T> {
-        if self.inputs.len() == WORKER_LIMIT {
-            return Report::InputRefused(input);
+        match self.inputs.add(input) {
+            Ok(_) => Report::Added,
+            Err(input) => Report::InputRefused(input),
         }
-        self.inputs.push(input);
-        Report::Added
     }
 
     fn remove_input(&mut self, key: InputKey) -> Report<R, T> {
-        let Some(at) = self.inputs.iter().position(|input| input.key() == key) else { return Report::Unknown(None) };
-        let mut input = self.inputs.swap_remove(at);
-        input.finish();
+        let Some(place) = self.input(key) else { return Report::Unknown(None) };
+        let Some(mut input) = self.inputs.remove(place) else { return Report::Unknown(None) };
+        input.finish(&mut self.receivers);
+        self.receivers.iter_mut().for_each(|receiver| receiver.lose(place));
         Report::InputRemoved(input)
     }
 
-    fn add_receiver(&mut self, input: InputKey, receiver: Box<SteeredReceiver<R::Buf>>) -> Report<R, T> {
-        let Some(input) = self.input(input) else {
-            return Report::ReceiverRefused(receiver, ReceiverRefusal::NoInput);
-        };
-        match input.add(receiver) {
-            Ok(()) => Report::Added,
-            Err((receiver, refusal)) => Report::ReceiverRefused(receiver, refusal),
+    fn add_receiver(&mut self, receiver: Box<SteeredReceiver<R::Buf>>) -> Report<R, T> {
+        if let Some(refusal) = self.refusal(&receiver) {
+            return Report::ReceiverRefused(receiver, refusal);
         }
+        let place = match self.receivers.add(receiver) {
+            Ok(place) => place,
+            Err(receiver) => {
+                let refusal = ReceiverRefusal::WorkerFull { room: WORKER_LIMIT };
+                return Report::ReceiverRefused(receiver, refusal);
+            }
+        };
+        let (inputs, receivers) = (&mut self.inputs, &mut self.receivers);
+        let Some(receiver) = receivers.at_mut(place) else { return Report::Unknown(None) };
+        for at in 0..receiver.legs().len() {
+            let leg = receiver.legs()[at];
+            let Some(input) = inputs.find(|input| input.key() == leg.input) else { continue };
+            receiver.hear(input);
+            if let Some(input) = inputs.at_mut(input) {
+                input.steer(leg.destination, Target::Receiver(place));
+            }
+        }
+        Report::Added
     }
 
-    fn remove_receiver(&mut self, input: InputKey, key: ReceiverKey) -> Report<R, T> {
-        let removed = self.input(input).and_then(|input| input.remove(key));
-        removed.map_or(Report::Unknown(None), Report::ReceiverRemoved)
+    /// Why a receiver cannot be served.
+    fn refusal(&self, receiver: &SteeredReceiver<R::Buf>) -> Option<ReceiverRefusal> {
+        let legs = receiver.legs();
+        if legs.is_empty() {
+            return Some(ReceiverRefusal::NoLeg);
+        }
+        (0..).zip(legs).find_map(|(at, leg)| {
+            let before = || legs[..at].iter().filter(|other| other.input == leg.input);
+            if before().any(|other| other.destination == leg.destination) {
+                return Some(ReceiverRefusal::Taken { destination: leg.destination });
+            }
+            match self.input(leg.input).and_then(|place| self.inputs.at(place)) {
+                Some(input) => input.refusal(leg.destination, before().count()),
+                None => Some(ReceiverRefusal::NoInput),
+            }
+        })
+    }
+
+    fn remove_receiver(&mut self, key: ReceiverKey) -> Report<R, T> {
+        let Some(place) = self.receivers.find(|receiver| receiver.key() == key) else { return Report::Unknown(None) };
+        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Receiver(place)));
+        let Some(mut removed) = self.receivers.remove(place) else { return Report::Unknown(None) };
+        removed.finish();
+        Report::ReceiverRemoved(removed)
     }
 
     fn add_sender(&mut self, mut sender: Box<Sender<T>>) -> Report<R, T> {
@@ -112,13 +149,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
 
     fn detach(&mut self, port: PortKey) -> Report<R, T> {
         let place = usize::from(port.output.0);
-        let Some(input) = self.inputs.iter_mut().find(|input| input.key() == port.input) else {
-            return Report::Unknown(None);
-        };
+        let Some(input) = self.input(port.input) else { return Report::Unknown(None) };
+        let Some(input) = self.inputs.at_mut(input) else { return Report::Unknown(None) };
         let Some(output) = self.outputs.get_mut(place).filter(|output| output.is_attached()) else {
             return Report::Unknown(None);
         };
-        let Some(rx) = input.detach() else { return Report::Unknown(None) };
+        let Some(rx) = input.detach(&mut self.receivers) else { return Report::Unknown(None) };
         for sender in self.senders.iter_mut().filter(|sender| sender.output_place() == place) {
             sender.detach(output);
         }
@@ -129,7 +165,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     }
 
     fn attach(&mut self, port: PortKey, queues: QueuePair<R, T>) -> Report<R, T> {
-        let input = self.inputs.iter_mut().find(|input| input.key() == port.input);
+        let input = self.input(port.input).and_then(|place| self.inputs.at_mut(place));
         let output = self.outputs.get_mut(usize::from(port.output.0));
         let (Some(input), Some(output)) = (input, output) else { return Report::AttachRefused(queues) };
         if input.is_attached() || output.is_attached() {

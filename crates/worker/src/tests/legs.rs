@@ -1,0 +1,128 @@
+//! One stream on two legs (ST 2022-7).
+
+use netio::sim::Faults;
+
+use super::studio::{Camera, Command, Receiving, Report, Studio, drain, format, picture};
+use crate::command::ReceiverRefusal;
+use crate::key::{InputKey, ReceiverKey};
+use crate::steered::Leg;
+
+const FRAME: i64 = 40_000_000;
+const TICKS: u32 = 3600;
+
+/// A receiver of two sockets, and the camera of each leg.
+fn two_sockets(studio: &mut Studio) -> (Receiving, [Leg; 2], [Camera; 2]) {
+    let legs = [(); 2].map(|()| {
+        let destination = studio.address();
+        studio.socket(destination)
+    });
+    let (receiver, receiving) = studio.receiver(&legs, format(25), 16, |config| config.reorder_packets = 64);
+    assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+    let cameras = legs.map(|leg| studio.camera_to(leg, &receiving, 1));
+    (receiving, legs, cameras)
+}
+
+#[test]
+fn what_one_leg_loses_the_other_brings() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (mut receiving, _, [mut one, mut two]) = two_sockets(&mut studio);
+    let mut reader = studio.reader(&mut receiving, 8);
+    for number in 0..3 {
+        one.send_some(number, number * TICKS, |packet| packet % 5 != 0);
+        two.send_some(number, number * TICKS, |packet| packet % 5 != 1);
+        studio.pass(FRAME);
+    }
+    let grains = drain(&mut reader);
+    assert_eq!(grains.len(), 3);
+    for (number, (octets, lost)) in (0..).zip(&grains) {
+        assert!(lost.is_empty(), "frame {number}: {lost:?}");
+        assert_eq!(*octets, picture(&receiving.format, number));
+    }
+    let counters = &receiving.counters;
+    assert_eq!(counters.packets_lost.value(), 0);
+    // Each leg loses 7 of 32 packets, none of them the same.
+    assert_eq!(counters.duplicates.value(), 3 * (32 - 7 - 7));
+    let octets = u64::from(receiving.format.frame_octets());
+    assert_eq!(counters.octets_copied_by_us.value(), 3 * octets, "each octet is copied once");
+}
+
+#[test]
+fn a_leg_that_comes_and_goes_is_not_noticed() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (mut receiving, legs, [mut one, mut two]) = two_sockets(&mut studio);
+    let mut reader = studio.reader(&mut receiving, 12);
+    for number in 0..9 {
+        one.send_some(number, number * TICKS, |_| number % 3 != 1);
+        two.send_some(number, number * TICKS, |_| number % 3 != 2);
+        studio.pass(FRAME);
+    }
+    let grains = drain(&mut reader);
+    assert_eq!(grains.len(), 9);
+    assert!((0..).zip(&grains).all(|(number, (octets, _))| *octets == picture(&receiving.format, number)));
+    assert_eq!(receiving.counters.packets_lost.value(), 0);
+    // One leg's input is taken away for good.
+    assert!(matches!(studio.ask(Command::RemoveInput(legs[0].input)), Report::InputRemoved(_)));
+    two.send(9, 9 * TICKS);
+    studio.pass(FRAME);
+    assert_eq!(drain(&mut reader).len(), 1);
+    assert!(matches!(studio.ask(Command::RemoveReceiver(receiving.key)), Report::ReceiverRemoved(_)));
+    assert!(matches!(studio.ask(Command::RemoveReceiver(ReceiverKey(0))), Report::Unknown(None)));
+}
+
+#[test]
+fn a_grain_waits_for_what_stands_in_the_queue_of_the_other_leg() {
+    let mut studio = Studio::new(1, Faults::default());
+    let [one, two, other] = [studio.address(), studio.address(), studio.address()];
+    let quiet = studio.socket(one);
+    // On the port another stream's packets come first, however long ours wait.
+    let (input, _) = studio.shared(&[other, two], 2);
+    let legs = [quiet, Leg { input, destination: two }];
+    let (receiver, receiving) = studio.receiver(&legs, format(25), 16, |_| {});
+    assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+    let (receiver, busy) = studio.receiver(&[Leg { input, destination: other }], format(25), 16, |_| {});
+    assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+    let [mut first, mut second] = legs.map(|leg| studio.camera_to(leg, &receiving, 1));
+    let mut flood = studio.camera(&busy, 2);
+    let junk = flood.datagram(0, 0, 0);
+
+    first.send_some(0, 0, |packet| packet < 16);
+    studio.pass(1_000_000);
+    (0..3000).for_each(|_| flood.send_raw(&junk));
+    second.send_some(0, 0, |packet| packet >= 16);
+    // The host pauses for longer than the time-out: the first leg is dry at once, the second is not.
+    studio.clock.advance_nanos(10 * FRAME);
+    for _ in 0..11 {
+        studio.worker.turn();
+    }
+    assert_eq!(receiving.counters.grains_opened.value(), 1);
+    assert_eq!(receiving.counters.grains_incomplete.value(), 0, "closed before the other leg was heard");
+    studio.pass(1_000_000);
+    assert_eq!(receiving.counters.grains_complete.value(), 1, "{:?}", receiving.counters.values());
+}
+
+#[test]
+fn a_receiver_is_taken_on_with_all_of_its_legs_or_not_at_all() {
+    let mut studio = Studio::new(1, Faults::default());
+    let [one, two] = [studio.address(), studio.address()];
+    let (input, counters) = studio.shared(&[one, two], 2);
+    let refused = |studio: &mut Studio, legs: &[Leg]| {
+        let (receiver, _) = studio.receiver(legs, format(25), 16, |_| {});
+        match studio.ask(Command::AddReceiver(Box::new(receiver))) {
+            Report::ReceiverRefused(_, refusal) => refusal,
+            _ => panic!("taken on"),
+        }
+    };
+    let leg = |destination| Leg { input, destination };
+    let gone = Leg { input: InputKey(999), destination: two };
+    assert_eq!(refused(&mut studio, &[leg(one), gone]), ReceiverRefusal::NoInput);
+    assert_eq!(refused(&mut studio, &[leg(one), leg(one)]), ReceiverRefusal::Taken { destination: one });
+    let third = studio.address();
+    assert_eq!(refused(&mut studio, &[leg(one), leg(two), leg(third)]), ReceiverRefusal::Full { room: 2 });
+    // Nothing of them was left.
+    let (receiver, receiving) = studio.receiver(&[leg(one), leg(two)], format(25), 16, |_| {});
+    assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+    let mut cameras = [leg(one), leg(two)].map(|leg| studio.camera_to(leg, &receiving, 1));
+    cameras.iter_mut().for_each(|camera| camera.send(0, 0));
+    studio.pass(FRAME);
+    assert_eq!((receiving.counters.grains_complete.value(), counters.packets_unsteered.value()), (1, 0));
+}
