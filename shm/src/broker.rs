@@ -60,7 +60,7 @@ use crate::WakeMode;
 use crate::access::SocketAccess;
 use crate::poll::{Poll, Token};
 use crate::protocol::Refusal;
-use crate::wake::Waker;
+use crate::wake::{Waiting, Waker};
 use crate::{
     Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, Mapping,
     PagePolicy, Pages, PlacementHooks, ReaderParts, Region, Start,
@@ -351,7 +351,7 @@ fn build_flow(name: &Name, region: Region) -> Result<(FrameWriter, Flow, Mapping
 
 /// A reader in this process.
 fn attach(seat: Seat, class: ConsumerClass) -> Result<FrameReader, SubscribeError> {
-    let Seat { geometry, control, data, page, seat: consumer, nonce, trust, life } = seat;
+    let Seat { geometry, control, data, page, seat: consumer, nonce, trust, life, wake: (mode, bell) } = seat;
     let parts = ReaderParts {
         geometry,
         control,
@@ -363,5 +363,8 @@ fn attach(seat: Seat, class: ConsumerClass) -> Result<FrameReader, SubscribeErro
         trust,
         life: Some(life.into_fd()),
     };
-    Ok(FrameReader::new(parts)?)
+    let mut reader = FrameReader::new(parts)?;
+    // Whether a producing pod lives is the broker's to hear.
+    reader.wait_with(Waiting::new(&geometry, mode, Some(bell), None));
+    Ok(reader)
 }

@@ -32,9 +32,11 @@ mod want;
 pub(crate) use bell::{Bell, bell_pair};
 pub(crate) use reached::Reached;
 pub(crate) use sleepers::Sleepers;
-#[cfg(feature = "tokio")]
-pub(crate) use waiting::{Announced, FRUITLESS_TURNS, LOOK_EVERY};
+#[cfg(not(loom))]
+pub(crate) use waiting::Announced;
 pub(crate) use waiting::{Bed, Waiting, pause_in_vain};
+#[cfg(feature = "tokio")]
+pub(crate) use waiting::{FRUITLESS_TURNS, LOOK_EVERY};
 pub(crate) use waker::{Waker, Waking, WakingRing, WakingSeat, WatchId};
 pub(crate) use want::{Alarm, Want};
 #[cfg(all(test, loom))]

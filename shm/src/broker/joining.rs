@@ -263,7 +263,8 @@ impl State {
                     self.watch_producer(id, producer_life);
                 }
                 // If nobody waits any more, it closes here.
-                let seat = Seat { geometry, control, data, page, seat, nonce, trust, life };
+                let wake = (if trust == Trust::Pod { wake } else { WakeMode::None }, bell);
+                let seat = Seat { geometry, control, data, page, seat, nonce, trust, life, wake };
                 let _ = waiting.try_send(Ok(Box::new(seat)));
             }
         }

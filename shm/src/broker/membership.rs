@@ -14,7 +14,7 @@ use crate::access::Peer;
 use crate::pipe::{LifeEnd, LifeWatch};
 use crate::protocol::{BrokerMessage, Member, Refusal, Version};
 use crate::wake::{Bell, WatchId};
-use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Start, Trust};
+use crate::{ConsumerClass, DataView, Geometry, LeasePage, Mapping, RingProbe, Start, Trust, WakeMode};
 
 /// How soon to look for what a writer of ours answers.
 const JOINING: Duration = Duration::from_millis(1);
@@ -114,6 +114,8 @@ pub(super) struct Seat {
     pub(super) nonce: u64,
     pub(super) trust: Trust,
     pub(super) life: LifeEnd,
+    /// Who wakes it, and its end of the bell.
+    pub(super) wake: (WakeMode, Bell),
 }
 
 impl Membership {

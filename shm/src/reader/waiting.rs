@@ -11,10 +11,11 @@ use crate::seed::sound;
 #[cfg(test)]
 use crate::wake::Bed;
 use crate::wake::{Alarm, Waiting, Want, pause_in_vain};
-#[cfg(feature = "tokio")]
+#[cfg(not(loom))]
 use {
     crate::lease_page,
     crate::wake::{Announced, Bell},
+    std::os::fd::{AsFd, BorrowedFd},
     std::sync::Arc,
 };
 
@@ -134,6 +135,29 @@ impl FrameReader {
         self.waiting.mode()
     }
 
+    /// What turns readable when this consumer is woken by [`Self::arm`]; none where nobody wakes. It stays the same.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub fn alarm(&self) -> Option<BorrowedFd<'_>> {
+        self.bell().map(|bell| bell.as_fd())
+    }
+
+    /// For whoever waits for many things at once: has [`Self::alarm`] ring when a grain is opened that was not passed yet.
+    /// Returns whether that may be slept on, for 100 ms at the most: `false` when there is such a grain, or when nobody
+    /// wakes. May call the kernel, and never waits. [`Self::disarm`] must follow.
+    #[cfg(not(loom))]
+    pub fn arm(&mut self) -> bool {
+        let Err(awaited) = self.next_or_awaited() else { return false };
+        Self::want(awaited, 0).is_ok_and(|want| self.announce(want, Alarm::Bell) == Announced::ToWaker)
+    }
+
+    /// Ends what [`Self::arm`] began. A system call.
+    #[cfg(not(loom))]
+    pub fn disarm(&mut self) {
+        self.take_back_want();
+        self.hear_bell();
+    }
+
     /// From now on the reader sleeps with this.
     pub(crate) fn wait_with(&mut self, waiting: Waiting) {
         self.waiting = waiting;
@@ -186,12 +210,12 @@ impl FrameReader {
     }
 
     /// Posts what is wanted; [`Self::take_back_want`] must follow.
-    #[cfg(feature = "tokio")]
+    #[cfg(not(loom))]
     pub(crate) fn announce(&mut self, want: Want, alarm: Alarm) -> Announced {
         self.waiting.announce(self.member.bed(), want, alarm)
     }
 
-    #[cfg(feature = "tokio")]
+    #[cfg(not(loom))]
     pub(crate) fn take_back_want(&self) {
         lease_page::take_back_want(self.member.bed().lease);
     }
@@ -201,13 +225,13 @@ impl FrameReader {
         self.waiting.producer_gone_at(now)
     }
 
-    #[cfg(feature = "tokio")]
+    #[cfg(not(loom))]
     pub(crate) fn hear_bell(&mut self) {
         self.waiting.hear();
     }
 
     /// The bell of this seat; none where nobody wakes.
-    #[cfg(feature = "tokio")]
+    #[cfg(not(loom))]
     pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
         self.waiting.bell()
     }

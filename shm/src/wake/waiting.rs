@@ -212,7 +212,7 @@ impl Waiting {
     }
 
     /// The bell of this membership; none where nobody wakes.
-    #[cfg(feature = "tokio")]
+    #[cfg(not(loom))]
     pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
         self.bell.as_ref()
     }

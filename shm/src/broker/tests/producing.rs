@@ -1,5 +1,7 @@
 //! Flows of pods: the sealing dance, the gateway and other pods as their readers, producers that go.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::*;
 use crate::{FlowOrigin, SessionError, Trust};
 
@@ -178,4 +180,26 @@ fn a_flow_that_the_gateway_ends_is_gone_for_its_readers_too() {
     assert!(!reader.producer_gone());
     let producer = worker.stop();
     until("the producer is told", || producer.broker_gone());
+}
+
+#[test]
+fn the_gateway_sleeps_on_a_pods_flow_until_a_grain_is_opened() {
+    let bench = Bench::new();
+    let worker = Worker::start(bench.session().produce(&name("gfx"), tiny(), Some(8)).unwrap());
+    let mut reader = bench.broker.subscribe(&name("gfx"), leased(3)).unwrap();
+    for index in 1..20 {
+        assert!(reader.arm(), "grain {index} is not there yet");
+        worker.write(index);
+        let mut alarm = [PollFd::from_borrowed_fd(reader.alarm().unwrap(), PollFlags::IN)];
+        assert_eq!(poll(&mut alarm, Some(&Timespec { tv_sec: 60, tv_nsec: 0 })), Ok(1), "grain {index} rings");
+        reader.disarm();
+        assert!(!reader.arm(), "grain {index} is there");
+        reader.disarm();
+        check(&mut reader, index);
+        reader.skip_to(GrainIndex(index + 1));
+    }
+    // For its own flows the gateway has no alarm: the writer is a thread of its own.
+    let _own = bench.flow("own", 8);
+    let mut own = bench.broker.subscribe(&name("own"), ConsumerClass::Lossy).unwrap();
+    assert!(!own.arm());
 }
