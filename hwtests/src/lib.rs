@@ -43,7 +43,7 @@ pub use clip::Clip;
 pub use dice::Dice;
 pub use eventually::eventually;
 pub use gateway::{Gateway, PidSpace, Statistics};
-pub use hardware::Hardware;
+pub use hardware::{PortPair, Rack, Trial};
 pub use isolated::Isolated;
 pub use namespace::{Link, Namespace};
 pub use netdev::Netdev;

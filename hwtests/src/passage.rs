@@ -82,11 +82,20 @@ impl Passage {
     /// # Errors
     /// What a port, the broker or the worker refuses.
     pub fn open(eal: &Eal, devices: &[&str]) -> Result<Self> {
+        let makes: Vec<PortMake> = devices.iter().map(|device| PortMake::on(device)).collect();
+        Self::open_on(eal, &makes)
+    }
+
+    /// As [`Self::open`], on ports that are made otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(eal: &Eal, makes: &[PortMake]) -> Result<Self> {
         let road = Road::new(eal, PagePolicy::PlainOnly)?;
         let clock = ManualClock::at(road::NOON);
         let (mut outputs, mut inputs, mut ports) = (Vec::new(), Vec::new(), Vec::new());
-        for device in devices {
-            let (port, tx, rx) = PortBench::open::<GrainLease, _>(eal, &PortMake::on(device), clock.clone())?;
+        for make in makes {
+            let (port, tx, rx) = PortBench::open::<GrainLease, _>(eal, make, clock.clone())?;
             ports.push(port);
             outputs.push(tx);
             inputs.push(rx);
@@ -109,7 +118,7 @@ impl Passage {
         };
         let (sender, _nowhere) = (send(0)?, send(1)?);
         let far = road.reader("far", 4, || turning.turn())?;
-        let (is_real, spare) = (devices != ["net_ring"], inputs.pop());
+        let (is_real, spare) = (makes.iter().any(|make| make.device != "net_ring"), inputs.pop());
         Ok(Self { clock, near, far, sender, receiver, turning, is_shut, ports, spare, road, number: 0, is_real })
     }
 

@@ -26,6 +26,8 @@ pub struct PortMake {
     pub device: String,
     /// The port's addresses with their prefix lengths, one of each family; its sources.
     pub addresses: [&'static str; 2],
+    /// VLAN of all its frames; `None` for untagged ones.
+    pub vlan: Option<u16>,
     /// The longest IP packet, in octets.
     pub mtu: u16,
     /// Sizes the rings.
@@ -45,6 +47,7 @@ impl PortMake {
         Self {
             device: device.to_owned(),
             addresses: ["192.0.2.1/24", "2001:db8::1/64"],
+            vlan: None,
             mtu: 1_500,
             packets_per_second: 20_000,
             rx_mbufs: None,
@@ -109,7 +112,7 @@ impl PortBench {
         // A ring, and what leads nowhere, have no address of their own.
         let has_none = port.mac() == MacAddr::new([0; 6]);
         let mac = if has_none { MacAddr::new([2, 0, 0, 0, 0, 1]) } else { port.mac() };
-        let station = Station { name: make.device.clone(), mac, vlan: None, network, mtu: make.mtu };
+        let station = Station { name: make.device.clone(), mac, vlan: make.vlan, network, mtu: make.mtu };
         let (rx_end, tx_end, host) = exchange(ExchangeConfig::default());
         let counters = Arc::<PortCounters>::default();
         let (port, queues) = port.start()?;

@@ -1,11 +1,15 @@
-//! What cannot be shown without hardware. `FLYPACK_HW` names a file with the rack's cards (`docs/hardware.md`); without it
-//! every test says what it would have shown. Needs root, hugepages, and two ports that are wired to each other.
+//! What cards and cameras of a rack do. `FLYPACK_HW` names a file with them (`docs/hardware.md`); without it the same tests
+//! run on a veth pair and a camera of our own, and say what those cannot show. Needs root, with cards hugepages too.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+#[path = "hardware/camera.rs"]
+mod camera;
 #[path = "hardware/memory.rs"]
 mod memory;
 #[path = "hardware/pair.rs"]
 mod pair;
+#[path = "hardware/pictures.rs"]
+mod pictures;
 #[path = "hardware/shared.rs"]
 mod shared;
 
@@ -18,31 +22,30 @@ use dpdk::interrupt::InterruptError;
 use dpdk::launch::LaunchTimes;
 use dpdk::port::{Features, Port, Started};
 use dpdk::timestamp::RxTimestamps;
-use hwtests::{Hardware, Isolated, Sysctl, isolated, take_turn};
+use hwtests::{PortPair, Trial};
 use pair::{Pair, drain, receive};
 
 const MEDIA: u16 = 5_004;
 const OTHER: u16 = 5_006;
 const DATAGRAMS: u32 = 200;
 
-/// Runs `body` in a process of its own, with hugepages for EAL and as many for rings; or says what it would have `shown`.
-fn on_hardware(test: &str, shown: &str, body: impl FnOnce(&Hardware)) {
-    let hardware = match Hardware::from_environment() {
-        Ok(Some(hardware)) => hardware,
-        Ok(None) => {
-            eprintln!("SKIPPED: FLYPACK_HW is not set. Not shown: {shown} (docs/hardware.md)");
-            return;
-        }
-        Err(error) => panic!("{error:#}"),
-    };
-    if isolated::is_inside(test) {
-        return body(&hardware);
-    }
-    let _turn = take_turn();
-    let _pages = Sysctl::free_hugepages(u64::from(hardware.hugepages_mib)).unwrap();
-    let said = Isolated::new(test).limit(Duration::from_secs(180)).run().unwrap();
-    // What was skipped is told already.
-    said.lines().filter(|line| !line.contains("SKIPPED")).for_each(|line| println!("{line}"));
+/// Runs `body` on each pair of ports, or says what it would have `shown`.
+fn on_hardware(test: &str, shown: &str, body: impl FnOnce(&PortPair)) {
+    Trial { test, shown }.on_pairs(body).unwrap();
+}
+
+#[test]
+fn pictures_cross_the_pair() {
+    on_hardware(
+        "pictures_cross_the_pair",
+        "pictures out of a ring, through both ports and into another ring, every octet compared",
+        pictures::cross,
+    );
+}
+
+#[test]
+fn a_camera_is_received() {
+    camera::is_received();
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_flow_rule_puts_a_destination_on_its_queue() {
 }
 
 /// Half to the one port and half to the other, in turns.
-fn both_kinds(pair: &mut Pair, hardware: &Hardware) {
+fn both_kinds(pair: &mut Pair, hardware: &PortPair) {
     let ports = (0..DATAGRAMS).flat_map(|number| [(MEDIA, number), (OTHER, number)]);
     let packets: Vec<_> = ports.map(|(udp_port, number)| pair.numbered(hardware, udp_port, number)).collect();
     pair.send(packets);

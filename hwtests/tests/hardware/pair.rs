@@ -11,7 +11,7 @@ use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::{Mempool, MempoolConfig};
 use dpdk::port::{Features, Port, PortConfig, PortError, PortQueues, Reception, RxHandle, Started};
 use dpdk::sizing::{Demand, Sizing};
-use hwtests::Hardware;
+use hwtests::PortPair;
 use hwtests::hardware::numa_node;
 use ip::{MacAddr, Template, TemplateConfig};
 
@@ -33,21 +33,22 @@ pub(crate) struct Pair {
     pub(crate) eal: Eal,
 }
 
-/// EAL with the rack's cards and hugepages.
-pub(crate) fn eal(hardware: &Hardware) -> Eal {
-    let devices = [&hardware.port_a, &hardware.port_b].map(|name| name.parse::<Device>().unwrap());
+/// EAL with the rack's cards and hugepages; without cards it takes ordinary pages.
+pub(crate) fn eal(hardware: &PortPair) -> Eal {
+    let devices = [&hardware.a, &hardware.b].map(|name| name.parse::<Device>().unwrap());
     let card = |device: &Device| if let Device::Pci(address) = device { Some(*address) } else { None };
     let allow = devices.iter().filter_map(card).collect();
-    Eal::start(&EalConfig { allow, ..EalConfig::new(Memory::Huge { mib: hardware.hugepages_mib }) }).unwrap()
+    let memory = hardware.hugepages_mib.map_or(Memory::NoHuge { mib: 256 }, |mib| Memory::Huge { mib });
+    Eal::start(&EalConfig { allow, ..EalConfig::new(memory) }).unwrap()
 }
 
 impl Pair {
     /// Starts both; `None`, and says so, when a card does not have what is asked of it.
-    pub(crate) fn open(hardware: &Hardware, a: Features, b: Features) -> Option<Self> {
+    pub(crate) fn open(hardware: &PortPair, a: Features, b: Features) -> Option<Self> {
         let eal = eal(hardware);
-        let a = start(&eal, hardware, &hardware.port_a, a)?;
-        let b = start(&eal, hardware, &hardware.port_b, b)?;
-        let numa = numa_node(&hardware.port_a);
+        let a = start(&eal, hardware, &hardware.a, a)?;
+        let b = start(&eal, hardware, &hardware.b, b)?;
+        let numa = numa_node(&hardware.a);
         let pool = Mempool::create(&eal, &a.port.config().sizing.linear_pool(numa)).unwrap();
         until("both links are up", || a.port.link().up && b.port.link().up);
         println!("{:?}\n{:?}", a.port.capabilities(), b.port.capabilities());
@@ -55,7 +56,7 @@ impl Pair {
     }
 
     /// A whole frame from A to B.
-    pub(crate) fn frame(&self, hardware: &Hardware, udp_port: u16, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn frame(&self, hardware: &PortPair, udp_port: u16, payload: &[u8]) -> Vec<u8> {
         let config = TemplateConfig {
             source_mac: self.a.port.mac(),
             vlan: hardware.vlan,
@@ -72,7 +73,7 @@ impl Pair {
     }
 
     /// A datagram whose payload is `number`, as a packet.
-    pub(crate) fn numbered(&self, hardware: &Hardware, udp_port: u16, number: u32) -> Mbuf {
+    pub(crate) fn numbered(&self, hardware: &PortPair, udp_port: u16, number: u32) -> Mbuf {
         let payload: Vec<u8> = number.to_be_bytes().into_iter().chain([0x5A; 196]).collect();
         packet(&self.pool, &self.frame(hardware, udp_port, &payload))
     }
@@ -90,7 +91,7 @@ impl Pair {
 }
 
 /// The first octets of a frame to one of our UDP ports: port and number.
-pub(crate) fn number_of(hardware: &Hardware, frame: &[u8]) -> Option<(u16, u32)> {
+pub(crate) fn number_of(hardware: &PortPair, frame: &[u8]) -> Option<(u16, u32)> {
     let ip = 14 + if hardware.vlan.is_some() { 4 } else { 0 };
     let is_ours = frame.get(ip + 16..ip + 20)? == hardware.address_b.octets() && frame[ip + 9] == 17;
     let udp_port = u16::from_be_bytes(frame.get(ip + 22..ip + 24)?.try_into().ok()?);
@@ -100,7 +101,7 @@ pub(crate) fn number_of(hardware: &Hardware, frame: &[u8]) -> Option<(u16, u32)>
 
 /// What arrives on `rx` of ours, until `enough` of it has: UDP port, number, and the packet.
 pub(crate) fn receive(
-    hardware: &Hardware,
+    hardware: &PortPair,
     rx: &mut RxHandle,
     mut enough: impl FnMut(&[(u16, u32, Mbuf)]) -> bool,
 ) -> Vec<(u16, u32, Mbuf)> {
@@ -138,7 +139,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn start(eal: &Eal, hardware: &Hardware, device: &str, features: Features) -> Option<End> {
+fn start(eal: &Eal, hardware: &PortPair, device: &str, features: Features) -> Option<End> {
     let numa = numa_node(device);
     let device = device.parse().unwrap();
     let demand = Demand { packets_per_second: 100_000, hold_ms: 1, mtu: hardware.mtu, streams: 1 };

@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use dpdk::flow::Datagrams;
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::port::Features;
-use hwtests::Hardware;
+use hwtests::PortPair;
 
 use crate::pair::{Pair, packet, receive, until};
 use crate::{DATAGRAMS, MEDIA};
@@ -14,7 +14,7 @@ const ARP: [u8; 2] = [0x08, 0x06];
 const IPV4: [u8; 2] = [0x08, 0x00];
 
 /// Media to DPDK by a rule; ARP and ping to the kernel, which answers on its own device.
-pub(crate) fn kernel_and_media(hardware: &Hardware) {
+pub(crate) fn kernel_and_media(hardware: &PortPair) {
     let (Some(netdev), Some(address)) = (&hardware.netdev_b, hardware.kernel_address_b) else {
         eprintln!("SKIPPED: the file names no netdev_b and kernel_address_b: no card is shared with the kernel");
         return;
@@ -48,7 +48,7 @@ pub(crate) fn kernel_and_media(hardware: &Hardware) {
 }
 
 /// Sends `request` from A until `answer` finds something in what A receives, from the EtherType on.
-fn asked<T>(pair: &mut Pair, hardware: &Hardware, request: &[u8], answer: impl Fn(&[u8]) -> Option<T>) -> T {
+fn asked<T>(pair: &mut Pair, hardware: &PortPair, request: &[u8], answer: impl Fn(&[u8]) -> Option<T>) -> T {
     let (mut found, mut turns) = (None, 0_u32);
     let ethertype = 12 + if hardware.vlan.is_some() { 4 } else { 0 };
     until("the kernel has answered", || {
@@ -66,7 +66,7 @@ fn asked<T>(pair: &mut Pair, hardware: &Hardware, request: &[u8], answer: impl F
     found.unwrap()
 }
 
-fn ethernet(pair: &Pair, hardware: &Hardware, destination: [u8; 6], ethertype: [u8; 2]) -> Vec<u8> {
+fn ethernet(pair: &Pair, hardware: &PortPair, destination: [u8; 6], ethertype: [u8; 2]) -> Vec<u8> {
     let mut frame = [destination, pair.a.port.mac().octets()].concat();
     if let Some(vlan) = hardware.vlan {
         frame.extend([0x81, 0x00]);
@@ -77,7 +77,7 @@ fn ethernet(pair: &Pair, hardware: &Hardware, destination: [u8; 6], ethertype: [
 }
 
 /// RFC 826: Ethernet, IPv4, six and four octets, a request.
-fn arp_request(pair: &Pair, hardware: &Hardware, target: [u8; 4]) -> Vec<u8> {
+fn arp_request(pair: &Pair, hardware: &PortPair, target: [u8; 4]) -> Vec<u8> {
     let mut frame = ethernet(pair, hardware, [0xFF; 6], ARP);
     frame.extend([0, 1, 8, 0, 6, 4, 0, 1]);
     frame.extend(pair.a.port.mac().octets());
@@ -89,7 +89,7 @@ fn arp_request(pair: &Pair, hardware: &Hardware, target: [u8; 4]) -> Vec<u8> {
 }
 
 /// RFC 792: an echo, in an IPv4 header without options.
-fn echo_request(pair: &Pair, hardware: &Hardware, mac: [u8; 6], target: [u8; 4]) -> Vec<u8> {
+fn echo_request(pair: &Pair, hardware: &PortPair, mac: [u8; 6], target: [u8; 4]) -> Vec<u8> {
     let mut echo = [8, 0, 0, 0, 0x46, 0x50, 0, 1].to_vec();
     echo.extend([0x5A; 32]);
     let sum = ip::checksum::of(&echo).to_be_bytes();
