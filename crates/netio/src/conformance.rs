@@ -60,6 +60,7 @@ pub fn suite<H: Harness>(mut harness: impl FnMut() -> H) {
     delivery::octets_are_read_when_the_packet_is_sent(&mut harness());
     forward::a_new_header_replaces_the_old_one(&mut harness());
     forward::one_packet_goes_to_several_paths(&mut harness());
+    forward::bursts_are_forwarded_up_to_their_room(&mut harness());
     forward::what_cannot_be_forwarded_is_refused(&mut harness());
     leases::a_lease_lasts_until_its_packets_are_sent(&mut harness());
     leases::cancelled_packets_release_the_lease(&mut harness());

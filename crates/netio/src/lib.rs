@@ -28,6 +28,6 @@ pub use kernel::rx::{KernelBuf, KernelRx, KernelRxConfig};
 pub use kernel::tx::{KernelTx, KernelTxBuf, KernelTxConfig};
 pub use packet::{PacketBuf, PacketMeta};
 pub use path::{Path, PathError, PathId, PathTable};
-pub use queue::{MAX_HEADER_OCTETS, Pacing, RxQueue, TxFull, TxQueue};
+pub use queue::{MAX_HEADER_OCTETS, Made, Pacing, RELAYED_HEADER_OCTETS, Relayed, RxQueue, TxFull, TxQueue};
 pub use shm::StableBytes;
 pub use wait::{Alarm, Bed, Doorbell};

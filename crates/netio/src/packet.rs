@@ -23,6 +23,12 @@ pub trait PacketBuf {
     /// Source, destination and arrival.
     fn meta(&self) -> &PacketMeta;
 
+    /// Says that the packet will go on to so many destinations ([`crate::TxQueue::forward`]): a backend may then count them
+    /// at once. No promise.
+    fn expect_copies(&self, copies: usize) {
+        let _ = copies;
+    }
+
     /// Octets of all segments together.
     fn octets(&self) -> usize;
 

@@ -10,6 +10,27 @@ use crate::{Alarm, Burst, PacketBuf, Path, PathError, PathId, RxCounters, TxCoun
 /// Longest header that [`TxQueue::gather`] takes: RTP, the payload header and room for an extension.
 pub const MAX_HEADER_OCTETS: usize = 64;
 
+/// Octets of the header that a relayed packet gets: RTP's without CSRCs and extension (RFC 3550 §5.1).
+pub const RELAYED_HEADER_OCTETS: usize = 12;
+
+/// A received packet and the header that takes the place of its first [`RELAYED_HEADER_OCTETS`].
+#[derive(Debug)]
+pub struct Relayed<'a, B> {
+    /// The header for this path.
+    pub header: [u8; RELAYED_HEADER_OCTETS],
+    /// What was received.
+    pub packet: &'a B,
+}
+
+/// What became of packets that were to be made at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// So many, from the first on, are in the burst.
+    pub packets: usize,
+    /// Why the next one is not; `None` when all were made, or the burst is full.
+    pub refusal: Option<TxFull>,
+}
+
 /// Who holds packets to the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pacing {
@@ -149,6 +170,27 @@ pub trait TxQueue {
         received: &Self::Received,
         skip: u16,
     ) -> Result<Self::Buf, TxFull>;
+
+    /// Relay: [`Self::forward`] for several packets to one path, appended to `burst` as far as it has room.
+    fn forward_burst(
+        &mut self,
+        path: PathId,
+        packets: &[Relayed<'_, Self::Received>],
+        burst: &mut Burst<Self::Buf>,
+    ) -> Made {
+        let mut made = 0;
+        for relayed in packets.iter().take(burst.room()) {
+            match self.forward(path, &relayed.header, relayed.packet, RELAYED_HEADER_OCTETS as u16) {
+                Ok(packet) => {
+                    let fits = burst.push(packet).is_ok();
+                    debug_assert!(fits, "no more than the burst has room for");
+                }
+                Err(full) => return Made { packets: made, refusal: Some(full) },
+            }
+            made += 1;
+        }
+        Made { packets: made, refusal: None }
+    }
 
     /// Sends from the front; returns how many left the burst, given-up ones included. What was not taken stays, and
     /// goes first next time. Never blocks.

@@ -64,18 +64,19 @@ impl Mbuf {
         self.count_of(self.0).load(Ordering::Acquire)
     }
 
-    /// The same packet once more: each of its buffers is freed when all references to it are given back.
+    /// Adds `references` to the only buffer of this packet, to be given out one by one with [`Self::from_raw`].
     #[inline]
-    #[must_use]
-    pub(crate) fn another_reference(&self) -> Self {
-        let mut next = Some(self.0);
-        while let Some(buffer) = next {
-            // Relaxed, as an Arc's clone: the reference that `self` is keeps everything in place.
-            self.count_of(buffer).fetch_add(1, Ordering::Relaxed);
-            // SAFETY: the chain is whole as long as `self`; nobody changes `next` of a shared buffer.
-            next = NonNull::new(unsafe { (*buffer.as_ptr()).next });
-        }
-        Self(self.0)
+    pub(crate) fn add_references(&self, references: u16) {
+        debug_assert_eq!(self.segment_count(), 1, "counted once for all buffers");
+        // Relaxed, as an Arc's clone: the reference that `self` is keeps the buffer in place.
+        self.count_of(self.0).fetch_add(references, Ordering::Relaxed);
+    }
+
+    /// Takes back what [`Self::add_references`] added and nobody was given.
+    #[inline]
+    pub(crate) fn remove_references(&self, references: u16) {
+        // Relaxed: the reference that `self` is stays, and its own end orders what was done with the octets.
+        self.count_of(self.0).fetch_sub(references, Ordering::Relaxed);
     }
 
     /// The count of one of this packet's buffers.

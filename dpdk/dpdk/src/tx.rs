@@ -22,7 +22,10 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use dpdk_sys::rte_mbuf;
 use netio::exchange::TxEnd;
-use netio::{BURST, Burst, Pacing, PacketBuf, Path, PathError, PathId, StableBytes, TxCounters, TxFull, TxQueue};
+use netio::{
+    BURST, Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
+    TxCounters, TxFull, TxQueue,
+};
 
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
@@ -260,6 +263,28 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
             }
         }
         self.made(made, path, header.len() + octets)
+    }
+
+    fn forward_burst(&mut self, path: PathId, packets: &[Relayed<'_, DpdkBuf>], burst: &mut Burst<DpdkTxBuf>) -> Made {
+        let packets = &packets[..packets.len().min(burst.room())];
+        let mut made = 0;
+        while made < packets.len() {
+            if let Some(way) = self.ways.known(path) {
+                let run = self.buffers.forward_run(path, way, &packets[made..], burst);
+                self.counters.tx.forwarded.add(run as u64);
+                made += run;
+            }
+            let Some(next) = packets.get(made) else { break };
+            match self.forward(path, &next.header, next.packet, RELAYED_HEADER_OCTETS as u16) {
+                Ok(packet) => {
+                    let fits = burst.push(packet).is_ok();
+                    debug_assert!(fits, "no more than the burst has room for");
+                }
+                Err(full) => return Made { packets: made, refusal: Some(full) },
+            }
+            made += 1;
+        }
+        Made { packets: made, refusal: None }
     }
 
     fn tx_burst(&mut self, burst: &mut Burst<DpdkTxBuf>) -> usize {

@@ -10,7 +10,7 @@ mod bench;
 use alone::{alone, eal};
 use bench::{Bench, GROUP, Make, frame_to, octets, open, pattern, push, receive, send};
 use dpdk::tx::DpdkTxBuf;
-use netio::{Burst, OwnedBytes, PacketBuf, TxQueue};
+use netio::{Burst, Made, OwnedBytes, PacketBuf, Relayed, TxQueue};
 
 /// Copies that skip as much share the buffer that was received; others refer to it. Nothing is copied, all comes back.
 fn relay(test: &str, has_room: bool) {
@@ -58,6 +58,42 @@ fn relay(test: &str, has_room: bool) {
         assert_eq!(octets(&again.as_slice()[3]), [&[3; 12], &pattern(1_000)[20..]].concat());
         assert_eq!((tx.counters().octets_copied_by_us, bench.counters.tx.forwarded.value()), (0, 14));
         drop((again, tx));
+        assert_eq!(bench.buffers_out(), 0, "every buffer came back");
+    });
+}
+
+/// Copies for many destinations are counted at once; those that were not made are not counted for ever.
+#[test]
+fn copies_of_a_burst_share_the_buffer_and_give_it_back() {
+    alone("copies_of_a_burst_share_the_buffer_and_give_it_back", || {
+        let eal = eal(64);
+        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make { has_room: true, ..Make::default() });
+        let path = open(&mut bench, &mut tx);
+        for length in [1_000, 1_000, 400, 12] {
+            assert!(bench.host.send(&frame_to(GROUP, &pattern(length))));
+        }
+        tx.reap();
+        let received = receive(&mut rx);
+        received.iter().for_each(|packet| packet.expect_copies(64));
+        let mut burst = Burst::new();
+        for copy in 0..3 {
+            let relayed = |packet| Relayed { header: [copy; 12], packet };
+            let made = tx.forward_burst(path, &received.iter().map(relayed).collect::<Vec<_>>(), &mut burst);
+            assert_eq!(made, Made { packets: 4, refusal: None });
+        }
+        let buffers = |at: usize| bench::buffers(&burst.as_slice()[at]);
+        for at in 0..3 {
+            assert_eq!((buffers(at)[1], buffers(at).len()), (buffers(at + 4)[1], 2), "shared itself");
+        }
+        assert_eq!(buffers(3).len(), 1, "nothing follows the header");
+        drop(received);
+        send(&mut tx, &mut burst);
+        let relayed = receive(&mut rx);
+        for (at, packet) in relayed.iter().enumerate() {
+            let length = [1_000, 1_000, 400, 12][at % 4];
+            assert_eq!(octets(packet), [&[(at / 4) as u8; 12], &pattern(length)[12..]].concat());
+        }
+        drop((relayed, tx));
         assert_eq!(bench.buffers_out(), 0, "every buffer came back");
     });
 }

@@ -1,7 +1,7 @@
 //! Checks: a received packet goes on under a new header, its payload whole.
 
 use super::{Harness, Link, STEPS, attach, gather, header, lease, push, receive, send};
-use crate::{Burst, MAX_HEADER_OCTETS, PacketBuf, PathId, RxQueue, TxFull, TxQueue};
+use crate::{Burst, MAX_HEADER_OCTETS, Made, PacketBuf, PathId, Relayed, RxQueue, TxFull, TxQueue};
 
 const PAYLOAD: u32 = 1000;
 
@@ -109,6 +109,34 @@ pub(super) fn one_packet_goes_to_several_paths<H: Harness>(harness: &mut H) {
         drop(arrive(harness, &mut tx, &mut rx, ids[0], 32));
         tx.reap();
     }
+}
+
+/// A burst takes as many as it has room for, each as if it were forwarded alone; what nobody sends gives all back.
+pub(super) fn bursts_are_forwarded_up_to_their_room<H: Harness>(harness: &mut H) {
+    let Link { mut tx, mut rx, paths } = harness.link();
+    let id = tx.open_path(&paths[0]).expect("the path opens");
+    let closed = tx.open_path(&paths[1]).expect("the path opens");
+    tx.close_path(closed);
+    let (arrived, sent) = arrive(harness, &mut tx, &mut rx, id, 10);
+    arrived.iter().for_each(|packet| packet.expect_copies(4));
+    let copy = |copy: u8| {
+        let relayed = arrived.iter().zip(copy * 10..).map(|(packet, n)| Relayed { header: [n; 12], packet });
+        relayed.collect::<Vec<_>>()
+    };
+    let mut burst = Burst::new();
+    for (nth, expected) in [10, 10, 10, 2].into_iter().enumerate() {
+        let made = tx.forward_burst(id, &copy(nth as u8), &mut burst);
+        assert_eq!(made, Made { packets: expected, refusal: None });
+    }
+    send(harness, &mut tx, &rx, &mut burst);
+    for (packet, n) in receive(harness, &mut rx, 32).iter().zip(0_u8..) {
+        assert_eq!(packet.octets, [&[n; 12], &sent[usize::from(n % 10)][12..]].concat(), "packet {n}");
+    }
+    let refused = tx.forward_burst(closed, &copy(0), &mut burst);
+    assert_eq!((refused, burst.len()), (Made { packets: 0, refusal: Some(TxFull::Path) }, 0));
+    assert_eq!(tx.forward_burst(id, &copy(0), &mut burst).packets, 10);
+    drop((burst, arrived));
+    drop(arrive(harness, &mut tx, &mut rx, id, 32));
 }
 
 pub(super) fn what_cannot_be_forwarded_is_refused<H: Harness>(harness: &mut H) {

@@ -27,7 +27,14 @@ pub struct DpdkBuf {
     pulled_up_octets: u8,
     /// What the buffer skips since it was shared.
     shared_skip: Cell<Option<u16>>,
+    /// References to the buffer that are counted at a time, and those counted that nobody was given yet: a count that
+    /// other cores write too is changed once, not once a copy.
+    counted_at_once: Cell<u16>,
+    unused: Cell<u16>,
 }
+
+/// Most references that are counted at a time; the count has 16 bits.
+const COUNTED_AT_ONCE_MAX: usize = 256;
 
 #[derive(Clone, Copy)]
 struct First {
@@ -53,6 +60,8 @@ impl DpdkBuf {
             pulled_up: [0; HEAD_OCTETS],
             pulled_up_octets: 0,
             shared_skip: Cell::new(None),
+            counted_at_once: Cell::new(1),
+            unused: Cell::new(0),
         };
         if (first.octets as usize) < octets.min(HEAD_OCTETS) {
             buf.pull_up();
@@ -110,7 +119,22 @@ impl DpdkBuf {
             }
             self.shared_skip.set(Some(skip));
         }
-        Some(self.mbuf.another_reference())
+        if self.unused.get() == 0 {
+            self.mbuf.add_references(self.counted_at_once.get());
+            self.unused.set(self.counted_at_once.get());
+        }
+        self.unused.set(self.unused.get() - 1);
+        // SAFETY: the buffer is whole, and one of the references that were added for it is given away here.
+        Some(unsafe { Mbuf::from_raw(self.mbuf.as_non_null()) })
+    }
+}
+
+impl Drop for DpdkBuf {
+    #[inline]
+    fn drop(&mut self) {
+        if self.unused.get() > 0 {
+            self.mbuf.remove_references(self.unused.get());
+        }
     }
 }
 
@@ -129,6 +153,11 @@ impl PacketBuf for DpdkBuf {
     #[inline]
     fn meta(&self) -> &PacketMeta {
         &self.meta
+    }
+
+    #[inline]
+    fn expect_copies(&self, copies: usize) {
+        self.counted_at_once.set(copies.clamp(1, COUNTED_AT_ONCE_MAX) as u16);
     }
 
     #[inline]

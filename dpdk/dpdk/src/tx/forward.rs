@@ -1,14 +1,74 @@
 //! Relay: a received packet goes on under a new header, its octets shared by reference count.
 
-use netio::{PacketBuf, TxFull};
+use std::ptr;
 
+use ip::template::TEMPLATE_OCTETS_MAX;
+use netio::{Burst, PacketBuf, PathId, RELAYED_HEADER_OCTETS, Relayed, TxFull};
+
+use super::DpdkTxBuf;
 use super::buffers::Buffers;
 use super::ways::Way;
 use crate::mbuf::Mbuf;
 use crate::refer;
 use crate::rx::{DpdkBuf, Piece};
 
+/// Octets of what most paths have below RTP: Ethernet without a tag, IPv4, UDP.
+const PLAIN_OCTETS: usize = 42;
+
+/// The headers below RTP for a run of packets to one path. They differ in their lengths only, and mostly not even there.
+struct Front {
+    octets: [u8; TEMPLATE_OCTETS_MAX],
+    /// Octets of the UDP payload that the lengths speak of.
+    payload_octets: Option<u16>,
+}
+
+impl Front {
+    #[inline]
+    fn set(&mut self, way: &Way<'_>, payload_octets: u16) {
+        if self.payload_octets != Some(payload_octets) {
+            way.link.template.write(&mut self.octets, way.mac, payload_octets);
+            self.payload_octets = Some(payload_octets);
+        }
+    }
+}
+
 impl Buffers {
+    /// The first of `packets` to a path over plain IPv4, as far as each is one buffer that is shared itself, appended to
+    /// `burst`. Ends with the first packet that needs more than that, or meets an obstacle: [`Self::forward`] knows which.
+    /// Returns how many were made, and the octets of their UDP payloads.
+    #[inline]
+    pub(super) fn forward_run(
+        &mut self,
+        path: PathId,
+        way: Way<'_>,
+        packets: &[Relayed<'_, DpdkBuf>],
+        burst: &mut Burst<DpdkTxBuf>,
+    ) -> usize {
+        let has_room = usize::from(self.headers.pool().config().data_octets) >= PLAIN_OCTETS + RELAYED_HEADER_OCTETS;
+        if !has_room || !self.gathers || !way.link.template.is_ipv4() || way.link.template.octets() != PLAIN_OCTETS {
+            return 0;
+        }
+        let mut front = Front { octets: [0; TEMPLATE_OCTETS_MAX], payload_octets: None };
+        for (made, relayed) in packets.iter().enumerate() {
+            let octets = relayed.packet.octets();
+            if octets > way.link.octets_max {
+                return made;
+            }
+            let Some(shared) = relayed.packet.share(RELAYED_HEADER_OCTETS as u16) else { return made };
+            let Some(mut head) = self.headers.take() else { return made };
+            front.set(&way, octets as u16);
+            // SAFETY: `head` is fresh from the pool, whose buffers have room for both headers behind their headroom, which was
+            // asked for above; `share` returns one buffer.
+            unsafe {
+                write_front(&mut head, &front, &relayed.header);
+                refer::chain_shared(&mut head, shared);
+            }
+            let fits = burst.push(DpdkTxBuf { mbuf: head, path, octets: octets as u32, below: PLAIN_OCTETS as u16 });
+            debug_assert!(fits.is_ok(), "no more than the burst has room for");
+        }
+        packets.len()
+    }
+
     /// Headers, and all but the first `skip` octets of a received packet.
     ///
     /// Copies of a packet that skip as much share the received buffer itself, which is the cheapest; others refer to it by
@@ -65,5 +125,24 @@ impl Buffers {
                 out = rest;
             }
         })
+    }
+}
+
+/// Makes the headers the data of a fresh buffer.
+///
+/// # Safety
+/// `head` is empty, nobody else has it, and its memory has room for both headers behind its headroom.
+#[inline]
+unsafe fn write_front(head: &mut Mbuf, front: &Front, header: &[u8; RELAYED_HEADER_OCTETS]) {
+    const OCTETS: usize = PLAIN_OCTETS + RELAYED_HEADER_OCTETS;
+    let raw = head.as_ptr();
+    // SAFETY: the octets from the data offset on are the buffer's own, as many as are written (caller), and nobody else's;
+    // the sources are arrays at least as long as what is read of them.
+    unsafe {
+        let start = (*raw).buf_addr.cast::<u8>().add(usize::from((*raw).data_off));
+        ptr::copy_nonoverlapping(front.octets.as_ptr(), start, PLAIN_OCTETS);
+        ptr::copy_nonoverlapping(header.as_ptr(), start.add(PLAIN_OCTETS), RELAYED_HEADER_OCTETS);
+        (*raw).data_len = OCTETS as u16;
+        (*raw).pkt_len = OCTETS as u32;
     }
 }

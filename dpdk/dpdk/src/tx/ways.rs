@@ -50,6 +50,13 @@ impl Ways {
         self.paths.at(path).is_some()
     }
 
+    /// The way of what goes to a path whose next hop is known.
+    #[inline]
+    pub(super) fn known(&self, path: PathId) -> Option<Way<'_>> {
+        let link = self.paths.at(path)?;
+        Some(Way { link, mac: link.mac()? })
+    }
+
     /// The way of a packet with these octets at and behind the RTP header; `frame_octets_max`: of one buffer.
     #[inline]
     pub(super) fn of(
