@@ -30,6 +30,7 @@ mod port;
 mod receiver;
 mod ring;
 mod sender;
+mod worker;
 
 pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
 pub use format::{AncillaryFormatView, AudioFormatView, FlowFormatView, FormatView};
@@ -37,6 +38,7 @@ pub use port::{PortRestartedView, PortView, PortsView};
 pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};
 pub use ring::{EvictedView, RingConsumerView, RingView, RingsView, SlotUseView};
 pub use sender::{SenderMadeView, SenderView, SendersView};
+pub use worker::{SpansView, WorkerView};
 
 use crate::table::Table;
 
@@ -63,32 +65,15 @@ pub struct NodeView {
     pub ports: Vec<PortView>,
 }
 
-/// A thread that moves packets.
-#[derive(Debug, Serialize)]
-pub struct WorkerView {
-    /// Its name.
-    pub name: String,
-    /// The core it is pinned to.
-    pub core: Option<u32>,
-    /// Receivers that it serves.
-    pub receivers: u32,
-    /// Senders that it serves.
-    pub senders: u32,
-}
-
 impl From<v1::Node> for NodeView {
     fn from(node: v1::Node) -> Self {
-        let worker = |worker: v1::Worker| {
-            let v1::Worker { name, core, receivers, senders } = worker;
-            WorkerView { name, core, receivers, senders }
-        };
         Self {
             version: node.version,
             uptime_s: node.uptime_s,
             clock_locked: node.clock_locked,
             tai_offset_s: node.tai_offset_s,
             pages: node.pages,
-            workers: node.workers.into_iter().map(worker).collect(),
+            workers: node.workers.into_iter().map(Into::into).collect(),
             warnings: node.warnings,
             broker_socket: node.broker_socket,
             ports: node.ports.into_iter().map(Into::into).collect(),
@@ -99,15 +84,11 @@ impl From<v1::Node> for NodeView {
 impl NodeView {
     fn text(&self) -> String {
         let clock = if self.clock_locked { "locked" } else { "UNLOCKED, every stream is async" };
-        let worker = |worker: &WorkerView| {
-            let core = worker.core.map_or("no core of its own".to_owned(), |core| format!("core {core}"));
-            format!("worker   {} on {core}: {} receivers, {} senders\n", worker.name, worker.receivers, worker.senders)
-        };
         let mut text = format!(
             "gateway  {}, up {} s\nclock    {clock} (TAI − UTC = {} s)\npages    {}\nbroker   {}\n",
             self.version, self.uptime_s, self.tai_offset_s, self.pages, self.broker_socket
         );
-        text.extend(self.workers.iter().map(worker));
+        text.extend(self.workers.iter().map(WorkerView::line));
         text.extend(self.warnings.iter().map(|warning| format!("warning  {warning}\n")));
         text
     }

@@ -38,5 +38,5 @@ pub use server::{ServeError, serve};
 pub use spec::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
     ConsumerClass, ConsumerHolder, ConsumerStatus, Counters, FlowProducer, FlowStanding, FlowStatus, NodeStatus,
-    PortStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
+    PortStatus, PulseStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, SpanStatus, WorkerStatus,
 };

@@ -7,7 +7,8 @@ use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 use crate::{
     ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStanding, FlowStatus, NodeStatus,
-    PortStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, SlotUse, WorkerStatus,
+    PortStatus, PulseStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, SlotUse,
+    WorkerStatus,
 };
 
 /// One thing that a [`RecordingDataplane`] was told.
@@ -172,6 +173,7 @@ impl Dataplane for RecordingDataplane {
                 core: Some(1),
                 receivers: 1,
                 senders: 1,
+                pulse: PulseStatus { standstills: 2, longest_standstill_ns: 104_000_000, ..PulseStatus::default() },
                 counters: vec![("turns", 9)],
             }],
             warnings: vec!["no hugepages: run `sysctl vm.nr_hugepages=512`".into()],

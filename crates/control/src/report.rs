@@ -11,7 +11,7 @@ use st2110::schedule::ReadSchedule;
 use crate::config::Owned;
 use crate::{
     Counters, Dataplane, FlowStatus, NodeStatus, PortStatus, ReceiverSpec, ReceiverStatus, Scope, SenderSpec,
-    SenderState, SenderStatus, SenderTiming, Signal, State, v1,
+    SenderState, SenderStatus, SenderTiming, Signal, SpanStatus, State, v1,
 };
 pub(crate) use flow::{consumer, flows};
 
@@ -21,6 +21,11 @@ pub(crate) fn node(status: NodeStatus) -> v1::Node {
         core: worker.core,
         receivers: worker.receivers,
         senders: worker.senders,
+        standing_still_ms: worker.pulse.still.map(|still| u64::try_from(still.as_millis()).unwrap_or(u64::MAX)),
+        standstills: worker.pulse.standstills,
+        longest_standstill_ns: worker.pulse.longest_standstill_ns,
+        turns: Some(spans(worker.pulse.turns)),
+        rests: Some(spans(worker.pulse.rests)),
     });
     v1::Node {
         version: status.version,
@@ -33,6 +38,11 @@ pub(crate) fn node(status: NodeStatus) -> v1::Node {
         broker_socket: status.broker_socket,
         ports: status.ports.into_iter().map(port).collect(),
     }
+}
+
+fn spans(status: SpanStatus) -> v1::Spans {
+    let SpanStatus { sum_ns, median_ns, p99_ns, p999_ns, longest_ns, by_power_of_two } = status;
+    v1::Spans { sum_ns, median_ns, p99_ns, p999_ns, longest_ns, by_power_of_two }
 }
 
 fn port(status: PortStatus) -> v1::Port {

@@ -1,5 +1,7 @@
 //! STATUS: what a data plane reports. Derived, never stored.
 
+use std::time::Duration;
+
 use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 /// Counters by name; the unit is part of the name (`packets`, `dropped_row_packets`).
@@ -80,8 +82,43 @@ pub struct WorkerStatus {
     pub receivers: u32,
     /// Senders that it serves.
     pub senders: u32,
+    /// How its turns go.
+    pub pulse: PulseStatus,
     /// What it counted.
     pub counters: Counters,
+}
+
+/// How a worker's turns go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PulseStatus {
+    /// How long it has not turned, where it should have; `None` while it turns.
+    pub still: Option<Duration>,
+    /// How often it stood still for 50 ms or more.
+    pub standstills: u64,
+    /// The longest of these, nanoseconds.
+    pub longest_standstill_ns: u64,
+    /// From the beginning of a turn to that of the next, or to the rest before it.
+    pub turns: SpanStatus,
+    /// Sleeps on purpose.
+    pub rests: SpanStatus,
+}
+
+/// Lengths of time, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanStatus {
+    /// All together, nanoseconds.
+    pub sum_ns: u64,
+    /// Half of them are shorter, nanoseconds; this and the next are good to a factor of two.
+    pub median_ns: u64,
+    /// All but one in 100 are shorter.
+    pub p99_ns: u64,
+    /// All but one in 1,000 are shorter.
+    pub p999_ns: u64,
+    /// The longest, nanoseconds.
+    pub longest_ns: u64,
+    /// How many, by length: number i counts those of at least 2^i and less than 2^(i+1) nanoseconds, the first 0 too,
+    /// the last everything longer.
+    pub by_power_of_two: Vec<u64>,
 }
 
 /// What a receiver hears.

@@ -23,6 +23,7 @@ pub(crate) mod recording;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
@@ -108,6 +109,9 @@ pub trait Engine: Send + Sync {
 
     /// The ports as they are now, with what they counted, in the order of [`Self::ports`].
     fn port_status(&self) -> Vec<PortStatus>;
+
+    /// Looks whether the workers turn, and logs what an operator should hear. Some times a second.
+    fn look(&self, now: Instant);
 
     /// The workers as they are now.
     fn workers(&self) -> Vec<WorkerStatus>;

@@ -1,6 +1,7 @@
 //! `/metrics` in OpenMetrics text: every counter of status, by name and reason.
 
 mod rings;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,6 +87,7 @@ impl Collector for GatewayCollector {
         families(&mut encoder, "sender", MetricType::Counter, by_counter(senders))?;
         let workers = node.workers.iter().map(|entry| (entry.name.clone(), &entry.counters));
         families(&mut encoder, "worker", MetricType::Counter, by_counter(workers))?;
+        workers::encode(&mut encoder, &node.workers)?;
         let ports = node.ports.iter().map(|entry| (entry.name.clone(), &entry.counters));
         let (levels, counts) = by_counter(ports).into_iter().partition(|(name, _)| name.ends_with("_held"));
         families(&mut encoder, "port", MetricType::Counter, counts)?;

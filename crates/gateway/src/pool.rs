@@ -4,27 +4,32 @@
 //! here, never on the worker. The pool names no backend: its workers poll whatever queues they are started with.
 
 mod error;
+mod heartbeat;
 mod requests;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use control::WorkerStatus;
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
-use worker::{Command, Core, IdlePolicy, Mailbox, OutputCounters, Report, Worker, WorkerCounters};
+use worker::{Command, Core, IdlePolicy, Mailbox, OutputCounters, PulseCounters, Report, Worker, WorkerCounters};
 
 use crate::clock::TaiClock;
 pub use error::{NoAnswer, PoolError};
+use heartbeat::{Beat, Heartbeat};
 
 /// How long a worker may take to answer. A switch waits for a grain to end.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Between two looks for an answer.
 const LOOK: Duration = Duration::from_micros(200);
+
+/// What mostly keeps a worker from its turns.
+const CORE_TAKEN: &str = "because its core was somebody else's: give it an isolated one (`flypack doctor` says how)";
 
 /// What each worker's thread is started with.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +69,8 @@ struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     name: String,
     core: Option<Core>,
     counters: Arc<WorkerCounters>,
+    pulse: Arc<PulseCounters>,
+    heartbeat: Mutex<Heartbeat>,
     outputs: Vec<Arc<OutputCounters>>,
     receivers: AtomicUsize,
     senders: AtomicUsize,
@@ -123,7 +130,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         let name = format!("{}-{}", self.names.worker, index.0);
         let mailbox = Mailbox::new();
         let worker = Worker::new(clock.clone(), seat.outputs, Arc::clone(&mailbox));
-        let (counters, outputs) = (worker.counters(), worker.output_counters());
+        let (counters, pulse, outputs) = (worker.counters(), worker.pulse(), worker.output_counters());
         let stop = Arc::clone(&self.stop);
         let core = seat.core;
         let (entered, has_entered) = sync_channel(1);
@@ -143,10 +150,13 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
             Ok(Err(cause)) => return Err(PoolError::Enter { worker: name, cause }),
             Err(_) => return Err(PoolError::Panicked { worker: name }),
         }
+        let heartbeat = Heartbeat::new(Arc::clone(&counters), Arc::clone(&pulse), Instant::now());
         Ok(WorkerThread {
             name,
             core,
             counters,
+            pulse,
+            heartbeat: Mutex::new(heartbeat),
             outputs,
             receivers: AtomicUsize::new(0),
             senders: AtomicUsize::new(0),
@@ -176,6 +186,19 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     #[must_use]
     pub fn worker_name(&self, index: WorkerIndex) -> &str {
         self.workers.get(index.0).map_or("", |worker| &worker.name)
+    }
+
+    /// How long a worker's turns are, and when it stood still.
+    #[must_use]
+    pub fn pulse(&self, index: WorkerIndex) -> Option<Arc<PulseCounters>> {
+        self.workers.get(index.0).map(|worker| Arc::clone(&worker.pulse))
+    }
+
+    /// Looks whether the workers turn, and logs what an operator should hear. Some times a second.
+    pub fn look(&self, now: Instant) {
+        if !self.stop.load(Ordering::Relaxed) {
+            self.workers.iter().for_each(|worker| worker.look(now));
+        }
     }
 
     /// The workers as they are now.
@@ -230,6 +253,29 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> WorkerThread<R, T> {
         thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    fn heartbeat(&self) -> MutexGuard<'_, Heartbeat> {
+        self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, now: Instant) {
+        let name = &self.name;
+        match self.heartbeat().look(now) {
+            None => {}
+            Some(Beat::Still(still)) => tracing::error!(
+                "{name} stands still for {} ms: nobody serves its flows; if this lasts, see what else runs on its core \
+                 (`flypack doctor`), or restart flypackd",
+                still.as_millis()
+            ),
+            Some(Beat::Again) => tracing::info!("{name} turns again"),
+            Some(Beat::Stood { times: 1, last }) => {
+                tracing::warn!("{name} stood still for {} ms, {CORE_TAKEN}", last.as_millis());
+            }
+            Some(Beat::Stood { times, last }) => {
+                tracing::warn!("{name} stood still {times} times, lastly for {} ms, {CORE_TAKEN}", last.as_millis());
+            }
+        }
+    }
+
     fn wait(&self, until: Instant) -> Result<Report<R, T>, NoAnswer> {
         loop {
             // Asked before the mailbox: an answer may be the last thing that the thread did.
@@ -249,12 +295,16 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> WorkerThread<R, T> {
 
     fn status(&self) -> WorkerStatus {
         let count = |number: &AtomicUsize| number.load(Ordering::Relaxed) as u32;
+        let pulse = self.heartbeat().status(Instant::now());
+        let mut counters = self.counters.values();
+        counters.push(("standstills", pulse.standstills));
         WorkerStatus {
             name: self.name.clone(),
             core: self.core.map(|core| core.0 as u32),
             receivers: count(&self.receivers),
             senders: count(&self.senders),
-            counters: self.counters.values(),
+            pulse,
+            counters,
         }
     }
 }

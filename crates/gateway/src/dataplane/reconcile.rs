@@ -23,6 +23,7 @@ impl Gateway {
     /// Notes which streams and senders moved since the last time; rejoins evicted senders, and tries refused ones
     /// again.
     pub fn tick(&self, now: Instant) {
+        self.parts().engines.iter().for_each(|engine| engine.look(now));
         let is_due = self.entries().tick(now);
         if is_due {
             self.reconcile();

@@ -66,13 +66,21 @@ pub(super) fn node(parts: &Parts, started: Instant, mut warnings: Vec<String>) -
     if parts.engines.iter().any(|engine| engine.has_failed()) {
         warnings.push("a worker has ended: restart flypackd, and report what its log says".to_owned());
     }
+    let workers: Vec<_> = parts.engines.iter().flat_map(|engine| engine.workers()).collect();
+    warnings.extend(workers.iter().filter_map(|worker| {
+        let still = worker.pulse.still?.as_millis();
+        Some(format!(
+            "{} has stood still for {still} ms: nobody serves its flows; see what else runs on its core, or restart flypackd",
+            worker.name
+        ))
+    }));
     NodeStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: started.elapsed().as_secs(),
         clock_locked,
         tai_offset_s: i32::try_from(parts.clock.tai_offset_seconds()).unwrap_or(0),
         pages: pages(parts),
-        workers: parts.engines.iter().flat_map(|engine| engine.workers()).collect(),
+        workers,
         warnings,
         broker_socket: parts.broker_socket.clone(),
         ports: parts.engines.iter().flat_map(|engine| engine.port_status()).collect(),

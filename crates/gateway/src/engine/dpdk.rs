@@ -22,6 +22,7 @@ mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use dpdk::extmem::DmaPlacement;
@@ -233,6 +234,10 @@ impl Engine for DpdkEngine {
             port.status(report, self.pool.worker_name(port.worker), left)
         };
         self.ports.iter().map(status).collect()
+    }
+
+    fn look(&self, now: Instant) {
+        self.pool.look(now);
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {

@@ -4,6 +4,7 @@ mod identity;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
@@ -135,6 +136,10 @@ impl Engine for KernelEngine {
 
     fn port_status(&self) -> Vec<PortStatus> {
         Vec::new()
+    }
+
+    fn look(&self, now: Instant) {
+        self.pool.look(now);
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use ip::{InterfaceAddr, Network};
@@ -137,6 +138,8 @@ impl Engine for RecordingEngine {
         self.ports.iter().map(|port| PortStatus { name: port.name.to_string(), ..PortStatus::default() }).collect()
     }
 
+    fn look(&self, _now: Instant) {}
+
     fn workers(&self) -> Vec<WorkerStatus> {
         let records = self.records();
         vec![WorkerStatus {
@@ -144,6 +147,7 @@ impl Engine for RecordingEngine {
             core: None,
             receivers: records.receivers.len() as u32,
             senders: records.senders.len() as u32,
+            pulse: control::PulseStatus::default(),
             counters: Vec::new(),
         }]
     }

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use netio::{Burst, KernelTxConfig, Pacing, Path, PathError, PathId, TxCounters, TxFull};
 use worker::{OutputIndex, PortKey};
@@ -41,12 +42,29 @@ fn a_core_that_is_not_there_is_an_error_that_names_those_that_are() {
     assert!(error.contains("workers.cores") && error.contains(&worker::run::usable_cores()[0].to_string()), "{error}");
 }
 
-/// A transmit queue that nobody sends by; it notes when it drops.
-struct JournalTx(Tx, Arc<Mutex<Vec<String>>>);
+/// A transmit queue that nobody sends by. It notes when it drops, and holds its worker up when it is told to.
+struct JournalTx {
+    queue: Tx,
+    journal: Arc<Mutex<Vec<String>>>,
+    holds: Receiver<Hold>,
+}
+
+/// `entered` is told when the worker waits, which it does until the other end of `until` is gone.
+struct Hold {
+    entered: SyncSender<()>,
+    until: Receiver<()>,
+}
 
 impl Drop for JournalTx {
     fn drop(&mut self) {
-        self.1.lock().unwrap().push("the queue is gone".to_owned());
+        self.journal.lock().unwrap().push("the queue is gone".to_owned());
+    }
+}
+
+impl JournalTx {
+    fn new(journal: Arc<Mutex<Vec<String>>>) -> (Self, Sender<Hold>) {
+        let (holder, holds) = channel();
+        (Self { queue: Tx::new(KernelTxConfig::default()), journal, holds }, holder)
     }
 }
 
@@ -57,19 +75,19 @@ impl TxQueue for JournalTx {
     type Received = <Tx as TxQueue>::Received;
 
     fn pacing(&self) -> Pacing {
-        self.0.pacing()
+        self.queue.pacing()
     }
 
     fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
-        self.0.open_path(path)
+        self.queue.open_path(path)
     }
 
     fn close_path(&mut self, path: PathId) {
-        self.0.close_path(path);
+        self.queue.close_path(path);
     }
 
     fn attach(&mut self, lease: GrainLease, packets: u32) -> Result<Self::Payload, (TxFull, GrainLease)> {
-        self.0.attach(lease, packets)
+        self.queue.attach(lease, packets)
     }
 
     fn gather(&mut self, _: PathId, _: &[u8], _: &Self::Payload, _: Range<u32>) -> Result<Self::Buf, TxFull> {
@@ -81,19 +99,23 @@ impl TxQueue for JournalTx {
     }
 
     fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
-        self.0.tx_burst(burst)
+        self.queue.tx_burst(burst)
     }
 
     fn cancel(&mut self, payload: Self::Payload, unsent: u32) {
-        self.0.cancel(payload, unsent);
+        self.queue.cancel(payload, unsent);
     }
 
     fn reap(&mut self) {
-        self.0.reap();
+        if let Ok(hold) = self.holds.try_recv() {
+            hold.entered.send(()).unwrap();
+            let _ = hold.until.recv();
+        }
+        self.queue.reap();
     }
 
     fn counters(&self) -> TxCounters {
-        self.0.counters()
+        self.queue.counters()
     }
 }
 
@@ -112,7 +134,7 @@ fn the_hook_runs_on_the_workers_thread_and_its_guard_lives_as_long() {
     let journal: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&journal);
     let clock = ClockKeeper::start().clock();
-    let queue = JournalTx(Tx::new(KernelTxConfig::default()), Arc::clone(&journal));
+    let (queue, _holder) = JournalTx::new(Arc::clone(&journal));
     let seats = vec![Seat { core: None, outputs: vec![queue] }];
     let pool = Pool::<Rx, JournalTx>::start(NAMES, seats, settings(), &clock, move |index| {
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
@@ -141,4 +163,29 @@ fn a_port_that_is_not_there_cannot_be_detached() {
     let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[None]), settings(), &clock, |_| Ok(())).unwrap();
     let port = PortKey { input: worker::InputKey(7), output: OutputIndex(0) };
     assert!(pool.detach(WorkerIndex(0), port).is_err());
+}
+
+#[test]
+fn a_worker_that_is_held_up_is_seen_while_it_lasts() {
+    let clock = ClockKeeper::start().clock();
+    let (queue, holder) = JournalTx::new(Arc::default());
+    let seats = vec![Seat { core: None, outputs: vec![queue] }];
+    let pool = Pool::<Rx, JournalTx>::start(NAMES, seats, settings(), &clock, |_| Ok(())).unwrap();
+    let (entered, is_held) = sync_channel(1);
+    let (release, until) = channel::<()>();
+    holder.send(Hold { entered, until }).unwrap();
+    is_held.recv().unwrap();
+    // The first look sees the last turns, the second none since.
+    let start = Instant::now();
+    pool.look(start);
+    let still = |pool: &Pool<Rx, JournalTx>, later: Duration| {
+        let worker = &pool.workers[0];
+        worker.look(start + later);
+        worker.heartbeat().status(start + later).still
+    };
+    assert_eq!(still(&pool, Duration::from_millis(900)), Some(Duration::from_millis(900)));
+    drop(release);
+    while still(&pool, Duration::from_secs(2)).is_some() {
+        std::thread::yield_now();
+    }
 }
