@@ -18,7 +18,9 @@ use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
 use dpdk::tx::{DpdkTx, DpdkTxConfig, TxPools};
 use ip::{MacAddr, Network};
-use media::{Clock, Depth, GrainIndex, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
+use media::{
+    Clock, Depth, GrainIndex, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat,
+};
 use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use netio::{Burst, Path, RxQueue};
 use shm::{Broker, BrokerConfig, ConsumerClass, FrameWriter, GrainEnd, GrainLease, GrainStamp, PagePolicy};
@@ -34,7 +36,8 @@ const FRAME_NANOS: i64 = 40_000_000;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let word = |at: usize, otherwise: &str| words.get(at).map_or_else(|| otherwise.to_owned(), Clone::clone);
-    let (device, grains, height) = (word(0, "net_null"), word(1, "1000").parse().unwrap(), word(2, "1080").parse().unwrap());
+    let (device, grains, height) =
+        (word(0, "net_null"), word(1, "1000").parse().unwrap(), word(2, "1080").parse().unwrap());
     let huge = words.iter().any(|word| word == "huge");
     let memory = if huge { Memory::Huge { mib: 128 } } else { Memory::NoHuge { mib: 128 } };
     let eal = Eal::start(&EalConfig::new(memory)).unwrap();
@@ -51,8 +54,11 @@ fn main() {
         consumer.join().unwrap();
     }
     let freed = stage.freed.load(Ordering::Relaxed);
-    println!("{device}: {:.2} Mpps, {:.1} ns a packet, {packets} packets, {freed} freed elsewhere",
-        packets / seconds / 1e6, seconds * 1e9 / packets);
+    println!(
+        "{device}: {:.2} Mpps, {:.1} ns a packet, {packets} packets, {freed} freed elsewhere",
+        packets / seconds / 1e6,
+        seconds * 1e9 / packets
+    );
 }
 
 struct Stage {
@@ -120,8 +126,19 @@ impl Stage {
         let source = Source::new(reader, Arc::new(plan), ReadSchedule::Gapped);
         let (stop, freed) = Default::default();
         let mut stage = Self {
-            clock, writer, worker, mailbox, sent, next: 0, rx: Some(rx), stop, freed,
-            _broker: broker, _port: port, _host: host, _folder: folder,
+            clock,
+            writer,
+            worker,
+            mailbox,
+            sent,
+            next: 0,
+            rx: Some(rx),
+            stop,
+            freed,
+            _broker: broker,
+            _port: port,
+            _host: host,
+            _folder: folder,
         };
         assert!(matches!(stage.ask(Command::AddSender(Box::new(sender))), Report::Added));
         let connect = Command::Connect(SenderKey(1), Some(Box::new(source)));

@@ -3,6 +3,7 @@
 //! A backend writes a [`Harness`] and calls [`suite`]. Links must be free of loss and of faults, and hold at least
 //! [`IN_FLIGHT`] packets.
 
+mod bursts;
 mod delivery;
 mod forward;
 mod leases;
@@ -52,6 +53,8 @@ pub struct Link<Tx, Rx> {
 
 /// Runs every check on fresh links.
 pub fn suite<H: Harness>(mut harness: impl FnMut() -> H) {
+    bursts::a_burst_is_gathered_as_its_packets_are(&mut harness());
+    bursts::a_burst_ends_at_the_packet_that_cannot_be_made(&mut harness());
     delivery::packets_arrive_whole_and_in_order(&mut harness());
     delivery::sizes_may_change_from_packet_to_packet(&mut harness());
     delivery::paths_of_one_burst_keep_apart(&mut harness());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shm::StableBytes;
 
-use crate::{Alarm, Burst, PacketBuf, Path, PathError, PathId, RxCounters, TxCounters};
+use crate::{Alarm, Burst, PacketBuf, Path, PathError, PathId, Planned, RxCounters, TxCounters};
 
 /// Longest header that [`TxQueue::gather`] takes: RTP, the payload header and room for an extension.
 pub const MAX_HEADER_OCTETS: usize = 64;
@@ -156,6 +156,26 @@ pub trait TxQueue {
         payload: &Self::Payload,
         range: Range<u32>,
     ) -> Result<Self::Buf, TxFull>;
+
+    /// Packets of one path and one payload, behind what `out` holds, as far as it has room. Those that were made before an
+    /// error stay there; `packets` may then have been asked for one more.
+    ///
+    /// # Errors
+    /// As [`Self::gather`], of the first packet that was not made.
+    fn gather_burst(
+        &mut self,
+        path: PathId,
+        payload: &Self::Payload,
+        packets: impl Iterator<Item = Planned>,
+        out: &mut Burst<Self::Buf>,
+    ) -> Result<(), TxFull> {
+        for packet in packets.take(out.room()) {
+            let buf = self.gather(path, packet.header(), payload, packet.range())?;
+            let pushed = out.push(buf).is_ok();
+            debug_assert!(pushed, "a packet more than there was room for");
+        }
+        Ok(())
+    }
 
     /// Relay: a packet of `header`, which is copied, and what follows the first `skip` octets of a received packet.
     /// These are shared by reference count until the device is done with them: `received` may drop before.

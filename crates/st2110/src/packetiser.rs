@@ -11,7 +11,7 @@ use std::sync::Arc;
 use media::{PayloadType, RtpTimestamp, SeqNum, Ssrc};
 use rtp::{FIXED_HEADER_OCTETS, FixedHeader, write_header};
 
-use crate::packing::{EXTENDED_SEQUENCE_OCTETS, MAX_HEADER_OCTETS, PackingPlan};
+use crate::packing::{EXTENDED_SEQUENCE_OCTETS, MAX_HEADER_OCTETS, PackingPlan, PlannedPacket};
 
 const SRD_START: usize = FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS;
 
@@ -49,24 +49,49 @@ impl Packetiser {
     /// # Panics
     /// If the plan has no such packet.
     pub fn header(&mut self, packet: usize, timestamp: RtpTimestamp, out: &mut [u8; MAX_HEADER_OCTETS]) -> usize {
+        let planned = &self.plan.packets()[packet];
+        let marker = packet + 1 == self.plan.packets().len();
+        *out = self.written(planned, marker, self.sequence, timestamp);
+        self.sequence = self.sequence.wrapping_add(1);
+        planned.header_octets()
+    }
+
+    /// The packets of a frame from packet `first` on, each with its header, of which [`PlannedPacket::header_octets`] count.
+    /// `sequence` is the number of packet 0 of that frame; none is taken.
+    #[inline]
+    pub fn frame(
+        &self,
+        first: u32,
+        sequence: u32,
+        timestamp: RtpTimestamp,
+    ) -> impl Iterator<Item = (&PlannedPacket, [u8; MAX_HEADER_OCTETS])> {
         let packets = self.plan.packets();
-        let planned = &packets[packet];
+        let last = packets.len().wrapping_sub(1) as u32;
+        let rest = packets.get(first as usize..).unwrap_or_default();
+        rest.iter().zip(first..).map(move |(planned, packet)| {
+            (planned, self.written(planned, packet == last, sequence.wrapping_add(packet), timestamp))
+        })
+    }
+
+    #[inline]
+    fn written(
+        &self,
+        planned: &PlannedPacket,
+        marker: bool,
+        sequence: u32,
+        timestamp: RtpTimestamp,
+    ) -> [u8; MAX_HEADER_OCTETS] {
         // RFC 4175 §4.1: the low 16 bits are RTP's sequence number, the high 16 bits follow the header
-        let header = FixedHeader {
-            marker: packet + 1 == packets.len(),
-            payload_type: self.payload_type,
-            sequence: SeqNum(self.sequence as u16),
-            timestamp,
-            ssrc: self.ssrc,
-        };
+        let (payload_type, ssrc) = (self.payload_type, self.ssrc);
+        let header = FixedHeader { marker, payload_type, sequence: SeqNum(sequence as u16), timestamp, ssrc };
+        let mut out = [0; MAX_HEADER_OCTETS];
         if let Some(fixed) = out.first_chunk_mut() {
             write_header(fixed, &header);
         }
-        out[FIXED_HEADER_OCTETS..SRD_START].copy_from_slice(&((self.sequence >> 16) as u16).to_be_bytes());
-        let srd = planned.srd_headers();
-        out[SRD_START..SRD_START + srd.len()].copy_from_slice(srd);
-        self.sequence = self.sequence.wrapping_add(1);
-        SRD_START + srd.len()
+        out[FIXED_HEADER_OCTETS..SRD_START].copy_from_slice(&((sequence >> 16) as u16).to_be_bytes());
+        // All three places at once: those that are not used are behind the header's end.
+        out[SRD_START..].copy_from_slice(planned.srd_room());
+        out
     }
 
     /// Takes the numbers of `packets` packets that will not be sent: a packet left out because it was late
@@ -101,6 +126,22 @@ mod tests {
             0x00, 0xf0, 0x00, 0x01, 0x00, 0x00, // 240 octets, row 1, pixel 0
         ];
         assert_eq!(&out[..octets], want);
+    }
+
+    #[test]
+    fn a_frame_is_numbered_from_its_first_packet_whoever_asks() {
+        let mut sender = packetiser(0xffff_fff0);
+        let whole: Vec<_> = sender.frame(0, 0xffff_fff0, RtpTimestamp(7)).map(|(_, header)| header).collect();
+        let part: Vec<_> = sender.frame(30, 0xffff_fff0, RtpTimestamp(7)).take(3).collect();
+        for (packet, (planned, header)) in (30..).zip(part) {
+            assert_eq!((planned, header), (&sender.plan().packets()[packet], whole[packet]));
+        }
+        assert_eq!(sender.frame(whole.len() as u32, 0, RtpTimestamp(7)).count(), 0);
+        for (packet, expected) in whole.iter().enumerate() {
+            let mut out = [0xff; MAX_HEADER_OCTETS];
+            let octets = sender.header(packet, RtpTimestamp(7), &mut out);
+            assert_eq!(out[..octets], expected[..octets], "{packet}");
+        }
     }
 
     #[test]

@@ -110,6 +110,19 @@ impl PlannedPacket {
         &self.srd_headers[..usize::from(self.srds) * SRD_OCTETS]
     }
 
+    /// As [`Self::srd_headers`], with the places that it does not use, which are 0.
+    #[inline]
+    pub(crate) const fn srd_room(&self) -> &[u8; MAX_SRDS * SRD_OCTETS] {
+        &self.srd_headers
+    }
+
+    /// Octets in front of the samples, the RTP header included.
+    #[inline]
+    #[must_use]
+    pub const fn header_octets(&self) -> usize {
+        FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS + self.srds as usize * SRD_OCTETS
+    }
+
     /// The range of the grain that it carries.
     #[inline]
     #[must_use]

@@ -17,7 +17,7 @@ const FUNCTIONS: [&str; 13] = [
     "rte_eth_((rx|tx)_queue_setup|rx_burst|tx_burst|tx_prepare|tx_done_cleanup)",
     "rte_eth_(macaddr_get|promiscuous_(enable|disable)|allmulticast_enable|stats_get|stats_reset|xstats_get|xstats_get_names)|flypack_link_nowait",
     "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|attach_extbuf|attach)",
-    "rte_mempool_(free|avail_count|in_use_count)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
+    "rte_mempool_(free|get_bulk|avail_count|in_use_count)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 

@@ -191,6 +191,27 @@ impl Mempool {
         result == 0
     }
 
+    /// Fills `out` up to `count` with buffers as they lie in the pool: neither empty nor packets yet. Returns whether there were
+    /// so many; otherwise `out` is as it was.
+    #[inline]
+    pub(crate) fn take_burst(&self, out: &mut ArrayVec<Mbuf, BURST>, count: usize) -> bool {
+        let filled = out.len();
+        let Some(missing) = count.min(BURST).checked_sub(filled).filter(|missing| *missing > 0) else { return true };
+        // SAFETY: `filled + missing` is within the capacity, so the `missing` places behind `filled` are allocated, and Mbuf is
+        // transparent over the pointer that DPDK writes there.
+        let result = unsafe {
+            let places = out.as_mut_ptr().add(filled).cast();
+            // At most BURST, which is 32.
+            dpdk_sys::rte_mempool_get_bulk(self.as_ptr(), places, missing as u32)
+        };
+        if result == 0 {
+            // SAFETY: on success DPDK has written all `missing` places with buffers of the pool, of which each is one whole chain
+            // and has one reference, ours.
+            unsafe { out.set_len(filled + missing) };
+        }
+        result == 0
+    }
+
     /// For calls into DPDK.
     #[inline]
     #[must_use]

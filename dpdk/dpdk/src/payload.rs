@@ -27,7 +27,7 @@ use netio::{StableBytes, TxFull};
 pub use retired::retired_leases;
 use slot::Slot;
 
-use crate::iova::{self, Pieces, Reads};
+use crate::iova::{self, Piece, Pieces, Reads};
 
 /// References of one part at most. The count has 16 bits; the upper half is for packets that need more than one buffer.
 pub const PART_PACKETS: u32 = 32_768;
@@ -96,6 +96,35 @@ impl<L> Payload<L> {
         Some(part.shared_info())
     }
 
+    /// Where a device finds all of the lease at once; `None` when it has to be asked for each packet.
+    #[inline]
+    pub(crate) fn linear(&self, reads: Reads) -> Option<Linear> {
+        let address = self.slot.address();
+        let iova = match (self.slot.mapped(), reads) {
+            (Some(_), _) => self.slot.linear_iova()?,
+            (None, Reads::Process) => address.addr() as u64,
+            (None, Reads::Registered) => return None,
+        };
+        Some(Linear { address, iova, octets: self.slot.octets() })
+    }
+
+    /// What the next packets of one buffer each are attached to, and how many of them may be; [`Self::took`] counts them.
+    #[inline]
+    pub(crate) fn references(&self) -> (NonNull<rte_mbuf_ext_shared_info>, u32) {
+        if self.left.get() > 0 {
+            self.turn_to_next_part();
+        }
+        (self.slot.part(self.part.get()).shared_info(), self.part_left.get().min(self.left.get()))
+    }
+
+    /// Counts `packets` that were attached, no more than [`Self::references`] allowed.
+    #[inline]
+    pub(crate) fn took(&self, packets: u32) {
+        debug_assert!(packets <= self.part_left.get().min(self.left.get()));
+        self.left.set(self.left.get() - packets);
+        self.part_left.set(self.part_left.get() - packets);
+    }
+
     /// Counts a packet that refers to nothing: it was copied, or it is empty.
     #[inline]
     pub(crate) fn pass(&self) {
@@ -115,6 +144,24 @@ impl<L> Payload<L> {
             self.part.set(self.part.get() + 1);
             self.part_left.set(self.slot.part_packets(self.part.get()));
         }
+    }
+}
+
+/// A lease whose octets follow one another for the device too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linear {
+    address: *const u8,
+    iova: u64,
+    /// Of the lease.
+    pub(crate) octets: u32,
+}
+
+impl Linear {
+    /// `octets` from `start` on, which must lie within the lease.
+    #[inline]
+    pub(crate) fn piece(&self, start: u32, octets: u16) -> Piece {
+        // wrapping_add keeps the provenance of the lease's own pointer.
+        Piece { address: self.address.wrapping_add(start as usize), iova: self.iova + u64::from(start), octets }
     }
 }
 

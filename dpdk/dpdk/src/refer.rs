@@ -6,6 +6,7 @@ use dpdk_sys::{rte_mbuf, rte_mbuf_ext_shared_info};
 
 use crate::iova::Piece;
 use crate::mbuf::Mbuf;
+use crate::mempool::HEADROOM_OCTETS;
 
 /// Makes an empty buffer refer to `piece`, counted in `info`.
 ///
@@ -61,5 +62,93 @@ pub(crate) unsafe fn chain_shared(head: &mut Mbuf, tail: Mbuf) {
         (*head).next = tail;
         (*head).nb_segs = 2;
         (*head).pkt_len += u32::from((*tail).data_len);
+    }
+}
+
+/// The buffer behind a packet's headers, and its octets.
+pub(crate) struct Referring {
+    pub(crate) tail: Mbuf,
+    pub(crate) octets: u16,
+}
+
+/// As [`to_external`], for a buffer as it lies in its pool.
+///
+/// # Safety
+/// `mbuf` was just taken from its pool; otherwise as [`to_external`].
+#[inline]
+pub(crate) unsafe fn raw_external(mbuf: &Mbuf, piece: &Piece, info: NonNull<rte_mbuf_ext_shared_info>) {
+    let raw = mbuf.as_ptr();
+    // SAFETY: the buffer is ours alone (caller). In a pool a buffer is the last of its chain (`next` is null).
+    unsafe {
+        (*raw).buf_addr = piece.address.cast_mut().cast();
+        (*raw).buf_iova = piece.iova;
+        fresh(raw, 0, 1);
+        (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
+        (*raw).pkt_len = u32::from(piece.octets);
+        (*raw).data_len = piece.octets;
+        (*raw).buf_len = piece.octets;
+        (*raw).shinfo = info.as_ptr();
+    }
+}
+
+/// Makes a buffer as it lies in its pool the first of a packet of two, with `head_octets` that are to be written to the
+/// returned address. `tag` is the owner's, and stands where no driver that sends looks.
+///
+/// # Safety
+/// `mbuf` was just taken from its pool, and its data room, the headroom not counted, has that many octets.
+/// `referring.tail` is one buffer that nobody else has.
+#[inline]
+pub(crate) unsafe fn raw_head(mbuf: &Mbuf, head_octets: u16, referring: Referring, tag: [u32; 2]) -> *mut u8 {
+    let raw = mbuf.as_ptr();
+    let tail = referring.tail.into_raw().as_ptr();
+    // SAFETY: the buffer is ours alone (caller). The stores are those of rte_pktmbuf_reset and rte_pktmbuf_chain; the
+    // headroom is part of every buffer that has data.
+    unsafe {
+        fresh(raw, HEADROOM_OCTETS, 2);
+        (*raw).ol_flags = 0;
+        (*raw).packet_type = 0;
+        (*raw).pkt_len = u32::from(head_octets) + u32::from(referring.octets);
+        (*raw).data_len = head_octets;
+        (*raw).vlan_tci = 0;
+        (*raw).hash = tag;
+        (*raw).next = tail;
+        (*raw).tx_offload = 0;
+        (*raw).buf_addr.cast::<u8>().add(usize::from(HEADROOM_OCTETS))
+    }
+}
+
+/// Makes a buffer as it lies in its pool an empty packet, as rte_pktmbuf_reset does.
+///
+/// # Safety
+/// `mbuf` was just taken from its pool.
+#[inline]
+pub(crate) unsafe fn reset(mbuf: &Mbuf) {
+    let raw = mbuf.as_ptr();
+    // SAFETY: the buffer is ours alone (caller). One without octets of its own has no headroom either.
+    unsafe {
+        fresh(raw, HEADROOM_OCTETS.min((*raw).buf_len), 1);
+        (*raw).ol_flags = 0;
+        (*raw).packet_type = 0;
+        (*raw).pkt_len = 0;
+        (*raw).data_len = 0;
+        (*raw).vlan_tci = 0;
+        (*raw).vlan_tci_outer = 0;
+        (*raw).next = std::ptr::null_mut();
+        (*raw).tx_offload = 0;
+    }
+}
+
+/// The first words of a buffer of one owner; the compiler makes one store of them, as drivers do.
+///
+/// # Safety
+/// `raw` is a buffer that nobody else has.
+#[inline]
+unsafe fn fresh(raw: *mut rte_mbuf, data_off: u16, segments: u16) {
+    // SAFETY: as the caller says.
+    unsafe {
+        (*raw).data_off = data_off;
+        (*raw).refcnt = 1;
+        (*raw).nb_segs = segments;
+        (*raw).port = u16::MAX;
     }
 }

@@ -4,8 +4,10 @@ use arrayvec::ArrayVec;
 
 use crate::mbuf::{BURST, Mbuf};
 use crate::mempool::Mempool;
+use crate::refer;
 
-/// Up to a burst of empty packet buffers of one pool.
+/// Up to a burst of packet buffers of one pool, as they lie in it: only their count, their chain and their own memory are
+/// what a packet's are.
 #[derive(Debug)]
 pub(crate) struct Stash {
     pool: Mempool,
@@ -24,10 +26,33 @@ impl Stash {
     /// An empty packet, or `None` when the pool is exhausted.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Mbuf> {
-        self.ready.pop().or_else(|| self.refill())
+        self.at_hand(1);
+        let mbuf = self.ready.pop()?;
+        // SAFETY: it was just taken from its pool.
+        unsafe { refer::reset(&mbuf) };
+        Some(mbuf)
     }
 
-    fn refill(&mut self) -> Option<Mbuf> {
-        if self.pool.alloc_burst(&mut self.ready, BURST) { self.ready.pop() } else { self.pool.alloc() }
+    /// How many buffers are at hand: `wanted` at least, at most a burst, as far as the pool has them.
+    #[inline]
+    pub(crate) fn at_hand(&mut self, wanted: usize) -> usize {
+        if self.ready.len() < wanted.min(BURST) && !self.pool.take_burst(&mut self.ready, BURST) {
+            self.scrape();
+        }
+        self.ready.len()
+    }
+
+    /// A buffer at hand, not yet made a packet.
+    #[inline]
+    pub(crate) fn take_raw(&mut self) -> Option<Mbuf> {
+        self.ready.pop()
+    }
+
+    /// The pool has less than a burst.
+    #[cold]
+    fn scrape(&mut self) {
+        if self.ready.is_empty() {
+            self.pool.take_burst(&mut self.ready, 1);
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! Frames of the port's host leave by the same queue, a few in each turn, whether there is media or not.
 
 mod buffers;
+mod bursts;
 mod checksum;
 mod forward;
 mod host;
@@ -19,11 +20,10 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
 use dpdk_sys::rte_mbuf;
 use netio::exchange::TxEnd;
 use netio::{
-    BURST, Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
+    Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
     TxCounters, TxFull, TxQueue,
 };
 
@@ -37,6 +37,7 @@ use crate::port::TxHandle;
 use crate::rx::DpdkBuf;
 use crate::station::Station;
 use buffers::Buffers;
+use bursts::Ended;
 use host::HostFrames;
 use ways::Ways;
 
@@ -80,15 +81,11 @@ pub struct DpdkTx<L: StableBytes> {
     is_idle: bool,
 }
 
-/// A packet to be sent.
+/// A packet to be sent. Its path, and the octets of the headers below RTP, are noted in the buffer.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct DpdkTxBuf {
     mbuf: Mbuf,
-    path: PathId,
-    /// Of the UDP payload.
-    octets: u32,
-    /// Of all headers below it.
-    below: u16,
 }
 
 impl DpdkTxBuf {
@@ -96,6 +93,46 @@ impl DpdkTxBuf {
     #[must_use]
     pub const fn mbuf(&self) -> &Mbuf {
         &self.mbuf
+    }
+
+    /// What is noted: `below` octets of headers below RTP.
+    #[inline]
+    const fn tag(path: PathId, below: u16) -> [u32; 2] {
+        let bits = path.to_bits() | (below as u64) << 48;
+        [bits as u32, (bits >> 32) as u32]
+    }
+
+    #[inline]
+    fn new(mbuf: Mbuf, path: PathId, below: u16) -> Self {
+        // SAFETY: the packet was just made, and nobody else has its first buffer. No driver that sends looks at the hash.
+        unsafe { (*mbuf.as_ptr()).hash = Self::tag(path, below) };
+        Self { mbuf }
+    }
+
+    #[inline]
+    fn noted(&self) -> u64 {
+        // SAFETY: the buffer is valid as long as `self`, and was given its note when `self` was made.
+        let [low, high] = unsafe { (*self.mbuf.as_ptr()).hash };
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    #[inline]
+    fn path(&self) -> PathId {
+        PathId::from_bits(self.noted() & 0xffff_ffff_ffff)
+    }
+
+    /// Octets from RTP on, and of all headers below it.
+    #[inline]
+    fn octets(&self) -> (u64, u64) {
+        let below = self.noted() >> 48;
+        (self.mbuf.octets() as u64 - below, below)
+    }
+
+    /// Packets as DPDK takes them.
+    #[inline]
+    fn raw(packets: &[Self]) -> &[NonNull<rte_mbuf>] {
+        // SAFETY: DpdkTxBuf is transparent over Mbuf, and that over the pointer.
+        unsafe { std::slice::from_raw_parts(packets.as_ptr().cast(), packets.len()) }
     }
 }
 
@@ -147,13 +184,20 @@ impl<L: StableBytes> DpdkTx<L> {
         match made {
             Ok(mbuf) => {
                 let below = mbuf.octets() - octets;
-                Ok(DpdkTxBuf { mbuf, path, octets: octets as u32, below: below as u16 })
+                Ok(DpdkTxBuf::new(mbuf, path, below as u16))
             }
             Err(full) => {
                 self.counters.tx.no_mbufs.add(u64::from(full == TxFull::Buffers));
                 Err(full)
             }
         }
+    }
+
+    /// Counts what was not made.
+    #[cold]
+    fn not_made(&self, full: TxFull) -> Result<(), TxFull> {
+        self.counters.tx.no_mbufs.add(u64::from(full == TxFull::Buffers));
+        Err(full)
     }
 
     /// A payload was copied behind its header.
@@ -167,18 +211,19 @@ impl<L: StableBytes> DpdkTx<L> {
     /// Sends packets of open paths from the front; returns how many the device took.
     fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) -> usize {
         let Some(device) = &mut self.device else { return 0 };
-        let packets: ArrayVec<NonNull<rte_mbuf>, BURST> =
-            burst.iter().take(open).filter_map(|packet| NonNull::new(packet.mbuf.as_ptr())).collect();
+        let packets = burst.as_slice().get(..open).unwrap_or_default();
+        // Before they are the device's.
+        let (mut octets, mut below) = sums(packets);
         // SAFETY: each is a whole packet that `burst` owns; those that were taken are forgotten below, and nothing happens
         // in between. No chain is among them where the driver takes none: `Buffers` makes none.
-        let taken = unsafe { device.burst_raw(&packets) };
-        let (mut octets, mut below) = (0, 0);
-        for packet in burst.drain_front(taken) {
-            octets += u64::from(packet.octets);
-            below += u64::from(packet.below);
-            // The device's now.
-            let _ = packet.mbuf.into_raw();
+        let taken = unsafe { device.burst_raw(DpdkTxBuf::raw(packets)) };
+        if let Some(left) = packets.get(taken..).filter(|left| !left.is_empty()) {
+            let (octets_left, below_left) = sums(left);
+            octets -= octets_left;
+            below -= below_left;
         }
+        // The device's now.
+        burst.drain_front(taken).for_each(mem::forget);
         self.sent(taken as u64, octets, below);
         taken
     }
@@ -195,6 +240,20 @@ impl<L: StableBytes> DpdkTx<L> {
         self.is_idle &= packets == 0;
     }
 
+    /// How many packets, from the first on, have open paths.
+    #[inline]
+    fn open_from_the_front(&self, burst: &Burst<DpdkTxBuf>) -> usize {
+        // Packets of a sender come together: its path is looked up once.
+        let mut last = None;
+        let is_open = |packet: &&DpdkTxBuf| {
+            let path = packet.path();
+            let is_open = last == Some(path) || self.ways.is_open(path);
+            last = Some(path);
+            is_open
+        };
+        burst.iter().take_while(is_open).count()
+    }
+
     /// The first packet of a burst has no path any more.
     #[cold]
     fn give_up_first(&mut self, burst: &mut Burst<DpdkTxBuf>) {
@@ -202,6 +261,12 @@ impl<L: StableBytes> DpdkTx<L> {
         self.totals.errors += 1;
         self.counters.tx.path_closed.add(1);
     }
+}
+
+/// Octets from RTP on, and of the headers below, of all these packets.
+#[inline]
+fn sums(packets: &[DpdkTxBuf]) -> (u64, u64) {
+    packets.iter().map(DpdkTxBuf::octets).fold((0, 0), |sum, (octets, below)| (sum.0 + octets, sum.1 + below))
 }
 
 impl<L: StableBytes> TxQueue for DpdkTx<L> {
@@ -248,6 +313,32 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         self.made(made, path, header.len() + usize::from(octets))
     }
 
+    fn gather_burst(
+        &mut self,
+        path: PathId,
+        payload: &Payload<L>,
+        mut packets: impl Iterator<Item = Planned>,
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Result<(), TxFull> {
+        let linear = payload.linear(self.buffers.reads);
+        while !out.is_full() {
+            let way = self.ways.towards(path)?;
+            let alone = match linear.filter(|_| self.buffers.takes_bursts(way)) {
+                None => packets.next(),
+                Some(linear) => match self.buffers.gather_burst(way, path, (payload, linear), &mut packets, out) {
+                    Ended::All => None,
+                    Ended::Not(full) => return self.not_made(full),
+                    Ended::Alone(packet) => Some(packet),
+                },
+            };
+            let Some(packet) = alone else { break };
+            let buf = self.gather(path, packet.header(), payload, packet.range())?;
+            let pushed = out.push(buf).is_ok();
+            debug_assert!(pushed, "the burst had room");
+        }
+        Ok(())
+    }
+
     fn forward(&mut self, path: PathId, header: &[u8], received: &DpdkBuf, skip: u16) -> Result<DpdkTxBuf, TxFull> {
         let octets = received.octets().checked_sub(skip.into()).ok_or(TxFull::Range)?;
         let way = self.ways.of(path, header, octets, self.buffers.frame_octets_max)?;
@@ -290,7 +381,7 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
     fn tx_burst(&mut self, burst: &mut Burst<DpdkTxBuf>) -> usize {
         let before = burst.len();
         while !burst.is_empty() {
-            let open = burst.iter().take_while(|packet| self.ways.is_open(packet.path)).count();
+            let open = self.open_from_the_front(burst);
             if open == 0 {
                 self.give_up_first(burst);
             } else if self.transmit(burst, open) < open {

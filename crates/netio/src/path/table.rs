@@ -7,6 +7,22 @@ pub struct PathId {
     generation: u32,
 }
 
+impl PathId {
+    /// Both halves in 48 bits: for backends that note the path in a packet.
+    #[inline]
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        (self.slot as u64) << 32 | self.generation as u64
+    }
+
+    /// What [`Self::to_bits`] made; of other bits, a path that is not open.
+    #[inline]
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { slot: (bits >> 32) as u16, generation: bits as u32 }
+    }
+}
+
 /// A table of up to a fixed number of open paths.
 #[derive(Debug)]
 pub struct PathTable<T> {
@@ -76,5 +92,7 @@ mod tests {
         let second = table.insert('b').unwrap();
         assert_eq!((table.at(first), table.at(second)), (None, Some(&'b')));
         assert_eq!(table.at_mut(first), None);
+        assert_eq!(PathId::from_bits(second.to_bits()), second);
+        assert_ne!(PathId::from_bits(first.to_bits()), second);
     }
 }

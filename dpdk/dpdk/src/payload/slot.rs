@@ -33,6 +33,8 @@ pub(super) struct Slot<L> {
     octets: u32,
     /// Where devices find it, when it is registered.
     mapped: Option<Mapped>,
+    /// What they call its first octet, when all others follow.
+    linear_iova: Option<u64>,
     packets: u32,
     part_packets: u32,
     parts: [Part; PARTS_MAX],
@@ -45,6 +47,7 @@ impl<L> Slot<L> {
             address: Address(ptr::null()),
             octets: 0,
             mapped: None,
+            linear_iova: None,
             packets: 0,
             part_packets: 1,
             parts: [const { Part::new() }; PARTS_MAX],
@@ -62,6 +65,10 @@ impl<L> Slot<L> {
 
     pub(super) const fn mapped(&self) -> Option<&Mapped> {
         self.mapped.as_ref()
+    }
+
+    pub(super) const fn linear_iova(&self) -> Option<u64> {
+        self.linear_iova
     }
 
     /// Parts in use.
@@ -96,6 +103,7 @@ impl<L> Slot<L> {
         self.address = Address(ptr::null());
         self.octets = 0;
         self.mapped = None;
+        self.linear_iova = None;
         self.packets = 0;
     }
 }
@@ -104,7 +112,10 @@ impl<L: StableBytes> Slot<L> {
     pub(super) fn take_in(&mut self, lease: L, packets: u32, part_packets: u32) {
         self.address = Address(lease.as_ptr());
         self.octets = u32::try_from(lease.octets()).unwrap_or(u32::MAX);
-        self.mapped = Mapped::find(lease.as_ptr().addr(), self.octets as usize);
+        let (address, octets) = (lease.as_ptr().addr(), self.octets as usize);
+        self.mapped = Mapped::find(address, octets);
+        let run = self.mapped.as_ref().and_then(|mapped| mapped.run(address, octets));
+        self.linear_iova = run.filter(|run| run.octets >= octets).map(|run| run.iova);
         self.packets = packets;
         self.part_packets = part_packets;
         self.lease = Some(Held(lease));

@@ -6,6 +6,7 @@ use ip::checksum::Sum;
 use netio::TxFull;
 
 use super::TxPools;
+use super::bursts::HEADER_ROOM;
 use super::checksum::sum_of_lease;
 use super::ways::Way;
 use crate::capabilities::Capabilities;
@@ -21,9 +22,11 @@ pub(super) struct Buffers {
     pub(super) headers: Stash,
     pub(super) references: Stash,
     pub(super) gathers: bool,
-    reads: Reads,
+    pub(super) reads: Reads,
     /// Whether the device completes UDP checksums.
     completes_udp: bool,
+    /// Headers of every kind fit a buffer, with what is copied beside them.
+    pub(super) has_header_room: bool,
     /// Longest frame that is not a chain.
     pub(super) frame_octets_max: usize,
 }
@@ -37,6 +40,7 @@ impl Buffers {
             gathers: capabilities.gathers,
             reads,
             completes_udp: capabilities.tx_udp_checksum,
+            has_header_room: one_buffer >= HEADER_ROOM,
             frame_octets_max: if capabilities.gathers { usize::MAX } else { one_buffer },
         }
     }

@@ -63,7 +63,7 @@ impl Buffers {
                 write_front(&mut head, &front, &relayed.header);
                 refer::chain_shared(&mut head, shared);
             }
-            let fits = burst.push(DpdkTxBuf { mbuf: head, path, octets: octets as u32, below: PLAIN_OCTETS as u16 });
+            let fits = burst.push(DpdkTxBuf::new(head, path, PLAIN_OCTETS as u16));
             debug_assert!(fits.is_ok(), "no more than the burst has room for");
         }
         packets.len()

@@ -66,7 +66,7 @@ impl Ways {
         payload_octets: usize,
         frame_octets_max: usize,
     ) -> Result<Way<'_>, TxFull> {
-        let link = self.paths.at_mut(path).ok_or(TxFull::Path)?;
+        let link = self.paths.at(path).ok_or(TxFull::Path)?;
         if header.len() > MAX_HEADER_OCTETS {
             return Err(TxFull::Header);
         }
@@ -75,6 +75,13 @@ impl Ways {
             self.counters.tx.mtu_exceeded.add(1);
             return Err(TxFull::Mtu);
         }
+        self.towards(path)
+    }
+
+    /// The way of packets whose size is not known yet.
+    #[inline]
+    pub(super) fn towards(&mut self, path: PathId) -> Result<Way<'_>, TxFull> {
+        let link = self.paths.at_mut(path).ok_or(TxFull::Path)?;
         match link.mac() {
             Some(mac) => Ok(Way { link, mac }),
             None => {

@@ -1,0 +1,143 @@
+//! Packets of one path and one payload, made a burst at a time.
+//!
+//! All that these packets share is looked up once: the path's headers, with the lengths of the packet before, ready to be
+//! copied; where the device finds the payload; the count that they are attached to. What is left for a packet is some
+//! stores. Where a packet needs more (a checksum of ours, a payload in pieces, a driver without chains) they are made
+//! one by one, as [`super::DpdkTx::gather`] does.
+
+use std::ptr;
+
+use ip::Template;
+use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned, TxFull};
+
+use super::DpdkTxBuf;
+use super::buffers::Buffers;
+use super::ways::Way;
+use crate::payload::{Linear, Payload};
+use crate::refer::{self, Referring};
+
+/// Octets that are copied for headers below RTP: whole registers, of which the RTP header overwrites the rest.
+const SHORT_OCTETS: usize = 48;
+const READY_OCTETS: usize = 80;
+/// Room that a header buffer needs for those copies, which may reach beyond the packet's own octets.
+pub(super) const HEADER_ROOM: usize = READY_OCTETS + PLANNED_HEADER_OCTETS;
+
+/// How a burst ended.
+pub(super) enum Ended {
+    /// No packet is left, or no room for one.
+    All,
+    /// The next packet was not made, and why.
+    Not(TxFull),
+    /// The next one cannot be made in this way.
+    Alone(Planned),
+}
+
+/// The headers of a path, with the lengths of the last packet.
+struct Ready<'a> {
+    way: Way<'a>,
+    octets: [u8; READY_OCTETS],
+    /// Octets of the UDP payload that stand in them.
+    udp_payload: usize,
+}
+
+impl<'a> Ready<'a> {
+    const fn new(way: Way<'a>) -> Self {
+        Self { way, octets: [0; READY_OCTETS], udp_payload: usize::MAX }
+    }
+
+    /// Makes them those of a packet with so many octets. Packets of a plan are of one size, but for few.
+    #[cold]
+    fn renew(&mut self, udp_payload: usize) {
+        self.way.link.template.write(&mut self.octets, self.way.mac, udp_payload as u16);
+        self.udp_payload = udp_payload;
+    }
+
+    const fn template(&self) -> &Template {
+        &self.way.link.template
+    }
+}
+
+impl Buffers {
+    /// Whether packets by `way` can be made a burst at a time.
+    #[inline]
+    pub(super) fn takes_bursts(&self, way: Way<'_>) -> bool {
+        self.has_header_room && self.gathers && way.link.template.is_ipv4()
+    }
+
+    /// Makes packets as far as there is room, buffers are there, and the payload has references.
+    #[inline]
+    pub(super) fn gather_burst<L>(
+        &mut self,
+        way: Way<'_>,
+        path: PathId,
+        (payload, linear): (&Payload<L>, Linear),
+        packets: &mut impl Iterator<Item = Planned>,
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Ended {
+        let mut ready = Ready::new(way);
+        let below = ready.template().octets();
+        let tag = DpdkTxBuf::tag(path, below as u16);
+        let room = out.room();
+        let mut done = 0;
+        while done < room {
+            // Before a packet is asked for, so that none is lost.
+            let (info, left) = payload.references();
+            let at_hand = self.headers.at_hand(room - done).min(self.references.at_hand(room - done));
+            let count = at_hand.min(left as usize).min(room - done);
+            if count == 0 {
+                return Ended::Not(if left == 0 { TxFull::Packets } else { TxFull::Buffers });
+            }
+            let mut end = None;
+            let mut made = 0;
+            while made < count {
+                let Some(packet) = packets.next() else {
+                    end = Some(Ended::All);
+                    break;
+                };
+                let (head_octets, octets) = (usize::from(packet.header_octets), usize::from(packet.octets));
+                let udp_payload = head_octets + octets;
+                if udp_payload != ready.udp_payload {
+                    if head_octets > PLANNED_HEADER_OCTETS || udp_payload > ready.way.link.octets_max {
+                        end = Some(Ended::Alone(packet));
+                        break;
+                    }
+                    ready.renew(udp_payload);
+                }
+                if octets == 0 || packet.range().end > linear.octets {
+                    end = Some(Ended::Alone(packet));
+                    break;
+                }
+                let (Some(head), Some(tail)) = (self.headers.take_raw(), self.references.take_raw()) else { break };
+                let piece = linear.piece(packet.start, packet.octets);
+                // SAFETY: both buffers are fresh from their pools and nobody else's; `info` has a reference for this one,
+                // which is counted below; the piece lies in the lease (checked above), whose memory stays until it is back.
+                let mbuf = unsafe {
+                    refer::raw_external(&tail, &piece, info);
+                    let to = refer::raw_head(
+                        &head,
+                        (below + head_octets) as u16,
+                        Referring { tail, octets: packet.octets },
+                        tag,
+                    );
+                    // `has_header_room`: the buffer has as many octets behind its headroom.
+                    if below <= SHORT_OCTETS {
+                        ptr::copy_nonoverlapping(ready.octets.as_ptr(), to, SHORT_OCTETS);
+                    } else {
+                        ptr::copy_nonoverlapping(ready.octets.as_ptr(), to, READY_OCTETS);
+                    }
+                    ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
+                    head
+                };
+                let pushed = out.push(DpdkTxBuf { mbuf }).is_ok();
+                debug_assert!(pushed, "a packet more than there was room for");
+                made += 1;
+            }
+            payload.took(made as u32);
+            done += made;
+            if let Some(end) = end {
+                return end;
+            }
+        }
+        Ended::All
+    }
+}
