@@ -3,8 +3,11 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::FrameSize;
+use crate::device::DeviceName;
+use crate::local::Kind;
 use crate::role::Policy;
 use crate::suite::Part;
+use crate::traffic::Traffic;
 
 /// Measures Flypack on this machine. Figures are medians over rounds; a machine that does other work gives other ones.
 #[derive(Debug, Parser)]
@@ -20,6 +23,8 @@ pub struct Arguments {
 pub enum Command {
     /// The frame ring: hand-over, wakes, lines, a dead consumer, publication.
     Shm(Shm),
+    /// The data plane without a network: real workers, rings and queues, every packet accounted for.
+    Local(Local),
     /// One party of a measurement.
     #[command(hide = true)]
     Role {
@@ -60,6 +65,34 @@ pub struct Shm {
     #[arg(long, value_enum, default_value_t)]
     pub pages: Policy,
     /// One JSON document on stdout instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `local`.
+#[derive(Debug, Args)]
+pub struct Local {
+    /// What to measure.
+    #[arg(value_enum)]
+    pub kind: Kind,
+    /// net_null, net_ring, net_af_packet,iface=NETDEV, a PCI address and whatever else a port can be on; or udp, the kernel's
+    /// sockets. Otherwise net_null for tx and net_ring for the rest.
+    #[arg(long, default_value_if("kind", "tx", Some("net_null")), default_value = "net_ring")]
+    pub device: DeviceName,
+    /// What is sent.
+    #[command(flatten)]
+    pub traffic: Traffic,
+    /// Rounds: each starts the port and its workers anew.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// After each round, bare packets over the same device without a worker, and memcpy: what the worker's rate is to be
+    /// compared with.
+    #[arg(long)]
+    pub bare: bool,
+    /// No line a second.
+    #[arg(long)]
+    pub quiet: bool,
+    /// One JSON document on stdout; the lines go to stderr.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,26 +1,37 @@
-//! Measurements of what Flypack promises, beside its peers, in one run. Only `shm` so far: the frame ring.
+//! Measurements of what Flypack promises, beside its peers, in one run: `shm`, the frame ring; `local`, the data plane.
 //!
-//! Each party of a measurement is a process of its own ([`role`]), pinned to a core where there are two. Whatever is
+//! In `shm` each party of a measurement is a process of its own ([`role`]), pinned to a core where there are two. Whatever is
 //! compared is measured in rounds that alternate, and compared round by round: what disturbs the machine disturbs
 //! both. Figures are medians over rounds, with their quartiles.
 #![cfg_attr(not(feature = "iceoryx2"), forbid(unsafe_code))]
 
 pub mod arguments;
 pub mod clock;
+pub mod desk;
+pub mod device;
+pub mod flow;
+mod frame_format;
 mod frame_size;
+pub mod local;
 mod machine;
 mod message;
 mod pair;
+pub mod pattern;
 mod peer;
 mod percentiles;
 mod process;
+pub mod producer;
 pub mod ring;
 pub mod role;
 mod spin;
 pub mod suite;
 mod sum;
+pub mod tai;
+pub mod traffic;
+pub mod verifier;
 mod writing;
 
+pub use frame_format::{FrameFormat, FrameFormatError};
 pub use frame_size::{FrameSize, FrameSizeError};
 pub use machine::Machine;
 pub use message::Mark;

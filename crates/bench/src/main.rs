@@ -1,15 +1,34 @@
 //! `flypack-bench`, which `flypack bench` runs.
 #![forbid(unsafe_code)]
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use bench::arguments::{Arguments, Command};
+use bench::local::{self, Verdict};
 use bench::{role, suite};
 use clap::Parser as _;
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Shm(arguments) => suite::run(&arguments),
-        Command::Role { role } => role::play(&serde_json::from_str(&role)?),
-        Command::Instructions(arguments) => suite::repeat(&arguments),
+/// What is not a loss, but no measurement either.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(Verdict::Whole) => ExitCode::SUCCESS,
+        Ok(Verdict::Lossy) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("Error: {error:?}");
+            ExitCode::from(FAILED)
+        }
     }
+}
+
+fn run() -> Result<Verdict> {
+    match Arguments::parse().command {
+        Command::Local(arguments) => return local::run(&arguments),
+        Command::Shm(arguments) => suite::run(&arguments)?,
+        Command::Role { role } => role::play(&serde_json::from_str(&role)?)?,
+        Command::Instructions(arguments) => suite::repeat(&arguments)?,
+    }
+    Ok(Verdict::Whole)
 }

@@ -1,16 +1,12 @@
 //! A writer in this process with consumers that keep up: for what the writer itself spends. It looks at no clock, so
 //! that nothing is counted but the ring.
 
-use std::sync::Arc;
-
-use anyhow::{Context as _, Result, ensure};
-use media::{FlowId, GrainIndex, Tai};
-use shm::{
-    Access, ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainKey, GrainStamp, IdentityPlacement,
-    LeasePage, Mail, Mailbox, Notice, PagePolicy, Pages, ReaderParts, Region, SealedRegion, Start, Trust,
-};
+use anyhow::Result;
+use media::{GrainIndex, Tai};
+use shm::{FrameReader, FrameWriter, GrainEnd, GrainKey, GrainStamp, IdentityPlacement, PagePolicy};
 
 use crate::FrameSize;
+use crate::flow::Flow;
 use crate::ring::{LEASED, slots_for};
 
 /// Slots, however many consumers: they hold nothing here.
@@ -33,15 +29,9 @@ impl Writing {
     /// # Panics
     /// Never: the name is one.
     pub fn new(size: FrameSize, consumers: u8) -> Result<Self> {
-        let flow = FlowId::from_name(&"bench".parse().context("a name")?);
-        let geometry = Geometry::new(flow, size.format(), SLOTS, 1, Pages::Plain)?;
-        let region = Region::create(geometry, PagePolicy::Prefer, &IdentityPlacement)?;
-        let (control, data) = region.map_for_writing()?;
-        let ring = region.seal()?;
-        let mailbox = Arc::new(Mailbox::new());
-        let mut writer = FrameWriter::new(*ring.geometry(), control, data, Arc::clone(&mailbox))?;
-        let seat = |consumer| join(&mut writer, &mailbox, &ring, consumer);
-        let readers = (0..consumers).map(seat).collect::<Result<_>>()?;
+        let format = size.format();
+        let (mut flow, mut writer) = Flow::create("bench", format, SLOTS, PagePolicy::Prefer, &IdentityPlacement)?;
+        let readers = (0..consumers).map(|_| flow.join(&mut writer, LEASED)).collect::<Result<_>>()?;
         Ok(Self { writer, readers, next: 0 })
     }
 
@@ -93,19 +83,4 @@ impl Writing {
 /// The instant of a grain, 50 a second.
 fn instant(index: GrainIndex) -> Tai {
     Tai::from_nanos(index.0 as i64 * 20_000_000)
-}
-
-fn join(writer: &mut FrameWriter, mailbox: &Mailbox, ring: &SealedRegion, consumer: u8) -> Result<FrameReader> {
-    let (page, nonce) = (LeasePage::create()?, u64::from(consumer) + 1);
-    let class: ConsumerClass = LEASED;
-    let lease = Arc::new(page.map(Access::ReadOnly)?);
-    let mail = Mail::Join { consumer, class, start: Start::Live, lease, nonce };
-    ensure!(mailbox.post(mail).is_ok(), "the mailbox is full");
-    writer.poll(instant(GrainIndex(0)));
-    let notice = mailbox.take_notice();
-    ensure!(matches!(notice, Some(Notice::Joined { .. })), "seat {consumer} was not given: {notice:?}");
-    let (control, data) = ring.map_for_reading()?;
-    let lease = page.map(Access::ReadWrite)?;
-    let (geometry, trust) = (*ring.geometry(), Trust::Gateway);
-    Ok(FrameReader::new(ReaderParts { geometry, control, data, lease, consumer, class, nonce, trust, life: None })?)
 }

@@ -1,0 +1,172 @@
+//! A worker as a run drives it: the real one, turned by a thread of the run that does something of its own between two turns.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use media::Clock as _;
+use netio::{RxQueue, TxQueue, counter_set};
+use shm::GrainLease;
+use worker::{
+    Command, Input, InputKey, Leg, Mailbox, Receiver, ReceiverCounters, ReceiverKey, Report, Sender, SenderCounters,
+    SenderKey, Source, SteeredReceiver, Worker,
+};
+
+use crate::tai::RunClock;
+
+/// Turns that a worker may take to answer: a command waits for what is on its way.
+const ANSWER_TURNS: u32 = 1_000_000;
+
+counter_set! {
+    /// What a worker's thread has spent, in counts of the time-stamp counter.
+    Meter {
+        /// In turns that did something.
+        busy_counts,
+        /// In all turns, and between them.
+        all_counts,
+        /// Turns that did something.
+        busy_turns,
+        /// The longest turn.
+        longest_turn,
+    }
+}
+
+/// See the file's head.
+pub struct Desk<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
+    worker: Worker<R, T, RunClock>,
+    mailbox: Arc<Mailbox<R, T>>,
+    clock: RunClock,
+    counter: quanta::Clock,
+    began: Option<u64>,
+    meter: Arc<Meter>,
+    keys: u64,
+}
+
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Desk<R, T> {
+    /// A worker that sends by `queues`.
+    #[must_use]
+    pub fn new(queues: Vec<T>, clock: RunClock) -> Self {
+        let mailbox = Mailbox::new();
+        let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
+        Self { worker, mailbox, clock, counter: quanta::Clock::new(), began: None, meter: Arc::default(), keys: 0 }
+    }
+
+    /// The worker's clock.
+    #[must_use]
+    pub fn clock(&self) -> &RunClock {
+        &self.clock
+    }
+
+    /// What its thread spends.
+    #[must_use]
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
+    /// The worker's counters of its outputs.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<Arc<worker::OutputCounters>> {
+        self.worker.output_counters()
+    }
+
+    /// One turn; whether it did anything.
+    #[inline]
+    pub fn turn(&mut self) -> bool {
+        let before = self.counter.raw();
+        let is_busy = self.worker.turn().is_busy;
+        let after = self.counter.raw();
+        let began = *self.began.get_or_insert(before);
+        let took = after.saturating_sub(before);
+        self.meter.all_counts.set(after.saturating_sub(began));
+        if is_busy {
+            self.meter.busy_counts.add(took);
+            self.meter.busy_turns.add(1);
+            self.meter.longest_turn.set(self.meter.longest_turn.value().max(took));
+        }
+        is_busy
+    }
+
+    /// Counts of the time-stamp counter in a second.
+    #[must_use]
+    pub fn counts_per_second(&self) -> f64 {
+        const SOME: u64 = 1_000_000_000;
+        SOME as f64 * 1e9 / self.counter.delta_as_nanos(0, SOME).max(1) as f64
+    }
+
+    /// Polls a queue for one receiver alone: a socket.
+    ///
+    /// # Errors
+    /// When the worker refuses it.
+    pub fn add_socket(&mut self, queue: R) -> Result<InputKey> {
+        let key = InputKey(self.key());
+        self.add_input(Input::private(key, queue))
+    }
+
+    /// Polls a queue for several receivers: a port.
+    ///
+    /// # Errors
+    /// When the worker refuses it.
+    pub fn add_port(&mut self, queue: R, receivers: usize) -> Result<InputKey> {
+        let key = InputKey(self.key());
+        self.add_input(Input::shared(key, queue, receivers))
+    }
+
+    fn add_input(&mut self, input: Input<R>) -> Result<InputKey> {
+        let key = input.key();
+        match self.ask(Command::AddInput(Box::new(input)))? {
+            Report::Added => Ok(key),
+            _ => bail!("the worker did not take the queue"),
+        }
+    }
+
+    /// Receives what comes to one of `legs`.
+    ///
+    /// # Errors
+    /// When the worker refuses it.
+    pub fn listen(&mut self, legs: Vec<Leg>, receiver: Receiver<R::Buf>) -> Result<Arc<ReceiverCounters>> {
+        let counters = receiver.counters();
+        let receiver = SteeredReceiver::new(ReceiverKey(self.key()), legs, receiver);
+        match self.ask(Command::AddReceiver(Box::new(receiver)))? {
+            Report::Added => Ok(counters),
+            Report::ReceiverRefused(_, refusal) => bail!("{refusal}"),
+            _ => bail!("the worker did not take the receiver"),
+        }
+    }
+
+    /// Sends what `source` reads.
+    ///
+    /// # Errors
+    /// When the worker refuses it.
+    pub fn send(&mut self, config: worker::SenderConfig, source: Source) -> Result<Arc<SenderCounters>> {
+        let key = SenderKey(self.key());
+        let destination = config.path.destination;
+        let sender = Sender::new(key, config);
+        let counters = sender.counters();
+        match self.ask(Command::AddSender(Box::new(sender)))? {
+            Report::Added => {}
+            Report::SenderRefused(_, refusal) => bail!("{destination}: {refusal}"),
+            _ => bail!("the worker did not take the sender to {destination}"),
+        }
+        match self.ask(Command::Connect(key, Some(Box::new(source))))? {
+            Report::Disconnected(_) => Ok(counters),
+            _ => bail!("the worker did not connect the sender to {destination}"),
+        }
+    }
+
+    fn key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
+    }
+
+    fn ask(&mut self, command: Command<R, T>) -> Result<Report<R, T>> {
+        if self.mailbox.send(command).is_err() {
+            bail!("the worker's mailbox is full");
+        }
+        for _ in 0..ANSWER_TURNS {
+            self.worker.turn();
+            if let Some(report) = self.mailbox.report() {
+                return Ok(report);
+            }
+        }
+        bail!("the worker did not answer by {:?}", self.clock.now())
+    }
+}

@@ -1,0 +1,202 @@
+//! Counters of a run, summed over its streams, and what they say of a second.
+
+use serde::Serialize;
+
+use super::stage::{ListeningWatch, SendingWatch};
+use crate::Percentiles;
+use crate::clock;
+
+/// Octets around a UDP payload: UDP, IPv4, Ethernet, its check sequence, preamble and gap.
+const AROUND_OCTETS: u64 = 8 + 20 + 14 + 4 + 8 + 12;
+
+/// Sums over all streams since the start.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Tally {
+    /// When it was taken, ns.
+    #[serde(skip)]
+    pub at: u64,
+    /// Packets that the device took.
+    pub tx_packets: u64,
+    /// Octets of their UDP payloads.
+    pub tx_octets: u64,
+    /// Times that the device was full.
+    pub tx_full: u64,
+    /// Counts of the sending thread: in turns that did something, and all.
+    #[serde(skip)]
+    pub tx_counts: [u64; 2],
+    /// Grains of which every packet was made.
+    pub grains_sent: u64,
+    /// Packets that were not sent, because they were too late.
+    pub late_skipped: u64,
+    /// Packets that were not sent, or not taken, for another reason.
+    pub not_sent: u64,
+    /// Grains that the source or the sender did not get to.
+    pub grains_missed: u64,
+    /// Packets that receivers were given.
+    pub rx_packets: u64,
+    /// Octets of their UDP payloads.
+    pub rx_octets: u64,
+    /// Counts of the receiving thread.
+    #[serde(skip)]
+    pub rx_counts: [u64; 2],
+    /// Packets that never came, by their sequence numbers.
+    pub lost: u64,
+    /// Packets that came in another order than sent.
+    pub reordered: u64,
+    /// Packets that came after their grain had been closed.
+    pub late: u64,
+    /// Packets that brought nothing new.
+    pub duplicates: u64,
+    /// Packets that were malformed, foreign, or had no place in the ring.
+    pub refused: u64,
+    /// Grains that were complete.
+    pub grains_complete: u64,
+    /// Grains that were not, or never came.
+    pub grains_incomplete: u64,
+    /// Octets that were checked.
+    pub checked_octets: u64,
+    /// Blocks of 512 octets that did not show what was sent.
+    pub wrong_blocks: u64,
+}
+
+impl Tally {
+    /// The sums now.
+    pub(super) fn take(sending: &SendingWatch, listening: Option<&ListeningWatch>) -> Self {
+        let mut tally = Self { at: clock::now(), ..Self::default() };
+        tally.add_sending(sending);
+        if let Some(listening) = listening {
+            tally.add_listening(listening);
+        }
+        tally
+    }
+
+    fn add_sending(&mut self, watch: &SendingWatch) {
+        self.tx_packets = watch.output.packets.value();
+        self.tx_octets = watch.output.octets.value();
+        self.tx_full = watch.output.would_block.value();
+        self.tx_counts = [watch.meter.busy_counts.value(), watch.meter.all_counts.value()];
+        for sender in &watch.senders {
+            self.grains_sent += sender.grains_sent.value();
+            self.late_skipped += sender.packets_skipped_late.value() + sender.packets_taken_back.value();
+            self.not_sent += sender.packets_skipped_lost.value() + sender.packets_skipped_gone.value();
+            self.not_sent += sender.packets_refused.value();
+            self.grains_missed += sender.grains_missed.value();
+        }
+        self.not_sent += watch.output.errors.value();
+        for producer in &watch.producers {
+            self.grains_missed += producer.grains_no_slot.value() + producer.grains_skipped.value();
+        }
+    }
+
+    fn add_listening(&mut self, watch: &ListeningWatch) {
+        self.rx_counts = [watch.meter.busy_counts.value(), watch.meter.all_counts.value()];
+        for receiver in &watch.receivers {
+            self.rx_packets += receiver.packets.value();
+            self.rx_octets += receiver.octets.value();
+            self.lost += receiver.packets_lost.value();
+            self.reordered += receiver.reordered.value();
+            self.late += receiver.late.value();
+            self.duplicates += receiver.duplicates.value();
+            let refused = [
+                &receiver.rtp_malformed,
+                &receiver.payload_type_wrong,
+                &receiver.ssrc_foreign,
+                &receiver.payload_malformed,
+                &receiver.packets_dropped_with_grain,
+            ];
+            self.refused += refused.into_iter().map(netio::Counter::value).sum::<u64>();
+        }
+        for verifier in &watch.verifiers {
+            self.grains_complete += verifier.grains_complete.value();
+            self.grains_incomplete += verifier.grains_incomplete.value() + verifier.grains_unread.value();
+            self.grains_incomplete += verifier.grains_missing.value();
+            self.checked_octets += verifier.octets.value();
+            self.wrong_blocks += verifier.blocks_wrong.value();
+        }
+    }
+}
+
+/// A second of a run, or all of it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Interval {
+    /// How long it was, s.
+    pub seconds: f64,
+    /// Packets a second that the device took.
+    pub tx_packets_per_second: f64,
+    /// What they take of a link, Gb/s: with headers, preamble and gap.
+    pub tx_gbps: f64,
+    /// Counts of the time-stamp counter for a packet in turns of the worker that sends; none where none was sent.
+    pub tx_cycles_per_packet: Option<f64>,
+    /// Packets a second that receivers were given.
+    pub rx_packets_per_second: f64,
+    /// What they take of a link, Gb/s.
+    pub rx_gbps: f64,
+    /// As for the one that sends.
+    pub rx_cycles_per_packet: Option<f64>,
+    /// Packets lost in it.
+    pub lost: u64,
+    /// Packets reordered in it.
+    pub reordered: u64,
+    /// Packets skipped by the sender, or too late for the receiver.
+    pub late: u64,
+    /// From the beginning of a grain at its source to its commit in the receiver's ring, as its consumer sees it, ns.
+    pub latency_ns: Option<Percentiles>,
+}
+
+impl Interval {
+    /// Between two looks; `latencies` are those of the grains in between.
+    pub(super) fn between(before: &Tally, after: &Tally, latencies: &mut [u64]) -> Self {
+        let seconds = (after.at - before.at) as f64 / 1e9;
+        let [tx_packets, rx_packets] =
+            [after.tx_packets - before.tx_packets, after.rx_packets.saturating_sub(before.rx_packets)];
+        let gbps = |octets: u64, packets: u64| (octets + AROUND_OCTETS * packets) as f64 * 8e-9 / seconds;
+        let busy = |after: [u64; 2], before: [u64; 2], packets: u64| {
+            (packets > 0).then(|| (after[0] - before[0]) as f64 / packets as f64)
+        };
+        let late = |tally: &Tally| tally.late_skipped + tally.late;
+        Self {
+            seconds,
+            tx_packets_per_second: tx_packets as f64 / seconds,
+            tx_gbps: gbps(after.tx_octets - before.tx_octets, tx_packets),
+            tx_cycles_per_packet: busy(after.tx_counts, before.tx_counts, tx_packets),
+            rx_packets_per_second: rx_packets as f64 / seconds,
+            rx_gbps: gbps(after.rx_octets - before.rx_octets, rx_packets),
+            rx_cycles_per_packet: busy(after.rx_counts, before.rx_counts, rx_packets),
+            lost: after.lost.saturating_sub(before.lost),
+            reordered: after.reordered - before.reordered,
+            late: late(after) - late(before),
+            latency_ns: (!latencies.is_empty()).then(|| Percentiles::of(latencies)),
+        }
+    }
+
+    /// In one line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let cycles = |cycles: Option<f64>| cycles.map_or("-".to_owned(), |cycles| format!("{cycles:.0}"));
+        let mut text = format!(
+            "tx {:.2} Gb/s {:.3} Mpps {} cycles/packet",
+            self.tx_gbps,
+            self.tx_packets_per_second / 1e6,
+            cycles(self.tx_cycles_per_packet)
+        );
+        if self.rx_cycles_per_packet.is_some() {
+            text += &format!(
+                " | rx {:.2} Gb/s {:.3} Mpps {} cycles/packet | lost {} reordered {} late {}",
+                self.rx_gbps,
+                self.rx_packets_per_second / 1e6,
+                cycles(self.rx_cycles_per_packet),
+                self.lost,
+                self.reordered,
+                self.late
+            );
+        } else {
+            text += &format!(" | late {}", self.late);
+        }
+        if let Some(Percentiles { p50, p99, p99_9, max }) = self.latency_ns {
+            let ms = |ns: f64| ns / 1e6;
+            let [p50, p99, p99_9, max] = [ms(p50), ms(p99), ms(p99_9), ms(max)];
+            text += &format!(" | latency ms p50 {p50:.2} p99 {p99:.2} p99.9 {p99_9:.2} max {max:.2}");
+        }
+        text
+    }
+}

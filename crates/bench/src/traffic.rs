@@ -1,0 +1,146 @@
+//! What runs through a measurement: streams of one format, how they are sent, for how long.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use media::{Depth, VideoFormat};
+use st2110::{PackingMode, PackingPlan, ReadSchedule, UdpLimit};
+
+use crate::FrameFormat;
+use crate::role::Policy;
+
+/// Streams, and how they are sent.
+#[derive(Clone, Debug, Args)]
+pub struct Traffic {
+    /// Rows and rate of the pictures: 720p50, 1080p59.94, 2160p59.94; or WIDTHxROWSpRATE.
+    #[arg(long, default_value = "1080p59.94")]
+    pub format: FrameFormat,
+    /// Bits of a sample.
+    #[arg(long, value_enum, default_value_t)]
+    pub depth: DepthName,
+    /// How rows are cut: gpm (pieces of a row) or bpm (blocks of 180 octets).
+    #[arg(long, value_enum, default_value_t)]
+    pub packing: PackingName,
+    /// Streams, each with a ring, a sender and a receiver of its own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub streams: u16,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// Sends as fast as it goes, not as the schedule says.
+    #[arg(long)]
+    pub unpaced: bool,
+    /// Sender type of ST 2110-21, which says when packets go: N (gapped), NL (linear), W (gapped).
+    #[arg(long = "type", value_enum, ignore_case = true, default_value_t)]
+    pub sender_type: TypeName,
+    /// How late a packet may be sent, rounded up to frame periods; what is later is skipped and counted.
+    #[arg(long, default_value_t = 17, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub lateness_ms: u32,
+    /// Of the pattern that the pictures show.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Cores of the thread that sends and of the one that receives; otherwise the first two. One core: both in turn.
+    #[arg(long, value_delimiter = ',')]
+    pub cores: Vec<usize>,
+    /// Pages of the rings, and of DPDK's memory where they are `huge`.
+    #[arg(long, value_enum, default_value_t)]
+    pub pages: Policy,
+}
+
+/// [`Depth`], as an argument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DepthName {
+    /// 8 bits.
+    #[value(name = "8")]
+    Bits8,
+    /// 10 bits.
+    #[default]
+    #[value(name = "10")]
+    Bits10,
+}
+
+/// [`PackingMode`], as an argument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PackingName {
+    /// General.
+    #[default]
+    Gpm,
+    /// Blocks.
+    Bpm,
+}
+
+/// Sender types of ST 2110-21, as an argument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TypeName {
+    /// Narrow.
+    #[default]
+    N,
+    /// Narrow linear.
+    Nl,
+    /// Wide.
+    W,
+}
+
+impl Traffic {
+    /// The pictures.
+    ///
+    /// # Errors
+    /// When they are too large.
+    pub fn video(&self) -> Result<VideoFormat> {
+        let depth = match self.depth {
+            DepthName::Bits8 => Depth::Bits8,
+            DepthName::Bits10 => Depth::Bits10,
+        };
+        Ok(self.format.video(depth)?)
+    }
+
+    /// How they are cut into packets.
+    ///
+    /// # Errors
+    /// When they cannot be.
+    pub fn plan(&self) -> Result<PackingPlan> {
+        let mode = match self.packing {
+            PackingName::Gpm => PackingMode::Gpm,
+            PackingName::Bpm => PackingMode::Bpm,
+        };
+        Ok(PackingPlan::new(self.video()?, mode, UdpLimit::Standard)?)
+    }
+
+    /// When their packets are read.
+    #[must_use]
+    pub fn read_schedule(&self) -> ReadSchedule {
+        match self.sender_type {
+            TypeName::N | TypeName::W => ReadSchedule::Gapped,
+            TypeName::Nl => ReadSchedule::Linear,
+        }
+    }
+
+    /// Frame periods that a grain may be late.
+    ///
+    /// # Errors
+    /// As [`Self::video`].
+    pub fn lateness_frames(&self) -> Result<u8> {
+        if self.unpaced {
+            return Ok(u8::MAX);
+        }
+        let period = self.video()?.rate().period_nanos().max(1).unsigned_abs();
+        let frames = (u64::from(self.lateness_ms) * 1_000_000).div_ceil(period);
+        Ok(u8::try_from(frames).unwrap_or(u8::MAX))
+    }
+
+    /// How long is measured.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds.into())
+    }
+
+    /// The cores of the sending and of the receiving thread.
+    #[must_use]
+    pub fn pair_of_cores(&self) -> [Option<usize>; 2] {
+        let usable = worker::run::usable_cores();
+        let given = if self.cores.is_empty() { &usable } else { &self.cores };
+        let first = given.first().copied();
+        [first, given.get(1).copied().or(first)]
+    }
+}
