@@ -201,6 +201,7 @@ fn spawn_housekeeping(
             }
             keeper.tick();
             gateway.tick(Instant::now());
+            gateway.watch(Instant::now());
         }
     })?;
     Ok(thread)

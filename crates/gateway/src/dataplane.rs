@@ -12,6 +12,7 @@ mod report;
 mod rings;
 mod sdp;
 mod sender_entry;
+mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -24,6 +25,7 @@ use media::Name;
 use shm::Broker;
 use worker::{ReceiverKey, SenderKey};
 
+use crate::alarms::Alarms;
 use crate::clock::TaiClock;
 use crate::engine::{Engine, ReceiverOrder, SenderOrder};
 use entries::{Entries, ReceiverEntry};
@@ -60,13 +62,21 @@ struct Shared {
     change: Mutex<()>,
     /// Held for moments only.
     entries: Mutex<Entries>,
+    /// The same.
+    alarms: Mutex<Alarms>,
 }
 
 impl Gateway {
     /// A data plane without receivers and senders.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Shared { parts, started: Instant::now(), change: Mutex::default(), entries: Mutex::default() }))
+        Self(Arc::new(Shared {
+            parts,
+            started: Instant::now(),
+            change: Mutex::default(),
+            entries: Mutex::default(),
+            alarms: Mutex::default(),
+        }))
     }
 
     fn parts(&self) -> &Parts {
@@ -209,7 +219,8 @@ impl Dataplane for Gateway {
     }
 
     fn node(&self) -> NodeStatus {
-        let warnings = self.entries().warnings();
+        let mut warnings = self.entries().warnings();
+        warnings.extend(self.alarms().present(Instant::now()));
         report::node(self.parts(), self.0.started, warnings)
     }
 

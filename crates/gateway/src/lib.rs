@@ -4,12 +4,14 @@
 //! for frames, the counter against TAI for time.
 #![forbid(unsafe_code)]
 
+mod alarms;
 pub mod check;
 pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod engine;
+mod gate;
 mod memory;
 pub mod metrics;
 pub mod pool;

@@ -74,6 +74,8 @@ impl Collector for GatewayCollector {
         let node = gateway.node();
         gauge(&mut encoder, "flypack_clock_locked", "1 while TAI follows PTP", u64::from(node.clock_locked))?;
         gauge(&mut encoder, "flypack_uptime_seconds", "Seconds since the start", node.uptime_s)?;
+        let warnings = node.warnings.len() as u64;
+        gauge(&mut encoder, "flypack_warnings", "What an operator should see to now; status has the words", warnings)?;
         for (name, value) in node.broker {
             let (full, help) = (format!("flypack_broker_{name}"), format!("{} at the broker", name.replace('_', " ")));
             let mut counter = encoder.encode_descriptor(&full, &help, None, MetricType::Counter)?;

@@ -12,7 +12,6 @@ mod answers;
 mod by_kernel;
 mod conflicts;
 mod error;
-mod gate;
 mod groups;
 mod hops;
 mod hush;

@@ -7,8 +7,8 @@ use std::time::Instant;
 use ip::MacAddr;
 use media::Name;
 
-use super::gate::{Gate, held_back};
 use super::hops::Change;
+use crate::gate::{Gate, held_back};
 
 /// Writes the log lines of one port.
 #[derive(Debug)]

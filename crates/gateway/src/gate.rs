@@ -9,7 +9,7 @@ const BURST: u32 = 4;
 
 /// Lets lines of one kind through, so many at once and then one at a time.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     spent: u32,
     last: Option<Instant>,
     held_back: u64,
@@ -17,7 +17,7 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Whether a line may be written; with it, how many were held back before.
-    pub(super) fn pass(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn pass(&mut self, now: Instant) -> Option<u64> {
         if let Some(last) = self.last {
             let pauses = now.saturating_duration_since(last).as_secs() / PAUSE.as_secs();
             if pauses > 0 {
@@ -36,7 +36,7 @@ impl Gate {
 }
 
 /// Words for lines that were held back.
-pub(super) fn held_back(lines: u64) -> String {
+pub(crate) fn held_back(lines: u64) -> String {
     if lines == 0 { String::new() } else { format!(" ({lines} more such lines were held back)") }
 }
 
