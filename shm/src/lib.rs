@@ -24,6 +24,7 @@ mod reader;
 mod region;
 mod seed;
 mod stable;
+mod store;
 mod view;
 #[cfg(loom)]
 mod wait_queue;
@@ -43,6 +44,7 @@ pub use probe::RingProbe;
 pub use reader::{AcknowledgeError, AttachError, FrameReader, LostLines, ReadError, ReaderParts, Trust, WaitError};
 pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionFds, SealedRegion};
 pub use stable::StableBytes;
+pub use store::Store;
 pub use view::{DataView, DmaMapping};
 pub use wake::WakeMode;
 pub use writer::{FrameWriter, GrainKey, OpenError, RingError, RingMemory, SlotAccounts, WriteError, WriterCounters};

@@ -1,0 +1,166 @@
+//! How octets are stored into a grain: through the caches, or past them.
+//!
+//! A non-temporal store does not read the line that it replaces and does not push another one out of the caches; who
+//! reads the grain soon afterwards has to fetch it from memory. Which is faster depends on the machine and on the
+//! length of the pieces, so it is measured ([`Store::measure`]), not guessed.
+//!
+//! A cache line is written one way or the other, never both: mixed, each streaming store would push a half-written
+//! line out. So [`Store::Streamed`] streams only the lines that a piece covers whole, and the two at its ends, which it
+//! shares with its neighbours, go through the caches for both of them.
+
+use std::fmt;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Octets of a cache line.
+const LINE_OCTETS: usize = 64;
+
+/// One way to store octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// As memcpy does it, through the caches.
+    #[default]
+    Cached,
+    /// Whole lines by non-temporal stores. They are visible to others after [`Store::fence`] only.
+    Streamed,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cached => "cached",
+            Self::Streamed => "streamed",
+        })
+    }
+}
+
+impl Store {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Cached, Self::Streamed];
+
+    /// Copies `from` to `to`, as many octets as both have.
+    #[inline]
+    pub fn copy(self, to: &mut [u8], from: &[u8]) {
+        let octets = to.len().min(from.len());
+        // SAFETY: two slices, of which one is borrowed exclusively, do not overlap, and both have so many octets.
+        unsafe { self.copy_raw(to.as_mut_ptr(), from.as_ptr(), octets) };
+    }
+
+    /// As [`Self::copy`].
+    ///
+    /// # Safety
+    /// `octets` octets may be written at `to` and read at `from`, and the two ranges do not overlap.
+    #[inline]
+    pub(crate) unsafe fn copy_raw(self, to: *mut u8, from: *const u8, octets: usize) {
+        match self {
+            // SAFETY: the caller's promise.
+            Self::Cached => unsafe { std::ptr::copy_nonoverlapping(from, to, octets) },
+            // SAFETY: the caller's promise.
+            Self::Streamed => unsafe { stream(to, from, octets) },
+        }
+    }
+
+    /// Makes what was stored visible before any later store. Costs nothing where nothing was streamed.
+    #[inline]
+    pub fn fence(self) {
+        if self == Self::Streamed {
+            crate::mapping::fence_before_streaming();
+        }
+    }
+
+    /// Which of the two is faster for pieces of `piece_octets`, one after the other, by copying into `to` for `time`.
+    /// `to` should be the memory that is meant, and more than the caches hold; what is in it is lost.
+    #[must_use]
+    pub fn measure(piece_octets: usize, to: &mut [u8], time: Duration) -> Self {
+        let piece_octets = piece_octets.clamp(1, to.len().max(1));
+        // As many different pieces as a queue's buffers: they come from the outer caches.
+        let from: Vec<Vec<u8>> = (0..MEASURED_PIECES).map(|piece| vec![piece as u8; piece_octets]).collect();
+        let mut took = [Duration::ZERO; 2];
+        let (began, mut at, mut rounds) = (Instant::now(), 0, 0);
+        while rounds < 2 || began.elapsed() < time {
+            for (store, took) in Self::ALL.into_iter().zip(&mut took) {
+                let round = Instant::now();
+                for piece in &from {
+                    at = if at + piece_octets > to.len() { 0 } else { at };
+                    store.copy(&mut to[at..], black_box(piece));
+                    at += piece_octets;
+                }
+                store.fence();
+                // The first round only touches what the others measure.
+                *took += if rounds > 0 { round.elapsed() } else { Duration::ZERO };
+            }
+            rounds += 1;
+        }
+        if took[1] < took[0] { Self::Streamed } else { Self::Cached }
+    }
+}
+
+/// Pieces that a measurement takes its octets from.
+const MEASURED_PIECES: usize = 1_024;
+
+/// Copies, whole lines by non-temporal stores.
+///
+/// # Safety
+/// As for [`Store::copy_raw`].
+#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[inline]
+unsafe fn stream(to: *mut u8, from: *const u8, octets: usize) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+
+    let head = to.align_offset(LINE_OCTETS).min(octets);
+    let lines = (octets - head) / LINE_OCTETS;
+    let tail = head + lines * LINE_OCTETS;
+    // SAFETY: the three ranges (up to the first line, whole lines, the rest) make up the caller's; SSE2 is part of
+    // x86-64; each line's address is a multiple of 64, as the stores want it.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from, to, head);
+        let (mut line, mut source) = (to.add(head).cast::<__m128i>(), from.add(head).cast::<__m128i>());
+        for _ in 0..lines {
+            let octets = [0, 1, 2, 3].map(|at| _mm_loadu_si128(source.add(at)));
+            for (at, octets) in octets.into_iter().enumerate() {
+                _mm_stream_si128(line.add(at), octets);
+            }
+            (line, source) = (line.add(4), source.add(4));
+        }
+        std::ptr::copy_nonoverlapping(from.add(tail), to.add(tail), octets - tail);
+    }
+}
+
+/// There are no such stores to be had here.
+///
+/// # Safety
+/// As for [`Store::copy_raw`].
+#[cfg(not(all(target_arch = "x86_64", not(loom))))]
+#[inline]
+unsafe fn stream(to: *mut u8, from: *const u8, octets: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { std::ptr::copy_nonoverlapping(from, to, octets) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_copy_the_same_at_every_alignment_and_length() {
+        let from: Vec<u8> = (0..400_u32).map(|at| (at * 7 + at / 251) as u8).collect();
+        for store in Store::ALL {
+            for start in 0..LINE_OCTETS {
+                for octets in [0, 1, 15, 16, 63, 64, 65, 127, 128, 200, 257] {
+                    let mut to = vec![0xAA; 400];
+                    store.copy(&mut to[start..start + octets], &from[3..]);
+                    store.fence();
+                    assert_eq!(to[start..start + octets], from[3..3 + octets], "{store} {octets} octets at {start}");
+                    assert!(to[..start].iter().chain(&to[start + octets..]).all(|octet| *octet == 0xAA), "{store}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_measurement_ends_and_chooses_one() {
+        let mut to = vec![0; 1 << 20];
+        assert!(Store::ALL.contains(&Store::measure(1_200, &mut to, Duration::ZERO)));
+        assert!(Store::ALL.contains(&Store::measure(0, &mut [], Duration::ZERO)));
+    }
+}
