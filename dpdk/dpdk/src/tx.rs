@@ -8,6 +8,7 @@
 //! behind the header, and counted.
 //! Frames of the port's host leave by the same queue, a few in each turn, whether there is media or not.
 
+mod buf;
 mod buffers;
 mod bursts;
 mod checksum;
@@ -17,10 +18,8 @@ mod ways;
 
 use std::mem;
 use std::ops::Range;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
-use dpdk_sys::rte_mbuf;
 use netio::exchange::TxEnd;
 use netio::{
     Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
@@ -36,6 +35,7 @@ use crate::payload::{Payload, PayloadTable};
 use crate::port::TxHandle;
 use crate::rx::DpdkBuf;
 use crate::station::Station;
+pub use buf::DpdkTxBuf;
 use buffers::Buffers;
 use bursts::Ended;
 use host::HostFrames;
@@ -79,61 +79,6 @@ pub struct DpdkTx<L: StableBytes> {
     driver_copies: u64,
     /// Nothing was sent since the last turn.
     is_idle: bool,
-}
-
-/// A packet to be sent. Its path, and the octets of the headers below RTP, are noted in the buffer.
-#[derive(Debug)]
-#[repr(transparent)]
-pub struct DpdkTxBuf {
-    mbuf: Mbuf,
-}
-
-impl DpdkTxBuf {
-    /// The packet as the device will see it.
-    #[must_use]
-    pub const fn mbuf(&self) -> &Mbuf {
-        &self.mbuf
-    }
-
-    /// What is noted: `below` octets of headers below RTP.
-    #[inline]
-    const fn tag(path: PathId, below: u16) -> [u32; 2] {
-        let bits = path.to_bits() | (below as u64) << 48;
-        [bits as u32, (bits >> 32) as u32]
-    }
-
-    #[inline]
-    fn new(mbuf: Mbuf, path: PathId, below: u16) -> Self {
-        // SAFETY: the packet was just made, and nobody else has its first buffer. No driver that sends looks at the hash.
-        unsafe { (*mbuf.as_ptr()).hash = Self::tag(path, below) };
-        Self { mbuf }
-    }
-
-    #[inline]
-    fn noted(&self) -> u64 {
-        // SAFETY: the buffer is valid as long as `self`, and was given its note when `self` was made.
-        let [low, high] = unsafe { (*self.mbuf.as_ptr()).hash };
-        u64::from(low) | u64::from(high) << 32
-    }
-
-    #[inline]
-    fn path(&self) -> PathId {
-        PathId::from_bits(self.noted() & 0xffff_ffff_ffff)
-    }
-
-    /// Octets from RTP on, and of all headers below it.
-    #[inline]
-    fn octets(&self) -> (u64, u64) {
-        let below = self.noted() >> 48;
-        (self.mbuf.octets() as u64 - below, below)
-    }
-
-    /// Packets as DPDK takes them.
-    #[inline]
-    fn raw(packets: &[Self]) -> &[NonNull<rte_mbuf>] {
-        // SAFETY: DpdkTxBuf is transparent over Mbuf, and that over the pointer.
-        unsafe { std::slice::from_raw_parts(packets.as_ptr().cast(), packets.len()) }
-    }
 }
 
 impl<L: StableBytes> DpdkTx<L> {

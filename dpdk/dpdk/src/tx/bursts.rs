@@ -128,7 +128,7 @@ impl Buffers {
                     ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
                     head
                 };
-                let pushed = out.push(DpdkTxBuf { mbuf }).is_ok();
+                let pushed = out.push(DpdkTxBuf::tagged(mbuf)).is_ok();
                 debug_assert!(pushed, "a packet more than there was room for");
                 made += 1;
             }

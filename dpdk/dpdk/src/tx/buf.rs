@@ -1,0 +1,71 @@
+//! A packet that was made and not sent yet.
+
+use std::ptr::NonNull;
+use std::slice;
+
+use dpdk_sys::rte_mbuf;
+use netio::PathId;
+
+use crate::mbuf::Mbuf;
+
+/// A packet to be sent. Its path, and the octets of the headers below RTP, are noted in the buffer.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct DpdkTxBuf {
+    mbuf: Mbuf,
+}
+
+impl DpdkTxBuf {
+    /// A packet in whose first buffer [`Self::tag`] stands already.
+    #[inline]
+    pub(super) const fn tagged(mbuf: Mbuf) -> Self {
+        Self { mbuf }
+    }
+
+    /// The packet as the device will see it.
+    #[must_use]
+    pub const fn mbuf(&self) -> &Mbuf {
+        &self.mbuf
+    }
+
+    /// What is noted: `below` octets of headers below RTP.
+    #[inline]
+    pub(super) const fn tag(path: PathId, below: u16) -> [u32; 2] {
+        let bits = path.to_bits() | (below as u64) << 48;
+        [bits as u32, (bits >> 32) as u32]
+    }
+
+    /// A packet that was just made; `below`: octets of headers below RTP.
+    #[inline]
+    pub(super) fn new(mbuf: Mbuf, path: PathId, below: u16) -> Self {
+        // SAFETY: the packet was just made, and nobody else has its first buffer. No driver that sends looks at the hash.
+        unsafe { (*mbuf.as_ptr()).hash = Self::tag(path, below) };
+        Self { mbuf }
+    }
+
+    #[inline]
+    fn noted(&self) -> u64 {
+        // SAFETY: the buffer is valid as long as `self`, and was given its note when `self` was made.
+        let [low, high] = unsafe { (*self.mbuf.as_ptr()).hash };
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    #[inline]
+    pub(super) fn path(&self) -> PathId {
+        PathId::from_bits(self.noted() & 0xffff_ffff_ffff)
+    }
+
+    /// Octets from RTP on, and of all headers below it.
+    #[inline]
+    pub(super) fn octets(&self) -> (u64, u64) {
+        let below = self.noted() >> 48;
+        (self.mbuf.octets() as u64 - below, below)
+    }
+
+    /// Packets as DPDK takes them.
+    #[inline]
+    pub(super) fn raw(packets: &[Self]) -> &[NonNull<rte_mbuf>] {
+        // SAFETY: DpdkTxBuf is transparent over Mbuf, and that over the pointer.
+        unsafe { slice::from_raw_parts(packets.as_ptr().cast(), packets.len()) }
+    }
+}
