@@ -5,6 +5,7 @@
 //! ([`srd`], [`Packetiser`], [`Coverage`], [`Schedule`]) neither allocates nor reads a clock.
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 pub mod coverage;
 pub mod framesync;
 pub mod packetiser;
@@ -14,6 +15,7 @@ pub mod sdp;
 pub mod srd;
 pub mod timeline;
 
+pub use bucket::Bucket;
 pub use coverage::Coverage;
 pub use framesync::{Decision, FrameSync, FrameSyncCounters};
 pub use packetiser::Packetiser;

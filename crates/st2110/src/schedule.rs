@@ -9,6 +9,8 @@ use std::fmt;
 
 use media::{Rate, Tai, VideoFormat};
 
+use crate::bucket::Bucket;
+
 const NANOS: u128 = 1_000_000_000;
 
 /// When the packets of a frame are read (ST 2110-21 §6.3).
@@ -118,7 +120,12 @@ impl Schedule {
     #[must_use]
     pub fn at(&self, packet: u32, t_vd: Tai) -> Tai {
         let (per, nanos) = self.pace;
-        let offset = (u128::from(packet) * nanos).div_ceil(per);
+        // As in `due`.
+        let product = u128::from(packet) * nanos;
+        let offset = match (u64::try_from(product), u64::try_from(per)) {
+            (Ok(product), Ok(per)) => u128::from(product.div_ceil(per)),
+            _ => product.div_ceil(per),
+        };
         t_vd.plus_nanos(i64::try_from(offset).unwrap_or(i64::MAX))
     }
 
@@ -140,6 +147,12 @@ impl Schedule {
         }
     }
 
+    /// The network compatibility model of a sender of this type (ST 2110-21 §7.1).
+    #[must_use]
+    pub fn bucket(&self, sender: SenderType) -> Bucket {
+        Bucket::new(self.rate, self.packets, self.c_max(sender))
+    }
+
     /// VRX_FULL: what the virtual receiver buffer holds, in packets (ST 2110-21 §7.1, for 1500-octet IP
     /// packets).
     #[must_use]
@@ -157,7 +170,7 @@ impl Schedule {
     }
 }
 
-const fn gcd(mut a: u128, mut b: u128) -> u128 {
+pub(crate) const fn gcd(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
