@@ -37,6 +37,7 @@ pub use routing::Routing;
 pub use server::{ServeError, serve};
 pub use spec::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
-    ConsumerClass, ConsumerHolder, ConsumerStatus, Counters, FlowProducer, FlowStanding, FlowStatus, NodeStatus,
-    PortStatus, PulseStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, SpanStatus, WorkerStatus,
+    ConsumerClass, ConsumerHolder, ConsumerStatus, CoreIsolation, Counters, FlowProducer, FlowStanding, FlowStatus,
+    NodeStatus, PortStatus, PulseStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, SpanStatus,
+    WorkerStatus,
 };

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use media::{FlowFormat, FlowId, GrainIndex, Name};
 
 use crate::{
-    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStanding, FlowStatus, NodeStatus,
-    PortStatus, PulseStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal, SlotUse,
-    WorkerStatus,
+    ConsumerStatus, CoreIsolation, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStanding, FlowStatus,
+    NodeStatus, PortStatus, PulseStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal,
+    SlotUse, WorkerStatus,
 };
 
 /// One thing that a [`RecordingDataplane`] was told.
@@ -171,6 +171,8 @@ impl Dataplane for RecordingDataplane {
             workers: vec![WorkerStatus {
                 name: "worker-0".into(),
                 core: Some(1),
+                isolation: CoreIsolation::Isolated,
+                numa_node: None,
                 receivers: 1,
                 senders: 1,
                 pulse: PulseStatus { standstills: 2, longest_standstill_ns: 104_000_000, ..PulseStatus::default() },

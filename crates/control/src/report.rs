@@ -10,8 +10,8 @@ use st2110::schedule::ReadSchedule;
 
 use crate::config::Owned;
 use crate::{
-    Counters, Dataplane, FlowStatus, NodeStatus, PortStatus, ReceiverSpec, ReceiverStatus, Scope, SenderSpec,
-    SenderState, SenderStatus, SenderTiming, Signal, SpanStatus, State, v1,
+    CoreIsolation, Counters, Dataplane, FlowStatus, NodeStatus, PortStatus, ReceiverSpec, ReceiverStatus, Scope,
+    SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, SpanStatus, State, v1,
 };
 pub(crate) use flow::{consumer, flows};
 
@@ -26,6 +26,8 @@ pub(crate) fn node(status: NodeStatus) -> v1::Node {
         longest_standstill_ns: worker.pulse.longest_standstill_ns,
         turns: Some(spans(worker.pulse.turns)),
         rests: Some(spans(worker.pulse.rests)),
+        isolation: worker.core.map_or(v1::CoreIsolation::Unspecified, |_| isolation(worker.isolation)).into(),
+        numa_node: worker.numa_node.map(u32::from),
     });
     v1::Node {
         version: status.version,
@@ -37,6 +39,14 @@ pub(crate) fn node(status: NodeStatus) -> v1::Node {
         warnings: status.warnings,
         broker_socket: status.broker_socket,
         ports: status.ports.into_iter().map(port).collect(),
+    }
+}
+
+fn isolation(isolation: CoreIsolation) -> v1::CoreIsolation {
+    match isolation {
+        CoreIsolation::Shared => v1::CoreIsolation::Shared,
+        CoreIsolation::Isolated => v1::CoreIsolation::Isolated,
+        CoreIsolation::Tickless => v1::CoreIsolation::Tickless,
     }
 }
 

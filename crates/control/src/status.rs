@@ -78,6 +78,10 @@ pub struct WorkerStatus {
     pub name: String,
     /// The core it is pinned to; `None` when it floats.
     pub core: Option<u32>,
+    /// Who else may run on that core.
+    pub isolation: CoreIsolation,
+    /// The NUMA node of that core, where there is more than one.
+    pub numa_node: Option<u16>,
     /// Receivers that it serves.
     pub receivers: u32,
     /// Senders that it serves.
@@ -86,6 +90,18 @@ pub struct WorkerStatus {
     pub pulse: PulseStatus,
     /// What it counted.
     pub counters: Counters,
+}
+
+/// Who else may run on a worker's core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CoreIsolation {
+    /// Any thread.
+    #[default]
+    Shared,
+    /// Only who is put there; the kernel's tick is.
+    Isolated,
+    /// Nobody, and the tick stops too while one thread runs.
+    Tickless,
 }
 
 /// How a worker's turns go.

@@ -1,6 +1,7 @@
 //! `flypackd --check`: what a configuration needs of this machine, before anything is opened. `flypack doctor --config`
 //! shows it too.
 
+mod cores;
 mod memory;
 mod netdev;
 mod port;
@@ -113,6 +114,7 @@ fn look(config: &Config) -> Result<Vec<Finding>, ConfigError> {
         octets += needed;
     }
     findings.extend(netdev::look(&ports));
+    findings.push(cores::look(config));
     findings.push(memory::look(config, &dpdk, octets)?);
     Ok(findings)
 }

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use control::{Controller, Endpoint, Listener, Scope, SourcePresence};
+use control::{Controller, Dataplane, Endpoint, Listener, Scope, SourcePresence};
 use netio::KernelTxConfig;
 use shm::{Broker, BrokerConfig, FlowEvent, FlowOrigin, PagePolicy};
 use tokio::runtime::Runtime;
@@ -28,7 +28,7 @@ use crate::config::{AccessConfig, Config, IdleConfig, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
 use crate::engine::{Engine, KernelEngine, KernelSettings};
 use crate::pool::ThreadSettings;
-use crate::{metrics, port_plan, specs};
+use crate::{cores, metrics, port_plan, specs};
 use ports::Ports;
 
 /// Between two ticks of the housekeeping thread.
@@ -68,6 +68,10 @@ pub fn run(config_path: &Path) -> Result<()> {
         page_policy: page_words(config.broker.pages).to_owned(),
     });
     for warning in own_address_warnings(&port_plan::ports(&config.ports)?) {
+        tracing::warn!("{warning}");
+        gateway.warn(warning);
+    }
+    for warning in cores::warnings(&gateway.node().workers) {
         tracing::warn!("{warning}");
         gateway.warn(warning);
     }

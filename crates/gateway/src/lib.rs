@@ -8,6 +8,7 @@ mod alarms;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod cores;
 pub mod daemon;
 pub mod dataplane;
 pub mod engine;

@@ -13,12 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use control::WorkerStatus;
+use control::{CoreIsolation, WorkerStatus};
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::{Command, Core, IdlePolicy, Mailbox, OutputCounters, PulseCounters, Report, Worker, WorkerCounters};
 
 use crate::clock::TaiClock;
+use crate::cores::Cores;
 pub use error::{NoAnswer, PoolError};
 use heartbeat::{Beat, Heartbeat};
 
@@ -68,6 +69,8 @@ pub type EnterError = Box<dyn std::error::Error + Send + Sync>;
 struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     name: String,
     core: Option<Core>,
+    isolation: CoreIsolation,
+    numa_node: Option<u16>,
     counters: Arc<WorkerCounters>,
     pulse: Arc<PulseCounters>,
     heartbeat: Mutex<Heartbeat>,
@@ -84,6 +87,7 @@ struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
 pub struct Pool<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     names: PoolNames,
     workers: Vec<WorkerThread<R, T>>,
+    cores: Cores,
     stop: Arc<AtomicBool>,
 }
 
@@ -106,7 +110,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         Worker<R, T, TaiClock>: Send + 'static,
     {
         check_cores(names.cores_key, seats.iter().filter_map(|seat| seat.core))?;
-        let mut pool = Self { names, workers: Vec::new(), stop: Arc::default() };
+        let mut pool = Self { names, workers: Vec::new(), cores: Cores::here(), stop: Arc::default() };
         for (index, seat) in seats.into_iter().enumerate() {
             let worker = pool.spawn(WorkerIndex(index), seat, settings, clock, enter.clone())?;
             pool.workers.push(worker);
@@ -154,6 +158,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         Ok(WorkerThread {
             name,
             core,
+            isolation: core.map_or(CoreIsolation::Shared, |core| self.cores.isolation(core.0)),
+            numa_node: core.and_then(|core| self.cores.numa_node(core.0)),
             counters,
             pulse,
             heartbeat: Mutex::new(heartbeat),
@@ -301,6 +307,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> WorkerThread<R, T> {
         WorkerStatus {
             name: self.name.clone(),
             core: self.core.map(|core| core.0 as u32),
+            isolation: self.isolation,
+            numa_node: self.numa_node,
             receivers: count(&self.receivers),
             senders: count(&self.senders),
             pulse,

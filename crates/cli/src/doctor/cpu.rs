@@ -10,15 +10,44 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 fn isolated(machine: &Machine) -> Check {
     const NAME: &str = "isolated cores";
     let online = machine.text("sys/devices/system/cpu/online").unwrap_or_default();
-    match machine.text("sys/devices/system/cpu/isolated") {
-        Some(list) if !list.is_empty() => Check::ok(NAME, format!("{list} of {online}")),
-        _ => Check::warn(
+    let given = |path: &str| machine.text(path).filter(|list| !list.is_empty() && list != "(null)");
+    let mut lists: Vec<String> = given("sys/devices/system/cpu/isolated").into_iter().collect();
+    lists.extend(given("sys/fs/cgroup/cpuset.cpus.isolated").or_else(|| partitions(machine)));
+    lists.dedup();
+    match (lists.is_empty(), given("sys/devices/system/cpu/nohz_full")) {
+        (false, Some(tickless)) => {
+            Check::ok(NAME, format!("{} of {online}; without the kernel's tick: {tickless}", lists.join(" and ")))
+        }
+        (false, None) => Check::warn(
+            NAME,
+            format!(
+                "{} of {online}, all with the kernel's tick: a worker is interrupted some times a second",
+                lists.join(" and ")
+            ),
+            "add nohz_full=LIST rcu_nocbs=LIST to GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub && reboot",
+        ),
+        (true, _) => Check::warn(
             NAME,
             format!("none of {}: the scheduler may interrupt a worker", if online.is_empty() { "?" } else { &online }),
             "add isolcpus=LIST nohz_full=LIST rcu_nocbs=LIST to GRUB_CMDLINE_LINUX in /etc/default/grub, then \
              update-grub && reboot; give LIST to the workers in flypackd.toml",
         ),
     }
+}
+
+/// The cores of the isolated partitions of cgroups, two folders deep.
+fn partitions(machine: &Machine) -> Option<String> {
+    const CGROUPS: &str = "sys/fs/cgroup";
+    let below =
+        |folder: &str| machine.names(folder).into_iter().map(|name| format!("{folder}/{name}")).collect::<Vec<_>>();
+    let first = below(CGROUPS);
+    let second: Vec<String> = first.iter().flat_map(|folder| below(folder)).collect();
+    let is_isolated =
+        |folder: &&String| machine.text(&format!("{folder}/cpuset.cpus.partition")).as_deref() == Some("isolated");
+    let found = first.iter().chain(&second).filter(is_isolated);
+    let lists: Vec<String> =
+        found.filter_map(|folder| machine.text(&format!("{folder}/cpuset.cpus.effective"))).collect();
+    (!lists.is_empty()).then(|| lists.join(","))
 }
 
 fn governor(machine: &Machine) -> Check {

@@ -32,6 +32,7 @@ const HEALTHY: &[(&str, &str)] = &[
     ("proc/self/limits", LIMITS),
     ("sys/devices/system/cpu/online", "0-7\n"),
     ("sys/devices/system/cpu/isolated", "2-7\n"),
+    ("sys/devices/system/cpu/nohz_full", "2-7\n"),
     ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n"),
     ("sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "performance\n"),
     ("sys/devices/system/cpu/cpufreq/nothing", ""),
@@ -89,6 +90,7 @@ fn each_ailment_is_found_with_its_fix() {
         (free, None, "hugepages", Level::Warn, "hugetlbfs"),
         ("proc/sys/net/core/rmem_max", Some("212992"), "net.core.rmem_max", Level::Warn, "net.core.rmem_max=33554432"),
         ("proc/sys/net/core/wmem_max", Some("junk"), "net.core.wmem_max", Level::Warn, "on the host"),
+        ("sys/devices/system/cpu/nohz_full", Some("(null)"), "isolated cores", Level::Warn, "nohz_full=LIST"),
         ("sys/class/ptp/ptp0/clock_name", None, "PTP clock", Level::Warn, "ptp4l"),
         ("dev/net/tun", None, "TAP devices", Level::Warn, "modprobe tun"),
         ("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", Some("Y\n"), "IOMMU", Level::Warn, "iommu=on"),
@@ -138,4 +140,15 @@ fn every_check_has_a_line() {
     let report = Patient::new(HEALTHY).report(&healthy_trials());
     assert_eq!(report.text().lines().count(), report.checks.len());
     assert!(report.text().lines().all(|line| line.starts_with("ok  ")));
+}
+
+#[test]
+fn cores_of_an_isolated_partition_are_isolated() {
+    let mut files: Vec<_> = HEALTHY.iter().copied().filter(|(path, _)| !path.ends_with("cpu/isolated")).collect();
+    let partition = "sys/fs/cgroup/media.slice/flypack.service/cpuset.cpus.partition";
+    files.push((partition, "isolated\n"));
+    files.push(("sys/fs/cgroup/media.slice/flypack.service/cpuset.cpus.effective", "4-5\n"));
+    let report = Patient::new(&files).report(&healthy_trials());
+    let check = report.checks.iter().find(|check| check.name == "isolated cores").unwrap();
+    assert!(check.level == Level::Ok && check.found.contains("4-5"), "{check:?}");
 }

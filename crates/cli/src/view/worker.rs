@@ -10,6 +10,10 @@ pub struct WorkerView {
     pub name: String,
     /// The core it is pinned to.
     pub core: Option<u32>,
+    /// Who else may run there: "shared", "isolated" or "tickless"; null when it floats.
+    pub isolation: Option<&'static str>,
+    /// The NUMA node of that core; null where there is one only.
+    pub numa_node: Option<u32>,
     /// Receivers that it serves.
     pub receivers: u32,
     /// Senders that it serves.
@@ -45,9 +49,17 @@ pub struct SpansView {
 
 impl From<v1::Worker> for WorkerView {
     fn from(worker: v1::Worker) -> Self {
+        let isolation = match worker.isolation() {
+            v1::CoreIsolation::Unspecified => None,
+            v1::CoreIsolation::Shared => Some("shared"),
+            v1::CoreIsolation::Isolated => Some("isolated"),
+            v1::CoreIsolation::Tickless => Some("tickless"),
+        };
         Self {
             name: worker.name,
             core: worker.core,
+            isolation,
+            numa_node: worker.numa_node,
             receivers: worker.receivers,
             senders: worker.senders,
             standing_still_ms: worker.standing_still_ms,
@@ -69,7 +81,8 @@ impl From<v1::Spans> for SpansView {
 impl WorkerView {
     /// Its lines of `status`.
     pub(super) fn line(&self) -> String {
-        let core = self.core.map_or("no core of its own".to_owned(), |core| format!("core {core}"));
+        let isolation = self.isolation.map(|words| format!(" ({words})")).unwrap_or_default();
+        let core = self.core.map_or("no core of its own".to_owned(), |core| format!("core {core}{isolation}"));
         let mut text =
             format!("worker   {} on {core}: {} receivers, {} senders", self.name, self.receivers, self.senders);
         if self.turns.longest_ns > 0 {
@@ -104,15 +117,23 @@ mod tests {
 
     #[test]
     fn a_worker_that_stands_still_says_so_and_one_that_is_well_does_not() {
-        let mut worker =
-            v1::Worker { name: "worker-0".to_owned(), core: Some(1), receivers: 2, ..v1::Worker::default() };
-        assert_eq!(WorkerView::from(worker.clone()).line(), "worker   worker-0 on core 1: 2 receivers, 0 senders\n");
+        let mut worker = v1::Worker {
+            name: "worker-0".to_owned(),
+            core: Some(1),
+            isolation: 1,
+            receivers: 2,
+            ..v1::Worker::default()
+        };
+        assert_eq!(
+            WorkerView::from(worker.clone()).line(),
+            "worker   worker-0 on core 1 (shared): 2 receivers, 0 senders\n"
+        );
         worker.turns = Some(v1::Spans { p999_ns: 16_384, longest_ns: 104_200_000, ..v1::Spans::default() });
         (worker.standstills, worker.longest_standstill_ns) = (1, 104_200_000);
         worker.standing_still_ms = Some(3_210);
         assert_eq!(
             WorkerView::from(worker).line(),
-            "worker   worker-0 on core 1: 2 receivers, 0 senders; turns 16.4 µs at p99.9, 104.2 ms at longest; stood still 1 \
+            "worker   worker-0 on core 1 (shared): 2 receivers, 0 senders; turns 16.4 µs at p99.9, 104.2 ms at longest; stood still 1 \
              times, 104.2 ms at longest; STANDS STILL for 3210 ms\n"
         );
     }

@@ -144,11 +144,9 @@ impl Engine for RecordingEngine {
         let records = self.records();
         vec![WorkerStatus {
             name: "recorder-0".to_owned(),
-            core: None,
             receivers: records.receivers.len() as u32,
             senders: records.senders.len() as u32,
-            pulse: control::PulseStatus::default(),
-            counters: Vec::new(),
+            ..WorkerStatus::default()
         }]
     }
 
