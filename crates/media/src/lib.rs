@@ -12,6 +12,7 @@ pub mod format;
 pub mod ids;
 pub mod media_clock;
 pub mod rate;
+pub mod recording;
 pub mod rtp_time;
 pub mod tai;
 
