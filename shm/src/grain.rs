@@ -197,6 +197,17 @@ impl GrainLease {
         self.member.copy_grain(&self.grain, out)
     }
 
+    /// Where the grain's slot begins; all of the slot is mapped.
+    pub(crate) fn slot_start(&self) -> *const u8 {
+        let offset = self.member.data_offset(self.grain.slot, 0);
+        self.member.data().range(offset, self.slot_octets())
+    }
+
+    /// Octets of the grain's slot, padding too.
+    pub(crate) fn slot_octets(&self) -> usize {
+        self.member.geometry().slot_stride as usize
+    }
+
     /// Whether `line` was declared lost; meaningful once it is published. True also where the grain is gone, which only
     /// happens to lossy consumers: what was copied of it before may or may not have been lost.
     #[must_use]
