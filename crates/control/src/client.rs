@@ -10,6 +10,7 @@ use tonic::transport::{Channel, Uri};
 
 use crate::{Endpoint, EndpointError};
 
+pub use crate::v1::archive_client::ArchiveClient;
 pub use crate::v1::flypack_client::FlypackClient;
 
 /// How long a connection may take to come about.
@@ -53,6 +54,14 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError`].
 pub async fn connect(endpoint: &Endpoint) -> Result<FlypackClient<Channel>, ConnectError> {
+    channel(endpoint).await.map(FlypackClient::new)
+}
+
+/// A connection to the gateway at `endpoint`, for clients of all its services; clones share it.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn channel(endpoint: &Endpoint) -> Result<Channel, ConnectError> {
     let connected = match endpoint {
         Endpoint::Unix(path) => {
             let path = path.clone();
@@ -69,7 +78,7 @@ pub async fn connect(endpoint: &Endpoint) -> Result<FlypackClient<Channel>, Conn
             Err(_) => return Err(EndpointError(endpoint.to_string()).into()),
         },
     };
-    connected.map(FlypackClient::new).map_err(|cause| refusal(endpoint, cause))
+    connected.map_err(|cause| refusal(endpoint, cause))
 }
 
 fn refusal(endpoint: &Endpoint, cause: tonic::transport::Error) -> ConnectError {

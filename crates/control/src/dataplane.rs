@@ -6,15 +6,15 @@ use std::net::SocketAddr;
 use media::Name;
 
 use crate::{
-    ConsumerStatus, CrosspointTable, FlowStanding, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus, SenderSpec,
-    SenderStatus,
+    Archive, ConsumerStatus, CrosspointTable, FlowStanding, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus,
+    SenderSpec, SenderStatus,
 };
 
 /// What moves packets, as control sees it.
 ///
 /// Calls that change something come one at a time, never from a worker's thread, and may block; those that
 /// report come at any time and answer at once. An error leaves the data plane as it was.
-pub trait Dataplane: Send + Sync + 'static {
+pub trait Dataplane: Archive + Send + Sync + 'static {
     /// Starts to receive, and makes the flow of that name.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! service and for the loader of the configuration file alike. No packet ever comes here.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod client;
 pub mod config;
 pub mod controller;
@@ -21,11 +22,16 @@ pub mod spec;
 pub mod status;
 pub mod v1;
 
+mod archive_service;
 mod authority;
 mod intake;
 mod report;
 mod service;
 
+pub use archive::{
+    Archive, ArchiveError, ArchiveState, RecordSpec, RecordingStatus, ReplayEnding, ReplaySpec, ReplayStatus,
+    ReplayTiming,
+};
 pub use client::{ConnectError, connect};
 pub use config::{Config, Scope};
 pub use controller::{ControlError, Controller, SourcePresence, State, TakeOutcome};

@@ -88,6 +88,9 @@ impl RecordingDataplane {
     }
 }
 
+/// It refuses to record, and plays nothing.
+impl crate::Archive for RecordingDataplane {}
+
 impl Dataplane for RecordingDataplane {
     fn add_receiver(&self, spec: &ReceiverSpec) -> Result<(), DataplaneError> {
         let (name, spec) = (spec.name.clone(), spec.clone());

@@ -13,7 +13,7 @@ use crate::{
     CoreIsolation, Counters, Dataplane, FlowStatus, NodeStatus, PortStatus, ReceiverSpec, ReceiverStatus, Scope,
     SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, SpanStatus, State, v1,
 };
-pub(crate) use flow::{consumer, flows};
+pub(crate) use flow::{consumer, flows, video};
 
 pub(crate) fn node(status: NodeStatus) -> v1::Node {
     let workers = status.workers.into_iter().map(|worker| v1::Worker {
@@ -94,7 +94,7 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         scope: scope(owned.scope).into(),
         sdp: spec.sdp.to_sdp(),
         interface: spec.interface.clone().unwrap_or_default(),
-        format: Some(flow::video(&spec.sdp.format)),
+        format: Some(video(&spec.sdp.format)),
         signal: signal.into(),
         last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
         sdp_warnings: spec.sdp.warnings.clone(),

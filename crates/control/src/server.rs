@@ -11,10 +11,11 @@ use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use crate::archive_service::ArchiveService;
 use crate::authority::UnixConnection;
 use crate::listener::Socket;
 use crate::service::FlypackService;
-use crate::v1::{self, flypack_server::FlypackServer};
+use crate::v1::{self, archive_server::ArchiveServer, flypack_server::FlypackServer};
 use crate::{Controller, Dataplane, Listener};
 
 /// The largest request, octets: an SDP of 64 KiB with room for the rest.
@@ -85,15 +86,19 @@ pub async fn serve<D: Dataplane>(
 }
 
 async fn routes<D: Dataplane>(controller: Arc<Controller<D>>) -> Result<Routes, ServeError> {
+    let archive = ArchiveServer::new(ArchiveService::new(Arc::clone(&controller)));
+    let archive = archive.max_decoding_message_size(MAX_REQUEST_OCTETS);
     let service = FlypackServer::new(FlypackService::new(controller)).max_decoding_message_size(MAX_REQUEST_OCTETS);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<FlypackServer<FlypackService<D>>>().await;
+    health.set_serving::<ArchiveServer<ArchiveService<D>>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Routes::new(service)
+        .add_service(archive)
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?))

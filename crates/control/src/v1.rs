@@ -1,4 +1,4 @@
-//! The generated types, client and server of `flypack.v1` (`proto/flypack/v1/flypack.proto`).
+//! The generated types, client and server of `flypack.v1` (`proto/flypack/v1/*.proto`).
 #![allow(
     missing_docs,
     unused_qualifications,

@@ -4,6 +4,7 @@
 
 mod access;
 mod port;
+mod record;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use crate::port_plan;
 pub use access::{AccessConfig, LimitsConfig};
 pub use port::{DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
+pub use record::RecordConfig;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Worker threads.
     pub workers: WorkersConfig,
+    /// Recordings.
+    pub record: RecordConfig,
     /// What all ports share.
     pub dpdk: DpdkConfig,
     /// Ports that the gateway drives itself.
@@ -342,6 +346,7 @@ impl Config {
             toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source: source.into() })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.broker.socket = folder.join(&config.broker.socket);
+        config.record.folder = folder.join(&config.record.folder);
         for receiver in &mut config.receivers {
             receiver.sdp = receiver.sdp.take().map(|sdp| folder.join(sdp));
         }
@@ -366,6 +371,7 @@ impl Config {
         if !(1..=64).contains(&workers.max_gso_segments) {
             return Err(ConfigError::value("workers.max_gso_segments", workers.max_gso_segments, "1 to 64"));
         }
+        self.record.check()?;
         self.broker.limits.check()?;
         self.broker.access.iter().try_for_each(|access| access.rule().map(drop))?;
         octal("broker.mode", &self.broker.mode)?;

@@ -66,6 +66,7 @@ pub fn run(config_path: &Path) -> Result<()> {
         slots: config.broker.slots,
         broker_socket: config.broker.socket.display().to_string(),
         page_policy: page_words(config.broker.pages).to_owned(),
+        recorder: config.record.settings(),
     });
     for warning in own_address_warnings(&port_plan::ports(&config.ports)?) {
         tracing::warn!("{warning}");

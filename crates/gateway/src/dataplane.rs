@@ -3,6 +3,7 @@
 //! Changes come one at a time and may wait for a worker; reports never wait. Senders whose flow is absent
 //! are connected when it comes ([`Gateway::reconcile`]), also after an eviction.
 
+mod archive;
 mod build;
 mod connection;
 mod entries;
@@ -28,6 +29,7 @@ use worker::{ReceiverKey, SenderKey};
 use crate::alarms::Alarms;
 use crate::clock::TaiClock;
 use crate::engine::{Engine, ReceiverOrder, SenderOrder};
+use crate::recorder::{Recorder, RecorderSettings};
 use entries::{Entries, ReceiverEntry};
 use placement::Place;
 use sender_entry::SenderEntry;
@@ -49,6 +51,8 @@ pub struct Parts {
     pub broker_socket: String,
     /// Which pages rings are made of, in words, while there is no ring.
     pub page_policy: String,
+    /// Where recordings are, and how they are made.
+    pub recorder: RecorderSettings,
 }
 
 /// The data plane. Clones are the same one.
@@ -57,6 +61,7 @@ pub struct Gateway(Arc<Shared>);
 
 struct Shared {
     parts: Parts,
+    recorder: Recorder,
     started: Instant,
     /// Held through a change: changes come one at a time.
     change: Mutex<()>,
@@ -70,8 +75,10 @@ impl Gateway {
     /// A data plane without receivers and senders.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let recorder = Recorder::new(parts.recorder.clone(), parts.clock.clone());
         Self(Arc::new(Shared {
             parts,
+            recorder,
             started: Instant::now(),
             change: Mutex::default(),
             entries: Mutex::default(),
@@ -102,8 +109,9 @@ impl Gateway {
         self.parts().engines.iter().any(|engine| engine.has_failed())
     }
 
-    /// Stops everything: senders end with the grain they are sending, open grains are closed.
+    /// Stops everything: recordings are whole, senders end with the grain they are sending, open grains are closed.
     pub fn drain(&self) {
+        self.0.recorder.stop();
         let _change = self.change();
         self.entries().is_stopping = true;
         let (senders, receivers) = {

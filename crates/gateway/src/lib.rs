@@ -2,7 +2,7 @@
 //!
 //! The only daemon code that names concrete backends: sockets of the kernel for packets, the broker's rings
 //! for frames, the counter against TAI for time.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod alarms;
 pub mod check;
@@ -18,4 +18,6 @@ pub mod metrics;
 pub mod pool;
 pub mod port_plan;
 pub mod presence;
+pub mod recorder;
 pub mod specs;
+mod uring;

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use control::Dataplane;
+use control::{Archive as _, Dataplane};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
@@ -101,8 +101,18 @@ impl Collector for GatewayCollector {
         let (slots, counts) = flow_counters.into_iter().partition(|(name, _)| name.starts_with("slots_"));
         families(&mut encoder, "flow", MetricType::Counter, counts)?;
         families(&mut encoder, "flow", MetricType::Gauge, slots)?;
+        let recordings: Vec<_> =
+            gateway.recordings().into_iter().map(|status| (status.path.clone(), status.counters())).collect();
+        families(&mut encoder, "recording", MetricType::Counter, by_counter(borrowed(&recordings)))?;
+        let replays: Vec<_> =
+            gateway.replays().into_iter().map(|status| (status.flow.to_string(), status.counters())).collect();
+        families(&mut encoder, "replay", MetricType::Counter, by_counter(borrowed(&replays)))?;
         rings::encode(&mut encoder, &flows)
     }
+}
+
+fn borrowed(objects: &[(String, control::Counters)]) -> impl Iterator<Item = (String, &control::Counters)> {
+    objects.iter().map(|(name, counters)| (name.clone(), counters))
 }
 
 /// Turns "object → counters" into "counter → objects".

@@ -157,6 +157,8 @@ fn a_failed_removal_leaves_the_sender_connected() {
 #[derive(Clone)]
 struct KeepsSenders(RecordingDataplane);
 
+impl crate::Archive for KeepsSenders {}
+
 impl Dataplane for KeepsSenders {
     fn add_receiver(&self, spec: &ReceiverSpec) -> Result<(), DataplaneError> {
         self.0.add_receiver(spec)

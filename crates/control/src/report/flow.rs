@@ -71,7 +71,7 @@ pub(crate) fn consumer(status: &ConsumerStatus) -> v1::Consumer {
     }
 }
 
-pub(super) fn video(format: &VideoFormat) -> v1::VideoFormat {
+pub(crate) fn video(format: &VideoFormat) -> v1::VideoFormat {
     let sampling = match format.sampling() {
         Sampling::YCbCr422 => "YCbCr-4:2:2",
     };

@@ -30,6 +30,8 @@ fn unknown_keys_and_wrong_types_name_their_place() {
         ("[[broker.access]]\nflows = \"*cam\"", "broker.access.flows"),
         ("[[broker.access]]\nread_uids = [1]", "flows"),
         ("[workers]\nmax_gso_segments = 0", "max_gso_segments"),
+        ("[record]\nhold_grains = 1", "record.hold_grains"),
+        ("[record]\ntrial_ms = 60000", "record.trial_ms"),
         ("[dpdk]\niova = \"ga\"", "ga"),
         ("[[port]]\nname = \"a\"\ndevice = \"net_null\"\nvlna = 1", "vlna"),
     ] {

@@ -42,6 +42,7 @@ impl Plane {
             slots: 8,
             broker_socket: String::new(),
             page_policy: String::new(),
+            recorder: RecorderSettings::default(),
         };
         Self { gateway: Gateway::new(parts), red, _folder: folder }
     }

@@ -1,0 +1,251 @@
+//! Recordings of flows, and flows out of recordings.
+//!
+//! A recording is a reader of its ring like any other, on a thread of its own: it leases whole grains and hands the disk
+//! the very memory that they lie in. The ring's writer never waits for it: when the disk is late for longer than the ring
+//! allows, the recorder is evicted, counts what it missed and joins again.
+//!
+//! Files are made in one folder only, and never overwritten. What a recording is made of: [`media::recording`].
+
+mod folder;
+mod follower;
+mod index_file;
+mod player;
+mod prefetch;
+mod progress;
+mod recording;
+mod replay;
+mod tape;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use control::{ArchiveError, ArchiveState, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus};
+use media::{FlowFormat, Name};
+use shm::{ConsumerClass, FrameReader, FrameWriter, SubscribeError};
+
+use crate::clock::TaiClock;
+use folder::Folder;
+use progress::Progress;
+use replay::Played;
+
+/// Recordings, and replays, at a time.
+const RUNNING_MAX: usize = 16;
+/// How many that have ended are remembered.
+const ENDED_MAX: usize = 32;
+
+/// Where recordings are, and how they are made.
+#[derive(Clone, Debug)]
+pub struct RecorderSettings {
+    /// The folder of all recordings. Made when the first recording is.
+    pub folder: PathBuf,
+    /// How long the disk is tried before each recording; zero: not at all.
+    pub trial: Duration,
+    /// Grains that a recording may hold of its ring, at most: as long may the disk be late.
+    pub hold_grains: u16,
+}
+
+impl Default for RecorderSettings {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("/var/lib/flypack/recordings"), trial: Duration::from_secs(1), hold_grains: 4 }
+    }
+}
+
+/// The rings, as a recorder sees them.
+pub(crate) trait Flows: Send + 'static {
+    /// A reader of the flow.
+    fn subscribe(&self, flow: &Name, class: ConsumerClass) -> Result<FrameReader, SubscribeError>;
+
+    /// The ring that the flow's name stands for now: its epoch and format.
+    fn ring(&self, flow: &Name) -> Option<(u128, FlowFormat)>;
+
+    /// The names of all flows.
+    fn names(&self) -> Vec<String>;
+
+    /// Makes a flow to write.
+    fn create(&self, flow: &Name, format: FlowFormat, slots: Option<u16>) -> Result<FrameWriter, ArchiveError>;
+
+    /// Ends a flow.
+    fn remove(&self, flow: &Name);
+}
+
+/// All recordings and replays of a gateway. Dropping it stops them.
+pub(crate) struct Recorder {
+    settings: RecorderSettings,
+    clock: TaiClock,
+    jobs: Mutex<Jobs>,
+}
+
+#[derive(Default)]
+struct Jobs {
+    ids: u32,
+    is_stopping: bool,
+    recordings: BTreeMap<u32, Job<Progress>>,
+    replays: BTreeMap<Name, Job<Played>>,
+}
+
+/// A thread, what it says of itself, and how it is told to stop.
+struct Job<P> {
+    progress: Arc<P>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<P> Job<P> {
+    /// Has it stop, and waits for its last word.
+    fn end(&mut self) {
+        // A flag alone: what the thread did is seen by the join.
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(settings: RecorderSettings, clock: TaiClock) -> Self {
+        Self { settings, clock, jobs: Mutex::default() }
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to record. Takes as long as the disk's trial.
+    pub(crate) fn record(&self, flows: impl Flows, spec: &RecordSpec) -> Result<RecordingStatus, ArchiveError> {
+        let running = self.jobs().recordings.values().filter(|job| job.is_running()).count();
+        self.check(running, "recordings")?;
+        let Some((_, format)) = flows.ring(&spec.flow) else {
+            return Err(ArchiveError::NoFlow { flow: spec.flow.clone(), available: flows.names() });
+        };
+        let not_video = || ArchiveError::NotVideo { flow: spec.flow.clone(), format };
+        let video = *format.as_video().ok_or_else(not_video)?;
+        let folder = Folder::open_or_make(&self.settings.folder)?;
+        let measured = trial::run(&folder, &video, self.settings.trial)?;
+        let mut recording = recording::prepare(&folder, flows, spec, video, &self.settings, &self.clock)?;
+        let mut jobs = self.jobs();
+        if jobs.is_stopping {
+            recording.give_up();
+            return Err(ArchiveError::Stopping);
+        }
+        jobs.ids += 1;
+        let progress = Arc::new(Progress::new(jobs.ids, spec, folder.shown(&spec.file), video, measured));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (words, flag) = (Arc::clone(&progress), Arc::clone(&stop));
+        let thread = spawn("record", move || recording.run(&words, &flag))?;
+        let status = progress.status();
+        tracing::info!("recording {}: flow {} to {}", status.id, status.flow, status.path);
+        jobs.recordings.insert(status.id, Job { progress, stop, thread: Some(thread) });
+        Ok(status)
+    }
+
+    /// Ends a recording.
+    pub(crate) fn stop_recording(&self, id: u32) -> Result<RecordingStatus, ArchiveError> {
+        // Out of the table meanwhile, so that reports need not wait for the disk.
+        let (stop, thread) = {
+            let mut jobs = self.jobs();
+            let job = jobs.recordings.get_mut(&id).ok_or(ArchiveError::NoRecording { id })?;
+            (Arc::clone(&job.stop), job.thread.take())
+        };
+        stop.store(true, Ordering::Relaxed); // a flag alone: the join publishes the rest
+        thread.map(JoinHandle::join);
+        self.jobs().recordings.get(&id).map(|job| job.progress.status()).ok_or(ArchiveError::NoRecording { id })
+    }
+
+    /// All recordings that are remembered.
+    pub(crate) fn recordings(&self) -> Vec<RecordingStatus> {
+        self.jobs().recordings.values().map(|job| job.progress.status()).collect()
+    }
+
+    /// Begins to play.
+    pub(crate) fn replay(&self, flows: impl Flows, spec: &ReplaySpec) -> Result<ReplayStatus, ArchiveError> {
+        let running = self.jobs().replays.values().filter(|job| job.is_running()).count();
+        self.check(running, "replays")?;
+        let folder = Folder::open(&self.settings.folder)?;
+        let (player, played) = replay::prepare(&folder, flows, spec, &self.clock)?;
+        let mut jobs = self.jobs();
+        let (progress, stop) = (Arc::new(played), Arc::new(AtomicBool::new(false)));
+        let (words, flag) = (Arc::clone(&progress), Arc::clone(&stop));
+        let thread = spawn("replay", move || player.run(&words, &flag))?;
+        let status = progress.status();
+        tracing::info!("flow {}: plays {}", status.flow, status.path);
+        jobs.replays.insert(spec.flow.clone(), Job { progress, stop, thread: Some(thread) });
+        Ok(status)
+    }
+
+    /// Ends a replay.
+    pub(crate) fn stop_replay(&self, flow: &Name) -> Result<ReplayStatus, ArchiveError> {
+        let gone = || ArchiveError::NoReplay { flow: flow.clone() };
+        let mut job = self.jobs().replays.remove(flow).ok_or_else(gone)?;
+        job.end();
+        Ok(job.progress.status())
+    }
+
+    /// All replays that are remembered.
+    pub(crate) fn replays(&self) -> Vec<ReplayStatus> {
+        self.jobs().replays.values().map(|job| job.progress.status()).collect()
+    }
+
+    /// Forgets what ended long ago.
+    fn check(&self, running: usize, what: &'static str) -> Result<(), ArchiveError> {
+        let mut jobs = self.jobs();
+        let ended: Vec<u32> = jobs.recordings.iter().filter(|(_, job)| !job.is_running()).map(|(id, _)| *id).collect();
+        for id in ended.iter().rev().skip(ENDED_MAX) {
+            jobs.recordings.remove(id);
+        }
+        if jobs.is_stopping {
+            return Err(ArchiveError::Stopping);
+        }
+        if running >= RUNNING_MAX { Err(ArchiveError::TooMany { what, max: RUNNING_MAX }) } else { Ok(()) }
+    }
+
+    /// Stops everything, and waits for it.
+    pub(crate) fn stop(&self) {
+        let (recordings, replays) = {
+            let mut jobs = self.jobs();
+            jobs.is_stopping = true;
+            (std::mem::take(&mut jobs.recordings), std::mem::take(&mut jobs.replays))
+        };
+        recordings.into_values().for_each(|mut job| job.end());
+        replays.into_values().for_each(|mut job| job.end());
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ArchiveError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map_err(|cause| ArchiveError::Refused(Box::new(cause)))
+}
+
+/// Why a job has ended.
+#[derive(Clone, Debug)]
+struct Ending {
+    state: ArchiveState,
+    trouble: Option<String>,
+}
+
+impl Ending {
+    fn of(state: ArchiveState) -> Self {
+        Self { state, trouble: None }
+    }
+
+    fn because(state: ArchiveState, trouble: impl Into<String>) -> Self {
+        Self { state, trouble: Some(trouble.into()) }
+    }
+}

@@ -1,0 +1,145 @@
+//! One recording: from the ring to the disk, until somebody or something ends it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use control::{ArchiveError, ArchiveState, RecordSpec};
+use media::recording::Header;
+use media::{Clock, VideoFormat};
+use shm::SlotLease;
+
+use super::folder::Folder;
+use super::follower::{Follower, Step};
+use super::progress::Progress;
+use super::tape::Tape;
+use super::{Ending, Flows, RecorderSettings};
+use crate::clock::TaiClock;
+
+/// The longest wait: for so long a slot that is on the disk may be kept, and a stop unheard.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// See the module.
+pub(super) struct Recording<F> {
+    follower: Follower<F>,
+    tape: Tape,
+    folder: Folder,
+    file: String,
+    grains: Option<u32>,
+    length: Option<Duration>,
+}
+
+/// Joins the ring and makes the files.
+///
+/// # Errors
+/// [`ArchiveError`]; nothing is left behind.
+pub(super) fn prepare<F: Flows>(
+    folder: &Folder,
+    flows: F,
+    spec: &RecordSpec,
+    format: VideoFormat,
+    settings: &RecorderSettings,
+    clock: &TaiClock,
+) -> Result<Recording<F>, ArchiveError> {
+    let folder = Folder::open(folder.path())?;
+    let follower = Follower::join(flows, &spec.flow, format.into(), settings.hold_grains)?;
+    let files = folder.make(&spec.file)?;
+    let header = Header { flow: spec.flow.clone(), format, started: clock.now() };
+    let planned = spec.grains.into_iter().chain(spec.seconds.map(|seconds| grains_in(seconds, &format))).min();
+    let tape = Tape::new(&folder, files, header, follower.hold() - 1, planned);
+    let tape = tape.inspect_err(|_| folder.remove(&spec.file))?;
+    let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    Ok(Recording { follower, tape, folder, file: spec.file.clone(), grains: spec.grains, length })
+}
+
+/// Grains that come in so many seconds, at most.
+fn grains_in(seconds: u32, format: &VideoFormat) -> u32 {
+    let grains = (u64::from(seconds) * u64::from(format.rate().num())).div_ceil(u64::from(format.rate().den())) + 1;
+    u32::try_from(grains).unwrap_or(u32::MAX)
+}
+
+impl<F: Flows> Recording<F> {
+    /// Removes what was made, instead of running.
+    pub(super) fn give_up(&mut self) {
+        self.folder.remove(&self.file);
+    }
+
+    /// Records until it ends, and leaves whole files.
+    pub(super) fn run(mut self, progress: &Progress, stop: &AtomicBool) {
+        let ending = self.record(progress, stop);
+        // The disk's word counts more than a stop.
+        let ending = self.tape.finish(progress).err().unwrap_or(ending);
+        let status = {
+            progress.end(ending);
+            progress.status()
+        };
+        let lost = status.grains_lost;
+        match &status.trouble {
+            Some(trouble) => tracing::warn!(
+                "recording {}: {} grains in {}, {lost} lost; {trouble}",
+                status.id,
+                status.grains,
+                status.path
+            ),
+            None => tracing::info!("recording {}: {} grains in {}, {lost} lost", status.id, status.grains, status.path),
+        }
+    }
+
+    fn record(&mut self, progress: &Progress, stop: &AtomicBool) -> Ending {
+        let begun = Instant::now();
+        loop {
+            if let Err(ending) = self.tape.settle(progress) {
+                return ending;
+            }
+            let is_over = self.length.is_some_and(|length| begun.elapsed() >= length);
+            if is_over || self.grains.is_some_and(|grains| self.tape.begun() >= grains) {
+                return Ending::of(ArchiveState::Done);
+            }
+            // A flag alone: see Job::end.
+            if stop.load(Ordering::Relaxed) {
+                return Ending::of(ArchiveState::Stopped);
+            }
+            if !self.tape.has_room() {
+                self.tape.wait(PATIENCE);
+                continue;
+            }
+            if let Err(ending) = self.step(progress) {
+                return ending;
+            }
+        }
+    }
+
+    fn step(&mut self, progress: &Progress) -> Result<(), Ending> {
+        match self.follower.next(PATIENCE) {
+            Step::Grain { lease, lost, missing } => {
+                progress.grains_lost.fetch_add(missing, Ordering::Relaxed); // a count alone
+                self.tape.begin(SlotLease::from(lease), lost)
+            }
+            Step::Nothing => Ok(()),
+            Step::Cancelled => {
+                progress.grains_cancelled.fetch_add(1, Ordering::Relaxed); // a count alone
+                Ok(())
+            }
+            Step::Rejoin { is_evicted } => {
+                if is_evicted && progress.evictions.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let status = progress.status();
+                    tracing::warn!(
+                        "recording {}: the disk is late ({} ms for one grain) and grains are lost; the flow goes on",
+                        status.id,
+                        status.longest_write_us / 1000
+                    );
+                }
+                self.rejoin(progress)
+            }
+            Step::Ended(ending) => Err(ending),
+        }
+    }
+
+    fn rejoin(&mut self, progress: &Progress) -> Result<(), Ending> {
+        while !self.tape.is_idle() {
+            self.tape.wait(PATIENCE);
+            self.tape.settle(progress)?;
+        }
+        self.follower.rejoin();
+        Ok(())
+    }
+}
