@@ -58,6 +58,8 @@ struct Anchor {
     last_arrival: Tai,
     last_index: GrainIndex,
     mode: TimelineMode,
+    /// Indices in a row, up to the last, that were raised.
+    held: u32,
 }
 
 /// The timeline of one stream.
@@ -80,6 +82,10 @@ impl Timeline {
     /// Timestamps of an async stream may advance by so much more or less than their arrivals; beyond, they
     /// jumped.
     pub const MAX_SLIP_NANOS: i64 = 1_000_000_000;
+
+    /// After so many indices in a row that were raised, an async stream is anchored anew at the last: it came faster than
+    /// its rate says, or still does, and must not be ahead of its time for as long again when it no longer does.
+    pub const MAX_HELD: u32 = 16;
 
     /// A stream of `rate` grains per second whose timestamps count `clock_hz`.
     #[must_use]
@@ -157,9 +163,10 @@ impl Timeline {
     /// The anchor after a placement: kept while an async stream advances (so that rounding does not add
     /// up), set anew otherwise.
     fn anchored(&self, timestamp: RtpTimestamp, arrival: Tai, placed: &Placed, ticks: Option<i64>) -> Anchor {
-        let (index, ticks) = match (self.anchor, ticks) {
-            (Some(anchor), Some(ticks)) => (anchor.index, ticks),
-            _ => (placed.index, 0),
+        let held = if placed.held { self.anchor.map_or(0, |anchor| anchor.held) + 1 } else { 0 };
+        let (index, ticks, held) = match (self.anchor, ticks) {
+            (Some(anchor), Some(ticks)) if held < Self::MAX_HELD => (anchor.index, ticks, held),
+            _ => (placed.index, 0, 0),
         };
         Anchor {
             index,
@@ -168,6 +175,7 @@ impl Timeline {
             last_arrival: arrival,
             last_index: placed.index,
             mode: placed.mode,
+            held,
         }
     }
 }

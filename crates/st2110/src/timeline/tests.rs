@@ -190,6 +190,21 @@ fn frames_faster_than_the_rate_says_still_get_their_own_index() {
 }
 
 #[test]
+fn a_stream_that_was_too_fast_for_an_hour_is_in_step_again_within_a_second() {
+    let r = rate(25, 1);
+    let mut line = timeline(r, TimelineMode::Async);
+    let mut at = (0_u32, NOW);
+    let mut place = |ticks: u32| {
+        at = (at.0.wrapping_add(ticks), at.1 + i64::from(ticks) * SECOND / 90_000);
+        line.place(RtpTimestamp(at.0), Tai::from_nanos(at.1), ClockLock::Locked)
+    };
+    (0..180_000).for_each(|_| _ = place(1_800));
+    let held = (0..25).filter(|_| place(3_600).held).count();
+    assert!(held <= Timeline::MAX_HELD as usize, "{held} are still raised");
+    assert!((0..25).all(|_| !place(3_600).held));
+}
+
+#[test]
 fn losing_the_clock_goes_on_from_the_last_index_and_regaining_it_returns() {
     let r = rate(50, 1);
     let mut line = timeline(r, TimelineMode::Locked);
