@@ -47,6 +47,9 @@ counter_set! {
         sequence_restarts,
         /// Jumps of the timestamp on which the grain index was anchored anew.
         timestamp_jumps,
+        /// Grains that came faster than the rate says, or while the clock was behind the last one: their index is the
+        /// last one's plus 1, not that of their time.
+        grains_too_soon,
         /// Grains begun.
         grains_opened,
         /// Grains in which every pgroup arrived.
@@ -71,6 +74,8 @@ counter_set! {
         datagrams_truncated,
         /// Packets that the queue had no buffer for.
         packets_without_buffer,
+        /// Times that a grain was not waited for any longer because the queue had no buffer left.
+        waits_cut,
         /// Errors of the queue.
         queue_errors,
         /// Index of the grain that was begun last; no count.

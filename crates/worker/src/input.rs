@@ -50,6 +50,8 @@ pub struct Input<R: RxQueue> {
     /// When that was.
     round_began: Tai,
     horizon: Tai,
+    /// The queue had no buffer left for what came in this turn.
+    is_short: bool,
     counters: Arc<InputCounters>,
 }
 
@@ -77,6 +79,7 @@ impl<R: RxQueue> Input<R> {
             turns_wet: 0,
             round_began: Tai::EPOCH,
             horizon: Tai::EPOCH,
+            is_short: false,
             counters: Arc::default(),
         }
     }
@@ -96,6 +99,11 @@ impl<R: RxQueue> Input<R> {
     /// Until when everything that has arrived was handed out, and whether this turn has told so.
     pub(crate) fn horizon(&self) -> (Tai, bool) {
         (self.horizon, self.turns_wet == 0)
+    }
+
+    /// Whether the queue had no buffer left for what came in this turn: those who hold packets must let go.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// Takes what the queue has, at most some bursts of it; returns the number of packets.
@@ -159,8 +167,9 @@ impl<R: RxQueue> Input<R> {
     }
 
     /// Publishes the queue's own counters.
-    fn mirror(&self, receivers: &mut Receivers<R::Buf>) {
+    fn mirror(&mut self, receivers: &mut Receivers<R::Buf>) {
         let Some(queue) = self.queue.as_ref().map(|queue| queue.counters()) else { return };
+        self.is_short = queue.no_buffers > self.counters.packets_without_buffer.value();
         if self.is_waiting() {
             return; // what was dropped meanwhile is the receiver's too
         }

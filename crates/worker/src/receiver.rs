@@ -128,9 +128,26 @@ impl<B: PacketBuf> Receiver<B> {
     pub(crate) fn tick(&mut self, horizon: Tai, now: Tai, locked: bool) {
         self.assembly.poll(now);
         if self.assembly.open_since().is_some_and(|since| horizon.nanos_since(since) > self.grain_timeout_nanos) {
-            self.assembly.close();
-            self.sort_held(now, locked);
+            self.give_up(now, locked);
         }
+    }
+
+    /// Packets that it holds while it waits for others, in the queue's own buffers.
+    pub(crate) fn held(&self) -> usize {
+        self.hold.len()
+    }
+
+    /// Waits no longer for what is missing of the open grain, because the queue has no buffer left.
+    #[cold]
+    pub(crate) fn cut_wait(&mut self, now: Tai, locked: bool) {
+        self.counters.waits_cut.add(1);
+        self.give_up(now, locked);
+    }
+
+    /// Closes the open grain as it is; what waited for it is sorted in.
+    fn give_up(&mut self, now: Tai, locked: bool) {
+        self.assembly.close();
+        self.sort_held(now, locked);
     }
 
     fn read_header(&self, packet: &B) -> Option<RtpHeader> {

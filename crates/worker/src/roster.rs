@@ -36,6 +36,12 @@ impl<T> Roster<T> {
         left
     }
 
+    /// All places from 0 to here have been taken; some may be vacant.
+    #[inline]
+    pub(crate) fn len(&self) -> u16 {
+        self.places.len() as u16
+    }
+
     /// The one at `place`.
     #[inline]
     pub(crate) fn at(&self, place: u16) -> Option<&T> {

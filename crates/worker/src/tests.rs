@@ -3,6 +3,7 @@
 mod devices;
 mod hostile;
 mod legs;
+mod many;
 mod outputs;
 mod receive;
 mod restart;

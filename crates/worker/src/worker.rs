@@ -121,7 +121,24 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
                 receiver.receiver.tick(horizon, now, locked);
             }
         }
+        for place in 0..self.inputs.len() {
+            if self.inputs.at(place).is_some_and(|input| input.is_short()) {
+                self.relieve(place, now, locked);
+            }
+        }
         packets > 0
+    }
+
+    /// The queue of an input has no buffer left: the receiver that holds most of them lets go of a grain, so that one
+    /// stream that misses packets costs the others none.
+    #[cold]
+    fn relieve(&mut self, input: u16, now: Tai, locked: bool) {
+        let hearing = self.receivers.iter_mut().filter(|receiver| receiver.inputs().contains(&input));
+        if let Some(most) = hearing.max_by_key(|steered| steered.receiver.held())
+            && most.receiver.held() > 0
+        {
+            most.receiver.cut_wait(now, locked);
+        }
     }
 
     fn send(&mut self, now: Tai) -> (bool, Option<i64>) {

@@ -71,7 +71,7 @@ static RULES: [Rule; 14] = [
         kind: Kind::Receiver,
         what: "frames sooner than its SDP's frame rate has them",
         least: 2,
-        events: |growth| growth.of("grains_not_monotone"),
+        events: |growth| growth.sum(&["grains_too_soon", "grains_not_monotone"]),
         remedy: |_| "the sender has another rate, or a clock was set back: compare its SDP, and PTP",
     },
     Rule {

@@ -125,6 +125,9 @@ impl Assembly {
             TimelineMode::Locked => unwrap_nearest(timestamp, VIDEO_CLOCK_HZ, arrival),
             TimelineMode::Async => arrival,
         };
+        if placed.held {
+            self.counters.grains_too_soon.add(1);
+        }
         if placed.reanchored {
             self.counters.timestamp_jumps.add(1);
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use netio::sim::{SimBuf, SimRx, SimTx};
 use netio::{Burst, Pacing, Path, PathError, PathId, RxCounters, RxQueue, TxCounters, TxFull, TxQueue};
@@ -11,6 +11,17 @@ use shm::GrainLease;
 /// A receive queue that hears several destinations, the first of them first.
 pub(super) struct SimPort {
     pub(super) destinations: Vec<SimRx>,
+    pub(super) shortage: Shortage,
+}
+
+/// Lets a [`SimPort`] say that it had no buffer.
+#[derive(Clone, Default)]
+pub(super) struct Shortage(Arc<AtomicU64>);
+
+impl Shortage {
+    pub(super) fn strike(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl RxQueue for SimPort {
@@ -21,7 +32,7 @@ impl RxQueue for SimPort {
     }
 
     fn counters(&self) -> RxCounters {
-        let mut sum = RxCounters::default();
+        let mut sum = RxCounters { no_buffers: self.shortage.0.load(Ordering::Relaxed), ..RxCounters::default() };
         for counters in self.destinations.iter().map(RxQueue::counters) {
             sum.packets += counters.packets;
             sum.octets += counters.octets;

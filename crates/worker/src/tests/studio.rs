@@ -12,7 +12,7 @@ use shm::{
 };
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
-use super::devices::{SimPort, Valve, ValvedTx};
+use super::devices::{Shortage, SimPort, Valve, ValvedTx};
 use crate::counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters};
 use crate::input::Input;
 use crate::key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
@@ -168,6 +168,8 @@ pub(super) struct Studio {
     /// One for each output.
     pub(super) valves: Vec<Valve>,
     pub(super) outputs: Vec<Arc<OutputCounters>>,
+    /// Of all inputs.
+    pub(super) shortage: Shortage,
     ports: u16,
     keys: u64,
 }
@@ -196,7 +198,7 @@ impl Studio {
         let queues = valves.iter().map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone() }).collect();
         let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
         let outputs = worker.output_counters();
-        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0 }
+        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0, shortage: Shortage::default() }
     }
 
     pub(super) fn key(&mut self) -> u64 {
@@ -266,7 +268,7 @@ impl Studio {
         let open = |destination: &SocketAddr| {
             self.net.open_rx(SimRxConfig { queue_packets: QUEUE_PACKETS, ..SimRxConfig::of(*destination) })
         };
-        SimPort { destinations: destinations.iter().map(open).collect() }
+        SimPort { destinations: destinations.iter().map(open).collect(), shortage: self.shortage.clone() }
     }
 
     /// An input for many receivers that hears `destinations`; none of them is there yet.
