@@ -123,7 +123,7 @@ impl Stage {
         let sender = Sender::new(SenderKey(1), config);
         let sent = Sent(sender.counters());
         let plan = PackingPlan::new(format(height), PackingMode::Gpm, UdpLimit::Standard).unwrap();
-        let source = Source::new(reader, Arc::new(plan), ReadSchedule::Gapped);
+        let source = Source::new(reader, Arc::new(plan), ReadSchedule::Gapped).unpaced();
         let (stop, freed) = Default::default();
         let mut stage = Self {
             clock,

@@ -130,8 +130,8 @@ mod tests {
         let start = sent[0];
         for at in sent {
             let nanos = i128::from(at.nanos_since(start));
-            let tick = nanos * i128::from(packets) * i128::from(rate.num()) * 11
-                / (i128::from(rate.den()) * 10_000_000_000);
+            let tick =
+                nanos * i128::from(packets) * i128::from(rate.num()) * 11 / (i128::from(rate.den()) * 10_000_000_000);
             level = level.saturating_sub((tick - last_tick) as u32) + 1;
             last_tick = tick;
             most = most.max(level);

@@ -178,6 +178,15 @@ impl PackingPlan {
         self.max_header_octets
     }
 
+    /// Octets in front of the sample data, where all packets have as many.
+    #[inline]
+    #[must_use]
+    pub const fn common_header_octets(&self) -> Option<usize> {
+        // A packet has one row at least.
+        let least = FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS + SRD_OCTETS;
+        if self.max_header_octets == least { Some(least) } else { None }
+    }
+
     /// The format it packs.
     #[must_use]
     pub const fn format(&self) -> &VideoFormat {

@@ -118,8 +118,34 @@ counter_set! {
         queue_full,
         /// Turns on which the next hop had not told its link address.
         unresolved,
+        /// Packets handed over before their time by ST 2110-21 §6.
+        packets_early,
+        /// Packets that came on top of C_MAX (ST 2110-21 §7.1): none, unless it is unpaced.
+        packets_over_c_max,
+        /// Most packets at once in the network compatibility model of a leg; no count.
+        bunched_largest,
+        /// C_MAX of the current source's packets; no count.
+        c_max,
         /// Index of the grain that was sent last; no count.
         last_grain,
+    }
+}
+
+counter_set! {
+    /// What became of the packets of one leg of a sender.
+    LegCounters {
+        /// Packets made for the queue. It took them, or they are among `packets_taken_back`.
+        packets,
+        /// Packets that the queue had not taken at the lateness bound, or when its port was detached.
+        packets_taken_back,
+        /// Packets skipped at the lateness bound.
+        packets_skipped_late,
+        /// Packets that the queue refused for good.
+        packets_refused,
+        /// Turns on which the queue had no room.
+        queue_full,
+        /// Turns on which the next hop had not told its link address.
+        unresolved,
     }
 }
 

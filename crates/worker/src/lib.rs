@@ -24,7 +24,7 @@ mod steering;
 mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
-pub use counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
+pub use counters::{InputCounters, LegCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
 pub use idle::{Idle, IdlePolicy};
 pub use input::Input;
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
@@ -32,7 +32,7 @@ pub use port::{PortKey, QueuePair};
 pub use pulse::{PulseCounters, PulseLook};
 pub use receiver::{Receiver, ReceiverConfig};
 pub use run::{Core, run};
-pub use sender::{Sender, SenderConfig, SenderTiming, Source};
+pub use sender::{LEGS_MAX, Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};
 pub use steered::{Leg, SteeredReceiver};
 pub use worker::{Turn, WORKER_LIMIT, Worker};

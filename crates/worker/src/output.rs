@@ -78,11 +78,13 @@ impl<T: TxQueue> Output<T> {
     }
 
     /// Whether packets of `owner` wait.
+    #[allow(dead_code, reason = "for those who share the burst of an output")]
     pub(crate) fn holds(&self, owner: SenderKey) -> bool {
         self.waiting.owners.iter().any(|other| *other == owner)
     }
 
     /// Drops what waits of `owner`; returns how many packets that were. The references go back with them.
+    #[allow(dead_code, reason = "for those who share the burst of an output")]
     #[cold]
     pub(crate) fn take_back(&mut self, owner: SenderKey) -> u64 {
         self.waiting.take_back(owner)
@@ -118,12 +120,14 @@ impl<T: TxQueue> Output<T> {
 
 impl<T: TxQueue> Lane<'_, T> {
     /// Whether a packet more has no room.
+    #[allow(dead_code, reason = "for those who share the burst of an output")]
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.packets.is_full()
     }
 
     /// Appends a packet of `owner`. The caller has asked whether there is room.
+    #[allow(dead_code, reason = "for those who share the burst of an output")]
     #[inline]
     pub(crate) fn push(&mut self, owner: SenderKey, packet: T::Buf) {
         let pushed = self.waiting.packets.push(packet).is_ok() && self.waiting.owners.push(owner).is_ok();
@@ -138,6 +142,7 @@ impl<T: TxQueue> Lane<'_, T> {
     }
 
     /// As [`Output::take_back`].
+    #[allow(dead_code, reason = "for those who share the burst of an output")]
     #[cold]
     pub(crate) fn take_back(&mut self, owner: SenderKey) -> u64 {
         self.waiting.take_back(owner)
@@ -145,6 +150,7 @@ impl<T: TxQueue> Lane<'_, T> {
 }
 
 impl<B> Waiting<B> {
+    #[allow(dead_code, reason = "for those who share the burst of an output")]
     fn take_back(&mut self, owner: SenderKey) -> u64 {
         let mut taken = 0;
         // Once round: who stays goes to the back, in order.

@@ -1,28 +1,35 @@
-//! A sender: grains of a source, read in place, to the packets of a path.
+//! A sender: grains of a source, read in place, to the packets of one path, or of two (ST 2022-7).
 //!
 //! ```text
-//! ring → lease → attach ──────────────► end of lease when the queue is done
-//!          │ slices, T_PRj                        ▲
-//!          └► header + range of the grain → gather → burst
+//! ring → lease → attach ─────────────► end of lease when the queues are done
+//!          │ slices, T_PRj, C_MAX                ▲
+//!          └► headers + ranges of the grain → gather → burst of each leg → its queue
 //! ```
-//! A packet may go when its lines are there and its time has come (ST 2110-21 §6). What is not sent when
-//! the lateness bound has passed is skipped, and counted; the references go back.
+//! A packet may go when its lines are there, its time has come (ST 2110-21 §6) and the network has room for it (§7.1). What
+//! is not sent when the lateness bound has passed is skipped, and counted; the references go back. Each leg has a burst
+//! of its own: what its queue does not take delays nobody else.
 
+mod active;
+mod leg;
+mod pacer;
 mod pick;
 mod request;
 mod source;
 
 use std::sync::Arc;
 
-use media::{GrainIndex, PayloadType, RtpTimestamp, Ssrc, Tai};
-use netio::{Path, PathId, TxFull, TxQueue};
-use shm::{GrainLease, GrainRef};
-use st2110::{MAX_HEADER_OCTETS, Packetiser};
+use media::{GrainIndex, PayloadType, Ssrc, Tai};
+use netio::{Path, TxQueue};
+use shm::GrainLease;
+use st2110::Packetiser;
 
 use crate::command::SenderRefusal;
-use crate::counters::SenderCounters;
+use crate::counters::{LegCounters, SenderCounters};
 use crate::key::{OutputIndex, SenderKey};
-use crate::output::{Lane, Output};
+use crate::output::Output;
+use crate::spans::Spans;
+use active::{Grains, Ready};
+use leg::Leg;
 use pick::{Picked, Picker};
 use request::Pending;
 
@@ -30,8 +37,8 @@ pub use pick::SenderTiming;
 pub(crate) use request::Settled;
 pub use source::Source;
 
-/// Bursts that one sender may fill in a turn before others have theirs.
-const BURSTS_PER_TURN: usize = 8;
+/// Legs of a sender at most.
+pub const LEGS_MAX: usize = 2;
 
 /// What a sender is, whatever its source.
 #[derive(Clone, Debug)]
@@ -52,42 +59,28 @@ pub struct SenderConfig {
     pub lateness_frames: u8,
 }
 
-/// A grain on its way out.
-struct Active<P> {
-    grain: GrainRef,
-    payload: P,
-    /// The next packet of the plan.
-    next: u32,
-    /// Packets passed over: their references go back at the end.
-    passed_over: u32,
-    t_vd: Tai,
-    timestamp: RtpTimestamp,
-}
-
 /// What a turn of a sender amounted to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
-    /// Packets put into the burst.
+    /// Packets made, or taken by a queue.
     pub(crate) packets: usize,
     /// Nanoseconds until the next packet is due.
     pub(crate) due_in_nanos: Option<i64>,
 }
 
-/// One sender on a transmit queue.
+/// One sender on one or two transmit queues.
 pub struct Sender<T: TxQueue<Lease = GrainLease>> {
     key: SenderKey,
     config: SenderConfig,
-    path: Option<PathId>,
+    legs: [Option<Leg<T>>; LEGS_MAX],
     source: Option<Box<Source>>,
     packetiser: Option<Packetiser>,
     sequence: u32,
     picker: Picker,
-    active: Option<Active<T::Payload>>,
-    header: [u8; MAX_HEADER_OCTETS],
-    /// Octets of a header that is written and was not gathered yet.
-    header_octets: Option<usize>,
+    grains: Grains<T::Payload>,
     pending: Option<Pending>,
     counters: Arc<SenderCounters>,
+    lateness: Arc<Spans>,
 }
 
 impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
@@ -96,18 +89,24 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     pub fn new(key: SenderKey, config: SenderConfig) -> Self {
         Self {
             key,
-            path: None,
+            legs: [Some(Leg::new(0, config.path.clone(), config.output)), None],
             source: None,
             packetiser: None,
             sequence: config.first_sequence,
             picker: Picker::new(config.timing),
-            active: None,
-            header: [0; MAX_HEADER_OCTETS],
-            header_octets: None,
+            grains: Grains::default(),
             pending: None,
             counters: Arc::default(),
+            lateness: Arc::default(),
             config,
         }
+    }
+
+    /// The same packets go by a second path too (ST 2022-7), which loses its own when it is stuck.
+    #[must_use]
+    pub fn with_second_leg(mut self, path: Path, output: OutputIndex) -> Self {
+        self.legs[1] = Some(Leg::new(1, path, output));
+        self
     }
 
     /// The key under which it is removed.
@@ -116,10 +115,22 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         self.key
     }
 
-    /// The counters, for whoever reports them.
+    /// The counters, for whoever reports them; over all legs.
     #[must_use]
     pub fn counters(&self) -> Arc<SenderCounters> {
         Arc::clone(&self.counters)
+    }
+
+    /// Those of each leg.
+    #[must_use]
+    pub fn leg_counters(&self) -> Vec<Arc<LegCounters>> {
+        self.legs.iter().flatten().map(Leg::counters).collect()
+    }
+
+    /// How long after T_PRj packets were handed over.
+    #[must_use]
+    pub fn lateness(&self) -> Arc<Spans> {
+        Arc::clone(&self.lateness)
     }
 
     /// What it is.
@@ -128,15 +139,18 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         &self.config
     }
 
-    /// Where its output stands among the worker's.
-    pub(crate) fn output_place(&self) -> usize {
-        usize::from(self.config.output.0)
+    /// Whether one of its legs leaves by the output at this place.
+    pub(crate) fn leaves_by(&self, place: usize) -> bool {
+        self.legs.iter().flatten().any(|leg| leg.place() == place)
     }
 
-    pub(crate) fn open(&mut self, output: &mut Output<T>) -> Result<(), SenderRefusal> {
-        let lane = output.lane().ok_or(SenderRefusal::Detached)?;
-        self.path = Some(lane.queue.open_path(&self.config.path)?);
-        Ok(())
+    /// Opens the paths of all legs, or none.
+    pub(crate) fn open(&mut self, outputs: &mut [Output<T>]) -> Result<(), SenderRefusal> {
+        let opened = self.legs.iter_mut().flatten().try_for_each(|leg| leg.open(outputs));
+        if opened.is_err() {
+            self.legs.iter_mut().flatten().for_each(|leg| leg.close(outputs));
+        }
+        opened
     }
 
     /// The sequence goes on; all else is the new source's.
@@ -147,33 +161,88 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         let (payload_type, ssrc) = (self.config.payload_type, self.config.ssrc);
         self.packetiser =
             source.as_ref().map(|source| Packetiser::new(Arc::clone(source.plan()), payload_type, ssrc, self.sequence));
+        let pacer = source.as_ref().map(|source| source.pacer());
+        self.counters.c_max.set(pacer.as_ref().map_or(0, |pacer| pacer.c_max().into()));
+        self.legs.iter_mut().flatten().for_each(|leg| leg.pace(pacer.clone()));
         self.picker.forget();
         std::mem::replace(&mut self.source, source)
     }
 
     /// Sends what is due.
-    pub(crate) fn turn(&mut self, output: &mut Output<T>, now: Tai) -> Progress {
+    pub(crate) fn turn(&mut self, outputs: &mut [Output<T>], now: Tai) -> Progress {
         if let Some(source) = &self.source {
             self.picker.observe(source.reader(), now);
         }
-        let Some(mut lane) = output.lane() else { return self.miss(now) };
-        if self.active.is_none() && self.pending.is_none() {
-            self.begin(lane.queue, now);
+        let mut packets = 0;
+        for leg in self.legs.iter_mut().flatten() {
+            packets += leg.flush(outputs, now, &self.counters, &self.lateness);
         }
-        if self.active.is_none() {
-            return Progress { packets: 0, due_in_nanos: self.tick_in(now) };
-        }
-        let packets = self.advance(&mut lane, now);
+        self.look(now);
+        self.begin(outputs, now);
+        packets += self.advance(outputs, now);
         Progress { packets, due_in_nanos: self.due_in(now) }
+    }
+
+    /// Sees how far the grains have come, and lets go of those that are not to be sent any more.
+    fn look(&mut self, now: Tai) {
+        for place in self.grains.places() {
+            if let Some(why) = self.look_at(place, now) {
+                self.drop_grain(place, why);
+            }
+        }
+    }
+
+    fn look_at(&mut self, place: usize, now: Tai) -> Option<Gone> {
+        let (source, active) = (self.source.as_ref()?, self.grains.at_mut(place)?);
+        let Some(state) = source.reader().state(&active.grain).ok().filter(|state| !state.cancelled) else {
+            return Some(Gone::Taken);
+        };
+        active.see(state.slices, source.reader());
+        source.is_past(active.t_vd, self.config.lateness_frames, now).then_some(Gone::Late)
+    }
+
+    /// Begins the next grain when a leg has none.
+    fn begin(&mut self, outputs: &mut [Output<T>], now: Tai) {
+        self.assign();
+        let is_idle = self.legs.iter().flatten().any(|leg| leg.is_attached(outputs) && leg.at.is_none());
+        let is_away = !self.legs.iter().flatten().any(|leg| leg.is_attached(outputs));
+        if self.pending.is_some() || !(is_idle || is_away) {
+            return;
+        }
+        if is_away {
+            return self.miss(now);
+        }
+        let Some(Picked { lease, t_vd, timestamp }) = self.pick(now) else { return };
+        let place = self.make_room();
+        let attached = self.legs.iter().flatten().filter(|leg| leg.is_attached(outputs));
+        let legs = attached.map(Leg::bit).fold(0, |legs, bit| legs | bit);
+        let home = self.legs.iter().flatten().find(|leg| leg.is_attached(outputs)).map(Leg::place);
+        let (Some(packetiser), Some(home)) = (&mut self.packetiser, home) else { return };
+        let Some(lane) = outputs.get_mut(home).and_then(Output::lane) else { return };
+        let (grain, packets) = (lease.grain(), packetiser.plan().packets_per_frame());
+        let sequence = packetiser.sequence();
+        match lane.queue.attach(lease, packets * legs.count_ones()) {
+            Ok(payload) => {
+                // Whatever is not sent has its numbers all the same: the receivers shall see a loss.
+                packetiser.skip(packets);
+                self.grains.put(place, active::Active::new(grain, payload, legs, (t_vd, timestamp), sequence));
+                self.assign();
+                self.look(now);
+            }
+            Err((_, lease)) => {
+                self.counters.queue_full.add(1);
+                self.counters.grains_missed.add(1);
+                drop(lease);
+            }
+        }
     }
 
     /// The port is detached: grains pass by, so that the ring goes on and the next one is a fresh one.
     #[cold]
-    fn miss(&mut self, now: Tai) -> Progress {
-        if self.pending.is_none() && self.pick(now).is_some() {
+    fn miss(&mut self, now: Tai) {
+        if self.pick(now).is_some() {
             self.counters.grains_missed.add(1);
         }
-        Progress { packets: 0, due_in_nanos: self.tick_in(now) }
     }
 
     /// The next grain, when the timing has one.
@@ -189,178 +258,123 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         }
     }
 
-    /// Begins the next grain.
-    fn begin(&mut self, tx: &mut T, now: Tai) {
-        let Some(Picked { lease, t_vd, timestamp }) = self.pick(now) else { return };
-        let grain = lease.grain();
-        match tx.attach(lease, source_packets(self.source.as_deref())) {
-            Ok(payload) => self.active = Some(Active { grain, payload, next: 0, passed_over: 0, t_vd, timestamp }),
-            Err((_, lease)) => {
-                self.counters.queue_full.add(1);
-                self.counters.grains_missed.add(1);
-                drop(lease);
-            }
+    /// Gives legs without a grain the oldest that they have not sent.
+    fn assign(&mut self) {
+        for leg in self.legs.iter_mut().flatten().filter(|leg| leg.at.is_none()) {
+            leg.at = self.grains.oldest_of(leg.bit()).map(|place| leg::At { place, next: 0 });
         }
     }
 
-    /// Gathers what is due and there; ends the grain when all is sent, gone or too late.
-    fn advance(&mut self, lane: &mut Lane<'_, T>, now: Tai) -> usize {
-        let (Some(source), Some(active)) = (&self.source, &self.active) else { return 0 };
-        let Some(state) = source.reader().state(&active.grain).ok().filter(|state| !state.cancelled) else {
-            self.drop_active(lane, Gone::Taken);
-            return 0;
-        };
-        if source.is_past(active.t_vd, self.config.lateness_frames, now) {
-            self.drop_active(lane, Gone::Late);
-            return 0;
+    /// A place for a grain: where all are taken, who is still at the oldest loses the rest of it.
+    fn make_room(&mut self) -> usize {
+        let (place, is_taken) = self.grains.oldest_place();
+        if is_taken {
+            self.drop_grain(place, Gone::Late);
         }
-        let due = source.schedule().due(now, active.t_vd);
-        let ready = Ready {
-            slices: state.slices,
-            has_lost_lines: source.reader().lost_lines(&active.grain).next().is_some(),
-            due,
-        };
-        let packets = self.gather_due(lane, ready);
-        let total = source_packets(self.source.as_deref());
-        if self.active.as_ref().is_some_and(|active| active.next == total) {
-            self.finish(lane.queue);
-        }
-        packets
+        place
     }
 
-    fn gather_due(&mut self, lane: &mut Lane<'_, T>, ready: Ready) -> usize {
+    /// Each leg gathers what is due and there; a grain ends when all have sent it.
+    fn advance(&mut self, outputs: &mut [Output<T>], now: Tai) -> usize {
+        let (Some(source), Some(packetiser)) = (&self.source, &self.packetiser) else { return 0 };
         let mut packets = 0;
-        for _ in 0..BURSTS_PER_TURN {
-            while !lane.is_full() {
-                match self.gather_next(lane, ready) {
-                    Step::Gathered => packets += 1,
-                    Step::Skipped => {}
-                    Step::NotNow => return packets,
+        for leg in self.legs.iter_mut().flatten() {
+            // Twice: the rest of one grain, and the beginning of the next, when that is due.
+            for _ in 0..2 {
+                let Some(at) = leg.at else { break };
+                let Some(active) = self.grains.at(at.place) else { break };
+                let ready = Ready { source, packetiser, now, counters: &self.counters, lateness: &self.lateness };
+                packets += leg.advance(outputs, active, &ready);
+                if leg.at.is_some_and(|at| at.next < source.schedule().packets()) {
+                    break;
                 }
-            }
-            lane.send();
-            if lane.is_full() {
-                self.counters.queue_full.add(1);
-                break;
+                if self.grains.done(at.place, leg.bit()) {
+                    Self::finish(&mut self.grains, at.place, &self.counters);
+                }
+                leg.at = self.grains.oldest_of(leg.bit()).map(|place| leg::At { place, next: 0 });
             }
         }
         packets
     }
 
-    /// Gathers or skips the next packet of the active grain.
-    fn gather_next(&mut self, lane: &mut Lane<'_, T>, ready: Ready) -> Step {
-        let (Some(source), Some(active), Some(packetiser), Some(path)) =
-            (&self.source, &mut self.active, &mut self.packetiser, self.path)
-        else {
-            return Step::NotNow;
-        };
-        let Some(packet) = source.plan().packets().get(active.next as usize).filter(|_| active.next < ready.due) else {
-            return Step::NotNow;
-        };
-        if packet.last_row >= ready.slices {
-            return Step::NotNow;
-        }
-        let rows = (packet.start / source.plan().format().row_octets()) as u16..=packet.last_row;
-        if ready.has_lost_lines && rows.into_iter().any(|row| source.reader().is_lost(&active.grain, row)) {
-            packetiser.skip(1);
-            active.next += 1;
-            active.passed_over += 1;
-            self.counters.packets_skipped_lost.add(1);
-            return Step::Skipped;
-        }
-        let index = active.next as usize;
-        let octets = match self.header_octets {
-            Some(octets) => octets,
-            None => packetiser.header(index, active.timestamp, &mut self.header),
-        };
-        self.header_octets = None;
-        match lane.queue.gather(path, &self.header[..octets], &active.payload, packet.range()) {
-            Ok(buf) => {
-                lane.push(self.key, buf);
-                self.counters.packets.add(1);
-                self.counters.octets.add(octets as u64 + u64::from(packet.octets));
-            }
-            Err(full) if full.is_transient() => {
-                self.header_octets = Some(octets);
-                match full {
-                    TxFull::Unresolved => self.counters.unresolved.add(1),
-                    _ => self.counters.queue_full.add(1),
-                }
-                return Step::NotNow;
-            }
-            Err(_) => {
-                active.passed_over += 1;
-                self.counters.packets_refused.add(1);
-            }
-        }
-        active.next += 1;
-        Step::Gathered
+    /// Every leg is done with the grain.
+    fn finish(grains: &mut Grains<T::Payload>, place: usize, counters: &SenderCounters) {
+        let Some(active) = grains.take(place) else { return };
+        counters.grains_sent.add(1);
+        counters.last_grain.set(active.grain.index().0);
     }
 
-    /// Every packet was gathered or skipped.
-    fn finish(&mut self, tx: &mut T) {
-        let Some(active) = self.active.take() else { return };
-        tx.cancel(active.payload, active.passed_over);
-        self.counters.grains_sent.add(1);
-        self.counters.last_grain.set(active.grain.index().0);
-    }
-
-    /// Gives back the references of what will not be sent. The receivers shall see a loss.
+    /// Gives back the references of what will not be sent.
     #[cold]
-    fn drop_active(&mut self, lane: &mut Lane<'_, T>, why: Gone) {
-        let Some(active) = self.active.take() else { return };
-        let unsent = source_packets(self.source.as_deref()).saturating_sub(active.next);
-        // A header that is written has taken its number already.
-        let numbered = u32::from(self.header_octets.take().is_some());
-        if let Some(packetiser) = &mut self.packetiser {
-            packetiser.skip(unsent.saturating_sub(numbered));
+    fn drop_grain(&mut self, place: usize, why: Gone) {
+        let Some(active) = self.grains.take(place) else { return };
+        let total = self.source.as_ref().map_or(0, |source| source.schedule().packets());
+        let mut unsent = 0;
+        for leg in self.legs.iter_mut().flatten().filter(|leg| active.legs & leg.bit() != 0) {
+            let next = leg.at.filter(|at| at.place == place).map_or(0, |at| at.next);
+            leg.at = leg.at.filter(|at| at.place != place);
+            unsent += u64::from(total.saturating_sub(next));
+            if matches!(why, Gone::Late) {
+                leg.skip_late(u64::from(total.saturating_sub(next)), &self.counters);
+            }
         }
-        lane.queue.cancel(active.payload, unsent + active.passed_over);
         match why {
             Gone::Late => {
-                // What the queue has not taken is as late as the rest.
-                self.counters.packets_taken_back.add(lane.take_back(self.key));
                 self.counters.grains_late.add(1);
-                self.counters.packets_skipped_late.add(u64::from(unsent));
+                self.counters.packets_skipped_late.add(unsent);
             }
-            Gone::Taken => self.counters.packets_skipped_gone.add(u64::from(unsent)),
+            Gone::Taken => self.counters.packets_skipped_gone.add(unsent),
         }
     }
 
-    /// Nanoseconds until the grid's next tick; `None` where the source sets the time.
-    fn tick_in(&self, now: Tai) -> Option<i64> {
-        self.source.as_ref().and_then(|source| self.picker.due_in(source.rate(), now))
+    /// All grains that are on their way.
+    #[cold]
+    fn drop_all(&mut self) {
+        for place in self.grains.places() {
+            self.drop_grain(place, Gone::Taken);
+        }
     }
 
-    /// `None` for a packet whose time has come: it waits for its line or for the queue, and neither says when.
-    fn due_in(&self, now: Tai) -> Option<i64> {
-        let (source, active) = (self.source.as_ref()?, self.active.as_ref()?);
-        let nanos = source.schedule().at(active.next, active.t_vd).nanos_since(now);
-        (nanos > 0).then_some(nanos)
+    /// What the legs by the output at `place` have not sent of the grains that are on their way; the other legs go on.
+    #[cold]
+    fn drop_all_of(&mut self, place: usize) {
+        let legs = self.legs.iter().flatten().filter(|leg| leg.place() == place).fold(0, |bits, leg| bits | leg.bit());
+        let total = self.source.as_ref().map_or(0, |source| source.schedule().packets());
+        for at in self.grains.places() {
+            let Some(active) = self.grains.at(at) else { continue };
+            if active.legs & !legs == 0 {
+                self.drop_grain(at, Gone::Taken);
+                continue;
+            }
+            for leg in self.legs.iter_mut().flatten().filter(|leg| active.legs & legs & leg.bit() != 0) {
+                let next = leg.at.filter(|leg_at| leg_at.place == at).map_or(0, |leg_at| leg_at.next);
+                leg.at = None;
+                self.counters.packets_skipped_gone.add(total.saturating_sub(next).into());
+            }
+            self.grains.done(at, legs);
+        }
+    }
+
+    /// Nanoseconds until something is to be done: a packet is due, or the grid ticks. `None` where nobody can say: the
+    /// source sets the time, or a packet waits for its line or for the queue.
+    fn due_in(&mut self, now: Tai) -> Option<i64> {
+        let source = self.source.as_ref()?;
+        let mut first = None;
+        for leg in self.legs.iter_mut().flatten() {
+            let due = match leg.at.and_then(|at| Some((at.next, self.grains.at(at.place)?))) {
+                Some((next, active)) => leg.due_in(next, active.t_vd, now),
+                None => self.picker.due_in(source.rate(), now),
+            };
+            first = [first, due].into_iter().flatten().min();
+        }
+        first
     }
 
     /// The grain that is being sent.
     #[must_use]
     pub fn current_grain(&self) -> Option<GrainIndex> {
-        self.active.as_ref().map(|active| active.grain.index())
+        self.grains.newest().map(|active| active.grain.index())
     }
-}
-
-/// What of the active grain may go in this turn.
-#[derive(Clone, Copy)]
-struct Ready {
-    /// Lines that are there, or lost.
-    slices: u16,
-    has_lost_lines: bool,
-    /// Packets whose time has come.
-    due: u32,
-}
-
-/// What became of the next packet.
-enum Step {
-    Gathered,
-    Skipped,
-    NotNow,
 }
 
 /// Why the rest of a grain is not sent.
@@ -368,8 +382,4 @@ enum Step {
 enum Gone {
     Late,
     Taken,
-}
-
-fn source_packets(source: Option<&Source>) -> u32 {
-    source.map_or(0, |source| source.schedule().packets())
 }

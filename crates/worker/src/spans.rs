@@ -38,6 +38,16 @@ impl Spans {
         }
     }
 
+    /// Counts `count` alike. Only the owning worker may call this.
+    #[inline]
+    pub fn note_many(&self, nanos: u64, count: u64) {
+        self.counts[place(nanos)].add(count);
+        self.sum_nanos.add(nanos.saturating_mul(count));
+        if nanos > self.longest_nanos.value() {
+            self.longest_nanos.set(nanos);
+        }
+    }
+
     /// All of it now. Places are read one after the other while the writer goes on.
     #[must_use]
     pub fn counted(&self) -> SpanCounts {

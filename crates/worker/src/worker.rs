@@ -46,6 +46,8 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     receivers: Receivers<R::Buf>,
     outputs: Box<[Output<T>]>,
     senders: Vec<Box<Sender<T>>>,
+    /// Who of them begins.
+    first_sender: usize,
 }
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
@@ -62,6 +64,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             receivers: Roster::new(WORKER_LIMIT),
             outputs: queues.into_iter().map(|queue| Output::new(queue, WORKER_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
+            first_sender: 0,
         }
     }
 
@@ -144,9 +147,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     fn send(&mut self, now: Tai) -> (bool, Option<i64>) {
         let mut sent = 0;
         let mut due_in_nanos = None;
-        for sender in &mut self.senders {
-            let Some(output) = self.outputs.get_mut(sender.output_place()) else { continue };
-            let progress = sender.turn(output, now);
+        // Who begins changes from turn to turn: a queue that has little room has it for each in turn.
+        let next = self.first_sender + 1;
+        self.first_sender = if next < self.senders.len() { next } else { 0 };
+        let (later, first) = self.senders.split_at_mut(self.first_sender);
+        for sender in first.iter_mut().chain(later) {
+            let progress = sender.turn(&mut self.outputs, now);
             sent += progress.packets;
             due_in_nanos = [due_in_nanos, progress.due_in_nanos].into_iter().flatten().min();
         }
@@ -158,12 +164,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     fn settle(&mut self, now: Tai) {
         let Some(at) = self.senders.iter().position(|sender| sender.is_unsettled()) else { return };
         let sender = &mut self.senders[at];
-        let Some(output) = self.outputs.get_mut(sender.output_place()) else { return };
-        match sender.settle(output, now) {
+        match sender.settle(&mut self.outputs, now) {
             None => {}
             Some(Settled::Switched(old)) => self.mailbox.answer(Report::Disconnected(old)),
             Some(Settled::Left) => {
-                output.reap();
+                self.outputs.iter_mut().for_each(Output::reap);
                 let sender = self.senders.swap_remove(at);
                 self.mailbox.answer(Report::SenderRemoved(sender));
             }

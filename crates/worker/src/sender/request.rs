@@ -4,7 +4,8 @@ use media::Tai;
 use netio::TxQueue;
 use shm::GrainLease;
 
-use super::{Gone, Sender, Source};
+use super::leg::Leg;
+use super::{Sender, Source};
 use crate::output::Output;
 
 /// How long a request waits for the grain to end and for the queue to take its packets: a source may stall in the
@@ -29,10 +30,8 @@ pub(crate) enum Settled {
 
 impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     /// Asks the sender to end; [`Self::settle`] tells when it has.
-    pub(crate) fn leave(&mut self, output: &mut Output<T>, now: Tai) {
-        if let Some(mut lane) = output.lane() {
-            self.drop_active(&mut lane, Gone::Taken);
-        }
+    pub(crate) fn leave(&mut self, now: Tai) {
+        self.drop_all();
         self.pending = Some(Pending::Leave(now));
     }
 
@@ -47,20 +46,18 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Does what was asked for, once nothing is on its way that forbids it.
-    pub(crate) fn settle(&mut self, output: &mut Output<T>, now: Tai) -> Option<Settled> {
+    pub(crate) fn settle(&mut self, outputs: &mut [Output<T>], now: Tai) -> Option<Settled> {
         if self.is_impatient(now) {
-            if let Some(mut lane) = output.lane() {
-                self.drop_active(&mut lane, Gone::Taken);
-            }
-            self.counters.packets_taken_back.add(output.take_back(self.key));
+            self.drop_all();
+            self.legs.iter_mut().flatten().for_each(|leg| leg.take_back(&self.counters));
         }
-        if self.active.is_some() || output.holds(self.key) {
+        if !self.grains.is_empty() || self.legs.iter().flatten().any(Leg::holds) {
             return None;
         }
         match self.pending.take()? {
             Pending::Leave(_) => {
-                if let Some(path) = self.path.take() {
-                    output.close_path(path);
+                for leg in self.legs.iter_mut().flatten() {
+                    leg.close(outputs);
                 }
                 self.picker.forget();
                 Some(Settled::Left)
@@ -75,10 +72,11 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         now.nanos_since(*asked).saturating_abs() > PATIENCE_NANOS
     }
 
-    /// The port goes: the grain is given back, and what waits for the queue.
-    pub(crate) fn detach(&mut self, output: &mut Output<T>) {
-        let Some(mut lane) = output.lane() else { return };
-        self.drop_active(&mut lane, Gone::Taken);
-        self.counters.packets_taken_back.add(lane.take_back(self.key));
+    /// The port of the output at `place` goes: the legs by it give back their grains, and what waits for the queue.
+    pub(crate) fn detach(&mut self, place: usize) {
+        for leg in self.legs.iter_mut().flatten().filter(|leg| leg.place() == place) {
+            leg.take_back(&self.counters);
+        }
+        self.drop_all_of(place);
     }
 }

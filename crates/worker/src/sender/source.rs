@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use media::{Rate, Tai};
 use shm::{FrameReader, ReadError};
-use st2110::{PackingPlan, ReadSchedule, Schedule};
+use st2110::{PackingPlan, PlannedPacket, ReadSchedule, Schedule, SenderType};
 
+use super::pacer::Pacer;
 use super::pick::{Picked, Picker};
 use crate::counters::SenderCounters;
 
@@ -15,17 +16,57 @@ pub struct Source {
     plan: Arc<PackingPlan>,
     schedule: Schedule,
     rate: Rate,
+    sender_type: SenderType,
+    is_free: bool,
     /// Evicted, and every lease given back: only another reader gets on.
     has_ended: bool,
 }
 
 impl Source {
-    /// `reader`'s flow, cut by `plan` and paced by `read_schedule`.
+    /// `reader`'s flow, cut by `plan` and paced by `read_schedule` as a wide sender.
     #[must_use]
     pub fn new(reader: FrameReader, plan: Arc<PackingPlan>, read_schedule: ReadSchedule) -> Self {
         let schedule = Schedule::new(plan.format(), plan.packets_per_frame(), read_schedule);
         let rate = plan.format().rate();
-        Self { reader, plan, schedule, rate, has_ended: false }
+        Self { reader, plan, schedule, rate, sender_type: SenderType::W, is_free: false, has_ended: false }
+    }
+
+    /// Bunches no more packets than C_MAX of this type (ST 2110-21 §7.1).
+    #[must_use]
+    pub fn of_type(mut self, sender_type: SenderType) -> Self {
+        self.sender_type = sender_type;
+        self
+    }
+
+    /// Neither schedule nor C_MAX holds it: lines go as they come. For measurements.
+    #[must_use]
+    pub fn unpaced(mut self) -> Self {
+        self.is_free = true;
+        self
+    }
+
+    pub(super) fn pacer(&self) -> Pacer {
+        Pacer::new(self.schedule.clone(), self.schedule.bucket(self.sender_type), self.is_free)
+    }
+
+    /// The first row that a packet takes from.
+    pub(super) fn first_row(&self, packet: &PlannedPacket) -> u16 {
+        (packet.start / self.plan.format().row_octets()) as u16
+    }
+
+    /// Octets of the UDP payloads of `count` packets from `first` on, which the plan has.
+    #[inline]
+    pub(super) fn octets(&self, first: u32, count: usize) -> u64 {
+        let first = first as usize;
+        let packets = self.plan.packets().get(first..first + count).unwrap_or_default();
+        let (Some(begin), Some(end)) = (packets.first(), packets.last()) else { return 0 };
+        // Ranges follow one another.
+        let samples = u64::from(end.range().end - begin.start);
+        let headers = match self.plan.common_header_octets() {
+            Some(octets) => octets * count,
+            None => packets.iter().map(PlannedPacket::header_octets).sum(),
+        };
+        samples + headers as u64
     }
 
     pub(super) fn reader(&self) -> &FrameReader {

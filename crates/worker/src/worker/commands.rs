@@ -116,10 +116,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         if self.senders.len() == WORKER_LIMIT {
             return Report::SenderRefused(sender, SenderRefusal::Full { room: WORKER_LIMIT });
         }
-        let Some(output) = self.outputs.get_mut(sender.output_place()) else {
-            return Report::SenderRefused(sender, SenderRefusal::NoOutput);
-        };
-        match sender.open(output) {
+        match sender.open(&mut self.outputs) {
             Ok(()) => {
                 self.senders.push(sender);
                 Report::Added
@@ -133,8 +130,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         let Some(sender) = self.senders.iter_mut().find(|sender| sender.key() == key) else {
             return Some(Report::Unknown(None));
         };
-        let output = self.outputs.get_mut(sender.output_place())?;
-        sender.leave(output, now);
+        sender.leave(now);
         None
     }
 
@@ -155,8 +151,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             return Report::Unknown(None);
         };
         let Some(rx) = input.detach(&mut self.receivers) else { return Report::Unknown(None) };
-        for sender in self.senders.iter_mut().filter(|sender| sender.output_place() == place) {
-            sender.detach(output);
+        for sender in self.senders.iter_mut().filter(|sender| sender.leaves_by(place)) {
+            sender.detach(place);
         }
         match output.detach() {
             Some(tx) => Report::Detached(QueuePair { rx, tx }),

@@ -1,0 +1,282 @@
+//! One way of a sender's packets: its path, and what waits for the queue there.
+
+use std::sync::Arc;
+
+use media::Tai;
+use netio::{Burst, Path, PathId, Planned, TxFull, TxQueue};
+use shm::GrainLease;
+use st2110::PlannedPacket;
+
+use super::active::{Active, Ready};
+use super::pacer::Pacer;
+use crate::command::SenderRefusal;
+use crate::counters::{LegCounters, SenderCounters};
+use crate::key::OutputIndex;
+use crate::output::Output;
+use crate::spans::Spans;
+
+/// Bursts that one leg may fill in a turn before others have theirs.
+const BURSTS_PER_TURN: usize = 8;
+
+/// Where a leg is in a grain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The grain's place.
+    pub(super) place: usize,
+    /// The next packet of the plan.
+    pub(super) next: u32,
+}
+
+/// A path of a sender.
+pub(super) struct Leg<T: TxQueue<Lease = GrainLease>> {
+    number: u8,
+    path: Path,
+    output: OutputIndex,
+    open: Option<PathId>,
+    pub(super) at: Option<At>,
+    /// Made, and not taken by the queue yet.
+    waiting: Burst<T::Buf>,
+    /// The first of them, and its grain's T_VD.
+    front: (u32, Tai),
+    pacer: Option<Pacer>,
+    counters: Arc<LegCounters>,
+}
+
+/// Why a leg stops for this turn.
+enum Stop {
+    /// Nothing more is due, or there.
+    NotNow,
+    /// The queue has no room.
+    Full,
+    /// A packet was refused for good; the next one may be made.
+    Refused,
+}
+
+impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
+    pub(super) fn new(number: u8, path: Path, output: OutputIndex) -> Self {
+        Self {
+            number,
+            path,
+            output,
+            open: None,
+            at: None,
+            waiting: Burst::new(),
+            front: (0, Tai::EPOCH),
+            pacer: None,
+            counters: Arc::default(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> Arc<LegCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Its bit among the legs.
+    #[inline]
+    pub(super) const fn bit(&self) -> u8 {
+        1 << self.number
+    }
+
+    /// Where its output stands among the worker's.
+    pub(super) fn place(&self) -> usize {
+        usize::from(self.output.0)
+    }
+
+    pub(super) fn is_attached(&self, outputs: &[Output<T>]) -> bool {
+        outputs.get(self.place()).is_some_and(Output::is_attached)
+    }
+
+    pub(super) fn open(&mut self, outputs: &mut [Output<T>]) -> Result<(), SenderRefusal> {
+        let output = outputs.get_mut(self.place()).ok_or(SenderRefusal::NoOutput)?;
+        let lane = output.lane().ok_or(SenderRefusal::Detached)?;
+        self.open = Some(lane.queue.open_path(&self.path)?);
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, outputs: &mut [Output<T>]) {
+        if let (Some(path), Some(output)) = (self.open.take(), outputs.get_mut(self.place())) {
+            output.close_path(path);
+        }
+    }
+
+    pub(super) fn pace(&mut self, pacer: Option<Pacer>) {
+        self.pacer = pacer;
+    }
+
+    /// Whether packets wait for the queue.
+    pub(super) fn holds(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Drops what waits for the queue. The references go back with it.
+    #[cold]
+    pub(super) fn take_back(&mut self, counters: &SenderCounters) {
+        let packets = self.waiting.len() as u64;
+        self.waiting.clear();
+        self.counters.packets_taken_back.add(packets);
+        counters.packets_taken_back.add(packets);
+    }
+
+    /// So many packets were not made because their grain is too late: what the queue has not taken is as late.
+    #[cold]
+    pub(super) fn skip_late(&mut self, packets: u64, counters: &SenderCounters) {
+        self.counters.packets_skipped_late.add(packets);
+        self.take_back(counters);
+    }
+
+    /// Offers the queue what waits; returns how many it took.
+    pub(super) fn flush(
+        &mut self,
+        outputs: &mut [Output<T>],
+        now: Tai,
+        counters: &SenderCounters,
+        lateness: &Spans,
+    ) -> usize {
+        if self.waiting.is_empty() {
+            return 0;
+        }
+        let Some(lane) = outputs.get_mut(self.place()).and_then(Output::lane) else { return 0 };
+        self.send(lane.queue, now, (counters, lateness))
+    }
+
+    #[inline]
+    fn send(&mut self, queue: &mut T, now: Tai, (counters, lateness): (&SenderCounters, &Spans)) -> usize {
+        let taken = queue.tx_burst(&mut self.waiting);
+        if let Some(pacer) = self.pacer.as_mut().filter(|_| taken > 0) {
+            pacer.sent(taken as u32, self.front, now, (counters, lateness));
+        }
+        self.front.0 += taken as u32;
+        taken
+    }
+
+    /// Gathers and sends what is due and there of `active`; returns how many packets were made.
+    pub(super) fn advance(
+        &mut self,
+        outputs: &mut [Output<T>],
+        active: &Active<T::Payload>,
+        ready: &Ready<'_>,
+    ) -> usize {
+        let Some(lane) = outputs.get_mut(self.place()).and_then(Output::lane) else { return 0 };
+        let (Some(at), Some(pacer)) = (self.at, &mut self.pacer) else { return 0 };
+        let due = pacer.due(ready.now, active.t_vd);
+        let mut allowed = pacer.room(ready.now).saturating_sub(self.waiting.len() as u32);
+        let (mut next, mut made) = (at.next, 0);
+        for _ in 0..BURSTS_PER_TURN {
+            let wanted = due.saturating_sub(next).min(allowed);
+            let before = self.waiting.len();
+            let stop = if active.has_lost_lines {
+                self.gather_around_losses(lane.queue, active, ready, &mut next, wanted)
+            } else {
+                self.gather(lane.queue, active, ready, &mut next, wanted)
+            };
+            let gathered = self.waiting.len() - before;
+            allowed -= gathered as u32;
+            made += gathered + usize::from(matches!(stop, Stop::Refused));
+            if !self.waiting.is_empty() {
+                self.send(lane.queue, ready.now, (ready.counters, ready.lateness));
+            }
+            if self.waiting.is_full() || matches!(stop, Stop::Full) {
+                self.counters.queue_full.add(1);
+                ready.counters.queue_full.add(1);
+                break;
+            }
+            if matches!(stop, Stop::NotNow) && gathered < netio::BURST {
+                break;
+            }
+        }
+        self.at = Some(At { next, ..at });
+        made
+    }
+
+    /// Gathers up to `wanted` packets from `next` on, as far as their lines are there and the burst has room.
+    #[inline]
+    fn gather(
+        &mut self,
+        queue: &mut T,
+        active: &Active<T::Payload>,
+        ready: &Ready<'_>,
+        next: &mut u32,
+        wanted: u32,
+    ) -> Stop {
+        let (Some(path), true) = (self.open, wanted > 0) else { return Stop::NotNow };
+        let slices = active.slices;
+        let packets = ready.packetiser.frame(*next, active.sequence, active.timestamp);
+        let packets = packets.take(wanted as usize).take_while(|(packet, _)| packet.last_row < slices).map(planned);
+        let before = self.waiting.len();
+        if before == 0 {
+            self.front = (*next, active.t_vd);
+        }
+        let gathered = queue.gather_burst(path, &active.payload, packets, &mut self.waiting);
+        let made = self.waiting.len() - before;
+        let octets = ready.source.octets(*next, made);
+        *next += made as u32;
+        self.counters.packets.add(made as u64);
+        ready.counters.packets.add(made as u64);
+        ready.counters.octets.add(octets);
+        match gathered {
+            Ok(()) => Stop::NotNow,
+            Err(full) => self.not_gathered(full, ready.counters, next),
+        }
+    }
+
+    #[cold]
+    fn not_gathered(&mut self, full: TxFull, counters: &SenderCounters, next: &mut u32) -> Stop {
+        match full {
+            TxFull::Unresolved => {
+                self.counters.unresolved.add(1);
+                counters.unresolved.add(1);
+                Stop::NotNow
+            }
+            full if full.is_transient() => Stop::Full,
+            _ => {
+                *next += 1;
+                self.counters.packets_refused.add(1);
+                counters.packets_refused.add(1);
+                Stop::Refused
+            }
+        }
+    }
+
+    /// As [`Self::gather`], past the packets that have lost lines.
+    #[cold]
+    fn gather_around_losses(
+        &mut self,
+        queue: &mut T,
+        active: &Active<T::Payload>,
+        ready: &Ready<'_>,
+        next: &mut u32,
+        wanted: u32,
+    ) -> Stop {
+        let until = *next + wanted;
+        while *next < until && !self.waiting.is_full() {
+            let Some(packet) = ready.source.plan().packets().get(*next as usize) else { break };
+            if packet.last_row >= active.slices {
+                break;
+            }
+            let rows = ready.source.first_row(packet)..=packet.last_row;
+            if rows.into_iter().any(|row| ready.source.reader().is_lost(&active.grain, row)) {
+                *next += 1;
+                ready.counters.packets_skipped_lost.add(1);
+                continue;
+            }
+            let from = *next;
+            let stop = self.gather(queue, active, ready, next, 1);
+            if *next == from {
+                return stop;
+            }
+        }
+        Stop::NotNow
+    }
+
+    /// Nanoseconds until packet `next` may go. `None` for one whose time has come: it waits for its line or for the
+    /// queue, and neither says when.
+    pub(super) fn due_in(&mut self, next: u32, t_vd: Tai, now: Tai) -> Option<i64> {
+        self.pacer.as_mut()?.wait_nanos(next, t_vd, now)
+    }
+}
+
+#[inline]
+fn planned((packet, header): (&PlannedPacket, [u8; st2110::MAX_HEADER_OCTETS])) -> Planned {
+    let header_octets = packet.header_octets() as u8;
+    Planned { header, header_octets, octets: packet.octets, start: packet.start, launch: None }
+}

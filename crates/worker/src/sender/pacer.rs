@@ -1,0 +1,69 @@
+//! How many packets a leg may send now, and what came of it.
+
+use media::Tai;
+use st2110::{Bucket, Schedule};
+
+use crate::counters::SenderCounters;
+use crate::spans::Spans;
+
+/// What paces a leg.
+#[derive(Clone, Debug)]
+pub(super) struct Pacer {
+    schedule: Schedule,
+    bucket: Bucket,
+    is_free: bool,
+}
+
+impl Pacer {
+    /// Holds a leg to `schedule` and `bucket`; one that is free is only measured.
+    pub(super) const fn new(schedule: Schedule, bucket: Bucket, is_free: bool) -> Self {
+        Self { schedule, bucket, is_free }
+    }
+
+    /// C_MAX.
+    pub(super) const fn c_max(&self) -> u32 {
+        self.bucket.c_max()
+    }
+
+    /// Packets that may be sent at `now`, those that wait already included.
+    #[inline]
+    pub(super) fn room(&mut self, now: Tai) -> u32 {
+        if self.is_free { u32::MAX } else { self.bucket.room(now) }
+    }
+
+    /// Packets of a grain with `t_vd` whose time has come.
+    #[inline]
+    pub(super) fn due(&self, now: Tai, t_vd: Tai) -> u32 {
+        if self.is_free { self.schedule.packets() } else { self.schedule.due(now, t_vd) }
+    }
+
+    /// Nanoseconds until packet `next` may go; none when nobody can say.
+    pub(super) fn wait_nanos(&mut self, next: u32, t_vd: Tai, now: Tai) -> Option<i64> {
+        if self.is_free {
+            return None;
+        }
+        let nanos = self.schedule.at(next, t_vd).nanos_since(now).max(self.bucket.wait_nanos(now));
+        (nanos > 0).then_some(nanos)
+    }
+
+    /// A queue took `packets` at `now`, of which `first` of the grain with `t_vd` was the first.
+    #[inline]
+    pub(super) fn sent(
+        &mut self,
+        packets: u32,
+        (first, t_vd): (u32, Tai),
+        now: Tai,
+        (counters, lateness): (&SenderCounters, &Spans),
+    ) {
+        let level = self.bucket.put(packets, now);
+        if u64::from(level) > counters.bunched_largest.value() {
+            counters.bunched_largest.set(level.into());
+        }
+        counters.packets_over_c_max.add(level.saturating_sub(self.bucket.c_max()).min(packets).into());
+        let late_nanos = now.nanos_since(self.schedule.at(first, t_vd));
+        match u64::try_from(late_nanos) {
+            Ok(nanos) => lateness.note_many(nanos, packets.into()),
+            Err(_) => counters.packets_early.add(packets.into()),
+        }
+    }
+}
