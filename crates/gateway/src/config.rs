@@ -127,6 +127,10 @@ pub struct WorkersConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdleConfig {
+    /// Spins on an isolated core, sleeps until an event elsewhere.
+    Auto,
+    /// Backs off, and sleeps until an event in the end.
+    Event,
     /// Backs off.
     Sleep,
     /// Busy polls.
@@ -275,7 +279,7 @@ impl Default for MetricsConfig {
 
 impl Default for WorkersConfig {
     fn default() -> Self {
-        Self { cores: Vec::new(), idle: IdleConfig::Sleep, idle_sleep_us: 250, nice: -10, max_gso_segments: 4 }
+        Self { cores: Vec::new(), idle: IdleConfig::Auto, idle_sleep_us: 1_000, nice: -10, max_gso_segments: 4 }
     }
 }
 

@@ -20,13 +20,13 @@ use shm::{Broker, BrokerConfig, FlowEvent, FlowOrigin, PagePolicy};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use worker::IdlePolicy;
 
 use crate::check::own_address_warnings;
 use crate::clock::ClockKeeper;
-use crate::config::{AccessConfig, Config, IdleConfig, PagesConfig, octal};
+use crate::config::{AccessConfig, Config, PagesConfig, octal};
 use crate::dataplane::{Gateway, Parts};
 use crate::engine::{Engine, KernelEngine, KernelSettings};
+use crate::idleness::Idleness;
 use crate::pool::ThreadSettings;
 use crate::{cores, metrics, port_plan, specs};
 use ports::Ports;
@@ -138,12 +138,7 @@ fn page_words(pages: PagesConfig) -> &'static str {
 
 /// Of every worker's thread, whatever it polls.
 fn thread_settings(config: &Config) -> ThreadSettings {
-    let workers = &config.workers;
-    let idle = match workers.idle {
-        IdleConfig::Spin => IdlePolicy::Spin,
-        IdleConfig::Sleep => IdlePolicy::Sleep { longest: Duration::from_micros(workers.idle_sleep_us) },
-    };
-    ThreadSettings { idle, nice: workers.nice }
+    ThreadSettings { idle: Idleness::of(&config.workers), nice: config.workers.nice }
 }
 
 fn start_kernel(config: &Config, keeper: &ClockKeeper) -> Result<KernelEngine> {

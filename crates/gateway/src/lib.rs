@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod engine;
 mod gate;
+pub mod idleness;
 mod memory;
 pub mod metrics;
 pub mod pool;

@@ -14,12 +14,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use control::{CoreIsolation, WorkerStatus};
-use netio::{RxQueue, TxQueue};
+use netio::{Doorbell, RxQueue, TxQueue};
 use shm::GrainLease;
-use worker::{Command, Core, IdlePolicy, Mailbox, OutputCounters, PulseCounters, Report, Worker, WorkerCounters};
+use worker::{Command, Core, Mailbox, OutputCounters, PulseCounters, Report, Worker, WorkerCounters};
 
 use crate::clock::TaiClock;
 use crate::cores::Cores;
+use crate::idleness::{self, Idleness};
 pub use error::{NoAnswer, PoolError};
 use heartbeat::{Beat, Heartbeat};
 
@@ -36,7 +37,7 @@ const CORE_TAKEN: &str = "because its core was somebody else's: give it an isola
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadSettings {
     /// When there is nothing to do.
-    pub idle: IdlePolicy,
+    pub idle: Idleness,
     /// Nice value of the thread.
     pub nice: i32,
 }
@@ -78,6 +79,8 @@ struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     receivers: AtomicUsize,
     senders: AtomicUsize,
     mailbox: Arc<Mailbox<R, T>>,
+    /// Wakes it when it sleeps.
+    bell: Arc<Doorbell>,
     /// Answers that came too late for their question and are still owed.
     owed: Mutex<usize>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -132,11 +135,13 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         Worker<R, T, TaiClock>: Send + 'static,
     {
         let name = format!("{}-{}", self.names.worker, index.0);
-        let mailbox = Mailbox::new();
+        let (mailbox, bell) = (Mailbox::new(), Doorbell::new()?);
         let worker = Worker::new(clock.clone(), seat.outputs, Arc::clone(&mailbox));
         let (counters, pulse, outputs) = (worker.counters(), worker.pulse(), worker.output_counters());
         let stop = Arc::clone(&self.stop);
         let core = seat.core;
+        let (idle, rung) = (settings.idle.on(core), Arc::clone(&bell));
+        tracing::info!("{name} on {}: idle = {}", place(core), idleness::words(idle));
         let (entered, has_entered) = sync_channel(1);
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
             prepare(core, settings.nice);
@@ -147,7 +152,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
             tell(&entered, Ok(()));
             // Moved here, so that it drops before the guard does.
             let mut worker = worker;
-            worker::run(&mut worker, settings.idle, &stop);
+            worker::run(&mut worker, idle, &rung, &stop);
         })?;
         match has_entered.recv() {
             Ok(Ok(())) => {}
@@ -167,6 +172,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
             receivers: AtomicUsize::new(0),
             senders: AtomicUsize::new(0),
             mailbox,
+            bell,
             owed: Mutex::new(0),
             thread: Mutex::new(Some(thread)),
         })
@@ -226,6 +232,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
             *owed -= 1;
         }
         worker.mailbox.send(command).map_err(|_| NoAnswer::Silent(worker.name.clone()))?;
+        worker.bell.ring();
         worker.wait(until).inspect_err(|_| *owed += 1)
     }
 
@@ -233,6 +240,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         for worker in &self.workers {
+            worker.bell.ring();
             let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
             if thread.is_some_and(|thread| thread.join().is_err()) {
                 tracing::error!("{} panicked; please report the message above", worker.name);
@@ -315,6 +323,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> WorkerThread<R, T> {
             counters,
         }
     }
+}
+
+/// An operator's words.
+fn place(core: Option<Core>) -> String {
+    core.map_or_else(|| "any core".to_owned(), |Core(core)| format!("core {core}"))
 }
 
 /// Makes the calling thread a worker's.

@@ -4,6 +4,8 @@
 //! destination. A device's port feeds many, and is polled always: the port's host lives by it too. A socket is opened
 //! for one receiver, and what has come is left in it while the receiver is not there.
 
+mod rest;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
 pub use counters::{InputCounters, LegCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
-pub use idle::{Idle, IdlePolicy};
+pub use idle::{Idle, IdlePolicy, Rest};
 pub use input::Input;
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 pub use port::{PortKey, QueuePair};
@@ -35,7 +35,7 @@ pub use run::{Core, run};
 pub use sender::{LEGS_MAX, Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};
 pub use steered::{Leg, SteeredReceiver};
-pub use worker::{Turn, WORKER_LIMIT, Worker};
+pub use worker::{Berth, Turn, WORKER_LIMIT, Worker};
 
 #[cfg(test)]
 mod tests;

@@ -97,6 +97,12 @@ impl<B: PacketBuf> Receiver<B> {
         &self.counters
     }
 
+    /// Which epoch of its flow it writes.
+    #[must_use]
+    pub fn epoch(&self) -> u128 {
+        self.assembly.epoch()
+    }
+
     /// Closes what is open: the receiver leaves its worker, and what it held goes back to the queue's pool here.
     pub(crate) fn finish(&mut self) {
         self.assembly.close();

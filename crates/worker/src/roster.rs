@@ -60,6 +60,11 @@ impl<T> Roster<T> {
     }
 
     /// Everyone, in the order of the places.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().flatten()
+    }
+
+    /// Everyone, in the order of the places.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.places.iter_mut().flatten()
     }

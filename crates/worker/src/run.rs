@@ -1,13 +1,15 @@
 //! The thread of a worker: pinned, turning until it is told to stop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use media::Clock;
-use netio::{RxQueue, TxQueue};
+use netio::{Doorbell, RxQueue, TxQueue};
 use shm::GrainLease;
 
-use crate::idle::{Idle, IdlePolicy};
-use crate::worker::Worker;
+use crate::idle::{Idle, IdlePolicy, Rest};
+use crate::worker::{Berth, Worker};
 
 /// A core to pin to, by the kernel's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,24 +30,42 @@ pub fn usable_cores() -> Vec<usize> {
     core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
 }
 
-/// Turns `worker` until `stop` is set; what it serves is finished in the last turn.
-pub fn run<R, T, C>(worker: &mut Worker<R, T, C>, policy: IdlePolicy, stop: &AtomicBool)
+/// Turns `worker` until `stop` is set; what it serves is finished in the last turn. Whoever sends it a command, or sets
+/// `stop`, rings `bell`, or waits for the end of a nap.
+pub fn run<R, T, C>(worker: &mut Worker<R, T, C>, policy: IdlePolicy, bell: &Arc<Doorbell>, stop: &AtomicBool)
 where
     R: RxQueue,
     T: TxQueue<Lease = GrainLease>,
     C: Clock,
 {
-    let mut idle = Idle::new(policy);
+    let (mut idle, mut berth) = (Idle::new(policy), Berth::new(Arc::clone(bell)));
     // Relaxed: a flag without data behind it.
     while !stop.load(Ordering::Relaxed) {
         let turn = worker.turn();
         if turn.is_busy {
             idle.awake();
-        } else if let Some(sleep) = idle.next_sleep(turn.due_in_nanos) {
-            worker.rest(u64::try_from(sleep.as_nanos()).unwrap_or(u64::MAX));
-            std::thread::sleep(sleep);
-        } else {
-            std::hint::spin_loop();
+            continue;
+        }
+        match idle.next(turn.due_in_nanos) {
+            Rest::Spin => std::hint::spin_loop(),
+            Rest::Nap(nap) => take_nap(worker, nap),
+            Rest::Sleep { longest, or_nap } => {
+                if !worker.sleep_in(&mut berth, longest) {
+                    take_nap(worker, or_nap);
+                }
+            }
         }
     }
+}
+
+/// Leaves the queues alone for a while, but not for longer than they can be.
+fn take_nap<R, T, C>(worker: &mut Worker<R, T, C>, nap: Duration)
+where
+    R: RxQueue,
+    T: TxQueue<Lease = GrainLease>,
+    C: Clock,
+{
+    let nap = nap.min(worker.patience());
+    worker.rest(u64::try_from(nap.as_nanos()).unwrap_or(u64::MAX));
+    std::thread::sleep(nap);
 }

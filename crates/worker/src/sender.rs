@@ -15,6 +15,7 @@ mod pacer;
 mod pick;
 mod request;
 mod source;
+mod vigil;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! started the worker allocates nothing, locks nothing and logs nothing; sleeping when idle is the caller's
 //! choice ([`crate::idle`]).
 
+mod berth;
 mod commands;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::output::Output;
 use crate::pulse::{Pulse, PulseCounters};
 use crate::roster::Roster;
 use crate::sender::{Sender, Settled};
+pub use berth::Berth;
 
 /// Receivers, and senders, that one worker serves at most.
 pub const WORKER_LIMIT: usize = 256;
@@ -48,6 +50,8 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     senders: Vec<Box<Sender<T>>>,
     /// Who of them begins.
     first_sender: usize,
+    /// Commands so far.
+    obeyed: u64,
 }
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
@@ -65,6 +69,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             outputs: queues.into_iter().map(|queue| Output::new(queue, WORKER_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
             first_sender: 0,
+            obeyed: 0,
         }
     }
 

@@ -1,4 +1,4 @@
-//! A worker's turn allocates nothing, from its first packet on: kernel UDP in, a ring, kernel UDP out.
+//! A worker's turn allocates nothing, from its first packet on: kernel UDP in, a ring, kernel UDP out. Nor does its sleep.
 //!
 //! The far end is one receive queue with two receivers, each fed by an output of its own, and its port is restarted in
 //! the middle.
@@ -8,13 +8,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use media::{Depth, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
-use netio::{Burst, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, Path, RxQueue, TxQueue};
+use netio::{Burst, Doorbell, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, Path, RxQueue, TxQueue};
 use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, GrainLease, PagePolicy};
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 use worker::{
-    Command, Input, InputKey, Leg, Mailbox, OutputIndex, PortKey, Receiver, ReceiverConfig, ReceiverCounters,
+    Berth, Command, Input, InputKey, Leg, Mailbox, OutputIndex, PortKey, Receiver, ReceiverConfig, ReceiverCounters,
     ReceiverKey, Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
 };
 
@@ -62,6 +63,7 @@ struct Bench {
     broker: Broker,
     mailbox: Arc<Mailbox<Rx, Tx>>,
     worker: Worker<Rx, Tx, ManualClock>,
+    berth: Berth,
     _folder: tempfile::TempDir,
 }
 
@@ -75,7 +77,8 @@ impl Bench {
         let mailbox = Mailbox::new();
         let queues = (0..2).map(|_| Tx::new(KernelTxConfig::default())).collect();
         let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
-        Self { clock, broker, mailbox, worker, _folder: folder }
+        let berth = Berth::new(Doorbell::new().unwrap());
+        Self { clock, broker, mailbox, worker, berth, _folder: folder }
     }
 
     fn ask(&mut self, command: Command<Rx, Tx>) -> Report<Rx, Tx> {
@@ -89,10 +92,11 @@ impl Bench {
         }
     }
 
-    /// A turn, and how often it allocated.
+    /// A turn and a sleep, and how often they allocated.
     fn turn(&mut self) -> u64 {
         let before = ALLOCATIONS.get();
         self.worker.turn();
+        self.worker.sleep_in(&mut self.berth, Duration::ZERO);
         ALLOCATIONS.get() - before
     }
 

@@ -15,7 +15,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 fn an_empty_file_is_a_gateway_with_defaults() {
     let config = parse("").unwrap();
     assert_eq!(config.broker.socket, Path::new("/run/flypack/broker.sock"));
-    assert_eq!(config.workers.idle, IdleConfig::Sleep);
+    assert_eq!(config.workers.idle, IdleConfig::Auto);
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Plane {
         let socket = folder.path().join("broker.sock");
         let config = BrokerConfig { page_policy: PagePolicy::PlainOnly, ..BrokerConfig::new(socket) };
         let clock = ClockKeeper::start().clock();
-        let idle = IdlePolicy::Sleep { longest: Duration::from_micros(250) };
+        let idle = IdlePolicy::Event { longest: Duration::from_micros(250) }.into();
         let thread = ThreadSettings { idle, nice: 0 };
         let settings = KernelSettings { cores: Vec::new(), thread, tx: KernelTxConfig::default() };
         let red = RecordingEngine::new(&[("red", &["192.0.2.1/24"])]);

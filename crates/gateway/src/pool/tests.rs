@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use netio::{Burst, KernelTxConfig, Pacing, Path, PathError, PathId, TxCounters, TxFull};
-use worker::{OutputIndex, PortKey};
+use worker::{IdlePolicy, OutputIndex, PortKey};
 
 use super::*;
 use crate::clock::ClockKeeper;
@@ -18,7 +18,7 @@ type Tx = netio::KernelTx<GrainLease>;
 const NAMES: PoolNames = PoolNames { worker: "worker", cores_key: "workers.cores" };
 
 fn settings() -> ThreadSettings {
-    ThreadSettings { idle: IdlePolicy::Sleep { longest: Duration::from_micros(250) }, nice: 0 }
+    ThreadSettings { idle: IdlePolicy::Event { longest: Duration::from_micros(250) }.into(), nice: 0 }
 }
 
 fn seats(cores: &[Option<usize>]) -> Vec<Seat<Tx>> {

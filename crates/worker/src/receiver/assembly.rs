@@ -64,6 +64,11 @@ impl Assembly {
         Self { format, timeline, writer, coverage, open: None, closed: None, published: 0, counters }
     }
 
+    /// Which epoch of its flow it writes.
+    pub(super) fn epoch(&self) -> u128 {
+        self.writer.geometry().epoch
+    }
+
     /// Lets consumers join and leave while no grain is opened.
     pub(super) fn poll(&mut self, now: Tai) {
         self.writer.poll(now);

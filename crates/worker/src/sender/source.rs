@@ -12,14 +12,16 @@ use crate::counters::SenderCounters;
 
 /// A reader, and what was computed once for its format.
 pub struct Source {
-    reader: FrameReader,
+    pub(super) reader: FrameReader,
     plan: Arc<PackingPlan>,
     schedule: Schedule,
     rate: Rate,
     sender_type: SenderType,
     is_free: bool,
     /// Evicted, and every lease given back: only another reader gets on.
-    has_ended: bool,
+    pub(super) has_ended: bool,
+    /// The reader's alarm will ring.
+    pub(super) is_armed: bool,
 }
 
 impl Source {
@@ -28,7 +30,16 @@ impl Source {
     pub fn new(reader: FrameReader, plan: Arc<PackingPlan>, read_schedule: ReadSchedule) -> Self {
         let schedule = Schedule::new(plan.format(), plan.packets_per_frame(), read_schedule);
         let rate = plan.format().rate();
-        Self { reader, plan, schedule, rate, sender_type: SenderType::W, is_free: false, has_ended: false }
+        Self {
+            reader,
+            plan,
+            schedule,
+            rate,
+            sender_type: SenderType::W,
+            is_free: false,
+            has_ended: false,
+            is_armed: false,
+        }
     }
 
     /// Bunches no more packets than C_MAX of this type (ST 2110-21 §7.1).

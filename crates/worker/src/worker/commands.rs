@@ -21,6 +21,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             return false;
         }
         let Some(command) = self.mailbox.next() else { return false };
+        self.obeyed += 1;
         if let Some(report) = self.obey(command, now) {
             self.mailbox.answer(report);
         }

@@ -10,7 +10,7 @@ use crate::clock::ClockKeeper;
 
 /// An engine with one worker that floats.
 fn engine() -> KernelEngine {
-    let thread = ThreadSettings { idle: IdlePolicy::Sleep { longest: Duration::from_micros(250) }, nice: 0 };
+    let thread = ThreadSettings { idle: IdlePolicy::Sleep { longest: Duration::from_micros(250) }.into(), nice: 0 };
     let settings = KernelSettings { cores: Vec::new(), thread, tx: KernelTxConfig::default() };
     KernelEngine::start(&settings, &ClockKeeper::start().clock()).unwrap()
 }

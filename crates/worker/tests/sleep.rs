@@ -1,0 +1,227 @@
+//! A worker that sleeps is woken by what it waits for: a packet, the gateway, a pod's grain. Where something that it waits
+//! for rings no bell, it does not sleep.
+//!
+//! The sleeps here are longer than any test may take: one that nobody ends hangs, and does not pass.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use media::{Depth, GrainIndex, ManualClock, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
+use netio::sim::{Faults, SimNet, SimRx, SimRxConfig, SimTx};
+use netio::{Doorbell, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, Path, RxQueue};
+use shm::{Broker, BrokerConfig, ConsumerClass, GrainEnd, GrainLease, GrainStamp, PagePolicy, Producer, Session};
+use st2110::{PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
+use worker::{
+    Berth, Command, Input, InputKey, Leg, Mailbox, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Report, Sender,
+    SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
+};
+
+type Rx = KernelRx<ManualClock>;
+type Tx = KernelTx<GrainLease>;
+
+const LONG: Duration = Duration::from_secs(1_000);
+
+fn format() -> VideoFormat {
+    VideoFormat::new(720, 16, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap()
+}
+
+struct Bench {
+    clock: ManualClock,
+    broker: Broker,
+    mailbox: Arc<Mailbox<Rx, Tx>>,
+    worker: Worker<Rx, Tx, ManualClock>,
+    bell: Arc<Doorbell>,
+    berth: Berth,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = BrokerConfig::new(folder.path().join("broker.sock"));
+        config.page_policy = PagePolicy::PlainOnly;
+        let broker = Broker::start(config, |_| {}).unwrap();
+        let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
+        let mailbox = Mailbox::new();
+        let worker = Worker::new(clock.clone(), vec![Tx::new(KernelTxConfig::default())], Arc::clone(&mailbox));
+        let bell = Doorbell::new().unwrap();
+        let berth = Berth::new(Arc::clone(&bell));
+        Self { clock, broker, mailbox, worker, bell, berth, folder }
+    }
+
+    fn ask(&mut self, command: Command<Rx, Tx>) -> Report<Rx, Tx> {
+        assert!(self.mailbox.send(command).is_ok());
+        while !self.worker.turn().is_busy {}
+        self.mailbox.report().unwrap()
+    }
+
+    fn receiver(&self, leg: Leg, flow: &str) -> SteeredReceiver<<Rx as RxQueue>::Buf> {
+        let config = ReceiverConfig {
+            format: format(),
+            payload_type: PayloadType(96),
+            sources: Vec::new(),
+            timeline: TimelineMode::Async,
+            reorder_packets: 64,
+            grain_timeout_nanos: 80_000_000,
+        };
+        let writer = self.broker.create_flow(&flow.parse().unwrap(), format(), Some(16)).unwrap();
+        SteeredReceiver::new(ReceiverKey(1), [leg], Receiver::new(&config, writer))
+    }
+
+    /// A socket with a receiver.
+    fn listen(&mut self) -> std::net::SocketAddr {
+        let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
+        let address = queue.local_addr();
+        let input = Box::new(Input::private(InputKey(1), queue));
+        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
+        let receiver = self.receiver(Leg { input: InputKey(1), destination: address }, "near");
+        assert!(matches!(self.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+        address
+    }
+
+    /// A pod, and a sender that follows its flow.
+    fn follow(&mut self, timing: SenderTiming) -> Producer {
+        let session = Session::connect(&self.folder.path().join("broker.sock")).unwrap();
+        let mut pod = session.produce(&"pod".parse().unwrap(), format(), Some(16)).unwrap();
+        let class = ConsumerClass::Leased { k: 3, deadline_nanos: i64::MAX };
+        let reader = thread::scope(|scope| {
+            let joining = scope.spawn(|| self.broker.subscribe(&"pod".parse().unwrap(), class).unwrap());
+            while !joining.is_finished() {
+                pod.writer().poll(Tai::EPOCH);
+            }
+            joining.join().unwrap()
+        });
+        let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let config = SenderConfig {
+            path: Path::to(far.local_addr().unwrap()),
+            output: OutputIndex(0),
+            payload_type: PayloadType(96),
+            ssrc: Ssrc(3),
+            first_sequence: 1,
+            timing,
+            lateness_frames: 1,
+        };
+        assert!(matches!(self.ask(Command::AddSender(Box::new(Sender::new(SenderKey(1), config)))), Report::Added));
+        let plan = Arc::new(PackingPlan::new(format(), PackingMode::Gpm, UdpLimit::Standard).unwrap());
+        let source = Box::new(Source::new(reader, plan, ReadSchedule::Linear));
+        assert!(matches!(self.ask(Command::Connect(SenderKey(1), Some(source))), Report::Disconnected(None)));
+        pod
+    }
+
+    fn sleep(&mut self) -> bool {
+        self.worker.sleep_in(&mut self.berth, LONG)
+    }
+
+    /// Turns until there is nothing to do.
+    fn rest(&mut self) {
+        while self.worker.turn().is_busy {}
+    }
+}
+
+/// Opens a grain, and ends it where it is to be whole.
+fn write(pod: &mut Producer, index: u64, lines: u16) {
+    let writer = pod.writer();
+    let stamp = GrainStamp { tai: Tai::EPOCH, rtp: RtpTimestamp(index as u32) };
+    let key = writer.open(GrainIndex(index), stamp, Tai::EPOCH).unwrap();
+    if lines == format().height() { writer.commit(key, GrainEnd::default()) } else { writer.publish(key, lines) }
+}
+
+#[test]
+fn a_packet_ends_the_sleep() {
+    let mut bench = Bench::new();
+    let address = bench.listen();
+    for octet in 0..5_u8 {
+        bench.rest();
+        let sending =
+            thread::spawn(move || UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[octet], address).unwrap());
+        assert!(bench.sleep());
+        while !bench.worker.turn().is_busy {}
+        sending.join().unwrap();
+    }
+}
+
+#[test]
+fn a_command_ends_the_sleep_and_what_it_brings_is_slept_on() {
+    let mut bench = Bench::new();
+    bench.rest();
+    let (mailbox, bell) = (Arc::clone(&bench.mailbox), Arc::clone(&bench.bell));
+    let asking = thread::spawn(move || {
+        assert!(mailbox.send(Command::RemoveInput(InputKey(7))).is_ok());
+        bell.ring();
+    });
+    assert!(bench.sleep());
+    asking.join().unwrap();
+    assert!(bench.worker.turn().is_busy);
+    assert!(matches!(bench.mailbox.report(), Some(Report::Unknown(None))));
+    // The bed was made up without the socket that comes now.
+    let address = bench.listen();
+    bench.rest();
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[1], address).unwrap();
+    assert!(bench.sleep());
+    assert!(bench.worker.turn().is_busy);
+    // And what has left wakes nobody.
+    assert!(matches!(bench.ask(Command::RemoveInput(InputKey(1))), Report::InputRemoved(_)));
+    bench.rest();
+    bench.bell.ring();
+    assert!(bench.sleep());
+}
+
+#[test]
+fn a_pods_grain_ends_the_sleep() {
+    let mut bench = Bench::new();
+    let mut pod = bench.follow(SenderTiming::Source);
+    for index in 1..6 {
+        bench.rest();
+        pod = thread::scope(|scope| {
+            let writing = scope.spawn(move || {
+                write(&mut pod, index, format().height());
+                pod
+            });
+            assert!(bench.sleep(), "grain {index}");
+            writing.join().unwrap()
+        });
+        // Its packets are sent as time passes.
+        while bench.worker.turn().due_in_nanos.is_some() || bench.worker.turn().is_busy {
+            bench.clock.advance_nanos(1_000_000);
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_a_line_does_not_sleep_and_who_waits_for_the_time_does() {
+    let mut bench = Bench::new();
+    let mut pod = bench.follow(SenderTiming::Source);
+    write(&mut pod, 1, 1);
+    for _ in 0..30 {
+        bench.clock.advance_nanos(1_000_000);
+        bench.worker.turn();
+    }
+    assert!(bench.worker.turn().due_in_nanos.is_none());
+    assert!(!bench.sleep(), "the next line may come at any time, and rings no bell");
+
+    let mut bench = Bench::new();
+    let _pod = bench.follow(SenderTiming::Grid);
+    bench.rest();
+    assert!(bench.worker.turn().due_in_nanos.is_some());
+    assert!(bench.worker.sleep_in(&mut bench.berth, Duration::ZERO));
+}
+
+#[test]
+fn a_queue_without_an_alarm_is_not_slept_on() {
+    let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
+    let net = SimNet::new(1, Faults::default(), clock.clone());
+    let mailbox = Mailbox::<SimRx, SimTx<GrainLease>>::new();
+    let mut worker = Worker::new(clock, Vec::new(), Arc::clone(&mailbox));
+    let bell = Doorbell::new().unwrap();
+    let mut berth = Berth::new(Arc::clone(&bell));
+    bell.ring();
+    assert!(worker.sleep_in(&mut berth, LONG), "there is nothing but the bell");
+    let queue = net.open_rx(SimRxConfig::of("239.1.1.1:5004".parse().unwrap()));
+    assert!(queue.alarm().is_none());
+    assert!(mailbox.send(Command::AddInput(Box::new(Input::shared(InputKey(1), queue, 1)))).is_ok());
+    worker.turn();
+    assert!(!worker.sleep_in(&mut berth, LONG));
+}
