@@ -147,7 +147,7 @@ impl Dataplane for RecordingDataplane {
             name: name.clone(),
             signal: Signal::Async,
             last_grain: Some(GrainIndex(42)),
-            counters: vec![("packets", 1000), ("dropped_row_packets", 3)],
+            counters: vec![("packets", 1000), ("dropped_row_packets", 3), ("lost_wire_packets", 2)],
         };
         records.receivers.keys().map(status).collect()
     }

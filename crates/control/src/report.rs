@@ -99,7 +99,24 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
         sdp_warnings: spec.sdp.warnings.clone(),
         destination: spec.sdp.destination.to_string(),
+        lost: status.map(lost).unwrap_or_default(),
     }
+}
+
+/// The counters of lost packets, and the places that they stand for.
+const LOST: [(&str, &str); 5] = [
+    ("lost_wire_packets", "wire"),
+    ("lost_queue_packets", "queue"),
+    ("lost_late_worker_packets", "late_worker"),
+    ("lost_no_buffer_packets", "no_buffer"),
+    ("packets_dropped_with_grain", "no_slot"),
+];
+
+fn lost(status: &ReceiverStatus) -> Vec<v1::Counter> {
+    let value =
+        |counter: &str| status.counters.iter().find(|(name, _)| *name == counter).map_or(0, |(_, value)| *value);
+    let places = LOST.map(|(counter, place)| v1::Counter { name: place.to_owned(), value: value(counter) });
+    places.into_iter().filter(|place| place.value > 0).collect()
 }
 
 pub(crate) fn senders(state: &State, dataplane: &impl Dataplane) -> Vec<v1::Sender> {

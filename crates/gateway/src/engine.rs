@@ -29,6 +29,7 @@ use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
 use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 
+use crate::loss::Reception;
 pub use kernel::{KernelEngine, KernelSettings};
 pub use order::{ReceiverOrder, SenderOrder, sender_path};
 
@@ -78,6 +79,9 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// No answer from the worker: it may still receive.
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError>;
+
+    /// What its queue and its worker say of a receiver's losses; `None` for unknown keys.
+    fn reception(&self, key: ReceiverKey) -> Option<Reception>;
 
     /// Makes a sender, which sends nothing until it is connected.
     ///

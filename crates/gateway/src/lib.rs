@@ -14,6 +14,7 @@ pub mod dataplane;
 pub mod engine;
 mod gate;
 pub mod idleness;
+pub mod loss;
 mod memory;
 pub mod metrics;
 pub mod pool;

@@ -46,8 +46,7 @@ impl PulseCounters {
     /// `earlier`; good to a factor of two.
     #[must_use]
     pub fn late_since(&self, earlier: &PulseLook, nanos: u64) -> u64 {
-        let now = self.look();
-        now.turns.as_long_since(&earlier.turns, nanos) + now.rests.as_long_since(&earlier.rests, nanos)
+        self.look().late_since(earlier, nanos)
     }
 
     /// What was counted so far.
@@ -64,6 +63,14 @@ pub struct PulseLook {
     pub turns: crate::spans::SpanCounts,
     /// Of rests.
     pub rests: crate::spans::SpanCounts,
+}
+
+impl PulseLook {
+    /// As [`PulseCounters::late_since`], of what had been counted by now.
+    #[must_use]
+    pub fn late_since(&self, earlier: &Self, nanos: u64) -> u64 {
+        self.turns.as_long_since(&earlier.turns, nanos) + self.rests.as_long_since(&earlier.rests, nanos)
+    }
 }
 
 /// The worker's side.

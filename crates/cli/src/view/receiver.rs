@@ -1,5 +1,7 @@
 //! Receivers as printed.
 
+use std::collections::BTreeMap;
+
 use control::v1;
 use serde::Serialize;
 
@@ -27,6 +29,8 @@ pub struct ReceiverView {
     pub sdp: String,
     /// What was odd in it.
     pub sdp_warnings: Vec<String>,
+    /// Packets that were lost, by place: "wire", "queue", "late_worker", "no_buffer", "no_slot"; only where some were.
+    pub lost: BTreeMap<String, u64>,
 }
 
 /// `receivers`.
@@ -60,13 +64,22 @@ impl From<v1::Receiver> for ReceiverView {
             last_grain_index: receiver.last_grain_index,
             sdp: receiver.sdp,
             sdp_warnings: receiver.sdp_warnings,
+            lost: receiver.lost.into_iter().map(|place| (place.name, place.value)).collect(),
         }
+    }
+}
+
+impl ReceiverView {
+    /// "wire 12, late worker 3".
+    fn lost_words(&self) -> String {
+        let words = self.lost.iter().map(|(place, packets)| format!("{} {packets}", place.replace('_', " ")));
+        words.collect::<Vec<_>>().join(", ")
     }
 }
 
 /// The table of `receivers`, and what was odd.
 pub(crate) fn text(receivers: &[ReceiverView]) -> String {
-    let mut table = Table::new(&["RECEIVER", "SCOPE", "FROM", "FORMAT", "SIGNAL", "GRAIN"]);
+    let mut table = Table::new(&["RECEIVER", "SCOPE", "FROM", "FORMAT", "SIGNAL", "GRAIN", "LOST"]);
     for receiver in receivers {
         table.row([
             receiver.name.clone(),
@@ -75,6 +88,7 @@ pub(crate) fn text(receivers: &[ReceiverView]) -> String {
             receiver.format.text(),
             receiver.signal.to_owned(),
             receiver.last_grain_index.map(|index| index.to_string()).unwrap_or_default(),
+            receiver.lost_words(),
         ]);
     }
     if table.is_empty() {

@@ -11,6 +11,7 @@ use worker::{ReceiverCounters, ReceiverKey, SenderKey};
 use super::placement::Place;
 use super::sender_entry::SenderEntry;
 use crate::engine::Receiving;
+use crate::loss::Locator;
 
 /// After so long without a packet a stream counts as silent, at least; slow rates have three periods.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -53,6 +54,12 @@ impl Entries {
     pub(super) fn warnings(&self) -> Vec<String> {
         let receivers = self.receivers.values().filter_map(|receiver| receiver.warning.clone());
         self.warnings.iter().cloned().chain(receivers).collect()
+    }
+
+    /// The receivers whose losses are to be looked at again.
+    pub(super) fn losses_due(&self, now: Instant) -> Vec<(Name, Place, ReceiverKey)> {
+        let due = self.receivers.iter().filter(|(_, receiver)| receiver.losses.is_due(now));
+        due.map(|(name, receiver)| (name.clone(), receiver.place.clone(), receiver.key)).collect()
     }
 
     /// Notes what moved; tells whether a sender is to be connected again: it was evicted from its ring, or the
@@ -98,11 +105,12 @@ pub(super) struct ReceiverEntry {
     pub(super) counters: Arc<ReceiverCounters>,
     pub(super) packets: Movement,
     pub(super) warning: Option<String>,
+    pub(super) losses: Locator,
 }
 
 impl ReceiverEntry {
     pub(super) fn new(spec: ReceiverSpec, key: ReceiverKey, place: Place, receiving: Receiving) -> Self {
         let Receiving { counters, warning } = receiving;
-        Self { spec, key, place, counters, packets: Movement::default(), warning }
+        Self { spec, key, place, counters, packets: Movement::default(), warning, losses: Locator::default() }
     }
 }

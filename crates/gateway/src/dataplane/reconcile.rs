@@ -24,6 +24,7 @@ impl Gateway {
     /// again.
     pub fn tick(&self, now: Instant) {
         self.parts().engines.iter().for_each(|engine| engine.look(now));
+        self.locate_losses(now);
         let is_due = self.entries().tick(now);
         if is_due {
             self.reconcile();

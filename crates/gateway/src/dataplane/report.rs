@@ -30,7 +30,9 @@ pub(super) fn receiver(entry: &ReceiverEntry) -> ReceiverStatus {
         (true, _) => Signal::Async,
     };
     let last_grain = (counters.grains_opened.value() > 0).then(|| GrainIndex(counters.last_grain.value()));
-    ReceiverStatus { name: entry.spec.name.clone(), signal, last_grain, counters: counts(counters.values()) }
+    let mut counters = counts(counters.values());
+    counters.extend(entry.losses.located().counters());
+    ReceiverStatus { name: entry.spec.name.clone(), signal, last_grain, counters }
 }
 
 /// A sender as it is now.

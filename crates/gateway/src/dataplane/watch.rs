@@ -32,6 +32,18 @@ impl Gateway {
         lines.iter().for_each(Line::log);
     }
 
+    /// Finds out where packets were lost since the last look.
+    pub(super) fn locate_losses(&self, now: Instant) {
+        let due = self.entries().losses_due(now);
+        for (name, place, key) in due {
+            // Asked without the lock: an engine has its own.
+            let Some(reception) = self.engine(&place).reception(key) else { continue };
+            if let Some(receiver) = self.entries().receivers.get_mut(&name).filter(|receiver| receiver.key == key) {
+                receiver.losses.look(now, receiver.counters.packets_lost.value(), &reception);
+            }
+        }
+    }
+
     /// Everything that counts.
     fn counted(&self) -> Vec<(Kind, String, Counters)> {
         let receivers = self.receivers().into_iter().map(|it| (Kind::Receiver, it.name.to_string(), it.counters));

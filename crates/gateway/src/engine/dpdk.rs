@@ -35,6 +35,7 @@ use worker::{InputKey, Leg, ReceiverKey, Sender, SenderCounters, SenderKey, Sour
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
+use crate::loss::Reception;
 use crate::pool::{Pool, PoolNames, ThreadSettings};
 use crate::presence::{Presence, PresenceHandle};
 pub use environment::Environment;
@@ -183,6 +184,11 @@ impl Engine for DpdkEngine {
         drop(self.pool.remove_receiver(port.worker, key)?);
         self.homes().receivers.remove(&key);
         Ok(())
+    }
+
+    fn reception(&self, key: ReceiverKey) -> Option<Reception> {
+        let port = self.homes().receivers.get(&key)?.port;
+        Some(self.ports[port].reception())
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {

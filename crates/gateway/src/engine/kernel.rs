@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
-use media::Name;
+use media::{Name, VideoFormat};
 use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
 use shm::GrainLease;
-use worker::{Core, Input, InputKey, Leg, OutputIndex, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+use worker::{
+    Core, Input, InputKey, Leg, OutputIndex, ReceiverCounters, ReceiverKey, Sender, SenderCounters, SenderKey, Source,
+};
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
+use crate::loss::Reception;
 use crate::pool::{Pool, PoolError, PoolNames, Seat, ThreadSettings, WorkerIndex};
 
 type Rx = KernelRx<TaiClock>;
@@ -48,8 +51,16 @@ pub struct KernelEngine {
 /// Which worker serves whom.
 #[derive(Default)]
 struct Homes {
-    receivers: BTreeMap<ReceiverKey, WorkerIndex>,
+    receivers: BTreeMap<ReceiverKey, ReceiverHome>,
     senders: BTreeMap<SenderKey, WorkerIndex>,
+}
+
+/// Where a receiver is, and what its socket takes.
+#[derive(Clone)]
+struct ReceiverHome {
+    worker: WorkerIndex,
+    counters: Arc<ReceiverCounters>,
+    holds_nanos: u64,
 }
 
 impl KernelEngine {
@@ -80,6 +91,7 @@ impl Engine for KernelEngine {
         let config = rx_config(&order);
         let queue = Rx::open(&config, self.clock.clone()).map_err(|error| DataplaneError::PacketIo(Box::new(error)))?;
         let buffer = queue.receive_buffer();
+        let holds_nanos = holds_nanos(buffer.granted_octets, &order.spec.sdp.format);
         let warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", order.spec.name));
         let key = order.key;
         let leg = Leg { input: input_of(key), destination: queue.local_addr() };
@@ -91,17 +103,27 @@ impl Engine for KernelEngine {
             drop(self.pool.remove_input(worker, leg.input)?);
             return Err(refused);
         }
-        self.homes().receivers.insert(key, worker);
+        self.homes().receivers.insert(key, ReceiverHome { worker, counters: Arc::clone(&counters), holds_nanos });
         Ok(Receiving { counters, warning })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let Some(worker) = self.homes().receivers.get(&key).copied() else { return Ok(()) };
+        let Some(ReceiverHome { worker, .. }) = self.homes().receivers.get(&key).cloned() else { return Ok(()) };
         // The socket and the writer end here, off the worker.
         drop(self.pool.remove_receiver(worker, key)?);
         drop(self.pool.remove_input(worker, input_of(key))?);
         self.homes().receivers.remove(&key);
         Ok(())
+    }
+
+    fn reception(&self, key: ReceiverKey) -> Option<Reception> {
+        let ReceiverHome { worker, counters, holds_nanos } = self.homes().receivers.get(&key).cloned()?;
+        Some(Reception {
+            pulse: self.pool.pulse(worker)?,
+            holds_nanos,
+            dropped: Some(counters.socket_drops.value()),
+            without_buffer: counters.packets_without_buffer.value(),
+        })
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
@@ -158,6 +180,13 @@ impl Engine for KernelEngine {
 /// A socket's input is its receiver's, and has its number.
 fn input_of(key: ReceiverKey) -> InputKey {
     InputKey(key.0)
+}
+
+/// How long a socket's buffer takes a stream that nobody reads. The kernel counts some 2.3 KB for a packet of 1.4 KB,
+/// so half of it is payload, about.
+fn holds_nanos(buffer_octets: usize, format: &VideoFormat) -> u64 {
+    let frames = buffer_octets as u64 / 2 * 1_000 / u64::from(format.frame_octets()).max(1);
+    frames.saturating_mul(format.rate().period_nanos().unsigned_abs()) / 1_000
 }
 
 fn rx_config(order: &ReceiverOrder<'_>) -> KernelRxConfig {

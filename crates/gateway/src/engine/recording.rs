@@ -12,6 +12,7 @@ use shm::FrameWriter;
 use worker::{ReceiverKey, SenderCounters, SenderKey, Source};
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+use crate::loss::Reception;
 
 /// What the engine was told. Names are those of receivers, senders and ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +95,10 @@ impl Engine for RecordingEngine {
             records.told.push(Told::RemoveReceiver(name));
         }
         Ok(())
+    }
+
+    fn reception(&self, _key: ReceiverKey) -> Option<Reception> {
+        None
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {

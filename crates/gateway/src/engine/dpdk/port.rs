@@ -10,11 +10,12 @@ use dpdk::sizing::Sizing;
 use dpdk::tx::Reads;
 use ip::MacAddr;
 use netio::TxQueue;
-use worker::{InputCounters, OutputCounters, PortKey, QueuePair};
+use worker::{InputCounters, OutputCounters, PortKey, PulseCounters, QueuePair};
 
 use super::error::RestartError;
 use super::seen::Seen;
 use super::{Rx, Tx};
+use crate::loss::Reception;
 use crate::pool::{Pool, WorkerIndex};
 use crate::port_plan::PortPlan;
 
@@ -28,10 +29,20 @@ pub(super) struct Facts {
     pub(super) counters: Arc<PortCounters>,
 }
 
+impl Facts {
+    /// How long the device takes packets that nobody fetches, at the rate that it is sized for.
+    pub(super) fn holds_nanos(&self) -> u64 {
+        let packets = self.sizing.packet_ring.map_or(u64::from(self.sizing.rx_descriptors), |ring| ring.frames.into());
+        packets * 1_000_000_000 / u64::from(self.sizing.demand.packets_per_second.max(1))
+    }
+}
+
 /// A port, its worker, and the state that it is in.
 pub(super) struct ServedPort {
     pub(super) facts: Facts,
     pub(super) worker: WorkerIndex,
+    /// Of that worker.
+    pub(super) pulse: Arc<PulseCounters>,
     pub(super) key: PortKey,
     pub(super) input: Arc<InputCounters>,
     pub(super) output: Arc<OutputCounters>,
@@ -58,6 +69,22 @@ impl ServedPort {
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What its receive queue and its worker say. The counts are those of the last look at the device.
+    pub(super) fn reception(&self) -> Reception {
+        let seen = self.seen();
+        let without_buffer = seen.counter("device_rx_no_buffers");
+        // net_af_packet counts nothing that its ring has lost.
+        let is_counting = self.facts.sizing.packet_ring.is_none();
+        let dropped = seen.counter("device_rx_missed_packets").saturating_add(without_buffer);
+        drop(seen);
+        Reception {
+            pulse: Arc::clone(&self.pulse),
+            holds_nanos: self.facts.holds_nanos(),
+            dropped: is_counting.then_some(dropped),
+            without_buffer: without_buffer.saturating_add(self.facts.counters.rx.no_mbufs.value()),
+        }
     }
 
     /// Stops the port, where it runs, and starts it again.

@@ -2,6 +2,8 @@
 
 use dpdk::port::PortStats;
 
+use crate::loss::Locator;
+
 /// The names of the device's counters, as operators see them, in the order of [`PortStats::named`].
 const NAMES: [&str; 8] = [
     "device_rx_packets",
@@ -22,6 +24,8 @@ pub(super) struct Seen {
     pub(super) speed_mbps: Option<u32>,
     /// Why it is stopped.
     pub(super) trouble: Option<String>,
+    /// Why its receive queue dropped what it dropped.
+    pub(super) losses: Locator,
     counted: Counted,
 }
 
@@ -36,6 +40,11 @@ impl Seen {
     /// Notes the device's counters.
     pub(super) fn note(&mut self, stats: &PortStats) {
         self.counted.note(stats.named().map(|(_, value)| value));
+    }
+
+    /// One of them.
+    pub(super) fn counter(&self, wanted: &str) -> u64 {
+        self.counters().find(|(name, _)| *name == wanted).map_or(0, |(_, value)| value)
     }
 
     /// The device's counters since the gateway's start.

@@ -62,6 +62,7 @@ impl Seated {
         tracing::info!("port {name}: {} ({}), {}", facts.plan.device, facts.mac, facts.sizing);
         Ok(ServedPort {
             worker,
+            pulse: pool.pulse(worker).unwrap_or_default(),
             key: PortKey { input: key, output },
             input: input_counters,
             output: pool.output_counters(worker).get(usize::from(output.0)).cloned().unwrap_or_default(),

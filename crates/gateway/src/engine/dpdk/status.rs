@@ -47,6 +47,8 @@ impl ServedPort {
         ];
         counters.extend(self.counted());
         counters.extend(seen.counters());
+        // What was lost before is nothing that the port knows of.
+        counters.extend(seen.losses.located().counters().into_iter().filter(|(name, _)| *name != "lost_wire_packets"));
         counters.extend(presence.counters);
         PortStatus {
             name: plan.name.to_string(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::TryLockError;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dpdk::extmem::DmaPlacement;
 
@@ -59,6 +59,12 @@ fn tell_left(placement: &DmaPlacement, before: &mut u64) {
 }
 
 impl ServedPort {
+    /// Finds out why the receive queue has dropped what it says that it dropped.
+    fn locate_losses(&self) {
+        let reception = self.reception();
+        self.seen().losses.look(Instant::now(), reception.dropped.unwrap_or(0), &reception);
+    }
+
     /// Asks the device for its link and counters, unless it is just being restarted.
     fn look(&self, presence: &PresenceHandle) {
         let state = match self.state.try_lock() {
@@ -86,6 +92,7 @@ impl ServedPort {
             seen.note(&stats);
         }
         drop(seen);
+        self.locate_losses();
         // Of a network interface of the kernel the presence thread hears it from the kernel.
         if self.facts.plan.device.netdev().is_none() && was_up != Some(link) {
             presence.link(&self.facts.plan.name, link);
