@@ -1,10 +1,9 @@
 //! What idle workers do: as the configuration says, or as the machine is.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use worker::{Core, IdlePolicy};
+use control::CoreIsolation;
+use worker::IdlePolicy;
 
 use crate::config::{IdleConfig, WorkersConfig};
 
@@ -30,12 +29,12 @@ impl Idleness {
         }
     }
 
-    /// For a worker on `core`; `None`: one that floats.
+    /// For a worker whose core is isolated so; one that floats shares its cores.
     #[must_use]
-    pub fn on(self, core: Option<Core>) -> IdlePolicy {
-        match core {
-            Some(Core(core)) if isolated_cores(Path::new("/")).contains(&core) => self.isolated,
-            _ => self.shared,
+    pub fn on(self, isolation: CoreIsolation) -> IdlePolicy {
+        match isolation {
+            CoreIsolation::Shared => self.shared,
+            CoreIsolation::Isolated | CoreIsolation::Tickless => self.isolated,
         }
     }
 }
@@ -56,46 +55,9 @@ pub fn words(policy: IdlePolicy) -> &'static str {
     }
 }
 
-/// Cores that the scheduler puts nobody on: by the kernel's command line (`isolcpus`), and by isolated cpuset partitions
-/// (Linux 6.7). `root` is where the machine's files are.
-fn isolated_cores(root: &Path) -> Vec<usize> {
-    let files = ["sys/devices/system/cpu/isolated", "sys/fs/cgroup/cpuset.cpus.isolated"];
-    let lists = files.iter().filter_map(|file| fs::read_to_string(root.join(file)).ok());
-    lists.flat_map(|list| cores(&list)).collect()
-}
-
-/// Cores of a list in the kernel's form, such as `2-5,7`.
-fn cores(list: &str) -> Vec<usize> {
-    let range = |part: &str| -> Option<std::ops::RangeInclusive<usize>> {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    };
-    list.trim().split(',').filter_map(range).flatten().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_of_the_kernel_is_read() {
-        assert_eq!(cores("2-4,7\n"), [2, 3, 4, 7]);
-        assert_eq!((cores("\n"), cores("x,3-"), cores("1")), (vec![], vec![], vec![1]));
-    }
-
-    #[test]
-    fn isolated_cores_are_those_of_the_command_line_and_of_partitions() {
-        let root = tempfile::tempdir().unwrap();
-        assert!(isolated_cores(root.path()).is_empty());
-        for (file, list) in
-            [("sys/devices/system/cpu/isolated", "2\n"), ("sys/fs/cgroup/cpuset.cpus.isolated", "4-5\n")]
-        {
-            let file = root.path().join(file);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, list).unwrap();
-        }
-        assert_eq!(isolated_cores(root.path()), [2, 4, 5]);
-    }
 
     #[test]
     fn only_auto_asks_what_the_core_is() {
@@ -106,6 +68,7 @@ mod tests {
         assert_eq!(of(IdleConfig::Spin), IdlePolicy::Spin.into());
         assert_eq!(of(IdleConfig::Sleep), IdlePolicy::Sleep { longest }.into());
         assert_eq!(of(IdleConfig::Event), IdlePolicy::Event { longest }.into());
-        assert_eq!(auto.on(None), auto.shared);
+        assert_eq!(auto.on(CoreIsolation::Shared), auto.shared);
+        assert_eq!(auto.on(CoreIsolation::Isolated), IdlePolicy::Spin);
     }
 }

@@ -140,7 +140,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         let (counters, pulse, outputs) = (worker.counters(), worker.pulse(), worker.output_counters());
         let stop = Arc::clone(&self.stop);
         let core = seat.core;
-        let (idle, rung) = (settings.idle.on(core), Arc::clone(&bell));
+        let isolation = core.map_or(CoreIsolation::Shared, |core| self.cores.isolation(core.0));
+        let (idle, rung) = (settings.idle.on(isolation), Arc::clone(&bell));
         tracing::info!("{name} on {}: idle = {}", place(core), idleness::words(idle));
         let (entered, has_entered) = sync_channel(1);
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
@@ -163,7 +164,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         Ok(WorkerThread {
             name,
             core,
-            isolation: core.map_or(CoreIsolation::Shared, |core| self.cores.isolation(core.0)),
+            isolation,
             numa_node: core.and_then(|core| self.cores.numa_node(core.0)),
             counters,
             pulse,

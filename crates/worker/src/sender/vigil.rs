@@ -13,11 +13,12 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     /// reach in its sleep. [`Self::disarm`] must follow.
     #[cold]
     pub(crate) fn arm(&mut self, now: Tai, is_written_here: impl Fn(u128) -> bool) -> bool {
+        // A line or the queue, which it may wait for too, does not ring.
         if self.pending.is_some() || self.legs.iter().flatten().any(Leg::holds) {
             return false;
         }
         if !self.grains.is_empty() {
-            return self.all_are_due(now);
+            return self.is_early(now);
         }
         match (self.config.timing, &mut self.source) {
             (_, None) | (SenderTiming::Grid, _) => true,
@@ -25,12 +26,11 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         }
     }
 
-    /// Whether the next packet of each leg waits for its time only. What else it may wait for, a line, does not ring.
-    fn all_are_due(&mut self, now: Tai) -> bool {
-        let Self { legs, grains, .. } = self;
-        legs.iter_mut().flatten().all(|leg| {
-            let Some((next, active)) = leg.at.and_then(|at| Some((at.next, grains.at(at.place)?))) else { return true };
-            leg.due_in(next, active.t_vd, now).is_some()
+    /// Whether the next packet of every leg waits for its time alone.
+    fn is_early(&mut self, now: Tai) -> bool {
+        self.legs.iter_mut().flatten().all(|leg| {
+            let next = leg.at.and_then(|at| Some((at.next, self.grains.at(at.place)?.t_vd)));
+            next.is_some_and(|(next, t_vd)| leg.due_in(next, t_vd, now).is_some())
         })
     }
 
