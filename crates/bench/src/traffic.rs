@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use media::{Depth, VideoFormat};
-use st2110::{PackingMode, PackingPlan, ReadSchedule, UdpLimit};
+use st2110::{PackingMode, PackingPlan, ReadSchedule, SenderType, UdpLimit};
 
 use crate::FrameFormat;
 use crate::role::Policy;
@@ -113,6 +113,16 @@ impl Traffic {
         match self.sender_type {
             TypeName::N | TypeName::W => ReadSchedule::Gapped,
             TypeName::Nl => ReadSchedule::Linear,
+        }
+    }
+
+    /// As which C_MAX bounds what is bunched.
+    #[must_use]
+    pub fn sender_type(&self) -> SenderType {
+        match self.sender_type {
+            TypeName::N => SenderType::N,
+            TypeName::Nl => SenderType::NL,
+            TypeName::W => SenderType::W,
         }
     }
 

@@ -114,12 +114,24 @@ counter_set! {
         evictions,
         /// Packets that the queue refused for good.
         packets_refused,
-        /// Turns on which the queue had no room.
+        /// Times that the queue had no room for all, or no buffer.
         queue_full,
         /// Turns on which the next hop had not told its link address.
         unresolved,
-        /// Packets handed over before their time by ST 2110-21 §6.
+        /// Packets handed over before T_PRj, their time by ST 2110-21 §6.
         packets_early,
+        /// Packets handed over no more than 10 µs after T_PRj.
+        packets_late_to_10us,
+        /// More than that, no more than 100 µs.
+        packets_late_to_100us,
+        /// More than that, no more than 1 ms.
+        packets_late_to_1ms,
+        /// More than that, no more than 10 ms.
+        packets_late_to_10ms,
+        /// More than that, no more than 100 ms.
+        packets_late_to_100ms,
+        /// Later still.
+        packets_late_beyond,
         /// Packets that came on top of C_MAX (ST 2110-21 §7.1): none, unless it is unpaced.
         packets_over_c_max,
         /// Most packets at once in the network compatibility model of a leg; no count.
@@ -142,7 +154,7 @@ counter_set! {
         packets_skipped_late,
         /// Packets that the queue refused for good.
         packets_refused,
-        /// Turns on which the queue had no room.
+        /// Times that the queue had no room for all, or no buffer.
         queue_full,
         /// Turns on which the next hop had not told its link address.
         unresolved,

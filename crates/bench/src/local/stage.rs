@@ -128,7 +128,8 @@ fn send<R: RxQueue, T: TxQueue<Lease = GrainLease>>(
             timing: SenderTiming::Source,
             lateness_frames,
         };
-        senders.push(desk.send(config, Source::new(reader, Arc::clone(&plan), traffic.read_schedule()))?);
+        let source = Source::new(reader, Arc::clone(&plan), traffic.read_schedule()).of_type(traffic.sender_type());
+        senders.push(desk.send(config, if traffic.unpaced { source.unpaced() } else { source })?);
         producers.push(producer);
     }
     let output = desk.outputs().into_iter().next().context("a worker with an output")?;

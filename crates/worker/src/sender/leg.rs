@@ -146,6 +146,10 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             pacer.sent(taken as u32, self.front, now, (counters, lateness));
         }
         self.front.0 += taken as u32;
+        if !self.waiting.is_empty() {
+            self.counters.queue_full.add(1);
+            counters.queue_full.add(1);
+        }
         taken
     }
 
@@ -175,9 +179,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             if !self.waiting.is_empty() {
                 self.send(lane.queue, ready.now, (ready.counters, ready.lateness));
             }
-            if self.waiting.is_full() || matches!(stop, Stop::Full) {
-                self.counters.queue_full.add(1);
-                ready.counters.queue_full.add(1);
+            if !self.waiting.is_empty() || matches!(stop, Stop::Full) {
                 break;
             }
             if matches!(stop, Stop::NotNow) && gathered < netio::BURST {
@@ -227,7 +229,11 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
                 counters.unresolved.add(1);
                 Stop::NotNow
             }
-            full if full.is_transient() => Stop::Full,
+            full if full.is_transient() => {
+                self.counters.queue_full.add(1);
+                counters.queue_full.add(1);
+                Stop::Full
+            }
             _ => {
                 *next += 1;
                 self.counters.packets_refused.add(1);

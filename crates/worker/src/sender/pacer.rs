@@ -1,6 +1,7 @@
 //! How many packets a leg may send now, and what came of it.
 
 use media::Tai;
+use netio::Counter;
 use st2110::{Bucket, Schedule};
 
 use crate::counters::SenderCounters;
@@ -62,8 +63,24 @@ impl Pacer {
         counters.packets_over_c_max.add(level.saturating_sub(self.bucket.c_max()).min(packets).into());
         let late_nanos = now.nanos_since(self.schedule.at(first, t_vd));
         match u64::try_from(late_nanos) {
-            Ok(nanos) => lateness.note_many(nanos, packets.into()),
+            Ok(nanos) => {
+                lateness.note_many(nanos, packets.into());
+                bucket(counters, nanos).add(packets.into());
+            }
             Err(_) => counters.packets_early.add(packets.into()),
         }
+    }
+}
+
+/// The count of packets that are so late.
+#[inline]
+const fn bucket(counters: &SenderCounters, nanos: u64) -> &Counter {
+    match nanos {
+        0..=10_000 => &counters.packets_late_to_10us,
+        10_001..=100_000 => &counters.packets_late_to_100us,
+        100_001..=1_000_000 => &counters.packets_late_to_1ms,
+        1_000_001..=10_000_000 => &counters.packets_late_to_10ms,
+        10_000_001..=100_000_000 => &counters.packets_late_to_100ms,
+        _ => &counters.packets_late_beyond,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use netio::sim::{SimBuf, SimRx, SimTx};
 use netio::{Burst, Pacing, Path, PathError, PathId, RxCounters, RxQueue, TxCounters, TxFull, TxQueue};
@@ -44,7 +44,7 @@ impl RxQueue for SimPort {
 
 /// Lets a [`ValvedTx`] take packets or not.
 #[derive(Clone, Default)]
-pub(super) struct Valve(Arc<AtomicU8>);
+pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>);
 
 const OPEN: u8 = 0;
 const SHUT: u8 = 1;
@@ -58,6 +58,11 @@ impl Valve {
     /// No next hop has told its address.
     pub(super) fn unresolve(&self) {
         self.0.store(UNRESOLVED, Ordering::Relaxed);
+    }
+
+    /// Lets so many packets more through although it is shut.
+    pub(super) fn pass(&self, packets: u32) {
+        self.1.fetch_add(packets, Ordering::Relaxed);
     }
 
     pub(super) fn open(&self) {
@@ -111,7 +116,17 @@ impl TxQueue for ValvedTx {
     }
 
     fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
-        if self.valve.0.load(Ordering::Relaxed) == SHUT { 0 } else { self.tx.tx_burst(burst) }
+        if self.valve.0.load(Ordering::Relaxed) != SHUT {
+            return self.tx.tx_burst(burst);
+        }
+        let mut taken = 0;
+        while self.valve.1.load(Ordering::Relaxed) > 0 && !burst.is_empty() {
+            let mut alone = Burst::new();
+            alone.push(burst.drain_front(1).next().unwrap()).unwrap();
+            self.valve.1.fetch_sub(1, Ordering::Relaxed);
+            taken += self.tx.tx_burst(&mut alone);
+        }
+        taken
     }
 
     fn cancel(&mut self, payload: Self::Payload, unsent: u32) {

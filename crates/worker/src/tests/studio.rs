@@ -39,6 +39,11 @@ pub(super) fn format(rate: u32) -> VideoFormat {
     VideoFormat::new(720, 16, Sampling::YCbCr422, Depth::Bits10, Rate::new(rate, 1).unwrap()).unwrap()
 }
 
+/// A picture of some 180 packets, far more than C_MAX of any sender.
+pub(super) fn tall() -> VideoFormat {
+    VideoFormat::new(720, 128, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap()
+}
+
 /// The octets of frame `number`: different in every frame and place.
 pub(super) fn picture(format: &VideoFormat, number: u32) -> Vec<u8> {
     (0..format.frame_octets()).map(|at| (at.wrapping_mul(31) ^ number.wrapping_mul(101) ^ (at >> 8)) as u8).collect()
@@ -330,9 +335,19 @@ impl Studio {
     }
 
     pub(super) fn connect(&mut self, key: SenderKey, receiving: &mut Receiving, k: u16) {
+        self.connect_with(key, receiving, k, |source| source);
+    }
+
+    pub(super) fn connect_with(
+        &mut self,
+        key: SenderKey,
+        receiving: &mut Receiving,
+        k: u16,
+        change: impl FnOnce(Source) -> Source,
+    ) {
         let reader = self.reader(receiving, k);
         let plan = PackingPlan::new(receiving.format, PackingMode::Bpm, UdpLimit::Standard).unwrap();
-        let source = Source::new(reader, Arc::new(plan), ReadSchedule::Gapped);
+        let source = change(Source::new(reader, Arc::new(plan), ReadSchedule::Gapped));
         let report = self.ask(Command::Connect(key, Some(Box::new(source))));
         assert!(matches!(report, Report::Disconnected(_)));
     }

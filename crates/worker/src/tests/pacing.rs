@@ -1,0 +1,124 @@
+//! What a sender bunches, whatever keeps it from its turns; and who has a queue that has little room.
+
+use std::sync::Arc;
+
+use netio::sim::Faults;
+use st2110::SenderType;
+
+use super::studio::{Receiving, Studio, tall};
+use crate::counters::SenderCounters;
+use crate::sender::{SenderConfig, SenderTiming, Source};
+
+const FRAME: i64 = 40_000_000;
+const TICKS: u32 = 3600;
+
+/// A camera's receiver and a sender of it, as `change` makes its source.
+fn road(studio: &mut Studio, change: impl FnOnce(Source) -> Source) -> (Receiving, Receiving, Arc<SenderCounters>) {
+    let mut near = studio.receive(tall(), 16);
+    let far = studio.receive(tall(), 16);
+    let (key, counters) = studio.sender(far.destination, SenderTiming::Source);
+    studio.connect_with(key, &mut near, 4, change);
+    (near, far, counters)
+}
+
+/// Packets that a turn makes, after `nanos` without one.
+fn made(studio: &mut Studio, counters: &SenderCounters, nanos: i64) -> u64 {
+    let before = counters.packets.value();
+    studio.clock.advance_nanos(nanos);
+    studio.worker.turn();
+    counters.packets.value() - before
+}
+
+#[test]
+fn a_pause_is_made_up_for_in_bunches_of_c_max() {
+    for (sender_type, c_max) in [(SenderType::N, 4), (SenderType::NL, 4), (SenderType::W, 16)] {
+        let mut studio = Studio::new(1, Faults::default());
+        let (near, far, counters) = road(&mut studio, |source| source.of_type(sender_type));
+        let mut camera = studio.camera(&near, 1);
+        camera.send(0, 0);
+        studio.pass(1_000_000);
+        assert!(made(&mut studio, &counters, FRAME / 2) <= c_max);
+        let at_once = made(&mut studio, &counters, FRAME / 4);
+        assert_eq!((at_once, made(&mut studio, &counters, 0)), (c_max, 0), "{sender_type}: half a frame is due");
+        studio.pass(3 * FRAME / 2);
+        assert_eq!(far.counters.grains_complete.value(), 1, "{:?}", counters.values());
+        assert_eq!((counters.bunched_largest.value(), counters.c_max.value()), (c_max, c_max));
+        assert_eq!((counters.packets_over_c_max.value(), counters.grains_late.value()), (0, 0));
+    }
+}
+
+/// What a queue takes late, it takes in bunches too: of what waits for it, not of what was due.
+#[test]
+fn a_queue_that_was_stuck_gets_no_more_than_c_max_at_once() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 1);
+    let (near, far, counters) = road(&mut studio, |source| source.of_type(SenderType::N));
+    let mut camera = studio.camera(&near, 1);
+    studio.valves[0].shut();
+    camera.send(0, 0);
+    studio.pass(FRAME / 2);
+    assert_eq!(counters.packets.value(), 4, "more were made than may go at once");
+    studio.valves[0].open();
+    studio.pass(3 * FRAME / 2);
+    assert_eq!(far.counters.grains_complete.value(), 1, "{:?}", counters.values());
+    assert_eq!((counters.bunched_largest.value(), counters.packets_over_c_max.value()), (4, 0));
+}
+
+#[test]
+fn a_sender_tells_how_late_it_was_and_what_it_bunched() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (near, _far, counters) = road(&mut studio, |source| source);
+    let mut camera = studio.camera(&near, 1);
+    camera.send(0, 0);
+    studio.pass(FRAME);
+    // Turns come every 50 µs.
+    let sent = counters.packets.value();
+    let on_time = counters.packets_late_to_10us.value() + counters.packets_late_to_100us.value();
+    assert_eq!((on_time, counters.packets_early.value()), (sent, 0), "{:?}", counters.values());
+    camera.send(1, TICKS);
+    studio.pass(100_000);
+    studio.clock.advance_nanos(5_000_000);
+    studio.pass(FRAME);
+    assert!(counters.packets_late_to_10ms.value() > 0, "{:?}", counters.values());
+    assert_eq!(counters.packets_late_to_100ms.value(), 0);
+}
+
+#[test]
+fn an_unpaced_sender_sends_all_at_once_and_says_what_that_bunches() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (near, far, counters) = road(&mut studio, Source::unpaced);
+    studio.camera(&near, 1).send(0, 0);
+    studio.worker.turn();
+    studio.worker.turn();
+    let all = counters.packets.value();
+    assert!(all > 16 && counters.grains_sent.value() == 1, "{:?}", counters.values());
+    assert_eq!(counters.bunched_largest.value(), all);
+    assert_eq!(counters.packets_over_c_max.value(), all - 16);
+    studio.pass(1_000_000);
+    assert_eq!(far.counters.grains_complete.value(), 1);
+}
+
+/// A queue that takes a packet now and then: two senders that always have something get half of it each.
+#[test]
+fn a_queue_with_little_room_is_shared() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 1);
+    let mut near = studio.receive(tall(), 16);
+    let counters = [1, 2].map(|_| {
+        let far = studio.receive(tall(), 16);
+        let patient = |config: &mut SenderConfig| config.lateness_frames = 100;
+        let (key, counters) = studio.sender_with(far.destination, SenderTiming::Source, patient);
+        studio.connect_with(key, &mut near, 8, Source::unpaced);
+        counters
+    });
+    let mut camera = studio.camera(&near, 1);
+    studio.valves[0].shut();
+    camera.send(0, 0);
+    studio.pass(FRAME / 10);
+    for _ in 0..20 {
+        studio.valves[0].pass(3);
+        studio.worker.turn();
+    }
+    let sent = counters.each_ref().map(|counters| counters.packets.value() - 32);
+    let all = studio.outputs[0].packets.value();
+    assert_eq!(all, 60);
+    assert!(sent[0].abs_diff(sent[1]) <= 3, "{sent:?} of {all}");
+}
