@@ -24,7 +24,7 @@ pub struct Turning<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     worker: Worker<R, T, ManualClock>,
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Turning<R, T> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Turning<R, T> {
     /// A worker that sends by `outputs`. The clock is everybody's.
     #[must_use]
     pub fn new(clock: &ManualClock, outputs: Vec<T>) -> Self {

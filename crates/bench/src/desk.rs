@@ -41,7 +41,7 @@ pub struct Desk<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     keys: u64,
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Desk<R, T> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
     /// A worker that sends by `queues`.
     #[must_use]
     pub fn new(queues: Vec<T>, clock: RunClock) -> Self {

@@ -108,6 +108,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         enter: E,
     ) -> Result<Self, PoolError>
     where
+        T: TxQueue<Lease = GrainLease, Received = R::Buf>,
         G: 'static,
         E: Fn(WorkerIndex) -> Result<G, EnterError> + Clone + Send + 'static,
         Worker<R, T, TaiClock>: Send + 'static,
@@ -130,6 +131,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         enter: E,
     ) -> Result<WorkerThread<R, T>, PoolError>
     where
+        T: TxQueue<Lease = GrainLease, Received = R::Buf>,
         G: 'static,
         E: Fn(WorkerIndex) -> Result<G, EnterError> + Send + 'static,
         Worker<R, T, TaiClock>: Send + 'static,

@@ -10,9 +10,11 @@ use crossbeam_queue::ArrayQueue;
 use netio::{PathError, RxQueue, TxQueue};
 use shm::GrainLease;
 
+use crate::forwarder::Forwarder;
 use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
 use crate::port::{PortKey, QueuePair};
+use crate::relay::Relay;
 use crate::sender::{Sender, Source};
 use crate::steered::SteeredReceiver;
 
@@ -32,6 +34,16 @@ pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     RemoveSender(SenderKey),
     /// Takes a source to a sender, or none, at its next grain boundary.
     Connect(SenderKey, Option<Box<Source>>),
+    /// Serves a relay; the inputs of its legs are there.
+    AddRelay(Box<Relay<R::Buf>>),
+    /// Gives a relay back; its inputs go on, and its forwarders wait.
+    RemoveRelay(ReceiverKey),
+    /// Opens the forwarder's path on its output and serves it from now on.
+    AddForwarder(Box<Forwarder>),
+    /// Gives a forwarder back, with the numbers at which it was: added elsewhere, it goes on with them.
+    RemoveForwarder(SenderKey),
+    /// Has a forwarder follow a relay from its next picture on, or none.
+    Follow(SenderKey, Option<ReceiverKey>),
     /// Gives the queues of a port back, so that it can be restarted. Its senders give back the grains that they are
     /// at, and everything that is not in the device's hands.
     Detach(PortKey),
@@ -55,6 +67,16 @@ pub enum Report<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     SenderRefused(Box<Sender<T>>, SenderRefusal),
     /// The sender, no longer served.
     SenderRemoved(Box<Sender<T>>),
+    /// The relay is not served, and why.
+    RelayRefused(Box<Relay<R::Buf>>, ReceiverRefusal),
+    /// The relay, no longer served.
+    RelayRemoved(Box<Relay<R::Buf>>),
+    /// The forwarder is not served, and why.
+    ForwarderRefused(Box<Forwarder>, SenderRefusal),
+    /// The forwarder, no longer served.
+    ForwarderRemoved(Box<Forwarder>),
+    /// The forwarder follows.
+    Following,
     /// The source that the sender had before.
     Disconnected(Option<Box<Source>>),
     /// The port's queues; whoever has them may stop the device.

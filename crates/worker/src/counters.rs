@@ -138,6 +138,19 @@ counter_set! {
         bunched_largest,
         /// C_MAX of the current source's packets; no count.
         c_max,
+        /// Packets of a relayed flow that were made for this destination.
+        packets_forwarded,
+        /// Packets of a relayed flow that this destination did not take in time: the relay's window had passed.
+        packets_dropped_backlog,
+        /// Packets of a relayed flow whose next hop had not told its link address.
+        packets_dropped_unresolved,
+        /// Packets of a relayed flow that came while the port was detached.
+        packets_dropped_detached,
+        /// Packets of a relayed flow of another SSRC than the one that is followed, or of no place in its sequence: they
+        /// have no place among numbers of the destination's own.
+        packets_dropped_foreign,
+        /// Packets of a relayed flow before the picture with which the destination began.
+        packets_before_picture,
         /// Index of the grain that was sent last; no count.
         last_grain,
     }
@@ -158,6 +171,40 @@ counter_set! {
         queue_full,
         /// Turns on which the next hop had not told its link address.
         unresolved,
+    }
+}
+
+counter_set! {
+    /// What became of the packets of one relay.
+    RelayCounters {
+        /// Packets that the queue delivered for this relay.
+        packets,
+        /// Octets of their UDP payloads.
+        octets,
+        /// Datagrams that are no RTP (version, lengths, padding that do not fit).
+        rtp_malformed,
+        /// RTCP, which is not relayed.
+        rtcp,
+        /// Datagrams from a source that the SDP's filter excludes.
+        source_foreign,
+        /// RTP of another SSRC while the stream's own is alive: only destinations that rewrite nothing get it.
+        ssrc_foreign,
+        /// Times that a new SSRC took the stream over.
+        ssrc_changes,
+        /// Packets that came twice.
+        duplicates,
+        /// Packets that came in another order than sent.
+        reordered,
+        /// Packets that never came, by sequence number, wherever they were lost.
+        packets_lost,
+        /// Packets far from all others in sequence: only destinations that rewrite nothing get them.
+        doubtful,
+        /// Breaks of the sequence that were taken for a sender's restart.
+        sequence_restarts,
+        /// Destinations that it has; no count.
+        destinations,
+        /// Packets that are kept for destinations that have not taken them; no count.
+        backlog,
     }
 }
 

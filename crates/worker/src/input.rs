@@ -10,11 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use media::Tai;
-use netio::{Burst, Counter, PacketBuf, RxQueue};
+use netio::{BURST, Burst, Counter, PacketBuf, RxQueue};
 
 use crate::command::ReceiverRefusal;
 use crate::counters::{InputCounters, WorkerCounters};
 use crate::key::InputKey;
+use crate::relay::Relay;
 use crate::roster::Roster;
 use crate::steered::SteeredReceiver;
 use crate::steering::{Steering, Target};
@@ -22,12 +23,18 @@ use crate::steering::{Steering, Target};
 /// Bursts that one queue may take from a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;
 
+/// Packets that one queue may bring in a turn.
+pub(crate) const PACKETS_PER_TURN: usize = BURSTS_PER_TURN * BURST;
+
 /// Turns without a dry queue that make a round: more packets than any queue holds (32,768), so that what was waiting
 /// in it when a round began has been handed out when it ends.
 const TURNS_PER_ROUND: u16 = 128;
 
 /// The receivers of a worker.
 pub(crate) type Receivers<B> = Roster<Box<SteeredReceiver<B>>>;
+
+/// The relays of a worker.
+pub(crate) type Relays<B> = Roster<Box<Relay<B>>>;
 
 /// Whom a queue is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +119,7 @@ impl<R: RxQueue> Input<R> {
     pub(crate) fn turn(
         &mut self,
         receivers: &mut Receivers<R::Buf>,
+        relays: &mut Relays<R::Buf>,
         now: Tai,
         locked: bool,
         worker: &WorkerCounters,
@@ -125,7 +133,7 @@ impl<R: RxQueue> Input<R> {
                 break;
             }
             packets += taken;
-            self.steer_burst(receivers, now, locked, worker);
+            self.steer_burst(receivers, relays, now, locked, worker);
         }
         self.pass(is_dry, now);
         // Also when the queue never runs dry: that is when it drops.
@@ -138,12 +146,24 @@ impl<R: RxQueue> Input<R> {
         self.kind == Kind::Private && self.steering.is_empty()
     }
 
-    fn steer_burst(&mut self, receivers: &mut Receivers<R::Buf>, now: Tai, locked: bool, worker: &WorkerCounters) {
+    fn steer_burst(
+        &mut self,
+        receivers: &mut Receivers<R::Buf>,
+        relays: &mut Relays<R::Buf>,
+        now: Tai,
+        locked: bool,
+        worker: &WorkerCounters,
+    ) {
         for packet in self.burst.drain() {
             match self.steering.find(packet.meta().destination) {
                 Some(Target::Receiver(place)) => {
                     if let Some(steered) = receivers.at_mut(place) {
                         steered.receiver.accept(packet, now, locked);
+                    }
+                }
+                Some(Target::Relay(place)) => {
+                    if let Some(relay) = relays.at_mut(place) {
+                        relay.accept(packet, now);
                     }
                 }
                 None => {

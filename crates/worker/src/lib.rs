@@ -7,6 +7,7 @@
 
 pub mod command;
 pub mod counters;
+mod forwarder;
 mod hold;
 pub mod idle;
 mod input;
@@ -15,6 +16,7 @@ mod output;
 mod port;
 pub mod pulse;
 mod receiver;
+mod relay;
 mod roster;
 pub mod run;
 mod sender;
@@ -24,13 +26,17 @@ mod steering;
 mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
-pub use counters::{InputCounters, LegCounters, OutputCounters, ReceiverCounters, SenderCounters, WorkerCounters};
+pub use counters::{
+    InputCounters, LegCounters, OutputCounters, ReceiverCounters, RelayCounters, SenderCounters, WorkerCounters,
+};
+pub use forwarder::{Forwarder, ForwarderConfig, Rewrite, Timestamps};
 pub use idle::{Idle, IdlePolicy, Rest};
 pub use input::Input;
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 pub use port::{PortKey, QueuePair};
 pub use pulse::{PulseCounters, PulseLook};
 pub use receiver::{Receiver, ReceiverConfig};
+pub use relay::{Relay, RelayConfig};
 pub use run::{Core, run};
 pub use sender::{LEGS_MAX, Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};

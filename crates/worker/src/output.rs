@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use netio::{Burst, PathId, TxQueue};
+use netio::{Burst, Made, PathId, Relayed, TxQueue};
 
 use crate::counters::OutputCounters;
 use crate::key::SenderKey;
@@ -77,14 +77,7 @@ impl<T: TxQueue> Output<T> {
         counters.octets_copied_by_kernel.set(counts.octets_copied_by_kernel);
     }
 
-    /// Whether packets of `owner` wait.
-    #[allow(dead_code, reason = "for those who share the burst of an output")]
-    pub(crate) fn holds(&self, owner: SenderKey) -> bool {
-        self.waiting.owners.iter().any(|other| *other == owner)
-    }
-
     /// Drops what waits of `owner`; returns how many packets that were. The references go back with them.
-    #[allow(dead_code, reason = "for those who share the burst of an output")]
     #[cold]
     pub(crate) fn take_back(&mut self, owner: SenderKey) -> u64 {
         self.waiting.take_back(owner)
@@ -96,6 +89,11 @@ impl<T: TxQueue> Output<T> {
             Some(queue) => queue.close_path(path),
             None => self.closing.push(path),
         }
+    }
+
+    /// Whether the queue has taken all that it was offered.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        self.waiting.packets.is_empty()
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -120,18 +118,26 @@ impl<T: TxQueue> Output<T> {
 
 impl<T: TxQueue> Lane<'_, T> {
     /// Whether a packet more has no room.
-    #[allow(dead_code, reason = "for those who share the burst of an output")]
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.packets.is_full()
     }
 
-    /// Appends a packet of `owner`. The caller has asked whether there is room.
-    #[allow(dead_code, reason = "for those who share the burst of an output")]
+    /// Packets that still have room.
     #[inline]
-    pub(crate) fn push(&mut self, owner: SenderKey, packet: T::Buf) {
-        let pushed = self.waiting.packets.push(packet).is_ok() && self.waiting.owners.push(owner).is_ok();
-        debug_assert!(pushed, "the burst had room");
+    pub(crate) fn room(&self) -> usize {
+        self.waiting.packets.room()
+    }
+
+    /// Makes relayed packets of `owner`, as many as there is room for.
+    #[inline]
+    pub(crate) fn forward(&mut self, owner: SenderKey, path: PathId, packets: &[Relayed<'_, T::Received>]) -> Made {
+        let made = self.queue.forward_burst(path, packets, &mut self.waiting.packets);
+        for _ in 0..made.packets {
+            let pushed = self.waiting.owners.push(owner).is_ok();
+            debug_assert!(pushed, "the burst had room");
+        }
+        made
     }
 
     /// Offers the queue what waits.
@@ -140,17 +146,9 @@ impl<T: TxQueue> Lane<'_, T> {
         let taken = self.queue.tx_burst(&mut self.waiting.packets);
         drop(self.waiting.owners.drain_front(taken));
     }
-
-    /// As [`Output::take_back`].
-    #[allow(dead_code, reason = "for those who share the burst of an output")]
-    #[cold]
-    pub(crate) fn take_back(&mut self, owner: SenderKey) -> u64 {
-        self.waiting.take_back(owner)
-    }
 }
 
 impl<B> Waiting<B> {
-    #[allow(dead_code, reason = "for those who share the burst of an output")]
     fn take_back(&mut self, owner: SenderKey) -> u64 {
         let mut taken = 0;
         // Once round: who stays goes to the back, in order.

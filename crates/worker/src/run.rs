@@ -35,7 +35,7 @@ pub fn usable_cores() -> Vec<usize> {
 pub fn run<R, T, C>(worker: &mut Worker<R, T, C>, policy: IdlePolicy, bell: &Arc<Doorbell>, stop: &AtomicBool)
 where
     R: RxQueue,
-    T: TxQueue<Lease = GrainLease>,
+    T: TxQueue<Lease = GrainLease, Received = R::Buf>,
     C: Clock,
 {
     let (mut idle, mut berth) = (Idle::new(policy), Berth::new(Arc::clone(bell)));
@@ -62,7 +62,7 @@ where
 fn take_nap<R, T, C>(worker: &mut Worker<R, T, C>, nap: Duration)
 where
     R: RxQueue,
-    T: TxQueue<Lease = GrainLease>,
+    T: TxQueue<Lease = GrainLease, Received = R::Buf>,
     C: Clock,
 {
     let nap = nap.min(worker.patience());

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 pub(crate) enum Target {
     /// A receiver, which writes frames.
     Receiver(u16),
+    /// A relay, which forwards packets.
+    Relay(u16),
 }
 
 /// Who receives at which destination.

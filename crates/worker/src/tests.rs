@@ -7,6 +7,7 @@ mod many;
 mod outputs;
 mod pacing;
 mod receive;
+mod relay;
 mod restart;
 mod send;
 mod shared;

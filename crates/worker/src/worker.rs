@@ -6,6 +6,7 @@
 
 mod berth;
 mod commands;
+mod relays;
 
 use std::sync::Arc;
 
@@ -15,14 +16,15 @@ use shm::GrainLease;
 
 use crate::command::{Mailbox, Report};
 use crate::counters::{OutputCounters, WorkerCounters};
-use crate::input::{Input, Receivers};
+use crate::input::{Input, Receivers, Relays};
 use crate::output::Output;
 use crate::pulse::{Pulse, PulseCounters};
+use crate::relay::Forwarders;
 use crate::roster::Roster;
 use crate::sender::{Sender, Settled};
 pub use berth::Berth;
 
-/// Receivers, and senders, that one worker serves at most.
+/// Receivers, senders, relays, and forwarders, that one worker serves at most.
 pub const WORKER_LIMIT: usize = 256;
 
 /// Inputs that one worker polls at most: two sockets for each receiver.
@@ -52,9 +54,11 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     first_sender: usize,
     /// Commands so far.
     obeyed: u64,
+    relays: Relays<R::Buf>,
+    forwarders: Forwarders,
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// A worker that sends by `queues`, at most 256; receivers and senders come through `mailbox`. The queues stay as
     /// long as the worker, but for a while in which their port is detached.
     #[must_use]
@@ -66,10 +70,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             pulse: Pulse::default(),
             inputs: Roster::new(INPUT_LIMIT),
             receivers: Roster::new(WORKER_LIMIT),
-            outputs: queues.into_iter().map(|queue| Output::new(queue, WORKER_LIMIT)).collect(),
+            outputs: queues.into_iter().map(|queue| Output::new(queue, 2 * WORKER_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
             first_sender: 0,
             obeyed: 0,
+            relays: Roster::new(WORKER_LIMIT),
+            forwarders: Roster::new(WORKER_LIMIT),
         }
     }
 
@@ -97,10 +103,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         let now = self.clock.now();
         let commanded = self.take_command(now);
         let received = self.receive(now);
+        let (forwarded, backlog_in_nanos) = self.forward(now);
         let (sent, due_in_nanos) = self.send(now);
+        let due_in_nanos = [due_in_nanos, backlog_in_nanos].into_iter().flatten().min();
         self.settle(now);
         self.outputs.iter_mut().for_each(Output::reap);
-        let is_busy = commanded || received || sent;
+        let is_busy = commanded || received || forwarded || sent;
         self.counters.turns.add(1);
         self.counters.turns_idle.add(u64::from(!is_busy));
         self.sum_up();
@@ -116,7 +124,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         let locked = self.clock.is_locked();
         let mut packets = 0;
         for input in self.inputs.iter_mut() {
-            packets += input.turn(&mut self.receivers, now, locked, &self.counters);
+            packets += input.turn(&mut self.receivers, &mut self.relays, now, locked, &self.counters);
         }
         for receiver in self.receivers.iter_mut() {
             let inputs = receiver.inputs().iter().filter_map(|place| self.inputs.at(*place));

@@ -64,7 +64,7 @@ impl Outcome {
 pub(super) fn round<R, T>(ends: Ends<R, T>, arguments: &Local, plan: &Plan) -> Result<Outcome>
 where
     R: RxQueue + 'static,
-    T: TxQueue<Lease = GrainLease> + 'static,
+    T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {
     let Ends { tx, rx, destinations, enter, hooks, memory, keep } = ends;
@@ -83,7 +83,7 @@ where
 fn play<R, T>(stage: Stage<R, T>, enter: &Enter, arguments: &Local, plan: &Plan) -> Result<Outcome>
 where
     R: RxQueue + 'static,
-    T: TxQueue<Lease = GrainLease> + 'static,
+    T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {
     let Stage { sending, listening, .. } = stage;
@@ -180,21 +180,24 @@ fn start(
     thread.context("no thread")
 }
 
-fn send<R: RxQueue, T: TxQueue<Lease = GrainLease>>(mut sending: Sending<R, T>, stop: &AtomicBool) {
+fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(mut sending: Sending<R, T>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         sending.turn();
     }
     sending.finish(|| {});
 }
 
-fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease>>(mut listening: Listening<R, T>, stop: &AtomicBool) {
+fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
+    mut listening: Listening<R, T>,
+    stop: &AtomicBool,
+) {
     while !stop.load(Ordering::Relaxed) {
         listening.turn();
     }
     listening.finish();
 }
 
-fn both<R: RxQueue, T: TxQueue<Lease = GrainLease>>(
+fn both<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
     mut sending: Sending<R, T>,
     mut listening: Listening<R, T>,
     stop: &AtomicBool,
@@ -209,7 +212,7 @@ fn both<R: RxQueue, T: TxQueue<Lease = GrainLease>>(
     listening.finish();
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Sending<R, T> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Sending<R, T> {
     #[inline]
     fn turn(&mut self) {
         self.desk.turn();
@@ -234,7 +237,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Sending<R, T> {
     }
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Listening<R, T> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Listening<R, T> {
     #[inline]
     fn turn(&mut self) -> bool {
         let is_busy = self.desk.turn();

@@ -74,7 +74,7 @@ pub(super) struct Stage<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     pub(super) ring_pages: Pages,
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Stage<R, T> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Stage<R, T> {
     /// Sets it; what receives comes first, so that nothing is sent to nobody.
     pub(super) fn set(tx: T, rx: Receiving<R>, ends: &Placed<'_>, arguments: &Local) -> Result<Self> {
         let listening = match arguments.kind {
@@ -92,7 +92,7 @@ pub(super) struct Placed<'a> {
     pub(super) hooks: &'a dyn shm::PlacementHooks,
 }
 
-fn send<R: RxQueue, T: TxQueue<Lease = GrainLease>>(
+fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
     tx: T,
     ends: &Placed<'_>,
     arguments: &Local,
@@ -138,7 +138,7 @@ fn send<R: RxQueue, T: TxQueue<Lease = GrainLease>>(
     Ok((Sending { desk, producers, watch, clock }, pages))
 }
 
-fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease>>(
+fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
     rx: Receiving<R>,
     ends: &Placed<'_>,
     arguments: &Local,

@@ -112,6 +112,9 @@ impl TxQueue for ValvedTx {
     }
 
     fn forward(&mut self, path: PathId, header: &[u8], received: &SimBuf, skip: u16) -> Result<Self::Buf, TxFull> {
+        if self.valve.0.load(Ordering::Relaxed) == UNRESOLVED {
+            return Err(TxFull::Unresolved);
+        }
         self.tx.forward(path, header, received, skip)
     }
 

@@ -8,6 +8,7 @@ use netio::{Bed, Doorbell, RxQueue, TxQueue};
 use shm::GrainLease;
 
 use super::Worker;
+use crate::output::Output;
 
 /// A worker's bed, made up with the alarms of what it serves.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Berth {
     }
 }
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// How long all queues may be left alone without a loss.
     #[must_use]
     pub fn patience(&self) -> Duration {
@@ -74,9 +75,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
 
     fn arm(&mut self) -> bool {
         let now = self.clock.now();
-        let Self { inputs, receivers, senders, .. } = self;
+        let Self { inputs, receivers, outputs, senders, .. } = self;
         let is_written_here = |epoch| receivers.iter().any(|served| served.receiver().epoch() == epoch);
-        inputs.iter_mut().all(|input| input.arm()) && senders.iter_mut().all(|sender| sender.arm(now, is_written_here))
+        // What a queue has not taken waits for the queue alone, which does not ring.
+        outputs.iter().all(Output::has_sent_all)
+            && inputs.iter_mut().all(|input| input.arm())
+            && senders.iter_mut().all(|sender| sender.arm(now, is_written_here))
     }
 
     fn disarm(&mut self) {

@@ -10,10 +10,10 @@ use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
 use crate::port::{PortKey, QueuePair};
 use crate::sender::{Sender, Source};
-use crate::steered::SteeredReceiver;
+use crate::steered::{Leg, SteeredReceiver};
 use crate::steering::Target;
 
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// Takes the next command, if there is one; tells whether there was.
     pub(super) fn take_command(&mut self, now: Tai) -> bool {
         // A sender still owes its answer: one command at a time.
@@ -39,6 +39,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
             Command::AddSender(sender) => self.add_sender(sender),
             Command::RemoveSender(key) => return self.remove_sender(key, now),
             Command::Connect(key, source) => return self.connect(key, source, now),
+            Command::AddRelay(relay) => self.add_relay(relay),
+            Command::RemoveRelay(key) => self.remove_relay(key),
+            Command::AddForwarder(forwarder) => self.add_forwarder(forwarder),
+            Command::RemoveForwarder(key) => self.remove_forwarder(key),
+            Command::Follow(key, relay) => self.follow(key, relay),
             Command::Detach(port) => self.detach(port),
             Command::Attach(port, queues) => self.attach(port, queues),
         })
@@ -64,7 +69,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
     }
 
     fn add_receiver(&mut self, receiver: Box<SteeredReceiver<R::Buf>>) -> Report<R, T> {
-        if let Some(refusal) = self.refusal(&receiver) {
+        if let Some(refusal) = self.refusal(receiver.legs()) {
             return Report::ReceiverRefused(receiver, refusal);
         }
         let place = match self.receivers.add(receiver) {
@@ -87,9 +92,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         Report::Added
     }
 
-    /// Why a receiver cannot be served.
-    fn refusal(&self, receiver: &SteeredReceiver<R::Buf>) -> Option<ReceiverRefusal> {
-        let legs = receiver.legs();
+    /// Why a receiver or relay of these legs cannot be served.
+    pub(super) fn refusal(&self, legs: &[Leg]) -> Option<ReceiverRefusal> {
         if legs.is_empty() {
             return Some(ReceiverRefusal::NoLeg);
         }
@@ -154,6 +158,9 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>, C: Clock> Worker<R, T, C> {
         let Some(rx) = input.detach(&mut self.receivers) else { return Report::Unknown(None) };
         for sender in self.senders.iter_mut().filter(|sender| sender.leaves_by(place)) {
             sender.detach(place);
+        }
+        for forwarder in self.forwarders.iter_mut().filter(|forwarder| forwarder.output_place() == place) {
+            forwarder.take_back(output);
         }
         match output.detach() {
             Some(tx) => Report::Detached(QueuePair { rx, tx }),

@@ -1,0 +1,93 @@
+//! Which SSRC a relay follows, and the order of its packets.
+
+use media::{ExtSeqNum, RtpTimestamp, Ssrc, Tai};
+use rtp::{Arrival, Reception, RtpHeader};
+
+use crate::counters::RelayCounters;
+
+/// Silence after which another SSRC may take the stream over, nanoseconds. Still longer than slow streams pause.
+const SILENT_NANOS: i64 = 1_000_000_000;
+
+/// Whose packet it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// Of the SSRC that is followed.
+    Ours,
+    /// Of one that is followed from now on.
+    Candidate,
+    /// Of another, while ours is alive.
+    Foreign,
+}
+
+/// The followed SSRC and its reception.
+#[derive(Debug)]
+pub(super) struct Stream {
+    current: Option<Ssrc>,
+    last_packet: Tai,
+    last_timestamp: Option<RtpTimestamp>,
+    reception: Reception,
+    lost_before: u64,
+    run: u32,
+}
+
+impl Stream {
+    pub(super) fn new() -> Self {
+        let reception = Reception::new();
+        Self { current: None, last_packet: Tai::EPOCH, last_timestamp: None, reception, lost_before: 0, run: 0 }
+    }
+
+    #[inline]
+    pub(super) fn identify(&self, ssrc: Ssrc, now: Tai) -> Identity {
+        match self.current {
+            Some(current) if current == ssrc => Identity::Ours,
+            // A clock that has stepped back says nothing about the silence: then, too, it may be another's turn.
+            Some(_) if now.nanos_since(self.last_packet).saturating_abs() <= SILENT_NANOS => Identity::Foreign,
+            _ => Identity::Candidate,
+        }
+    }
+
+    /// Follows `ssrc` from now on; returns whether it replaces another.
+    #[cold]
+    pub(super) fn adopt(&mut self, ssrc: Ssrc) -> bool {
+        self.lost_before += self.reception.counters().lost();
+        self.reception = Reception::new();
+        self.begin_run();
+        self.current.replace(ssrc).is_some()
+    }
+
+    fn begin_run(&mut self) {
+        self.run = self.run.wrapping_add(1);
+        self.last_timestamp = None;
+    }
+
+    /// Counts changes of the SSRC and restarts.
+    #[inline]
+    pub(super) const fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Takes the next packet's number, and mirrors the statistics.
+    #[inline]
+    pub(super) fn observe(&mut self, header: &RtpHeader, now: Tai, counters: &RelayCounters) -> (ExtSeqNum, Arrival) {
+        self.last_packet = now;
+        let observed = self.reception.observe(header.sequence);
+        match observed.1 {
+            Arrival::InOrder => return observed,
+            Arrival::Reordered => counters.reordered.add(1),
+            Arrival::Doubtful => counters.doubtful.add(1),
+            Arrival::Restarted => {
+                counters.sequence_restarts.add(1);
+                self.begin_run();
+            }
+            Arrival::AfterGap(_) | Arrival::Duplicate => {}
+        }
+        counters.packets_lost.set(self.lost_before + self.reception.counters().lost());
+        observed
+    }
+
+    /// Whether a packet with `timestamp` begins another picture than the packet before it.
+    #[inline]
+    pub(super) fn begins(&mut self, timestamp: RtpTimestamp) -> bool {
+        self.last_timestamp.replace(timestamp) != Some(timestamp)
+    }
+}
