@@ -243,7 +243,8 @@ mod tests {
         let mut stage = Stage::new(None);
         stage.look(250, 2);
         assert_eq!(stage.look(2_000, 2), Located { wire: 2, ..Located::default() });
-        stage.reception.pulse.rests.note(300 * MS);
+        stage.reception.pulse.rests.note(900 * MS);
+        stage.reception.pulse.overslept.note(300 * MS);
         assert_eq!(stage.look(2_250, 90), Located { wire: 2, late_worker: 88, ..Located::default() });
     }
 

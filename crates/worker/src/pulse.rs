@@ -22,6 +22,8 @@ pub struct PulseCounters {
     pub turns: Spans,
     /// Rests by their length.
     pub rests: Spans,
+    /// What rests were longer than they were meant to be.
+    pub overslept: Spans,
     /// What the worker does now.
     pub now: Standing,
 }
@@ -42,8 +44,8 @@ pub struct Standing {
 }
 
 impl PulseCounters {
-    /// How many polls of the worker's queues came as late as `nanos` after the one before, since it had counted
-    /// `earlier`; good to a factor of two.
+    /// How many polls of the worker's queues came later than they were meant to by `nanos`, since it had counted
+    /// `earlier`; good to a factor of two. A rest is no delay: it is as short as the queues need it, or a packet ends it.
     #[must_use]
     pub fn late_since(&self, earlier: &PulseLook, nanos: u64) -> u64 {
         self.look().late_since(earlier, nanos)
@@ -52,7 +54,7 @@ impl PulseCounters {
     /// What was counted so far.
     #[must_use]
     pub fn look(&self) -> PulseLook {
-        PulseLook { turns: self.turns.counted(), rests: self.rests.counted() }
+        PulseLook { turns: self.turns.counted(), rests: self.rests.counted(), overslept: self.overslept.counted() }
     }
 }
 
@@ -63,13 +65,15 @@ pub struct PulseLook {
     pub turns: crate::spans::SpanCounts,
     /// Of rests.
     pub rests: crate::spans::SpanCounts,
+    /// Of what rests were too long.
+    pub overslept: crate::spans::SpanCounts,
 }
 
 impl PulseLook {
     /// As [`PulseCounters::late_since`], of what had been counted by now.
     #[must_use]
     pub fn late_since(&self, earlier: &Self, nanos: u64) -> u64 {
-        self.turns.as_long_since(&earlier.turns, nanos) + self.rests.as_long_since(&earlier.rests, nanos)
+        self.turns.as_long_since(&earlier.turns, nanos) + self.overslept.as_long_since(&earlier.overslept, nanos)
     }
 }
 
@@ -135,6 +139,9 @@ impl Pulse {
         self.counters.rests.note(nanos);
         self.counters.now.rest_nanos.set(0);
         let over = nanos.saturating_sub(meant);
+        if over > 0 {
+            self.counters.overslept.note(over);
+        }
         if over >= STANDSTILL_NANOS {
             self.stood(over);
         }
