@@ -17,7 +17,7 @@ BENCH ?=
 # The demo's own arguments: make demo DEMO="--seconds 20"
 DEMO ?=
 # The gateway as it is shipped: with DPDK.
-WITH_DPDK := --features flypack-gateway/dpdk
+WITH_DPDK := --features flypack-gateway/dpdk,flypack-bench/dpdk
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::net::SocketAddr;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::FrameSize;
 use crate::device::DeviceName;
-use crate::local::Kind;
+use crate::local::{Kind, Rival};
 use crate::role::Policy;
 use crate::suite::Part;
 use crate::traffic::Traffic;
@@ -25,6 +27,10 @@ pub enum Command {
     Shm(Shm),
     /// The data plane without a network: real workers, rings and queues, every packet accounted for.
     Local(Local),
+    /// Receives what clients on other hosts, or in other namespaces, send, and checks it.
+    Server(Server),
+    /// Sends to a server, which says what has arrived.
+    Client(Client),
     /// One party of a measurement.
     #[command(hide = true)]
     Role {
@@ -79,19 +85,60 @@ pub struct Local {
     /// sockets. Otherwise net_null for tx and net_ring for the rest.
     #[arg(long, default_value_if("kind", "tx", Some("net_null")), default_value = "net_ring")]
     pub device: DeviceName,
+    /// The device of the second leg; otherwise another one of the same name, as there may be of net_null and net_ring.
+    #[arg(long)]
+    pub second_device: Option<DeviceName>,
     /// What is sent.
     #[command(flatten)]
     pub traffic: Traffic,
     /// Rounds: each starts the port and its workers anew.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
-    /// After each round, bare packets over the same device without a worker, and memcpy: what the worker's rate is to be
-    /// compared with.
-    #[arg(long)]
-    pub bare: bool,
+    /// After each round, the same for a rival; the figures are compared round by round.
+    #[arg(long, value_enum)]
+    pub against: Option<Rival>,
     /// No line a second.
     #[arg(long)]
     pub quiet: bool,
+    /// One JSON document on stdout; the lines go to stderr.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `server`.
+#[derive(Debug, Args)]
+pub struct Server {
+    /// Where clients say what they are going to send: TCP.
+    #[arg(long, default_value = "0.0.0.0:5210")]
+    pub listen: SocketAddr,
+    /// udp, or a port of DPDK's: it receives groups from 239.192.1.1 on, which nobody joins by IGMP here.
+    #[arg(long, default_value = "udp")]
+    pub device: DeviceName,
+    /// Core of the thread that receives; otherwise the last one.
+    #[arg(long)]
+    pub core: Option<usize>,
+    /// Pages of the rings.
+    #[arg(long, value_enum, default_value_t)]
+    pub pages: Policy,
+    /// Ends after so many clients; 0: never.
+    #[arg(long, default_value_t = 0)]
+    pub clients: u32,
+}
+
+/// `client`.
+#[derive(Debug, Args)]
+pub struct Client {
+    /// Where the server listens.
+    pub server: SocketAddr,
+    /// udp, or a port of DPDK's.
+    #[arg(long, default_value = "udp")]
+    pub device: DeviceName,
+    /// The interface that multicast leaves by, with udp.
+    #[arg(long)]
+    pub interface: Option<String>,
+    /// What is sent.
+    #[command(flatten)]
+    pub traffic: Traffic,
     /// One JSON document on stdout; the lines go to stderr.
     #[arg(long)]
     pub json: bool,

@@ -27,11 +27,23 @@ counter_set! {
         busy_turns,
         /// The longest turn.
         longest_turn,
+        /// The kernel's number of the thread; no count.
+        thread,
+    }
+}
+
+impl Meter {
+    /// What its thread has been on a core, ns, as the scheduler counts it; 0 when the thread is gone.
+    #[must_use]
+    pub fn cpu_ns(&self) -> u64 {
+        let file = format!("/proc/self/task/{}/schedstat", self.thread.value());
+        let words = std::fs::read_to_string(file).unwrap_or_default();
+        words.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
     }
 }
 
 /// See the file's head.
-pub struct Desk<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
+pub struct Desk<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> {
     worker: Worker<R, T, RunClock>,
     mailbox: Arc<Mailbox<R, T>>,
     clock: RunClock,
@@ -46,14 +58,19 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
     #[must_use]
     pub fn new(queues: Vec<T>, clock: RunClock) -> Self {
         let mailbox = Mailbox::new();
-        let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
+        let worker = Worker::new(clock, queues, Arc::clone(&mailbox));
         Self { worker, mailbox, clock, counter: quanta::Clock::new(), began: None, meter: Arc::default(), keys: 0 }
     }
 
     /// The worker's clock.
     #[must_use]
-    pub fn clock(&self) -> &RunClock {
-        &self.clock
+    pub fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    /// To be called by the thread that turns it.
+    pub fn sit_down(&self) {
+        self.meter.thread.set(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs().into());
     }
 
     /// What its thread spends.
@@ -83,13 +100,6 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
             self.meter.longest_turn.set(self.meter.longest_turn.value().max(took));
         }
         is_busy
-    }
-
-    /// Counts of the time-stamp counter in a second.
-    #[must_use]
-    pub fn counts_per_second(&self) -> f64 {
-        const SOME: u64 = 1_000_000_000;
-        SOME as f64 * 1e9 / self.counter.delta_as_nanos(0, SOME).max(1) as f64
     }
 
     /// Polls a queue for one receiver alone: a socket.
@@ -132,14 +142,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
         }
     }
 
-    /// Sends what `source` reads.
+    /// Sends what `source` reads by `sender`, which was made under a key of [`Self::sender_key`].
     ///
     /// # Errors
     /// When the worker refuses it.
-    pub fn send(&mut self, config: worker::SenderConfig, source: Source) -> Result<Arc<SenderCounters>> {
-        let key = SenderKey(self.key());
-        let destination = config.path.destination;
-        let sender = Sender::new(key, config);
+    pub fn send(&mut self, sender: Sender<T>, source: Source) -> Result<Arc<SenderCounters>> {
+        let (key, destination) = (sender.key(), sender.config().path.destination);
         let counters = sender.counters();
         match self.ask(Command::AddSender(Box::new(sender)))? {
             Report::Added => {}
@@ -150,6 +158,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
             Report::Disconnected(_) => Ok(counters),
             _ => bail!("the worker did not connect the sender to {destination}"),
         }
+    }
+
+    /// A key that no other sender has.
+    pub fn sender_key(&mut self) -> SenderKey {
+        SenderKey(self.key())
     }
 
     fn key(&mut self) -> u64 {

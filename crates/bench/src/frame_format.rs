@@ -3,13 +3,15 @@
 use std::str::FromStr;
 
 use media::{Depth, FormatError, Rate, RateError, Sampling, VideoFormat};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Pictures whose rows are whole words, so that [`crate::pattern::Pattern`] cuts at every row.
 const WIDTH_STEP: u32 = 16;
 
 /// A picture's size and rate, without its depth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct FrameFormat {
     width: u32,
     height: u32,
@@ -65,6 +67,20 @@ impl FromStr for FrameFormat {
     }
 }
 
+impl From<FrameFormat> for String {
+    fn from(FrameFormat { width, height, rate }: FrameFormat) -> Self {
+        format!("{width}x{height}p{rate}")
+    }
+}
+
+impl TryFrom<String> for FrameFormat {
+    type Error = FrameFormatError;
+
+    fn try_from(text: String) -> Result<Self, FrameFormatError> {
+        text.parse()
+    }
+}
+
 fn usual_width(rows: u32) -> Result<u32, FrameFormatError> {
     match rows {
         360 => Ok(640),
@@ -91,6 +107,12 @@ mod tests {
         assert_eq!(named("1080p59.94"), "1920x1080p60000/1001 4:2:2 10 bit");
         assert_eq!(named("2160p60"), "3840x2160p60 4:2:2 10 bit");
         assert_eq!(named("1280x1024p30000/1001"), "1280x1024p30000/1001 4:2:2 10 bit");
+    }
+
+    #[test]
+    fn formats_are_read_as_they_are_written() {
+        let format: FrameFormat = "1080p59.94".parse().unwrap();
+        assert_eq!(String::from(format).parse(), Ok(format));
     }
 
     #[test]

@@ -15,10 +15,13 @@ mod frame_size;
 pub mod local;
 mod machine;
 mod message;
+pub mod network;
 mod pair;
 pub mod pattern;
 mod peer;
 mod percentiles;
+pub mod plan;
+pub mod plane;
 mod process;
 pub mod producer;
 pub mod ring;
@@ -28,6 +31,7 @@ pub mod suite;
 mod sum;
 pub mod tai;
 pub mod traffic;
+mod verdict;
 pub mod verifier;
 mod writing;
 
@@ -36,6 +40,7 @@ pub use frame_size::{FrameSize, FrameSizeError};
 pub use machine::Machine;
 pub use message::Mark;
 pub use percentiles::{Percentiles, Spread};
+pub use verdict::Verdict;
 pub use writing::Writing;
 
 /// How long a process waits for another before it gives up, ns.

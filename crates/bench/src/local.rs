@@ -2,22 +2,25 @@
 
 #[cfg(feature = "dpdk")]
 mod bare;
-mod ends;
-#[cfg(feature = "dpdk")]
-mod port;
-mod run;
-mod stage;
 mod summary;
-mod tally;
-mod udp;
+#[cfg(feature = "dpdk")]
+mod testpmd;
 
-use anyhow::{Result, bail};
+use std::net::Ipv4Addr;
+
+use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
+use netio::{RxQueue, TxQueue};
+use shm::GrainLease;
 
 use crate::arguments::Local;
+use crate::desk::Desk;
 use crate::device::DeviceName;
-use crate::{Machine, Spread};
-pub use run::Outcome;
+use crate::plane::ends::Ends;
+use crate::plane::live::{Here, Live};
+use crate::plane::{Outcome, udp};
+use crate::producer::Content;
+use crate::{Machine, Spread, Verdict};
 pub use summary::Summary;
 
 /// What is measured.
@@ -31,13 +34,13 @@ pub enum Kind {
     Copy,
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every packet arrived, and showed what was sent.
-    Whole,
-    /// Something was lost or wrong.
-    Lossy,
+/// What the worker's rate is compared with, round by round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rival {
+    /// Packets over the same device without a worker, and memcpy.
+    Bare,
+    /// `dpdk-testpmd`, which sends packets of the same two pieces.
+    Testpmd,
 }
 
 /// Measures and prints.
@@ -45,6 +48,7 @@ pub enum Verdict {
 /// # Errors
 /// What could not be measured.
 pub fn run(arguments: &Local) -> Result<Verdict> {
+    check(arguments)?;
     let mut summary = Summary::new(Machine::look(), arguments)?;
     match (&arguments.device, arguments.kind) {
         (DeviceName::Udp, Kind::Copy) => bail!("copy runs on net_ring: leave --device out"),
@@ -60,37 +64,78 @@ pub fn run(arguments: &Local) -> Result<Verdict> {
     Ok(summary.verdict())
 }
 
+fn check(arguments: &Local) -> Result<()> {
+    match arguments.against {
+        Some(Rival::Testpmd) => {
+            ensure!(arguments.kind == Kind::Tx, "testpmd only sends: compare `tx` with it, and `loop` with bare");
+            #[cfg(feature = "dpdk")]
+            testpmd::check()?;
+            Ok(())
+        }
+        Some(Rival::Bare) => {
+            ensure!(arguments.kind == Kind::Loop, "bare packets are sent and received: compare `loop` with them");
+            ensure!(arguments.device != DeviceName::Udp, "bare packets go over net_ring, not sockets");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
 fn over_sockets(arguments: &Local, summary: &mut Summary) -> Result<()> {
     for _ in 0..arguments.rounds {
-        let ends = udp::open(&arguments.traffic)?;
-        summary.rounds.push(run::round(ends, arguments, &summary.plan)?);
+        let ends = udp::open(Ipv4Addr::LOCALHOST.into(), arguments.traffic.streams, arguments.traffic.legs)?;
+        summary.rounds.push(round(ends, arguments)?);
     }
     Ok(())
 }
 
 #[cfg(feature = "dpdk")]
 fn over_ports(arguments: &Local, summary: &mut Summary) -> Result<()> {
-    let eal = port::start(arguments)?;
+    use crate::plane::port;
+
+    let (device, traffic) = (&arguments.device, &arguments.traffic);
+    let second = arguments.second_device.as_ref().unwrap_or(device);
+    let devices = if traffic.legs == 1 { vec![device] } else { vec![device, second] };
+    let eal = port::start(&devices, traffic.pages)?;
     summary.dpdk = Some(eal.version());
     for _ in 0..arguments.rounds {
         if arguments.kind != Kind::Copy {
-            let ends = port::open(&eal, arguments)?;
-            summary.rounds.push(run::round(ends, arguments, &summary.plan)?);
+            summary.rounds.push(round(port::open(&eal, &devices, traffic)?, arguments)?);
         }
-        if arguments.kind == Kind::Copy || arguments.bare {
-            summary.bare.push(bare::measure(&eal, arguments, &summary.plan)?);
+        if arguments.kind == Kind::Copy || arguments.against == Some(Rival::Bare) {
+            summary.bare.push(bare::measure(&eal, arguments)?);
+        }
+        if arguments.against == Some(Rival::Testpmd) {
+            summary.testpmd.push(testpmd::measure(device, traffic)?);
         }
     }
     Ok(())
 }
 
+fn round<R, T>(ends: Ends<R, T>, arguments: &Local) -> Result<Outcome>
+where
+    R: RxQueue + 'static,
+    T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
+    Desk<R, T>: Send,
+{
+    let here = if arguments.kind == Kind::Tx { Here::Sender(Content::FrontAlone) } else { Here::Both };
+    let live = Live::begin(ends, &arguments.traffic, here)?;
+    let tell = |second, interval: &crate::plane::Interval| {
+        match (arguments.quiet, arguments.json) {
+            (true, _) => {}
+            // Who reads it is elsewhere when the output is for a program.
+            (false, true) => eprintln!("{second:>4} s  {}", interval.text()),
+            (false, false) => println!("{second:>4} s  {}", interval.text()),
+        }
+        Ok(())
+    };
+    let seen = live.watch(tell, |second| second >= arguments.traffic.seconds)?;
+    live.end(seen)
+}
+
 #[cfg(not(feature = "dpdk"))]
 fn over_ports(arguments: &Local, _: &mut Summary) -> Result<()> {
-    bail!(
-        "{} needs DPDK, which this program was built without: cargo build --release -p flypack-bench --features dpdk, \
-         or --device udp",
-        arguments.device
-    )
+    bail!("{} needs DPDK, which this program was built without: make build-bench, or --device udp", arguments.device)
 }
 
 /// Medians over rounds of something that not every round has.

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bench::arguments::{Arguments, Command};
-use bench::local::{self, Verdict};
-use bench::{role, suite};
+use bench::{Verdict, local, network, role, suite};
 use clap::Parser as _;
 
 /// What is not a loss, but no measurement either.
@@ -17,7 +16,7 @@ fn main() -> ExitCode {
         Ok(Verdict::Whole) => ExitCode::SUCCESS,
         Ok(Verdict::Lossy) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("Error: {error:?}");
+            eprintln!("{error:#}");
             ExitCode::from(FAILED)
         }
     }
@@ -26,6 +25,8 @@ fn main() -> ExitCode {
 fn run() -> Result<Verdict> {
     match Arguments::parse().command {
         Command::Local(arguments) => return local::run(&arguments),
+        Command::Server(arguments) => return network::serve(&arguments),
+        Command::Client(arguments) => return network::call(&arguments),
         Command::Shm(arguments) => suite::run(&arguments)?,
         Command::Role { role } => role::play(&serde_json::from_str(&role)?)?,
         Command::Instructions(arguments) => suite::repeat(&arguments)?,

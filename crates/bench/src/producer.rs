@@ -9,7 +9,6 @@ use netio::counter_set;
 use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError};
 
 use crate::pattern::{FRONT_OCTETS, Front, Pattern};
-use crate::tai::RunClock;
 
 /// Octets that are written between two turns where grains come on time: some microseconds.
 const PIECE_OCTETS: usize = 64 << 10;
@@ -19,13 +18,12 @@ const HASTY_PIECE_OCTETS: usize = 512 << 10;
 const TURNS_PER_TRY: u8 = 8;
 
 /// When grains come.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coming {
     /// One each period, line by line.
     OnTime,
-    /// As soon as a slot is free. Each moves this clock on by a period: whoever keeps a schedule by it waits for nothing
-    /// but the next grain.
-    AsTaken(RunClock),
+    /// As soon as a slot is free.
+    AsTaken,
 }
 
 /// What is new in each grain.
@@ -85,9 +83,9 @@ impl Producer {
         let video = geometry.format.as_video().context("a ring of pictures")?;
         let (rate, slots, line_octets) = (video.rate(), geometry.slots, geometry.slice_octets as usize);
         let grounds = lay_grounds(&mut writer, pattern, usize::from(slots))?;
-        let piece_octets = match &coming {
+        let piece_octets = match coming {
             Coming::OnTime => PIECE_OCTETS,
-            Coming::AsTaken(_) => HASTY_PIECE_OCTETS,
+            Coming::AsTaken => HASTY_PIECE_OCTETS,
         };
         // A first line that is cut in two would cut the front.
         debug_assert!(line_octets >= FRONT_OCTETS, "lines of {line_octets} octets");
@@ -122,36 +120,36 @@ impl Producer {
 
     /// Writes the next piece, if it is time for one.
     pub fn turn(&mut self, now: Tai) {
-        match self.open {
+        match self.open.take() {
             Some(open) => self.write(open),
             None => self.open_next(now),
         }
     }
 
-    /// Ends the grain that is open, as it is.
+    /// Writes the rest of the grain that is open.
     pub fn finish(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.writer.cancel(open.key);
+        while let Some(open) = self.open.take() {
+            self.write(open);
         }
     }
 
     fn open_next(&mut self, now: Tai) {
         self.turns = self.turns.wrapping_add(1);
-        let is_time = match &self.coming {
+        let is_time = match self.coming {
             Coming::OnTime => now >= grain_start(self.next, self.rate),
-            Coming::AsTaken(_) => self.turns.is_multiple_of(TURNS_PER_TRY),
+            Coming::AsTaken => self.turns.is_multiple_of(TURNS_PER_TRY),
         };
         if !is_time {
             return self.writer.poll(now);
         }
-        if matches!(self.coming, Coming::OnTime) {
+        if self.coming == Coming::OnTime {
             self.skip_what_has_passed(now);
         }
         let stamp = GrainStamp { tai: now, rtp: rtp_timestamp(self.next, self.rate, VIDEO_CLOCK_HZ) };
         match self.writer.open(self.next, stamp, now) {
             Ok(key) => self.begin(key, now),
             // The reader has all of them: it is for it to go on.
-            Err(OpenError::Held { .. }) if matches!(self.coming, Coming::AsTaken(_)) => {}
+            Err(OpenError::Held { .. }) if self.coming == Coming::AsTaken => {}
             Err(_) => {
                 self.counters.grains_no_slot.add(1);
                 self.next = self.next.next();
@@ -171,17 +169,14 @@ impl Producer {
         self.next = self.next.next();
         let number = self.number;
         self.number += 1;
-        if let Coming::AsTaken(clock) = &self.coming {
-            clock.step(self.rate.period_nanos());
-        }
         let Ok(line) = self.writer.lines_mut(key, 0..1) else { return };
         let address = line.as_ptr().addr();
         let Some((_, ground)) = self.grounds.iter().find(|(slot, _)| *slot == address) else { return };
         let front = Front { number, sent: now.as_nanos(), ground: *ground };
         self.pattern.write_front(&front, line);
-        self.open = Some(OpenGrain { key, front, written: 0 });
-        if self.content == Content::FrontAlone {
-            self.commit(key);
+        match self.content {
+            Content::EachAnew => self.open = Some(OpenGrain { key, front, written: 0 }),
+            Content::FrontAlone => self.commit(key),
         }
     }
 
@@ -199,7 +194,6 @@ impl Producer {
     }
 
     fn commit(&mut self, key: GrainKey) {
-        self.open = None;
         self.writer.commit(key, GrainEnd::default());
         self.counters.grains.add(1);
     }

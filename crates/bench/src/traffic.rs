@@ -1,17 +1,16 @@
 //! What runs through a measurement: streams of one format, how they are sent, for how long.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use media::{Depth, VideoFormat};
+use serde::{Deserialize, Serialize};
 use st2110::{PackingMode, PackingPlan, ReadSchedule, SenderType, UdpLimit};
 
 use crate::FrameFormat;
 use crate::role::Policy;
 
 /// Streams, and how they are sent.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct Traffic {
     /// Rows and rate of the pictures: 720p50, 1080p59.94, 2160p59.94; or WIDTHxROWSpRATE.
     #[arg(long, default_value = "1080p59.94")]
@@ -31,9 +30,12 @@ pub struct Traffic {
     /// Sends as fast as it goes, not as the schedule says.
     #[arg(long)]
     pub unpaced: bool,
-    /// Sender type of ST 2110-21, which says when packets go: N (gapped), NL (linear), W (gapped).
+    /// Sender type of ST 2110-21, which says when packets go and how many at once: N (gapped), NL (linear), W (gapped).
     #[arg(long = "type", value_enum, ignore_case = true, default_value_t)]
     pub sender_type: TypeName,
+    /// Legs of ST 2022-7, each by a port of its own: packets are sent by all of them, and the first copy is kept.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub legs: u16,
     /// How late a packet may be sent, rounded up to frame periods; what is later is skipped and counted.
     #[arg(long, default_value_t = 17, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub lateness_ms: u32,
@@ -42,14 +44,16 @@ pub struct Traffic {
     pub seed: u64,
     /// Cores of the thread that sends and of the one that receives; otherwise the first two. One core: both in turn.
     #[arg(long, value_delimiter = ',')]
+    #[serde(skip)]
     pub cores: Vec<usize>,
     /// Pages of the rings, and of DPDK's memory where they are `huge`.
     #[arg(long, value_enum, default_value_t)]
+    #[serde(skip)]
     pub pages: Policy,
 }
 
 /// [`Depth`], as an argument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum DepthName {
     /// 8 bits.
     #[value(name = "8")]
@@ -61,7 +65,7 @@ pub enum DepthName {
 }
 
 /// [`PackingMode`], as an argument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum PackingName {
     /// General.
     #[default]
@@ -71,7 +75,7 @@ pub enum PackingName {
 }
 
 /// Sender types of ST 2110-21, as an argument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum TypeName {
     /// Narrow.
     #[default]
@@ -107,22 +111,22 @@ impl Traffic {
         Ok(PackingPlan::new(self.video()?, mode, UdpLimit::Standard)?)
     }
 
-    /// When their packets are read.
-    #[must_use]
-    pub fn read_schedule(&self) -> ReadSchedule {
-        match self.sender_type {
-            TypeName::N | TypeName::W => ReadSchedule::Gapped,
-            TypeName::Nl => ReadSchedule::Linear,
-        }
-    }
-
-    /// As which C_MAX bounds what is bunched.
+    /// How many packets may be bunched.
     #[must_use]
     pub fn sender_type(&self) -> SenderType {
         match self.sender_type {
             TypeName::N => SenderType::N,
             TypeName::Nl => SenderType::NL,
             TypeName::W => SenderType::W,
+        }
+    }
+
+    /// When their packets are read.
+    #[must_use]
+    pub fn read_schedule(&self) -> ReadSchedule {
+        match self.sender_type {
+            TypeName::N | TypeName::W => ReadSchedule::Gapped,
+            TypeName::Nl => ReadSchedule::Linear,
         }
     }
 
@@ -139,10 +143,15 @@ impl Traffic {
         Ok(u8::try_from(frames).unwrap_or(u8::MAX))
     }
 
-    /// How long is measured.
-    #[must_use]
-    pub fn time(&self) -> Duration {
-        Duration::from_secs(self.seconds.into())
+    /// Packets a second of all streams together, in real time.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn packets_per_second(&self) -> Result<f64> {
+        let plan = self.plan()?;
+        let rate = plan.format().rate();
+        let frames = f64::from(rate.num()) / f64::from(rate.den());
+        Ok(frames * f64::from(plan.packets_per_frame()) * f64::from(self.streams))
     }
 
     /// The cores of the sending and of the receiving thread.

@@ -24,12 +24,12 @@ use shm::{ConsumerClass, FrameReader, FrameWriter, Geometry, GrainEnd, GrainLeas
 use st2110::PackingPlan;
 use worker::Core;
 
-use super::port::{Opened, Tx, destinations, enter, start_port};
-use super::summary::{Bare, Plan};
+use super::summary::Bare;
 use crate::arguments::Local;
 use crate::clock;
 use crate::flow::Flow;
 use crate::pattern::Pattern;
+use crate::plane::port::{Opened, Tx, destination, enter, start_port};
 
 /// Grains that packets are made from, and to: as many as a run of one stream has in its rings.
 const GRAINS: u16 = 6;
@@ -48,7 +48,7 @@ enum Duty {
 }
 
 /// Measures each once.
-pub(super) fn measure(eal: &Eal, arguments: &Local, _: &Plan) -> Result<Bare> {
+pub(super) fn measure(eal: &Eal, arguments: &Local) -> Result<Bare> {
     let packets_per_second = over_the_ring(eal, arguments, Duty::Copy)?;
     let checked_packets_per_second = over_the_ring(eal, arguments, Duty::CopyAndCheck)?;
     let memcpy_gigaoctets_per_second = memcpy(arguments)?;
@@ -87,7 +87,7 @@ impl Grains {
 
 /// Packets a second that the other core has copied.
 fn over_the_ring(eal: &Eal, arguments: &Local, duty: Duty) -> Result<f64> {
-    let Opened { port, queues, capabilities, pools, device } = start_port(eal, arguments)?;
+    let Opened { port, queues, capabilities, pools, device } = start_port(eal, &arguments.device, &arguments.traffic)?;
     let network = Network::new(vec!["192.0.2.1/24".parse()?], None, None)?;
     let mac = MacAddr::new([2, 0, 0, 0, 0, 1]);
     let station = Station { name: device.to_string(), mac, vlan: None, network, mtu: 1_500 };
@@ -95,7 +95,7 @@ fn over_the_ring(eal: &Eal, arguments: &Local, duty: Duty) -> Result<f64> {
     let config = DpdkTxConfig { payloads: 64, reads: Reads::Process, ..DpdkTxConfig::default() };
     let mut tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, Arc::default(), config);
     let pattern = Pattern::new(arguments.traffic.seed, 0);
-    let path = tx.open_path(&Path::to(destinations(1)[0]))?;
+    let path = tx.open_path(&Path::to(destination(0, 0)))?;
     let plan = arguments.traffic.plan()?;
     let grains = Grains::new(arguments, pattern)?;
     let mut sink = Sink::new(arguments, pattern, duty)?;

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::run::Outcome;
-use super::{Verdict, spread};
+use super::{Kind, spread};
 use crate::arguments::Local;
-use crate::{Machine, Spread};
+use crate::plan::Plan;
+use crate::plane::Outcome;
+use crate::{Machine, Spread, Verdict};
 
 /// A run.
 #[derive(Clone, Debug, Serialize)]
@@ -21,33 +22,16 @@ pub struct Summary {
     pub plan: Plan,
     /// The device.
     pub device: String,
+    /// What the packets carry.
+    pub content: &'static str,
     /// Rounds on the worker.
     pub rounds: Vec<Outcome>,
     /// Rounds of bare packets beside them.
     pub bare: Vec<Bare>,
+    /// Packets of dpdk-testpmd in a second in which the kernel let it run.
+    pub testpmd: Vec<f64>,
     /// What the rounds have in common.
     pub figures: Figures,
-}
-
-/// What is sent.
-#[derive(Clone, Debug, Serialize)]
-pub struct Plan {
-    /// The format.
-    pub format: String,
-    /// Streams of it.
-    pub streams: u16,
-    /// Packets of a frame.
-    pub packets_per_frame: u32,
-    /// Sample octets of its first packet.
-    pub payload_octets: u16,
-    /// Packets a second, all streams together, in real time.
-    pub packets_per_second: f64,
-    /// Octets of a frame.
-    pub frame_octets: u32,
-    /// What is new in each grain.
-    pub content: &'static str,
-    /// Who says when packets go.
-    pub pacing: String,
 }
 
 /// A round of bare packets.
@@ -66,6 +50,8 @@ pub struct Bare {
 pub struct Figures {
     /// Packets a second that the device took.
     pub tx_packets_per_second: Option<Spread>,
+    /// The same in a second in which the kernel let the thread run.
+    pub tx_packets_per_core_second: Option<Spread>,
     /// Packets a second that receivers were given.
     pub rx_packets_per_second: Option<Spread>,
     /// Cycles a packet of the worker that sends.
@@ -82,6 +68,12 @@ pub struct Figures {
     pub to_bare: Option<Spread>,
     /// The same, over those that are checked.
     pub to_bare_checked: Option<Spread>,
+    /// Whole frames by memcpy, GB/s.
+    pub memcpy_gigaoctets_per_second: Option<Spread>,
+    /// Packets of dpdk-testpmd in a second on its core.
+    pub testpmd_packets_per_second: Option<Spread>,
+    /// The worker's packets in a second on its core over those of testpmd, round by round.
+    pub to_testpmd: Option<Spread>,
 }
 
 impl Summary {
@@ -95,10 +87,12 @@ impl Summary {
             machine,
             dpdk: None,
             command: format!("flypack bench {}", words.join(" ")),
-            plan: Plan::of(arguments)?,
+            plan: Plan::of(&arguments.traffic)?,
+            content: if arguments.kind == Kind::Tx { "the same octets again and again" } else { "every octet checked" },
             device: arguments.device.to_string(),
             rounds: Vec::new(),
             bare: Vec::new(),
+            testpmd: Vec::new(),
             figures: Figures::default(),
         })
     }
@@ -113,6 +107,9 @@ impl Summary {
         };
         self.figures = Figures {
             tx_packets_per_second: whole(|round| Some(round.whole.tx_packets_per_second)),
+            tx_packets_per_core_second: whole(|round| {
+                round.whole.tx_on_core.map(|_| round.whole.tx_packets_per_core_second())
+            }),
             rx_packets_per_second: whole(|round| Some(round.whole.rx_packets_per_second).filter(|rate| *rate > 0.0)),
             tx_cycles_per_packet: whole(|round| round.whole.tx_cycles_per_packet),
             rx_cycles_per_packet: whole(|round| round.whole.rx_cycles_per_packet),
@@ -121,6 +118,14 @@ impl Summary {
             bare_checked_packets_per_second: bare(|bare| bare.checked_packets_per_second),
             to_bare: ratio(|bare| bare.packets_per_second),
             to_bare_checked: ratio(|bare| bare.checked_packets_per_second),
+            memcpy_gigaoctets_per_second: bare(|bare| bare.memcpy_gigaoctets_per_second),
+            testpmd_packets_per_second: spread(self.testpmd.iter().copied()),
+            to_testpmd: spread(
+                self.rounds
+                    .iter()
+                    .zip(&self.testpmd)
+                    .map(|(round, theirs)| round.whole.tx_packets_per_core_second() / theirs),
+            ),
         };
     }
 
@@ -133,17 +138,9 @@ impl Summary {
     /// For a person.
     #[must_use]
     pub fn text(&self) -> String {
-        let Plan { format, streams, packets_per_frame, payload_octets, packets_per_second, content, pacing, .. } =
-            &self.plan;
-        let mut text = format!(
-            "\n{}{}\n{} of {format}: {packets_per_frame} packets of {payload_octets} octets a frame, {:.3} Mpps in real \
-             time, {pacing}; {content}; on {}\n",
-            self.machine.text(),
-            self.dpdk.as_ref().map_or(String::new(), |version| format!("; {version}")),
-            if *streams == 1 { "one stream".to_owned() } else { format!("{streams} streams") },
-            packets_per_second / 1e6,
-            self.device,
-        );
+        let version = self.dpdk.as_ref().map_or(String::new(), |version| format!("; {version}"));
+        let Self { machine, plan, content, device, .. } = self;
+        let mut text = format!("\n{}{version}\n{}; {content}; on {device}\n", machine.text(), plan.text());
         for round in &self.rounds {
             text += &round.text();
         }
@@ -151,60 +148,11 @@ impl Summary {
     }
 }
 
-impl Plan {
-    fn of(arguments: &Local) -> Result<Self> {
-        let traffic = &arguments.traffic;
-        let plan = traffic.plan()?;
-        let rate = plan.format().rate();
-        let frames = f64::from(rate.num()) / f64::from(rate.den());
-        let checks = arguments.kind != super::Kind::Tx;
-        Ok(Self {
-            format: plan.format().to_string(),
-            streams: traffic.streams,
-            packets_per_frame: plan.packets_per_frame(),
-            payload_octets: plan.packets().first().map_or(0, |packet| packet.octets),
-            packets_per_second: frames * f64::from(plan.packets_per_frame()) * f64::from(traffic.streams),
-            frame_octets: plan.format().frame_octets(),
-            content: if checks { "every octet checked" } else { "the same octets again and again" },
-            pacing: if traffic.unpaced { "unpaced".to_owned() } else { format!("type {:?}", traffic.sender_type) },
-        })
-    }
-}
-
-impl Outcome {
-    fn text(&self) -> String {
-        let Self { total, whole, packets_lost, .. } = self;
-        let word = if self.is_whole() { "whole" } else { "NOT WHOLE" };
-        format!(
-            "{word}: {}\n  {:.2} times real time; sent {}, received {}, lost {packets_lost}, late-skipped {}, not sent {}, \
-             reordered {}, late {}, refused {}; grains complete {}, incomplete {}, missed by the source {}; {:.1} GiB \
-             checked, wrong blocks {}; longest turn µs tx {:.0} rx {:.0}\n  rings on {} pages; {}\n",
-            whole.text(),
-            self.times_real_time,
-            total.tx_packets,
-            total.rx_packets,
-            total.late_skipped,
-            total.not_sent,
-            total.reordered,
-            total.late,
-            total.refused,
-            total.grains_complete,
-            total.grains_incomplete,
-            total.grains_missed,
-            total.checked_octets as f64 / f64::from(1 << 30),
-            total.wrong_blocks,
-            self.longest_turn_us[0],
-            self.longest_turn_us[1],
-            self.ring_pages,
-            self.memory,
-        )
-    }
-}
-
 impl Figures {
     fn text(&self) -> String {
         let rows = [
             ("tx Mpps", self.tx_packets_per_second, 1e6),
+            ("tx Mpps while on core", self.tx_packets_per_core_second, 1e6),
             ("rx Mpps", self.rx_packets_per_second, 1e6),
             ("tx cycles/packet", self.tx_cycles_per_packet, 1.0),
             ("rx cycles/packet", self.rx_cycles_per_packet, 1.0),
@@ -213,6 +161,9 @@ impl Figures {
             ("bare, checked, Mpps", self.bare_checked_packets_per_second, 1e6),
             ("worker to bare", self.to_bare, 1.0),
             ("worker to bare, checked", self.to_bare_checked, 1.0),
+            ("memcpy of frames GB/s", self.memcpy_gigaoctets_per_second, 1.0),
+            ("testpmd Mpps on core", self.testpmd_packets_per_second, 1e6),
+            ("worker to testpmd", self.to_testpmd, 1.0),
         ];
         let rows = rows.into_iter().filter_map(|(name, spread, unit)| Some((name, spread?, unit)));
         let mut text = String::from("medians over rounds (quartiles)\n");

@@ -20,10 +20,11 @@ use ip::{MacAddr, Network};
 use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use shm::GrainLease;
 
-use super::ends::{Ends, Receiving};
-use crate::arguments::Local;
+use super::ends::{Around, Ends, Enter, Receiving};
+use crate::device::DeviceName;
 use crate::role::Policy;
 use crate::tai::RunClock;
+use crate::traffic::Traffic;
 
 /// Packets a second that a port is sized for where nobody paces.
 const UNPACED_PACKETS: u32 = 4_000_000;
@@ -37,22 +38,23 @@ const POOLS_MIB: u32 = 256;
 /// The port's own address.
 const ADDRESS: &str = "192.0.2.1/24";
 
-pub(super) type Rx = DpdkRx<RunClock>;
-pub(super) type Tx = DpdkTx<GrainLease>;
+pub(crate) type Rx = DpdkRx<RunClock>;
+pub(crate) type Tx = DpdkTx<GrainLease>;
 
-/// Starts DPDK with what the device needs.
-pub(super) fn start(arguments: &Local) -> Result<Eal> {
-    let memory = memory(arguments.traffic.pages);
-    let allow = match device(arguments)? {
-        Device::Pci(address) => vec![address],
-        _ => Vec::new(),
-    };
-    Eal::start(&EalConfig { allow, ..EalConfig::new(memory) }).context("DPDK does not start")
+/// Starts DPDK with what the devices need.
+pub(crate) fn start(names: &[&DeviceName], pages: Policy) -> Result<Eal> {
+    let mut allow = Vec::new();
+    for name in names {
+        if let Device::Pci(address) = device(name)? {
+            allow.push(address);
+        }
+    }
+    Eal::start(&EalConfig { allow, ..EalConfig::new(memory(pages, names.len())) }).context("DPDK does not start")
 }
 
 /// Hugepages where there are enough free ones, as for rings.
-fn memory(pages: Policy) -> Memory {
-    let mib = EAL_MIB + POOLS_MIB;
+fn memory(pages: Policy, ports: usize) -> Memory {
+    let mib = EAL_MIB + POOLS_MIB * ports as u32;
     let [_, free] = crate::Machine::look().huge_pages;
     match pages {
         Policy::Huge => Memory::Huge { mib },
@@ -61,28 +63,27 @@ fn memory(pages: Policy) -> Memory {
     }
 }
 
-pub(super) fn device(arguments: &Local) -> Result<Device> {
-    Ok(arguments.device.to_string().parse()?)
+fn device(name: &DeviceName) -> Result<Device> {
+    Ok(name.to_string().parse()?)
 }
 
-/// A group for each stream.
-pub(super) fn destinations(streams: u16) -> Vec<SocketAddr> {
-    (0..streams).map(|stream| SocketAddr::from(([239, 192, 1, stream as u8 + 1], 5_004))).collect()
+/// The group of a stream on a leg.
+pub(crate) fn destination(stream: u16, leg: u16) -> SocketAddr {
+    SocketAddr::from(([239, 192, 1 + leg as u8, 1 + stream as u8], 5_004))
 }
 
 /// A started port with its pools.
-pub(super) struct Opened {
-    pub(super) port: Port<Started>,
-    pub(super) queues: dpdk::port::PortQueues,
-    pub(super) capabilities: Capabilities,
-    pub(super) pools: TxPools,
-    pub(super) device: Device,
+pub(crate) struct Opened {
+    pub(crate) port: Port<Started>,
+    pub(crate) queues: dpdk::port::PortQueues,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) pools: TxPools,
+    pub(crate) device: Device,
 }
 
 /// Starts the port.
-pub(super) fn start_port(eal: &Eal, arguments: &Local) -> Result<Opened> {
-    let device = device(arguments)?;
-    let traffic = &arguments.traffic;
+pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic) -> Result<Opened> {
+    let device = device(name)?;
     let plan = traffic.plan()?;
     let rate = plan.format().rate();
     let a_stream = u64::from(plan.packets_per_frame()) * u64::from(rate.num()) / u64::from(rate.den());
@@ -100,42 +101,62 @@ pub(super) fn start_port(eal: &Eal, arguments: &Local) -> Result<Opened> {
     Ok(Opened { port, queues, capabilities, pools, device })
 }
 
-/// The port's ends.
-pub(super) fn open(eal: &Eal, arguments: &Local) -> Result<Ends<Rx, Tx>> {
-    let Opened { port, queues, capabilities, pools, device } = start_port(eal, arguments)?;
+/// The ends of as many ports as there are legs.
+pub(crate) fn open(eal: &Eal, names: &[&DeviceName], traffic: &Traffic) -> Result<Ends<Rx, Tx>> {
+    let (mut tx, mut rx, mut kept, mut memory) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    for (leg, name) in (0_u16..).zip(names) {
+        let one = open_one(eal, name, traffic, leg)?;
+        memory = one.kept.port.config().sizing.to_string();
+        tx.push(one.tx);
+        rx.push(one.rx);
+        kept.push(one.kept);
+    }
+    let legs = names.len() as u16;
+    let of_stream = |stream| (0..legs).map(|leg| destination(stream, leg)).collect();
+    let around = Around {
+        destinations: (0..traffic.streams).map(of_stream).collect(),
+        interface: None,
+        enter: enter(eal),
+        hooks: Box::new(DmaPlacement::new(eal, 0)),
+        memory,
+        keep: Box::new(kept),
+    };
+    Ok(Ends { tx, rx: Receiving::Shared(rx), around })
+}
+
+/// One port with its queues.
+struct One {
+    tx: Tx,
+    rx: Rx,
+    kept: Kept,
+}
+
+fn open_one(eal: &Eal, name: &DeviceName, traffic: &Traffic, leg: u16) -> Result<One> {
+    let Opened { port, queues, capabilities, pools, device } = start_port(eal, name, traffic)?;
     // A ring, and what leads nowhere, have no address of their own.
     let own = port.mac();
     let mac = if own.is_station() { own } else { MacAddr::new([2, 0, 0, 0, 0, 1]) };
     let network = Network::new(vec![ADDRESS.parse()?], None, None)?;
     let station = Station { name: device.to_string(), mac, vlan: None, network, mtu: MTU };
     let (rx_end, tx_end, mut host) = exchange(ExchangeConfig::default());
-    let destinations = destinations(arguments.traffic.streams);
-    host.publish(destinations.iter().copied().collect());
+    host.publish((0..traffic.streams).map(|stream| destination(stream, leg)).collect());
     let counters = Arc::<PortCounters>::default();
     let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
-    let payloads = 16 * arguments.traffic.streams;
+    let payloads = 16 * traffic.streams;
     let config = DpdkTxConfig { payloads, reads, ..DpdkTxConfig::default() };
-    let (clock, shared) = (RunClock::real(), Arc::clone(&counters));
-    let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, shared, clock);
+    let shared = Arc::clone(&counters);
+    let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, shared, RunClock::start());
     let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, counters, config);
-    Ok(Ends {
-        tx,
-        rx: Receiving::Shared(rx),
-        destinations,
-        enter: enter(eal),
-        hooks: Box::new(DmaPlacement::new(eal, 0)),
-        memory: port.config().sizing.to_string(),
-        keep: Box::new(Kept { _port: port, _host: host }),
-    })
+    Ok(One { tx, rx, kept: Kept { port, _host: host } })
 }
 
 /// Makes the calling thread an lcore.
-pub(super) fn enter(eal: &Eal) -> super::ends::Enter {
+pub(crate) fn enter(eal: &Eal) -> Enter {
     let eal = eal.clone();
     Arc::new(move || Ok(Box::new(eal.register_thread()?) as Box<dyn Any>))
 }
 
 struct Kept {
-    _port: Port<Started>,
+    port: Port<Started>,
     _host: HostEnd,
 }

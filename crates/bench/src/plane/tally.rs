@@ -1,16 +1,16 @@
 //! Counters of a run, summed over its streams, and what they say of a second.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::stage::{ListeningWatch, SendingWatch};
-use crate::Percentiles;
-use crate::clock;
+use crate::desk::Meter;
+use crate::{Percentiles, clock};
 
 /// Octets around a UDP payload: UDP, IPv4, Ethernet, its check sequence, preamble and gap.
 const AROUND_OCTETS: u64 = 8 + 20 + 14 + 4 + 8 + 12;
 
 /// Sums over all streams since the start.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// When it was taken, ns.
     #[serde(skip)]
@@ -21,24 +21,26 @@ pub struct Tally {
     pub tx_octets: u64,
     /// Times that the device was full.
     pub tx_full: u64,
-    /// Counts of the sending thread: in turns that did something, and all.
+    /// Counts of the sending thread in turns that did something, and ns that it was on a core.
     #[serde(skip)]
-    pub tx_counts: [u64; 2],
+    pub tx_spent: [u64; 2],
     /// Grains of which every packet was made.
     pub grains_sent: u64,
     /// Packets that were not sent, because they were too late.
     pub late_skipped: u64,
-    /// Packets that were not sent, or not taken, for another reason.
+    /// Packets that were not sent because their grain, or lines of it, were gone.
     pub not_sent: u64,
+    /// Packets that the device or its queue refused for good.
+    pub refused_by_device: u64,
     /// Grains that the source or the sender did not get to.
     pub grains_missed: u64,
     /// Packets that receivers were given.
     pub rx_packets: u64,
     /// Octets of their UDP payloads.
     pub rx_octets: u64,
-    /// Counts of the receiving thread.
+    /// The same of the receiving thread.
     #[serde(skip)]
-    pub rx_counts: [u64; 2],
+    pub rx_spent: [u64; 2],
     /// Packets that never came, by their sequence numbers.
     pub lost: u64,
     /// Packets that came in another order than sent.
@@ -61,9 +63,11 @@ pub struct Tally {
 
 impl Tally {
     /// The sums now.
-    pub(super) fn take(sending: &SendingWatch, listening: Option<&ListeningWatch>) -> Self {
+    pub(crate) fn take(sending: Option<&SendingWatch>, listening: Option<&ListeningWatch>) -> Self {
         let mut tally = Self { at: clock::now(), ..Self::default() };
-        tally.add_sending(sending);
+        if let Some(sending) = sending {
+            tally.add_sending(sending);
+        }
         if let Some(listening) = listening {
             tally.add_listening(listening);
         }
@@ -71,25 +75,27 @@ impl Tally {
     }
 
     fn add_sending(&mut self, watch: &SendingWatch) {
-        self.tx_packets = watch.output.packets.value();
-        self.tx_octets = watch.output.octets.value();
-        self.tx_full = watch.output.would_block.value();
-        self.tx_counts = [watch.meter.busy_counts.value(), watch.meter.all_counts.value()];
+        for output in &watch.outputs {
+            self.tx_packets += output.packets.value();
+            self.tx_octets += output.octets.value();
+            self.tx_full += output.would_block.value();
+            self.refused_by_device += output.errors.value();
+        }
+        self.tx_spent = spent(&watch.meter);
         for sender in &watch.senders {
             self.grains_sent += sender.grains_sent.value();
             self.late_skipped += sender.packets_skipped_late.value() + sender.packets_taken_back.value();
             self.not_sent += sender.packets_skipped_lost.value() + sender.packets_skipped_gone.value();
-            self.not_sent += sender.packets_refused.value();
+            self.refused_by_device += sender.packets_refused.value();
             self.grains_missed += sender.grains_missed.value();
         }
-        self.not_sent += watch.output.errors.value();
         for producer in &watch.producers {
             self.grains_missed += producer.grains_no_slot.value() + producer.grains_skipped.value();
         }
     }
 
     fn add_listening(&mut self, watch: &ListeningWatch) {
-        self.rx_counts = [watch.meter.busy_counts.value(), watch.meter.all_counts.value()];
+        self.rx_spent = spent(&watch.meter);
         for receiver in &watch.receivers {
             self.rx_packets += receiver.packets.value();
             self.rx_octets += receiver.octets.value();
@@ -116,8 +122,12 @@ impl Tally {
     }
 }
 
+fn spent(meter: &Meter) -> [u64; 2] {
+    [meter.busy_counts.value(), meter.cpu_ns()]
+}
+
 /// A second of a run, or all of it.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Interval {
     /// How long it was, s.
     pub seconds: f64,
@@ -127,12 +137,17 @@ pub struct Interval {
     pub tx_gbps: f64,
     /// Counts of the time-stamp counter for a packet in turns of the worker that sends; none where none was sent.
     pub tx_cycles_per_packet: Option<f64>,
+    /// The part of the time in which the kernel let the thread that sends run: below 1, something else had its core, and
+    /// what was measured is that too.
+    pub tx_on_core: Option<f64>,
     /// Packets a second that receivers were given.
     pub rx_packets_per_second: f64,
     /// What they take of a link, Gb/s.
     pub rx_gbps: f64,
     /// As for the one that sends.
     pub rx_cycles_per_packet: Option<f64>,
+    /// As for the thread that sends.
+    pub rx_on_core: Option<f64>,
     /// Packets lost in it.
     pub lost: u64,
     /// Packets reordered in it.
@@ -145,7 +160,7 @@ pub struct Interval {
 
 impl Interval {
     /// Between two looks; `latencies` are those of the grains in between.
-    pub(super) fn between(before: &Tally, after: &Tally, latencies: &mut [u64]) -> Self {
+    pub(crate) fn between(before: &Tally, after: &Tally, latencies: &mut [u64]) -> Self {
         let seconds = (after.at - before.at) as f64 / 1e9;
         let [tx_packets, rx_packets] =
             [after.tx_packets - before.tx_packets, after.rx_packets.saturating_sub(before.rx_packets)];
@@ -153,15 +168,20 @@ impl Interval {
         let busy = |after: [u64; 2], before: [u64; 2], packets: u64| {
             (packets > 0).then(|| (after[0] - before[0]) as f64 / packets as f64)
         };
+        let on_core = |after: [u64; 2], before: [u64; 2]| {
+            (after[1] > before[1]).then(|| (after[1] - before[1]) as f64 / 1e9 / seconds)
+        };
         let late = |tally: &Tally| tally.late_skipped + tally.late;
         Self {
             seconds,
             tx_packets_per_second: tx_packets as f64 / seconds,
             tx_gbps: gbps(after.tx_octets - before.tx_octets, tx_packets),
-            tx_cycles_per_packet: busy(after.tx_counts, before.tx_counts, tx_packets),
+            tx_cycles_per_packet: busy(after.tx_spent, before.tx_spent, tx_packets),
+            tx_on_core: on_core(after.tx_spent, before.tx_spent),
             rx_packets_per_second: rx_packets as f64 / seconds,
             rx_gbps: gbps(after.rx_octets - before.rx_octets, rx_packets),
-            rx_cycles_per_packet: busy(after.rx_counts, before.rx_counts, rx_packets),
+            rx_cycles_per_packet: busy(after.rx_spent, before.rx_spent, rx_packets),
+            rx_on_core: on_core(after.rx_spent, before.rx_spent),
             lost: after.lost.saturating_sub(before.lost),
             reordered: after.reordered - before.reordered,
             late: late(after) - late(before),
@@ -169,34 +189,35 @@ impl Interval {
         }
     }
 
+    /// Packets a second that the device took while the kernel let the thread run.
+    #[must_use]
+    pub fn tx_packets_per_core_second(&self) -> f64 {
+        self.tx_packets_per_second / self.tx_on_core.unwrap_or(1.0)
+    }
+
     /// In one line.
     #[must_use]
     pub fn text(&self) -> String {
-        let cycles = |cycles: Option<f64>| cycles.map_or("-".to_owned(), |cycles| format!("{cycles:.0}"));
-        let mut text = format!(
-            "tx {:.2} Gb/s {:.3} Mpps {} cycles/packet",
-            self.tx_gbps,
-            self.tx_packets_per_second / 1e6,
-            cycles(self.tx_cycles_per_packet)
-        );
-        if self.rx_cycles_per_packet.is_some() {
-            text += &format!(
-                " | rx {:.2} Gb/s {:.3} Mpps {} cycles/packet | lost {} reordered {} late {}",
-                self.rx_gbps,
-                self.rx_packets_per_second / 1e6,
-                cycles(self.rx_cycles_per_packet),
-                self.lost,
-                self.reordered,
-                self.late
-            );
-        } else {
-            text += &format!(" | late {}", self.late);
+        let way = |name: &str, gbps: f64, packets: f64, cycles: Option<f64>, on_core: Option<f64>| {
+            let mut text = format!("{name} {gbps:.2} Gb/s {:.3} Mpps", packets / 1e6);
+            text += &cycles.map_or(String::new(), |cycles| format!(" {cycles:.0} cycles/packet"));
+            text + &on_core.map_or(String::new(), |part| format!(" ({:.0} % on core)", part * 100.0))
+        };
+        let mut parts = Vec::new();
+        if self.tx_packets_per_second > 0.0 || self.tx_on_core.is_some() {
+            let packets = self.tx_packets_per_second;
+            parts.push(way("tx", self.tx_gbps, packets, self.tx_cycles_per_packet, self.tx_on_core));
         }
+        if self.rx_packets_per_second > 0.0 || self.rx_on_core.is_some() {
+            let packets = self.rx_packets_per_second;
+            parts.push(way("rx", self.rx_gbps, packets, self.rx_cycles_per_packet, self.rx_on_core));
+            parts.push(format!("lost {} reordered {}", self.lost, self.reordered));
+        }
+        parts.push(format!("late {}", self.late));
         if let Some(Percentiles { p50, p99, p99_9, max }) = self.latency_ns {
-            let ms = |ns: f64| ns / 1e6;
-            let [p50, p99, p99_9, max] = [ms(p50), ms(p99), ms(p99_9), ms(max)];
-            text += &format!(" | latency ms p50 {p50:.2} p99 {p99:.2} p99.9 {p99_9:.2} max {max:.2}");
+            let [p50, p99, p99_9, max] = [p50, p99, p99_9, max].map(|ns| ns / 1e6);
+            parts.push(format!("latency ms p50 {p50:.2} p99 {p99:.2} p99.9 {p99_9:.2} max {max:.2}"));
         }
-        text
+        parts.join(" | ")
     }
 }

@@ -1,0 +1,93 @@
+//! What client and server tell each other.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use anyhow::{Context as _, Result, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::plane::Outcome;
+use crate::traffic::Traffic;
+
+/// Longest line: an outcome of a day has one for each second.
+const LINE_OCTETS_MAX: u64 = 64 << 20;
+
+/// From the client, first.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Offer {
+    /// Of the program: both have one.
+    pub(super) version: String,
+    pub(super) traffic: Traffic,
+}
+
+/// From the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// Where the packets of each stream go, by each leg.
+    Ready(Vec<Vec<SocketAddr>>),
+    /// Why it will not.
+    Refused(String),
+}
+
+/// From the client, last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Sent {
+    /// Packets that its device took.
+    pub(super) packets: u64,
+}
+
+/// From the server, last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Heard {
+    /// Where it runs.
+    pub(super) machine: serde_json::Value,
+    pub(super) outcome: Outcome,
+}
+
+/// One end of the connection.
+pub(super) struct Control {
+    reader: BufReader<TcpStream>,
+    stream: TcpStream,
+}
+
+impl Control {
+    pub(super) fn new(stream: TcpStream) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(stream.try_clone()?), stream })
+    }
+
+    pub(super) fn tell(&mut self, message: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(message)? + "\n";
+        self.stream.write_all(line.as_bytes()).context("the other end is gone")
+    }
+
+    pub(super) fn hear<M: DeserializeOwned>(&mut self) -> Result<M> {
+        let mut line = String::new();
+        let octets = std::io::Read::take(&mut self.reader, LINE_OCTETS_MAX).read_line(&mut line)?;
+        if octets == 0 {
+            bail!("the other end is gone");
+        }
+        serde_json::from_str(&line)
+            .context("the other end says what this one does not understand: are both of one version?")
+    }
+
+    /// Whether something was said, or the other end is gone; does not wait.
+    pub(super) fn has_spoken(&self) -> Result<bool> {
+        if !self.reader.buffer().is_empty() {
+            return Ok(true);
+        }
+        self.stream.set_nonblocking(true)?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> Result<SocketAddr> {
+        Ok(self.stream.local_addr()?)
+    }
+}

@@ -1,0 +1,14 @@
+//! The data plane as measurements use it: a device's queues, a worker at each end, sources before the one and consumers behind
+//! the other.
+
+pub(crate) mod ends;
+pub(crate) mod live;
+mod outcome;
+#[cfg(feature = "dpdk")]
+pub(crate) mod port;
+pub(crate) mod stage;
+mod tally;
+pub(crate) mod udp;
+
+pub use outcome::Outcome;
+pub use tally::{Interval, Tally};

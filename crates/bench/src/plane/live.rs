@@ -1,0 +1,315 @@
+//! A run that is going on: a thread that sends, one that receives, and a look at their counters each second.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use media::Clock as _;
+use netio::{RxQueue, TxQueue};
+use shm::GrainLease;
+use worker::Core;
+
+use super::ends::{Around, Ends, Enter};
+use super::outcome::{Lateness, Outcome};
+use super::stage::{self, Listening, ListeningWatch, Sending, SendingWatch};
+use super::tally::{Interval, Tally};
+use crate::clock;
+use crate::desk::{Desk, Meter};
+use crate::producer::{Content, Producer};
+use crate::traffic::Traffic;
+
+/// Before the first second: caches, pages and clocks settle.
+const WARM_UP: Duration = Duration::from_millis(300);
+/// How long the threads go on for what is on its way.
+const DRAIN_NS: u64 = 300_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Which ends of a run are in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Here {
+    /// What sends, to whoever it is.
+    Sender(Content),
+    /// What receives.
+    Receiver,
+    /// Both.
+    Both,
+}
+
+/// A run.
+pub(crate) struct Live {
+    /// What sends comes first, and stops first.
+    threads: Vec<(JoinHandle<Result<()>>, Arc<AtomicBool>)>,
+    sending: Option<SendingWatch>,
+    listening: Option<ListeningWatch>,
+    counts_per_us: f64,
+    memory: String,
+    ring_pages: String,
+    /// Packets a second in real time.
+    real_rate: f64,
+    is_paced: bool,
+    /// Outlives the queues, which go with the threads.
+    keep: Box<dyn Any>,
+}
+
+/// What was seen of a run while it went on.
+pub(crate) struct Seen {
+    seconds: Vec<Interval>,
+    whole: Interval,
+}
+
+impl Live {
+    /// Begins. What receives is there before anything is sent.
+    pub(crate) fn begin<R, T>(ends: Ends<R, T>, traffic: &Traffic, here: Here) -> Result<Self>
+    where
+        R: RxQueue + 'static,
+        T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
+        Desk<R, T>: Send,
+    {
+        let Ends { tx, rx, around } = ends;
+        let (content, listens) = match here {
+            Here::Sender(content) => (Some(content), false),
+            Here::Receiver => (None, true),
+            Here::Both => (Some(Content::EachAnew), true),
+        };
+        let listening = listens.then(|| stage::listen::<R, T>(rx, &around, traffic)).transpose()?;
+        let sending = content.map(|content| stage::send::<R, T>(tx, &around, traffic, content)).transpose()?;
+        let mut live = Self {
+            threads: Vec::new(),
+            sending: sending.as_ref().map(|sending| sending.watch.clone()),
+            listening: listening.as_ref().map(|listening| listening.watch.clone()),
+            counts_per_us: quanta_rate(),
+            memory: around.memory.clone(),
+            ring_pages: sending.as_ref().map_or_else(
+                || listening.as_ref().map_or(String::new(), |listening| listening.pages.to_string()),
+                |sending| sending.pages.to_string(),
+            ),
+            real_rate: traffic.packets_per_second()?,
+            is_paced: !traffic.unpaced,
+            keep: Box::new(()),
+        };
+        live.start(sending, listening, &around, traffic)?;
+        live.keep = around.keep;
+        Ok(live)
+    }
+
+    fn start<R, T>(
+        &mut self,
+        sending: Option<Sending<R, T>>,
+        listening: Option<Listening<R, T>>,
+        around: &Around,
+        traffic: &Traffic,
+    ) -> Result<()>
+    where
+        R: RxQueue + 'static,
+        T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
+        Desk<R, T>: Send,
+    {
+        let ([tx_core, rx_core], enter) = (traffic.pair_of_cores(), &around.enter);
+        match (sending, listening) {
+            // Taking turns on one core: one thread.
+            (Some(sending), Some(listening)) if tx_core == rx_core => {
+                self.threads.push(start("both", tx_core, enter, move |stop| both(sending, listening, stop))?);
+            }
+            (sending, listening) => {
+                if let Some(listening) = listening {
+                    self.threads.push(start("rx", rx_core, enter, move |stop| listen(listening, stop))?);
+                }
+                if let Some(sending) = sending {
+                    self.threads.insert(0, start("tx", tx_core, enter, move |stop| send(sending, stop))?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks each second, tells what it saw, until `is_over` says so or a thread has ended.
+    pub(crate) fn watch(
+        &self,
+        mut tell: impl FnMut(u32, &Interval) -> Result<()>,
+        mut is_over: impl FnMut(u32) -> bool,
+    ) -> Result<Seen> {
+        thread::sleep(WARM_UP);
+        drop(self.latencies());
+        let first = self.take();
+        let (mut last, mut seconds, mut all) = (first, Vec::new(), Vec::new());
+        for second in 1.. {
+            let until = first.at + u64::from(second) * SECOND_NS;
+            thread::sleep(Duration::from_nanos(until.saturating_sub(clock::now())));
+            let (now, mut latencies) = (self.take(), self.latencies());
+            let interval = Interval::between(&last, &now, &mut latencies);
+            tell(second, &interval)?;
+            seconds.push(interval);
+            all.append(&mut latencies);
+            last = now;
+            if is_over(second) || self.threads.iter().any(|(thread, _)| thread.is_finished()) {
+                break;
+            }
+        }
+        Ok(Seen { seconds, whole: Interval::between(&first, &last, &mut all) })
+    }
+
+    /// Ends it: first what sends, then, when all of that has come in, what receives.
+    pub(crate) fn end(mut self, seen: Seen) -> Result<Outcome> {
+        self.stop()?;
+        let total = self.take();
+        let Seen { seconds, whole } = seen;
+        let is_heard = self.listening.is_some();
+        let rate = if is_heard { whole.rx_packets_per_second } else { whole.tx_packets_per_second };
+        let missing = match (&self.sending, &self.listening) {
+            // Of two legs one may lose what the other brings.
+            (Some(sending), Some(_)) if sending.outputs.len() == 1 => total.tx_packets.saturating_sub(total.rx_packets),
+            _ => 0,
+        };
+        let meters =
+            [self.sending.as_ref().map(|watch| &*watch.meter), self.listening.as_ref().map(|watch| &*watch.meter)];
+        let longest = |meter: Option<&Meter>| meter.map_or(0, |meter| meter.longest_turn.value()) as f64;
+        Ok(Outcome {
+            memory: std::mem::take(&mut self.memory),
+            ring_pages: std::mem::take(&mut self.ring_pages),
+            seconds,
+            whole,
+            total,
+            times_real_time: rate / self.real_rate,
+            lateness_ns: self.sending.as_ref().filter(|_| self.is_paced).map(Lateness::of),
+            longest_turn_us: meters.map(|meter| longest(meter) / self.counts_per_us),
+            // What was never sent is missing by its number too.
+            packets_lost: if is_heard { missing.max(total.lost) } else { total.late_skipped + total.not_sent },
+        })
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        for (thread, stop) in self.threads.drain(..) {
+            // Relaxed: a flag without data behind it.
+            stop.store(true, Ordering::Relaxed);
+            thread.join().map_err(|_| anyhow!("a thread of the run panicked"))??;
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Tally {
+        Tally::take(self.sending.as_ref(), self.listening.as_ref())
+    }
+
+    /// What has come since the last look.
+    fn latencies(&self) -> Vec<u64> {
+        let watch = self.listening.iter();
+        watch.flat_map(|watch| std::iter::from_fn(|| watch.latencies.pop())).collect()
+    }
+}
+
+impl Drop for Live {
+    /// Also when something failed meanwhile: the threads have the queues, which go before what is kept.
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// Counts of the time-stamp counter in a microsecond.
+fn quanta_rate() -> f64 {
+    1e6 / quanta::Clock::new().delta_as_nanos(0, 1_000_000_000).max(1) as f64 * 1e6
+}
+
+type Started = (JoinHandle<Result<()>>, Arc<AtomicBool>);
+
+fn start(
+    name: &str,
+    core: Option<usize>,
+    enter: &Enter,
+    body: impl FnOnce(&AtomicBool) + Send + 'static,
+) -> Result<Started> {
+    let (enter, stop) = (Arc::clone(enter), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let thread = thread::Builder::new().name(format!("bench-{name}")).spawn(move || {
+        if let Some(core) = core {
+            let pinned = worker::run::pin(Core(core));
+            pinned.map_err(|usable| anyhow!("core {core} cannot be had; usable: {usable:?}"))?;
+        }
+        let _entered = enter()?;
+        body(&stopped);
+        Ok(())
+    });
+    Ok((thread.context("no thread")?, stop))
+}
+
+fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(mut sending: Sending<R, T>, stop: &AtomicBool) {
+    sending.desk.sit_down();
+    while !stop.load(Ordering::Relaxed) {
+        sending.turn();
+    }
+    sending.finish(|| {});
+}
+
+fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
+    mut listening: Listening<R, T>,
+    stop: &AtomicBool,
+) {
+    listening.desk.sit_down();
+    while !stop.load(Ordering::Relaxed) {
+        listening.turn();
+    }
+    listening.finish();
+}
+
+fn both<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
+    mut sending: Sending<R, T>,
+    mut listening: Listening<R, T>,
+    stop: &AtomicBool,
+) {
+    sending.desk.sit_down();
+    listening.desk.sit_down();
+    while !stop.load(Ordering::Relaxed) {
+        sending.turn();
+        listening.turn();
+    }
+    sending.finish(|| {
+        listening.turn();
+    });
+    listening.finish();
+}
+
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Sending<R, T> {
+    #[inline]
+    fn turn(&mut self) {
+        self.desk.turn();
+        let now = self.clock.now();
+        for producer in &mut self.producers {
+            producer.turn(now);
+        }
+    }
+
+    /// No new grains; those that are there leave.
+    fn finish(&mut self, mut beside: impl FnMut()) {
+        self.producers.iter_mut().for_each(Producer::finish);
+        let until = clock::now() + DRAIN_NS;
+        while clock::now() < until {
+            self.desk.turn();
+            beside();
+        }
+    }
+}
+
+impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Listening<R, T> {
+    #[inline]
+    fn turn(&mut self) -> bool {
+        let is_busy = self.desk.turn();
+        let clock = self.desk.clock();
+        let mut has_checked = false;
+        for verifier in &mut self.verifiers {
+            has_checked |= verifier.turn(|| clock.now());
+        }
+        is_busy || has_checked
+    }
+
+    /// What is on its way comes in.
+    fn finish(&mut self) {
+        let mut until = clock::now() + DRAIN_NS;
+        while clock::now() < until {
+            if self.turn() {
+                until = clock::now() + DRAIN_NS;
+            }
+        }
+    }
+}
