@@ -3,6 +3,8 @@
 //! Runs as any user, on loopback, with plain pages. Each test has its own folder and its own loopback address.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "daemon/archive.rs"]
+mod archive;
 #[path = "daemon/flypackd.rs"]
 mod flypackd;
 #[path = "daemon/road.rs"]

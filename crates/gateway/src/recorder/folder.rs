@@ -83,8 +83,8 @@ impl Folder {
     /// [`ArchiveError`]; neither is there then.
     pub(super) fn make(&self, file: &str) -> Result<Files, ArchiveError> {
         let flags = OFlags::CREATE | OFlags::EXCL;
-        let index = self.at(&format!("{file}{INDEX_ENDING}"), flags | OFlags::WRONLY)?;
-        let grains = self.at(file, flags | OFlags::WRONLY | OFlags::DIRECT);
+        let index = self.at(file, INDEX_ENDING, flags | OFlags::WRONLY)?;
+        let grains = self.at(file, "", flags | OFlags::WRONLY | OFlags::DIRECT);
         let grains = grains.inspect_err(|_| self.unlink(&format!("{file}{INDEX_ENDING}")))?;
         Ok(Files { grains, index: index.into() })
     }
@@ -94,8 +94,8 @@ impl Folder {
     /// # Errors
     /// [`ArchiveError`].
     pub(super) fn open_files(&self, file: &str) -> Result<Files, ArchiveError> {
-        let index = self.at(&format!("{file}{INDEX_ENDING}"), OFlags::RDONLY)?;
-        let grains = self.at(file, OFlags::RDONLY | OFlags::DIRECT)?;
+        let index = self.at(file, INDEX_ENDING, OFlags::RDONLY)?;
+        let grains = self.at(file, "", OFlags::RDONLY | OFlags::DIRECT)?;
         Ok(Files { grains, index: index.into() })
     }
 
@@ -122,8 +122,10 @@ impl Folder {
         }
     }
 
-    fn at(&self, file: &str, flags: OFlags) -> Result<OwnedFd, ArchiveError> {
-        let path = self.relative(file)?;
+    /// Opens a file of the recording `file`, whose name has `ending` behind it.
+    fn at(&self, file: &str, ending: &str, flags: OFlags) -> Result<OwnedFd, ArchiveError> {
+        let mut path = self.relative(file)?.into_os_string();
+        path.push(ending);
         let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(FILE_MODE) } else { Mode::empty() };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let opened = openat2(&self.fd, &path, flags | OFlags::CLOEXEC, mode, resolve);
