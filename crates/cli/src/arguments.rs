@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::Endpoint;
 use media::{Name, Rate};
 
+mod archive;
+
+pub use archive::{Export, Record, RecordingAction, Replay, ReplayTiming};
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done (also: stopped by SIGINT or SIGTERM); 1 refused or failed; 2 the command line makes no sense;
 3 no gateway answers; 4 the flow ended before the frames that were asked for.";
@@ -70,6 +74,18 @@ pub enum Command {
     Send(Send),
     /// Takes frames from a flow into files or to stdout, as a pod.
     Recv(Recv),
+    /// Records a flow on the gateway's disk, past its page cache.
+    Record(Record),
+    /// Plays a recording as a flow of its own, on time.
+    Replay(Replay),
+    /// Lists and stops recordings and replays.
+    Recordings {
+        /// What to do; listing if left out.
+        #[command(subcommand)]
+        action: Option<RecordingAction>,
+    },
+    /// Writes the frames of a recording as `recv` would have: raw, without padding, or pictures. Needs no gateway.
+    Export(Export),
     /// Looks at the machine: what a gateway needs here, and how to give it that.
     Doctor(Doctor),
     /// Measures on this machine: runs flypack-bench, which stands beside this program.

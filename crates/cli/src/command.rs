@@ -11,6 +11,7 @@ use crate::printer::Printer;
 use crate::view::{FlowsView, ObjectStatisticsView, SdpView, StatisticsView, StatusView};
 use crate::{Exit, Failure, bench, doctor, recv, send};
 
+mod archive;
 mod ports;
 mod receivers;
 mod rings;
@@ -36,6 +37,10 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Rings(arguments) => rings::run(&endpoint, arguments, printer),
         Command::Send(arguments) => send::run(&arguments, printer),
         Command::Recv(arguments) => recv::run(&arguments, printer),
+        Command::Record(arguments) => archive::record(&endpoint, arguments, printer),
+        Command::Replay(arguments) => archive::replay(&endpoint, arguments, printer),
+        Command::Recordings { action } => archive::recordings(&endpoint, action, printer),
+        Command::Export(arguments) => recv::export(&arguments, printer),
         Command::Doctor(arguments) => doctor::run(arguments, printer),
         Command::Bench { arguments } => Err(bench::run(&arguments, printer)),
     }

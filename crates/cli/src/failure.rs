@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use control::ConnectError;
 use media::NameError;
+use media::recording::RecordingError;
 use st2110::SdpError;
 use tonic::Code;
 
@@ -68,6 +69,14 @@ pub enum Failure {
         /// Octets that a frame has.
         frame_octets: u32,
     },
+    /// What is no recording, or not a whole one.
+    #[error("{}: {cause}", .path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: RecordingError,
+    },
     /// The broker of the rings refused, or is not there.
     #[error("{message}")]
     Broker {
@@ -129,6 +138,7 @@ impl Failure {
             Self::File { .. } => "file",
             Self::PartialFrame { .. } => "partial_frame",
             Self::EmptyInput { .. } => "empty_input",
+            Self::Recording { .. } => "recording",
             Self::Broker { .. } => "broker",
             Self::Picture { .. } => "picture",
             Self::Bench { .. } => "bench",

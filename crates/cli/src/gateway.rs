@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use control::client::FlypackClient;
-use control::{Endpoint, connect};
+use control::Endpoint;
+use control::client::{ArchiveClient, FlypackClient, channel};
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
@@ -20,6 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Gateway {
     runtime: Runtime,
     client: FlypackClient<Channel>,
+    archive: ArchiveClient<Channel>,
     endpoint: Endpoint,
     printer: Printer,
 }
@@ -28,8 +29,9 @@ impl Gateway {
     pub(crate) fn connect(endpoint: &Endpoint, printer: Printer) -> Result<Self, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|cause| Failure::System { what: "cannot start a runtime", cause })?;
-        let client = runtime.block_on(patiently(connect(endpoint), endpoint, printer))?;
-        Ok(Self { runtime, client, endpoint: endpoint.clone(), printer })
+        let channel = runtime.block_on(patiently(channel(endpoint), endpoint, printer))?;
+        let (client, archive) = (FlypackClient::new(channel.clone()), ArchiveClient::new(channel));
+        Ok(Self { runtime, client, archive, endpoint: endpoint.clone(), printer })
     }
 
     /// Makes one call.
@@ -37,17 +39,27 @@ impl Gateway {
         &mut self,
         call: impl AsyncFnOnce(&mut FlypackClient<Channel>) -> Result<Response<T>, Status>,
     ) -> Result<T, Failure> {
-        let timed = async {
-            match tokio::time::timeout(DEADLINE, call(&mut self.client)).await {
-                Ok(answer) => answer.map(Response::into_inner),
-                Err(_) => Err(Status::deadline_exceeded(format!(
-                    "no answer from {} in {} seconds; look at the gateway's log",
-                    self.endpoint,
-                    DEADLINE.as_secs()
-                ))),
-            }
-        };
-        Ok(self.runtime.block_on(patiently(timed, &self.endpoint, self.printer))?)
+        let Self { runtime, client, endpoint, printer, .. } = self;
+        Ok(runtime.block_on(patiently(timed(call(client), endpoint), endpoint, *printer))?)
+    }
+
+    /// Makes one call about recordings.
+    pub(crate) fn archive<T>(
+        &mut self,
+        call: impl AsyncFnOnce(&mut ArchiveClient<Channel>) -> Result<Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let Self { runtime, archive, endpoint, printer, .. } = self;
+        Ok(runtime.block_on(patiently(timed(call(archive), endpoint), endpoint, *printer))?)
+    }
+}
+
+async fn timed<T>(call: impl Future<Output = Result<Response<T>, Status>>, endpoint: &Endpoint) -> Result<T, Status> {
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "no answer from {endpoint} in {} seconds; look at the gateway's log",
+            DEADLINE.as_secs()
+        ))),
     }
 }
 

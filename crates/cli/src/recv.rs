@@ -14,12 +14,15 @@ use crate::progress::Waiting;
 use crate::stop::Stop;
 use crate::{Exit, Failure, pod};
 
+mod export;
 mod follow;
 mod frame;
 mod output;
 mod patient;
 mod sink;
 
+pub use export::Exported;
+pub(crate) use export::run as export;
 use follow::Follower;
 use output::Output;
 use sink::Sink;

@@ -13,6 +13,9 @@
 //! | `ports` | [`PortsView`]; `restart`: [`PortRestartedView`] |
 //! | `rings` | [`RingsView`]; `evict`: [`EvictedView`] |
 //! | `senders` | [`SendersView`]; `add`: [`SenderMadeView`]; `del`: [`DeletedView`] |
+//! | `record`, `replay` | [`RecordingView`], [`ReplayView`] |
+//! | `recordings` | [`RecordingsView`]; `stop`: [`RecordingView`]; `stop-replay`: [`ReplayView`] |
+//! | `export` | [`crate::recv::Exported`] |
 //! | `send`, `recv` | [`crate::send::Summary`], [`crate::recv::Summary`] |
 //! | `doctor` | [`crate::doctor::Report`] |
 //!
@@ -24,6 +27,7 @@ use std::collections::BTreeMap;
 use control::v1;
 use serde::Serialize;
 
+mod archive;
 mod flow;
 mod format;
 mod port;
@@ -32,6 +36,7 @@ mod ring;
 mod sender;
 mod worker;
 
+pub use archive::{RecordingView, RecordingsView, ReplayView};
 pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
 pub use format::{AncillaryFormatView, AudioFormatView, FlowFormatView, FormatView};
 pub use port::{PortRestartedView, PortView, PortsView};

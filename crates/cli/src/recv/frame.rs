@@ -61,13 +61,13 @@ pub(super) fn write(
 
 /// Lines that are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Run {
+pub(super) enum Run {
     Good(Range<u16>),
     Lost(Range<u16>),
 }
 
 /// A frame of `rows` lines as runs, `lost` being in rising order.
-fn runs(rows: u16, lost: &[u16]) -> Vec<Run> {
+pub(super) fn runs(rows: u16, lost: &[u16]) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut at = 0;
     for &line in lost.iter().filter(|line| **line < rows) {
