@@ -411,9 +411,9 @@ fn floods_are_bounded_in_what_they_cost() {
         ("ICMP", &echo, &["host_echo_replies", "host_ignored_echo_rate_frames"], (100, 100)),
         ("ICMPv6", &echo_v6, &["host_echo_replies", "host_ignored_echo_rate_frames"], (100, 100)),
         ("ARP", &question, &["host_answers", "host_ignored_question_rate_frames"], (1_000, 1_000)),
-        ("UDP", &unwanted, &["host_ignored_datagram_unwanted_frames"], (0, 0)),
-        ("UDP over IPv6", &unwanted_v6, &["host_ignored_datagram_unwanted_frames"], (0, 0)),
-        ("multicast", &multicast, &["host_ignored_datagram_unwanted_frames"], (0, 0)),
+        ("UDP", &unwanted, &["rx_unwanted_packets"], (0, 0)),
+        ("UDP over IPv6", &unwanted_v6, &["rx_unwanted_packets"], (0, 0)),
+        ("multicast", &multicast, &["rx_unwanted_packets"], (0, 0)),
         ("IGMP", &query, &["host_membership_queries"], (1, 1)),
         ("MLD", &query_v6, &["host_membership_queries"], (2, 2)),
     ];

@@ -186,7 +186,7 @@ fn judge(
         Entry::Occupied(alarm) => {
             let Alarm { since, moved, events, is_told, .. } = alarm.remove();
             let seconds = moved.saturating_duration_since(since).as_secs();
-            is_told.then(|| Line::Over(format!("{subject}: no more {}; {events} in {seconds} s", rule.what)))
+            is_told.then(|| Line::Over(format!("{subject}: over after {seconds} s, {}", rule.words(events))))
         }
     }
 }

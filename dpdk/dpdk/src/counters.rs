@@ -17,6 +17,8 @@ counter_set! {
         udp_checksum_doubtful,
         /// Packets whose first buffer ended within the headers, or before the RTP header's end.
         headers_pulled_up,
+        /// Datagrams that no receiver wants, dropped because the host has no use for them either.
+        unwanted_packets,
         /// Frames that are not media, handed to the port's host.
         host_frames,
         /// Frames that are not media, dropped because the host had not read the earlier ones.

@@ -3,7 +3,8 @@
 use super::{Growth, Kind};
 
 /// Packets that do not fit what a receiver was told, by reason.
-const MISFITS: [&str; 7] = [
+const MISFITS: [&str; 8] = [
+    "rtp_malformed",
     "segment_row",
     "segment_offset",
     "segment_length",
@@ -16,7 +17,7 @@ const MISFITS: [&str; 7] = [
 /// One kind of trouble.
 pub(super) struct Rule {
     kind: Kind,
-    /// What is counted, as a plural with its verb.
+    /// What is counted, as a plural.
     pub(super) what: &'static str,
     /// Fewer of them between two looks are not worth a line.
     least: u64,
@@ -38,7 +39,7 @@ impl Rule {
 
     /// So many of them.
     pub(super) fn words(&self, events: u64) -> String {
-        format!("{events} {}", self.what)
+        format!("{}: {events}", self.what)
     }
 }
 
@@ -52,7 +53,7 @@ pub(super) fn at(place: usize) -> Option<&'static Rule> {
     RULES.get(place)
 }
 
-static RULES: [Rule; 14] = [
+static RULES: [Rule; 15] = [
     Rule {
         kind: Kind::Receiver,
         what: "packets that do not fit its SDP",
@@ -129,8 +130,17 @@ static RULES: [Rule; 14] = [
         kind: Kind::Port,
         what: "packets for nobody",
         least: 100,
-        events: |growth| growth.of("rx_unsteered_packets"),
+        events: |growth| {
+            growth.sum(&["rx_unwanted_packets", "rx_unsteered_packets", "host_ignored_datagram_unwanted_frames"])
+        },
         remedy: |_| "no receiver has their address and port: is one missing, or does the switch flood groups that nobody joined?",
+    },
+    Rule {
+        kind: Kind::Port,
+        what: "frames for its host dropped, ARP among them",
+        least: 1,
+        events: |growth| growth.of("rx_host_frames_full"),
+        remedy: |_| "somebody floods it with what is not media: `tcpdump` behind a mirror port shows who",
     },
     Rule {
         kind: Kind::Port,

@@ -34,17 +34,17 @@ fn an_alarm_begins_is_counted_and_ends() {
     assert_eq!(looks.look(Kind::Receiver, &no_slot(7)), [], "what was before the first look is not of now");
     let begun = looks.look(Kind::Receiver, &no_slot(9));
     let words =
-        "receiver cam: 2 frames dropped because its ring had no free slot; `flypack rings` shows who holds them";
+        "receiver cam: frames dropped because its ring had no free slot: 2; `flypack rings` shows who holds them";
     assert!(matches!(&begun[..], [Line::Begun(line)] if line.starts_with(words)), "{begun:?}");
     assert_eq!(looks.look(Kind::Receiver, &no_slot(12)), [], "one line is enough");
     assert!(
-        looks.present()[0].starts_with("receiver cam: 5 frames dropped because its ring had no free slot in the last")
+        looks.present()[0].starts_with("receiver cam: frames dropped because its ring had no free slot: 5 in the last")
     );
     for _ in 0..9 {
         assert_eq!(looks.look(Kind::Receiver, &no_slot(12)), []);
     }
     let over = looks.look(Kind::Receiver, &no_slot(12));
-    let words = "receiver cam: no more frames dropped because its ring had no free slot; 5 in 0 s";
+    let words = "receiver cam: over after 0 s, frames dropped because its ring had no free slot: 5";
     assert_eq!(over, [Line::Over(words.to_owned())]);
     assert_eq!(looks.present(), [""; 0]);
 }
@@ -64,7 +64,7 @@ fn a_smaller_picture_is_told_from_loss() {
     let counters = |incomplete, lost| [("grains_incomplete", incomplete), ("packets_lost", lost)];
     looks.look(Kind::Receiver, &counters(0, 0));
     let lost = looks.look(Kind::Receiver, &counters(5, 5));
-    assert!(matches!(&lost[..], [Line::Begun(line)] if line.contains("5 packets lost; on the wire")), "{lost:?}");
+    assert!(matches!(&lost[..], [Line::Begun(line)] if line.contains("packets lost: 5; on the wire")), "{lost:?}");
     let small = looks.look(Kind::Receiver, &counters(10, 5));
     assert!(matches!(&small[..], [Line::Begun(line)] if line.contains("smaller than the SDP says")), "{small:?}");
 }

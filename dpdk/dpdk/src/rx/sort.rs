@@ -6,6 +6,7 @@ use arrayvec::ArrayVec;
 use ip::frame::{self, Check, Checks, Datagram, Reason, Rules, UdpChecksum, Verdict};
 use netio::exchange::{Offer, RxEnd};
 
+use super::DpdkRx;
 use super::piece::Pieces;
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
@@ -23,14 +24,27 @@ pub(super) struct Sorter {
     rules: Rules,
     /// Whether the device says of each packet if its checksums are right.
     vouches: bool,
+    /// Whether the host has a use for datagrams that are not media.
+    offers_datagrams: bool,
     counters: Arc<PortCounters>,
 }
 
 /// What a packet is, other than media.
 enum Rest {
     Host,
+    Unwanted,
     Bad(Reason),
     DeviceSaysBad,
+}
+
+impl<C> DpdkRx<C> {
+    /// Drops and counts datagrams that are not media. A host that speaks ARP, neighbour discovery, ICMP and group membership
+    /// only has no use for them, and a switch that floods other people's groups would fill its exchange.
+    #[must_use]
+    pub fn without_strange_datagrams(mut self) -> Self {
+        self.sorter.offers_datagrams = false;
+        self
+    }
 }
 
 impl Sorter {
@@ -43,7 +57,8 @@ impl Sorter {
         // A kernel leaves UDP checksums to devices, which a virtual one does not have: wrong ones prove nothing there.
         let checks = Checks { ipv4_header: Check::Verify, udp: Check::Advisory };
         let rules = Rules { mac: station.mac, vlan: station.vlan, checks };
-        Self { exchange, rules, vouches: capabilities.rx_checksums_vouched, counters }
+        let vouches = capabilities.rx_checksums_vouched;
+        Self { exchange, rules, vouches, offers_datagrams: true, counters }
     }
 
     /// The datagram, when the packet is media. What it is otherwise is done with, and counted.
@@ -86,7 +101,7 @@ impl Sorter {
             Verdict::Bad(reason) => return Err(Rest::Bad(reason)),
         };
         if !self.exchange.table().contains(datagram.destination) {
-            return Err(Rest::Host);
+            return Err(if self.offers_datagrams { Rest::Host } else { Rest::Unwanted });
         }
         let holds = match datagram.checksum {
             UdpChecksum::Pending => {
@@ -123,6 +138,7 @@ impl Sorter {
     fn dispose(&mut self, mbuf: &Mbuf, rest: &Rest) {
         match rest {
             Rest::Host => self.offer(mbuf),
+            Rest::Unwanted => self.counters.rx.unwanted_packets.add(1),
             Rest::Bad(reason) => self.counters.bad.add_one(*reason),
             Rest::DeviceSaysBad => self.counters.rx.device_says_bad.add(1),
         }

@@ -21,6 +21,7 @@ use super::error::{DpdkStartError, PortCause};
 use super::port::Facts;
 use super::{Rx, Tx, sizes};
 use crate::clock::TaiClock;
+use crate::port_plan::Exception;
 
 /// A started port with its queues, which nobody polls yet.
 pub(super) struct Opened {
@@ -63,6 +64,8 @@ fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Opened, PortCause> 
     let counters: Arc<PortCounters> = Arc::default();
     let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
     let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
+    // A kernel behind the port may have sockets of its own.
+    let rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
     let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, Arc::clone(&counters), config);
     Ok(Opened { facts: Facts { plan, sizing, mac, capabilities, reads, counters }, port, rx, tx, host })
 }
