@@ -201,6 +201,16 @@ impl Gateway {
 pub struct Statistics(HashMap<(String, String, String), u64>);
 
 impl Statistics {
+    /// What one object has counted, without what is 0.
+    #[must_use]
+    pub fn all(&self, kind: &str, name: &str) -> Vec<(&str, u64)> {
+        let is_its = |key: &&(String, String, String)| key.0 == kind && key.1 == name;
+        let mut counters: Vec<_> = self.0.keys().filter(is_its).map(|key| (&*key.2, self.0[key])).collect();
+        counters.retain(|(_, count)| *count > 0);
+        counters.sort_unstable();
+        counters
+    }
+
     /// A counter of one object; one that does not exist is an error of this demo's, not a 0.
     ///
     /// # Errors

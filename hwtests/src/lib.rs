@@ -7,6 +7,7 @@
 
 pub mod actor;
 pub mod clip;
+pub mod crowd;
 pub mod dice;
 pub mod eventually;
 pub mod frames;
@@ -29,6 +30,7 @@ pub mod reaper;
 pub mod rfc4175;
 pub mod road;
 pub mod scratch;
+pub mod stall;
 pub mod stranger;
 pub mod syscalls;
 pub mod sysctl;

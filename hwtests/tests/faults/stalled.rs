@@ -1,0 +1,50 @@
+//! A worker whose core is taken from it for a tenth of a second, again and again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hwtests::crowd::{Crowd, Setting};
+use hwtests::stall::{self, stall, thread_of};
+use hwtests::take_turn;
+
+use crate::{can_run, is_told};
+
+const PAUSE: Duration = Duration::from_millis(100);
+const TIMES: u32 = 5;
+
+#[test]
+fn a_worker_that_stands_still_for_a_tenth_of_a_second_loses_nothing_and_says_so() {
+    if !can_run() {
+        return;
+    }
+    if let Some(reason) = stall::unavailable() {
+        eprintln!("SKIPPED: no thread can be stopped here: {reason}");
+        return;
+    }
+    let _turn = take_turn();
+    let mut crowd = Crowd::set_up(Setting::default()).unwrap();
+    crowd.play(5);
+    let worker = thread_of(crowd.gateway.process().id(), "port-worker-0").unwrap();
+    let standstills = |crowd: &Crowd| {
+        let node = crowd.gateway.node().unwrap();
+        let workers = node["workers"].as_array().unwrap().clone();
+        let worker = workers.into_iter().find(|worker| worker["name"] == "port-worker-0").unwrap();
+        (worker["standstills"].as_u64().unwrap(), worker["longest_standstill_ns"].as_u64().unwrap())
+    };
+    let (before, _) = standstills(&crowd);
+    std::thread::scope(|scope| {
+        let stalling = scope.spawn(|| stall(worker, PAUSE, TIMES));
+        while !stalling.is_finished() {
+            crowd.play(1);
+        }
+        stalling.join().unwrap().unwrap();
+    });
+    crowd.play(25);
+    // What came meanwhile waited in the port's ring.
+    crowd.others_are_whole(&BTreeSet::new()).unwrap();
+    let (after, longest) = standstills(&crowd);
+    assert!(after >= before + u64::from(TIMES), "{before} standstills, then {after}");
+    assert!(u128::from(longest) >= PAUSE.as_nanos(), "{longest} ns");
+    is_told(&crowd, "port-worker-0 stood still");
+    crowd.gateway.stop().unwrap();
+}
