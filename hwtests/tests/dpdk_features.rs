@@ -2,7 +2,7 @@
 //! namespace and a process of its own. Needs root.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use dpdk::sizing::{Demand, Sizing};
 use hwtests::isolated::is_inside;
 use hwtests::{Isolated, Namespace, namespace, take_turn};
 use ip::{MacAddr, Template, TemplateConfig};
+use netio::{Alarm, Bed, Doorbell};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const GROUP: [u8; 4] = [239, 1, 2, 3];
@@ -123,6 +124,45 @@ fn a_tap_wakes_a_sleeping_thread() {
         let (_port, mut queues) = probe(&eal, "net_tap:fp-other", Features::default()).start().unwrap();
         let refusal = queues.rx.wait(Duration::ZERO).unwrap_err();
         assert!(matches!(refusal, InterruptError::Unsupported { .. }), "{refusal:?}");
+    });
+}
+
+#[test]
+fn a_tap_wakes_who_sleeps_on_its_alarm_among_others() {
+    inside("a_tap_wakes_who_sleeps_on_its_alarm_among_others", || {
+        let eal = eal();
+        let _registered = eal.register_thread().unwrap();
+        let port = probe(&eal, "net_tap:fp-tap", Features { rx_interrupts: true, ..Features::default() });
+        let (started, mut queues) = port.start().unwrap();
+        let (far, mut far_queues) = probe(&eal, "net_af_packet:fp-tap", Features::default()).start().unwrap();
+        let pool = Mempool::create(&eal, &far.config().sizing.linear_pool(None)).unwrap();
+        assert!(queues.rx.alarm().is_none() && !queues.rx.arm(), "nobody has asked for one");
+        queues.rx.make_alarm().unwrap();
+        let bell = Doorbell::new().unwrap();
+        let bed = Bed::new(Arc::clone(&bell)).unwrap();
+        bed.set(Alarm(queues.rx.alarm().unwrap())).unwrap();
+        for _ in 0..20 {
+            // What the kernel itself says on a new device may wake it a few times.
+            let slept = (0..50).any(|_| {
+                count(&mut queues.rx, 0);
+                let slept = queues.rx.arm() && !bed.sleep(Duration::from_millis(5));
+                queues.rx.disarm();
+                slept
+            });
+            assert!(slept, "it never slept through 5 ms");
+            assert!(queues.rx.arm());
+            assert_eq!(far_queues.tx.burst(&mut [datagram(&pool, 5_004)].into_iter().collect()), 1);
+            assert!(bed.sleep(LIMIT), "nobody was woken in {LIMIT:?}");
+            queues.rx.disarm();
+            let deadline = Instant::now() + LIMIT;
+            while count(&mut queues.rx, 5_004) == 0 {
+                assert!(Instant::now() < deadline, "the datagram has not arrived after {LIMIT:?}");
+            }
+        }
+        bell.ring();
+        assert!(queues.rx.arm() && bed.sleep(LIMIT));
+        drop((far_queues, far));
+        drop(started.stop(queues).unwrap());
     });
 }
 

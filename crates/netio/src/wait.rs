@@ -73,16 +73,17 @@ impl Bed {
         Ok(epoll::add(&self.epoll, alarm.0, EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?)
     }
 
-    /// Sleeps until an alarm or the bell, at most `limit`. May end early.
-    pub fn sleep(&self, limit: Duration) {
+    /// Sleeps until an alarm or the bell, at most `limit`; returns whether one of them rang. May end early.
+    pub fn sleep(&self, limit: Duration) -> bool {
         // By poll, whose limit is in nanoseconds; that of epoll is in milliseconds.
         let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         if !matches!(poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&limit)), Ok(1)) {
-            return;
+            return false;
         }
         let none = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
         // Heard once, these alarms ring again at the next packet only. Whoever slept looks at every queue.
         let _ = epoll::wait(&self.epoll, &mut [none; ALARMS], Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        true
     }
 }
 
@@ -109,12 +110,12 @@ mod tests {
         let bed = Bed::new(Arc::clone(&bell)).unwrap();
         bell.ring();
         bell.ring();
-        bed.sleep(LONG);
+        assert!(bed.sleep(LONG));
+        // Both rings were heard by the first sleep.
+        assert!(!bed.sleep(Duration::ZERO));
         let ringing = thread::spawn(move || bell.ring());
-        bed.sleep(LONG);
+        assert!(bed.sleep(LONG));
         ringing.join().unwrap();
-        // Both rings before the first sleep were heard by it.
-        bed.sleep(Duration::ZERO);
     }
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
         bed.set(Alarm(heard.as_fd())).unwrap();
         for octet in 0..3 {
             far.send_to(&[octet], heard.local_addr().unwrap()).unwrap();
-            bed.sleep(LONG);
+            assert!(bed.sleep(LONG));
             // Nothing is taken out of the queue: the next packet is an edge all the same.
         }
         assert!(bed.set(Alarm(heard.as_fd())).is_err(), "it is set already");

@@ -41,7 +41,7 @@ pub use run::{Core, run};
 pub use sender::{LEGS_MAX, Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};
 pub use steered::{Leg, SteeredReceiver};
-pub use worker::{Berth, Turn, WORKER_LIMIT, Worker};
+pub use worker::{Berth, Slept, Turn, WORKER_LIMIT, Worker};
 
 #[cfg(test)]
 mod tests;

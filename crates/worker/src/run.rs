@@ -9,7 +9,7 @@ use netio::{Doorbell, RxQueue, TxQueue};
 use shm::GrainLease;
 
 use crate::idle::{Idle, IdlePolicy, Rest};
-use crate::worker::{Berth, Worker};
+use crate::worker::{Berth, Slept, Worker};
 
 /// A core to pin to, by the kernel's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,11 @@ where
             Rest::Spin => std::hint::spin_loop(),
             Rest::Nap(nap) => take_nap(worker, nap),
             Rest::Sleep { longest, or_nap } => {
-                if !worker.sleep_in(&mut berth, longest) {
-                    take_nap(worker, or_nap);
+                match worker.sleep_in(&mut berth, longest) {
+                    // What woke it may be a moment away still.
+                    Slept::UntilWoken => idle.awake(),
+                    Slept::ToTheEnd => {}
+                    Slept::NotAtAll => take_nap(worker, or_nap),
                 }
             }
         }

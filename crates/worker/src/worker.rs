@@ -22,7 +22,7 @@ use crate::pulse::{Pulse, PulseCounters};
 use crate::relay::Forwarders;
 use crate::roster::Roster;
 use crate::sender::{Sender, Settled};
-pub use berth::Berth;
+pub use berth::{Berth, Slept};
 
 /// Receivers, senders, relays, and forwarders, that one worker serves at most.
 pub const WORKER_LIMIT: usize = 256;

@@ -16,7 +16,7 @@ use shm::{Broker, BrokerConfig, ConsumerClass, GrainEnd, GrainLease, GrainStamp,
 use st2110::{PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 use worker::{
     Berth, Command, Input, InputKey, Leg, Mailbox, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Report, Sender,
-    SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
+    SenderConfig, SenderKey, SenderTiming, Slept, Source, SteeredReceiver, Worker,
 };
 
 type Rx = KernelRx<ManualClock>;
@@ -112,7 +112,7 @@ impl Bench {
     }
 
     fn sleep(&mut self) -> bool {
-        self.worker.sleep_in(&mut self.berth, LONG)
+        self.worker.sleep_in(&mut self.berth, LONG) == Slept::UntilWoken
     }
 
     /// Turns until there is nothing to do.
@@ -203,13 +203,14 @@ fn who_waits_for_a_line_does_not_sleep_and_who_waits_for_the_time_does() {
         bench.worker.turn();
     }
     assert!(bench.worker.turn().due_in_nanos.is_none());
-    assert!(!bench.sleep(), "the next line may come at any time, and rings no bell");
+    let slept = bench.worker.sleep_in(&mut bench.berth, LONG);
+    assert_eq!(slept, Slept::NotAtAll, "the next line may come at any time, and rings no bell");
 
     let mut bench = Bench::new();
     let _pod = bench.follow(SenderTiming::Grid);
     bench.rest();
     assert!(bench.worker.turn().due_in_nanos.is_some());
-    assert!(bench.worker.sleep_in(&mut bench.berth, Duration::ZERO));
+    assert_eq!(bench.worker.sleep_in(&mut bench.berth, Duration::ZERO), Slept::ToTheEnd);
 }
 
 #[test]
@@ -221,10 +222,10 @@ fn a_queue_without_an_alarm_is_not_slept_on() {
     let bell = Doorbell::new().unwrap();
     let mut berth = Berth::new(Arc::clone(&bell));
     bell.ring();
-    assert!(worker.sleep_in(&mut berth, LONG), "there is nothing but the bell");
+    assert_eq!(worker.sleep_in(&mut berth, LONG), Slept::UntilWoken, "there is nothing but the bell");
     let queue = net.open_rx(SimRxConfig::of("239.1.1.1:5004".parse().unwrap()));
     assert!(queue.alarm().is_none());
     assert!(mailbox.send(Command::AddInput(Box::new(Input::shared(InputKey(1), queue, 1)))).is_ok());
     worker.turn();
-    assert!(!worker.sleep_in(&mut berth, LONG));
+    assert_eq!(worker.sleep_in(&mut berth, LONG), Slept::NotAtAll);
 }

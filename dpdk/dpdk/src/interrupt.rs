@@ -1,10 +1,11 @@
 //! Sleeping until a packet arrives, where a device can wake a thread.
 //!
-//! For ports that have nothing to do for long, never within a worker's turn: it calls the kernel. The port must be probed
+//! A thread sleeps on the queue alone ([`RxHandle::wait`]), or on its alarm among others ([`RxHandle::alarm`]). For ports
+//! that have nothing to do for long, never within a worker's turn: it calls the kernel. The port must be probed
 //! with [`crate::port::Features::rx_interrupts`]. Tried on net_tap, which wakes without being armed; arming a card is
 //! **untested on hardware**: `hwtests/tests/hardware.rs`.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::epoll;
@@ -60,14 +61,43 @@ impl RxHandle {
     /// # Errors
     /// [`InterruptError`]; the queue can be polled all the same.
     pub fn wait(&mut self, limit: Duration) -> Result<bool, InterruptError> {
-        let interrupt = match self.interrupt.take() {
-            Some(interrupt) => interrupt,
-            None => RxInterrupt::new(self.eal(), self.id(), self.queue())
-                .map_err(|errno| InterruptError::Unsupported { device: self.device(), errno })?,
-        };
-        let interrupt = self.interrupt.insert(interrupt);
-        let outcome = interrupt.wait(limit);
+        self.make_alarm()?;
+        let outcome = self.interrupt.as_mut().map_or(Ok(false), |interrupt| interrupt.wait(limit));
         outcome.map_err(|(step, errno)| InterruptError::Failed { device: self.device(), step, errno })
+    }
+
+    /// Has an alarm from here on. On a thread that may wait for EAL's.
+    ///
+    /// # Errors
+    /// [`InterruptError::Unsupported`]; the queue can be polled all the same.
+    pub fn make_alarm(&mut self) -> Result<(), InterruptError> {
+        if self.interrupt.is_none() {
+            let made = RxInterrupt::new(self.eal(), self.id(), self.queue());
+            let unsupported = |errno| InterruptError::Unsupported { device: self.device(), errno };
+            self.interrupt = Some(made.map_err(unsupported)?);
+        }
+        Ok(())
+    }
+
+    /// What turns readable as packets arrive, while it is armed.
+    #[must_use]
+    pub fn alarm(&self) -> Option<BorrowedFd<'_>> {
+        self.interrupt.as_ref().map(|interrupt| interrupt.epoll.as_fd())
+    }
+
+    /// Arms the alarm, after the queue was polled dry; whether it may be slept on. [`Self::disarm`] must follow.
+    pub fn arm(&mut self) -> bool {
+        let Some(interrupt) = &mut self.interrupt else { return false };
+        interrupt.arm().is_ok() && !interrupt.is_something_waiting()
+    }
+
+    /// Ends what [`Self::arm`] began.
+    pub fn disarm(&mut self) {
+        if let Some(interrupt) = &mut self.interrupt {
+            interrupt.disarm();
+            // What rang has been heard: the next packet rings again.
+            interrupt.hear(0);
+        }
     }
 }
 
@@ -86,12 +116,8 @@ impl RxInterrupt {
         let limit_ms = i32::try_from(limit.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX);
         // What arrived before the queue was armed may not wake: it is looked for once more.
         let limit_ms = if self.is_something_waiting() { 0 } else { limit_ms };
-        // SAFETY: the epoll is open, and waits for the queue's interrupt only, which is registered as long as `self` lives.
-        let ready = unsafe { dpdk_sys::flypack_epoll_wait(self.epoll.as_raw_fd(), limit_ms) };
-        if !self.is_always_armed {
-            // SAFETY: the queue exists (see `arm`). That it cannot be disarmed costs a wake-up at most.
-            unsafe { dpdk_sys::rte_eth_dev_rx_intr_disable(self.port, self.queue) };
-        }
+        let ready = self.hear(limit_ms);
+        self.disarm();
         if ready < 0 { Err(("waiting for a packet", -ready)) } else { Ok(ready > 0 || self.is_something_waiting()) }
     }
 
@@ -103,6 +129,19 @@ impl RxInterrupt {
         let result = unsafe { dpdk_sys::rte_eth_dev_rx_intr_enable(self.port, self.queue) };
         self.is_always_armed = -result == Errno::NOTSUP.raw_os_error();
         if result == 0 || self.is_always_armed { Ok(()) } else { Err(("arming its receive interrupt", -result)) }
+    }
+
+    fn disarm(&mut self) {
+        if !self.is_always_armed {
+            // SAFETY: the queue exists (see `arm`). That it cannot be disarmed costs a wake-up at most.
+            unsafe { dpdk_sys::rte_eth_dev_rx_intr_disable(self.port, self.queue) };
+        }
+    }
+
+    /// How often it rang, after `limit_ms` at most; negative: what the kernel says.
+    fn hear(&mut self, limit_ms: i32) -> i32 {
+        // SAFETY: the epoll is open, and waits for the queue's interrupt only, which is registered as long as `self` lives.
+        unsafe { dpdk_sys::flypack_epoll_wait(self.epoll.as_raw_fd(), limit_ms) }
     }
 
     /// `false` where the driver does not tell.

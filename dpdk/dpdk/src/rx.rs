@@ -10,11 +10,12 @@ mod sort;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use media::{Clock, Tai};
 use netio::exchange::RxEnd;
-use netio::{Burst, PacketMeta, RxCounters, RxQueue};
+use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue};
 
 pub use buf::DpdkBuf;
 pub(crate) use piece::Piece;
@@ -22,6 +23,7 @@ use sort::Sorter;
 
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
+use crate::interrupt::InterruptError;
 use crate::mbuf::{BURST, Mbuf};
 use crate::port::RxHandle;
 use crate::station::Station;
@@ -33,6 +35,8 @@ const BURSTS_PER_CALL: usize = 32;
 /// A port's receive queue.
 pub struct DpdkRx<C> {
     device: Option<RxHandle>,
+    /// Whoever sleeps is to be woken by it.
+    has_alarm: bool,
     clock: C,
     sorter: Sorter,
     driver_copies: u64,
@@ -55,6 +59,7 @@ impl<C: Clock> DpdkRx<C> {
     ) -> Self {
         Self {
             device: Some(device),
+            has_alarm: false,
             clock,
             sorter: Sorter::new(station, capabilities, exchange, Arc::clone(&counters)),
             driver_copies: capabilities.driver_copies_rx.into(),
@@ -71,8 +76,21 @@ impl<C: Clock> DpdkRx<C> {
     }
 
     /// Goes on with the handle of the port as started again.
-    pub fn attach_device(&mut self, device: RxHandle) {
+    pub fn attach_device(&mut self, mut device: RxHandle) {
+        if self.has_alarm {
+            // It had one, and it is the same device. Without one it is polled.
+            let _ = device.make_alarm();
+        }
         self.device = Some(device);
+    }
+
+    /// Wakes who sleeps on it from here on, where the device can ([`RxHandle::make_alarm`]).
+    ///
+    /// # Errors
+    /// [`InterruptError`]; the queue is polled then.
+    pub fn wake_by_interrupt(&mut self) -> Result<(), InterruptError> {
+        self.has_alarm = true;
+        self.device.as_mut().map_or(Ok(()), RxHandle::make_alarm)
     }
 
     /// Whether there are packets to sort; the device is asked when none are left.
@@ -144,6 +162,22 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
 
     fn counters(&self) -> RxCounters {
         self.totals
+    }
+
+    fn alarm(&self) -> Option<Alarm<'_>> {
+        self.device.as_ref()?.alarm().map(Alarm)
+    }
+
+    fn arm(&mut self) -> bool {
+        self.arrived.is_empty() && self.device.as_mut().is_some_and(RxHandle::arm)
+    }
+
+    fn disarm(&mut self) {
+        self.device.iter_mut().for_each(RxHandle::disarm);
+    }
+
+    fn patience(&self) -> Duration {
+        self.device.as_ref().map_or(Duration::MAX, RxHandle::patience)
     }
 }
 

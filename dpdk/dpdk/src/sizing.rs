@@ -4,6 +4,7 @@ mod af_packet;
 mod error;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::device::Device;
 use crate::mempool::{MempoolConfig, Sharing};
@@ -39,6 +40,8 @@ const RING_PACKETS: u32 = 1_024;
 const BURST: u32 = 32;
 /// Kept per lcore; 1.5 times as many may wait there.
 const CACHE: u16 = 256;
+/// What the kernel queues for who reads a TAP, where nobody has said otherwise.
+const TAP_PACKETS: u32 = 500;
 /// Headers that are written before a payload: Ethernet, 802.1Q, IPv6, UDP, RTP with extensions and three SRDs.
 const HEADER_OCTETS: u16 = 256;
 
@@ -101,6 +104,17 @@ impl Sizing {
             tx_mbufs: pool(u32::from(descriptors).saturating_add(ring).saturating_add(in_hand))?,
             packet_ring,
         })
+    }
+
+    /// How long nobody may look at the receive queue of `device`: half of what its ring buffers at the rate that was demanded.
+    #[must_use]
+    pub fn patience(&self, device: &Device) -> Duration {
+        let packets = match device {
+            Device::Ring => RING_PACKETS,
+            Device::Tap { .. } => TAP_PACKETS,
+            _ => self.packet_ring.map_or(u32::from(self.rx_descriptors), |ring| ring.frames),
+        };
+        Duration::from_secs(1) * packets / self.demand.packets_per_second.max(1) / 2
     }
 
     /// The pool that the receive queue fills.

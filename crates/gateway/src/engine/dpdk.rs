@@ -24,24 +24,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
+use control::{CoreIsolation, DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use dpdk::extmem::DmaPlacement;
 use dpdk::payload::retired_leases;
 use dpdk::rx::DpdkRx;
 use dpdk::tx::DpdkTx;
 use media::Name;
 use shm::GrainLease;
-use worker::{InputKey, Leg, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
+use crate::cores::Cores;
+use crate::idleness::Idleness;
 use crate::loss::Reception;
 use crate::pool::{Pool, PoolNames, ThreadSettings};
 use crate::presence::{Presence, PresenceHandle};
 pub use environment::Environment;
 pub use error::{DpdkStartError, PortCause, RestartError};
 use homes::{Homes, ReceiverHome};
-use open::Opened;
+use open::{Opened, Wakes};
 use port::ServedPort;
 use serve::Seated;
 use watch::Watch;
@@ -83,7 +85,12 @@ impl DpdkEngine {
         if let Some((port, core)) = ports.iter().find_map(|port| Some((port, taken(port)?))) {
             return Err(DpdkStartError::CoreTaken { port: port.plan.name.clone(), core });
         }
-        let opened = ports.into_iter().map(|sized| Opened::open(&eal, sized, clock));
+        let cores = Cores::here();
+        let open = |sized: environment::Sized| {
+            let wakes = wakes(settings.thread.idle, &cores, sized.plan.core);
+            Opened::open(&eal, sized, wakes, clock)
+        };
+        let opened = ports.into_iter().map(open);
         let (seats, seated) = serve::seats(opened.collect::<Result<_, _>>()?);
         let registering = eal.clone();
         let pool = Pool::start(NAMES, seats, settings.thread, clock, move |_| Ok(registering.register_thread()?))?;
@@ -133,6 +140,17 @@ impl DpdkEngine {
         }
         drop(presence);
         tracing::info!("ports closed: {}", self.names());
+    }
+}
+
+/// Whether a worker that has no core, or this one, sleeps until something happens.
+fn wakes(idle: Idleness, cores: &Cores, core: Option<usize>) -> Wakes {
+    let isolation = core.map_or(CoreIsolation::Shared, |core| cores.isolation(core));
+    match idle.on(isolation) {
+        // "event" in so many words is meant for every core.
+        IdlePolicy::Event { .. } if idle.isolated == idle.shared => Wakes::ByInterrupt,
+        IdlePolicy::Event { .. } => Wakes::ByTap,
+        IdlePolicy::Sleep { .. } | IdlePolicy::Spin => Wakes::Never,
     }
 }
 

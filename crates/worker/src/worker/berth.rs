@@ -10,6 +10,17 @@ use shm::GrainLease;
 use super::Worker;
 use crate::output::Output;
 
+/// What became of a sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slept {
+    /// Something rang.
+    UntilWoken,
+    /// Nothing did.
+    ToTheEnd,
+    /// Something that the worker waits for would not have woken it.
+    NotAtAll,
+}
+
 /// A worker's bed, made up with the alarms of what it serves.
 #[derive(Debug)]
 pub struct Berth {
@@ -38,22 +49,22 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
     }
 
     /// Sleeps until a packet arrives, the bell rings or a source has a grain, at most `longest`. To be called after a turn
-    /// that found nothing. Returns at once and `false` where something that the worker waits for would not wake it.
+    /// that found nothing. Returns at once where something that the worker waits for would not wake it.
     ///
     /// Calls the kernel, and allocates nothing.
     #[cold]
-    pub fn sleep_in(&mut self, berth: &mut Berth, longest: Duration) -> bool {
+    pub fn sleep_in(&mut self, berth: &mut Berth, longest: Duration) -> Slept {
         if berth.bed.is_none() || berth.made_up_at != self.obeyed {
             self.make_up(berth);
         }
-        let Some(bed) = berth.bed.as_ref().filter(|_| berth.is_complete) else { return false };
-        let is_armed = self.arm();
-        if is_armed {
+        let Some(bed) = berth.bed.as_ref().filter(|_| berth.is_complete) else { return Slept::NotAtAll };
+        let mut slept = Slept::NotAtAll;
+        if self.arm() {
             self.pulse.rest(self.clock.steady_nanos(), u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX));
-            bed.sleep(longest);
+            slept = if bed.sleep(longest) { Slept::UntilWoken } else { Slept::ToTheEnd };
         }
         self.disarm();
-        is_armed
+        slept
     }
 
     /// Puts every alarm there is into the bed.

@@ -5,6 +5,7 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use dpdk_sys::rte_eth_dev_info;
 use ip::MacAddr;
@@ -38,6 +39,8 @@ pub(super) struct Attached {
     mac: MacAddr,
     started: AtomicBool,
     spent: AtomicBool,
+    /// How long its receive queue may be left alone.
+    pub(super) patience: Duration,
     /// The device's ring holds buffers of it.
     pub(super) rx_pool: Mempool,
 }
@@ -87,6 +90,7 @@ impl Attached {
             mac,
             started: AtomicBool::new(false),
             spent: AtomicBool::new(false),
+            patience: config.sizing.patience(&device),
             rx_pool: rx_pool.clone(),
             device,
         };

@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use dpdk_sys::rte_mbuf;
@@ -94,6 +95,12 @@ impl RxHandle {
     #[must_use]
     pub fn has_buffers(&self) -> bool {
         self.port.rx_pool.alloc().is_some()
+    }
+
+    /// How long nobody may look at the queue, and nothing is lost.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.port.patience
     }
 
     pub(crate) fn eal(&self) -> Eal {

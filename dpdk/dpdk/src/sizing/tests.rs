@@ -90,6 +90,19 @@ fn an_ordinary_port_of_af_packet_is_told_in_words() {
 }
 
 #[test]
+fn half_of_the_ring_may_pass_unseen() {
+    let patience = |kind, rate| {
+        let device = device(kind);
+        Sizing::new(&device, demand(rate, 20, 1_500, 4)).unwrap().patience(&device)
+    };
+    // 16,384 frames of net_af_packet; the descriptors of a card.
+    assert_eq!(patience(0, 81_920), Duration::from_millis(100));
+    let card = Sizing::new(&device(4), demand(260_000, 20, 1_500, 4)).unwrap();
+    assert_eq!(card.patience(&device(4)), Duration::from_secs(1) * u32::from(card.rx_descriptors) / 520_000);
+    assert!(patience(4, 1_036_000) < Duration::from_millis(4), "a card that is fast is looked at often");
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_what_can() {
     assert_eq!(Sizing::new(&device(4), demand(1, 0, 9_199, 1)), Err(SizingError::Mtu { asked: 9_199 }));
     assert_eq!(Sizing::new(&device(4), demand(1, 0, 575, 1)), Err(SizingError::Mtu { asked: 575 }));

@@ -6,7 +6,7 @@ use dpdk::counters::PortCounters;
 use dpdk::device::Device;
 use dpdk::eal::Eal;
 use dpdk::mempool::{Mempool, MempoolConfig};
-use dpdk::port::{Port, PortConfig, Reception, Started};
+use dpdk::port::{Features, Port, PortConfig, Reception, Started};
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{LINK_OCTETS, Sizing};
 use dpdk::station::Station;
@@ -23,6 +23,18 @@ use super::{Rx, Tx, sizes};
 use crate::clock::TaiClock;
 use crate::port_plan::Exception;
 
+/// How the port's worker learns of packets when it has nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wakes {
+    /// It sleeps until the device interrupts, where the device can.
+    ByInterrupt,
+    /// The same, but a card is polled: with interrupts it may not start, and nobody has asked for them. **Untested on
+    /// hardware.**
+    ByTap,
+    /// It looks.
+    Never,
+}
+
 /// A started port with its queues, which nobody polls yet.
 pub(super) struct Opened {
     pub(super) facts: Facts,
@@ -34,13 +46,13 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Probes and starts the port.
-    pub(super) fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Self, DpdkStartError> {
+    pub(super) fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Self, DpdkStartError> {
         let name = sized.plan.name.clone();
-        open(eal, sized, clock).map_err(|cause| cause.of(&name))
+        open(eal, sized, wakes, clock).map_err(|cause| cause.of(&name))
     }
 }
 
-fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Opened, PortCause> {
+fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opened, PortCause> {
     let Sized { plan, device, sizing } = sized;
     let numa = sizes::numa(&device);
     let pool = |config: MempoolConfig| Mempool::create(eal, &config).map_err(PortCause::Pool);
@@ -48,7 +60,13 @@ fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Opened, PortCause> 
     let reception = if plan.mac.is_some() { Reception::Promiscuous } else { Reception::Multicast };
     let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
     let rx_pool = pool(sizing.rx_pool(numa))?;
-    let stopped = Port::probe(eal, PortConfig { device, sizing, reception }, rx_pool)?;
+    let rings = match device {
+        Device::Tap { .. } => wakes != Wakes::Never,
+        Device::Pci(_) => wakes == Wakes::ByInterrupt,
+        _ => false,
+    };
+    let features = Features { rx_interrupts: rings, ..Features::default() };
+    let stopped = Port::probe_with(eal, PortConfig { device, sizing, reception }, features, rx_pool)?;
     let capabilities = stopped.capabilities().clone();
     let pools = tx_pools(&sizing, capabilities.gathers, |config| pool(MempoolConfig { numa, ..config }))?;
     let mac = plan.mac.unwrap_or_else(|| own_or_random(stopped.mac()));
@@ -65,7 +83,10 @@ fn open(eal: &Eal, sized: Sized, clock: &TaiClock) -> Result<Opened, PortCause> 
     let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
     let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
     // A kernel behind the port may have sockets of its own.
-    let rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
+    let mut rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
+    if let Some(error) = rings.then(|| rx.wake_by_interrupt().err()).flatten() {
+        tracing::info!("port {}: {error}", plan.name);
+    }
     let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, Arc::clone(&counters), config);
     Ok(Opened { facts: Facts { plan, sizing, mac, capabilities, reads, counters }, port, rx, tx, host })
 }

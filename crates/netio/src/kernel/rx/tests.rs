@@ -328,7 +328,7 @@ fn a_socket_that_was_polled_dry_wakes_who_sleeps_on_it() {
         assert!(rx.arm());
         far.send_to(&[octet], rx.local_addr()).unwrap();
         // It would hang without the alarm.
-        bed.sleep(std::time::Duration::from_secs(1_000));
+        assert!(bed.sleep(std::time::Duration::from_secs(1_000)));
         let mut burst = Burst::new();
         assert_eq!(rx.rx_burst(&mut burst), 1);
         assert_eq!(burst.as_slice()[0].head(), [octet]);
