@@ -39,7 +39,8 @@ fn receive(criterion: &mut Criterion) {
     group.bench_function("receiver into a ring", |bencher| {
         bencher.iter(|| {
             now += 20_000_000;
-            packets.next_frame(|packet| receiver.accept(packet, Tai::from_nanos(now), false));
+            packets.next_frame(|packet| receiver.accept(&packet, Tai::from_nanos(now), false));
+            receiver.end_burst();
         });
     });
     assert_eq!(counters.packets_lost.value() + counters.grains_incomplete.value(), 0, "the bench lost packets");

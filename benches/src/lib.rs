@@ -71,6 +71,10 @@ impl Packets {
 }
 
 impl PacketBuf for Packet {
+    fn again(&self) -> Self {
+        *self
+    }
+
     fn meta(&self) -> &PacketMeta {
         &self.meta
     }

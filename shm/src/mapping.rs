@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use crate::atomics::{AtomicU64, Ordering, fence};
 use crate::seed::sound;
+use crate::store::{self, Store};
 #[cfg(not(loom))]
 use mapped::Memory;
 #[cfg(loom)]
@@ -153,8 +154,15 @@ impl Mapping {
     }
 
     /// Copies `bytes` into shared memory.
-    pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) {
-        self.writable().memory.copy_in(offset, bytes);
+    #[inline]
+    pub(crate) fn copy_in_by(&self, store: Store, offset: usize, bytes: &[u8]) {
+        self.writable().memory.copy_in(store, offset, bytes);
+    }
+
+    /// Asks for octets that will be written soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, offset: usize, octets: usize) {
+        store::prefetch(self.as_ptr().wrapping_add(offset), octets);
     }
 
     /// The address of `octets` octets from `offset` on.

@@ -126,6 +126,21 @@ unsafe fn stream(to: *mut u8, from: *const u8, octets: usize) {
     }
 }
 
+/// Asks for the cache lines of `octets` octets at `at`. Addresses that are not mapped do nothing.
+#[inline]
+pub(crate) fn prefetch(at: *const u8, octets: usize) {
+    for line in (0..octets).step_by(LINE_OCTETS) {
+        let line = at.wrapping_add(line);
+        // SAFETY: a prefetch reads nothing that the program can see, and faults nowhere; SSE is part of x86-64.
+        #[cfg(all(target_arch = "x86_64", not(loom)))]
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast());
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(loom))))]
+        let _ = line;
+    }
+}
+
 /// There are no such stores to be had here.
 ///
 /// # Safety

@@ -19,9 +19,17 @@ pub struct PacketMeta {
 ///
 /// The value keeps its memory: a worker may hold it for a reorder window. Every value held is missing from
 /// the queue's pool until it drops.
-pub trait PacketBuf {
+pub trait PacketBuf: Sized {
     /// Source, destination and arrival.
     fn meta(&self) -> &PacketMeta;
+
+    /// The same packet once more, for whoever keeps it beyond its burst: its memory is shared, not copied.
+    #[must_use]
+    fn again(&self) -> Self;
+
+    /// Says that the octets will be read soon: a backend may ask for those that are not in the caches yet.
+    #[inline]
+    fn prefetch(&self) {}
 
     /// Says that the packet will go on to so many destinations ([`crate::TxQueue::forward`]): a backend may then count them
     /// at once. No promise.

@@ -49,6 +49,7 @@ impl SequenceExtender {
 
     /// Takes the next packet's number. A doubtful number is extended as if the sender began anew there,
     /// which the packet after it confirms or not.
+    #[inline]
     pub fn extend(&mut self, sequence: SeqNum) -> (ExtSeqNum, Step) {
         let Some(highest) = self.highest else {
             let first = ExtSeqNum(0x1_0000 | u64::from(sequence.0));
@@ -80,6 +81,7 @@ impl SequenceExtender {
         (anew, Step::Doubtful)
     }
 
+    #[inline]
     fn advance(&mut self, highest: ExtSeqNum) {
         self.highest = Some(highest);
         self.awaited = None;

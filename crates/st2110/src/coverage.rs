@@ -45,6 +45,7 @@ impl Coverage {
 
     /// Covers a segment; how many of its pgroups are new: 0 for a duplicate. A segment that is not inside
     /// the format covers nothing.
+    #[inline]
     pub fn mark(&mut self, segment: &Segment) -> u32 {
         let row = usize::from(segment.row);
         let first = usize::from(segment.first_pgroup);
@@ -64,6 +65,7 @@ impl Coverage {
 
     /// Whether every pgroup of `row` has come; false for a row outside the picture.
     #[must_use]
+    #[inline]
     pub fn row_complete(&self, row: u16) -> bool {
         self.covered.get(usize::from(row)) == Some(&self.row_pgroups)
     }
@@ -94,6 +96,7 @@ impl Coverage {
         self.covered.iter().map(|&covered| u64::from(covered)).sum()
     }
 
+    #[inline]
     fn advance_prefix(&mut self) {
         while self.row_complete(self.prefix) {
             self.prefix += 1;
@@ -102,6 +105,7 @@ impl Coverage {
 }
 
 /// Sets bits `first .. end`; how many were clear.
+#[inline]
 fn set(words: &mut [u64], first: usize, end: usize) -> u32 {
     let mut new = 0;
     let mut at = first;
@@ -109,7 +113,9 @@ fn set(words: &mut [u64], first: usize, end: usize) -> u32 {
         let (word, bit) = (at / 64, at % 64);
         let count = (64 - bit).min(end - at);
         let mask = (u64::MAX >> (64 - count)) << bit;
-        new += (mask & !words[word]).count_ones();
+        // Nearly always all of them are new; counting bits takes some ten instructions.
+        let old = mask & words[word];
+        new += if old == 0 { count as u32 } else { count as u32 - old.count_ones() };
         words[word] |= mask;
         at += count;
     }

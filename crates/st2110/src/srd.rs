@@ -100,7 +100,7 @@ impl SegmentError {
 }
 
 /// A run of samples inside one row, every bound checked against the format and the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// Row of the picture.
     pub row: u16,
@@ -114,6 +114,33 @@ pub struct Segment {
     pub octets: u16,
     /// First octet in the RTP payload.
     pub payload_start: u32,
+}
+
+/// Where segments may lie in a picture: what of its format they are checked against, computed once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleGrid {
+    width: u16,
+    height: u16,
+    row_pgroups: u16,
+    pgroup_pixels: u16,
+    pgroup_octets: u16,
+    row_octets: u32,
+}
+
+impl SampleGrid {
+    /// The grid of `format`.
+    #[must_use]
+    pub fn new(format: &VideoFormat) -> Self {
+        let pgroup = format.pgroup();
+        Self {
+            width: format.width(),
+            height: format.height(),
+            row_pgroups: format.row_pgroups(),
+            pgroup_pixels: pgroup.pixels,
+            pgroup_octets: pgroup.octets,
+            row_octets: format.row_octets(),
+        }
+    }
 }
 
 /// A payload header whose chain of segment headers is whole.
@@ -172,8 +199,15 @@ impl<'a> PayloadHeader<'a> {
     #[inline]
     #[must_use]
     pub fn segments(&self, format: &VideoFormat) -> Segments<'a> {
+        self.segments_on(&SampleGrid::new(format))
+    }
+
+    /// As [`Self::segments`], with what is known of the format.
+    #[inline]
+    #[must_use]
+    pub fn segments_on(&self, grid: &SampleGrid) -> Segments<'a> {
         let data = EXTENDED_SEQUENCE_OCTETS + self.headers.len() * SRD_OCTETS;
-        Segments { headers: self.headers.iter(), format: *format, at: data as u32, end: self.payload_octets }
+        Segments { headers: self.headers.iter(), grid: *grid, at: data as u32, end: self.payload_octets }
     }
 }
 
@@ -181,7 +215,7 @@ impl<'a> PayloadHeader<'a> {
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     headers: std::slice::Iter<'a, [u8; SRD_OCTETS]>,
-    format: VideoFormat,
+    grid: SampleGrid,
     at: u32,
     end: u32,
 }
@@ -196,7 +230,7 @@ impl Iterator for Segments<'_> {
         let octets = u16::from_be_bytes([header[0], header[1]]);
         // At most 10,923 headers of at most 65,535 octets: no overflow.
         self.at += u32::from(octets);
-        Some(check(header, &self.format, start, self.end))
+        Some(check(header, &self.grid, start, self.end))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -206,38 +240,37 @@ impl Iterator for Segments<'_> {
 
 /// Checks one header whose data starts at `start` of a payload of `end` octets.
 #[inline]
-fn check(header: &[u8; SRD_OCTETS], format: &VideoFormat, start: u32, end: u32) -> Result<Segment, SegmentError> {
+fn check(header: &[u8; SRD_OCTETS], grid: &SampleGrid, start: u32, end: u32) -> Result<Segment, SegmentError> {
     // RFC 4175 §4.1
     let octets = u16::from_be_bytes([header[0], header[1]]);
     let row = u16::from_be_bytes([header[2], header[3]]);
     let offset = u16::from_be_bytes([header[4], header[5]]) & 0x7fff;
-    let pgroup = format.pgroup();
-    let (first_pgroup, pgroups) = (offset / pgroup.pixels, octets / pgroup.octets);
+    let (first_pgroup, pgroups) = (offset / grid.pgroup_pixels, octets / grid.pgroup_octets);
     if row & 0x8000 != 0 {
         return Err(SegmentError::Field);
     }
-    if row >= format.height() {
+    if row >= grid.height {
         return Err(SegmentError::Row);
     }
-    if offset >= format.width() {
+    if offset >= grid.width {
         return Err(SegmentError::Offset);
     }
-    if !offset.is_multiple_of(pgroup.pixels) {
+    if first_pgroup * grid.pgroup_pixels != offset {
         return Err(SegmentError::OffsetUnaligned);
     }
     if octets == 0 {
         return Err(SegmentError::Zero);
     }
-    if !octets.is_multiple_of(pgroup.octets) {
+    if pgroups * grid.pgroup_octets != octets {
         return Err(SegmentError::LengthUnaligned);
     }
-    if u32::from(first_pgroup) + u32::from(pgroups) > u32::from(format.row_pgroups()) {
+    if u32::from(first_pgroup) + u32::from(pgroups) > u32::from(grid.row_pgroups) {
         return Err(SegmentError::RowEnd);
     }
     if start + u32::from(octets) > end {
         return Err(SegmentError::Truncated);
     }
-    let grain_start = u32::from(row) * format.row_octets() + u32::from(first_pgroup) * u32::from(pgroup.octets);
+    let grain_start = u32::from(row) * grid.row_octets + u32::from(first_pgroup) * u32::from(grid.pgroup_octets);
     Ok(Segment { row, first_pgroup, pgroups, grain_start, octets, payload_start: start })
 }
 

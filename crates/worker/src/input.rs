@@ -154,22 +154,44 @@ impl<R: RxQueue> Input<R> {
         locked: bool,
         worker: &WorkerCounters,
     ) {
-        for packet in self.burst.drain() {
-            match self.steering.find(packet.meta().destination) {
+        let packets = self.burst.as_slice();
+        let (mut targets, mut last, mut is_relayed) = ([None; BURST], None, false);
+        for (at, (packet, place)) in packets.iter().zip(&mut targets).enumerate() {
+            let target = self.steering.find(packet.meta().destination);
+            *place = target;
+            if last != target {
+                end_burst(receivers, last);
+                last = target;
+            }
+            match target {
                 Some(Target::Receiver(place)) => {
+                    // While one is copied, the octets of the next come nearer.
+                    packets.get(at + 1).into_iter().for_each(PacketBuf::prefetch);
                     if let Some(steered) = receivers.at_mut(place) {
                         steered.receiver.accept(packet, now, locked);
                     }
                 }
-                Some(Target::Relay(place)) => {
-                    if let Some(relay) = relays.at_mut(place) {
-                        relay.accept(packet, now);
-                    }
-                }
+                Some(Target::Relay(_)) => is_relayed = true,
                 None => {
                     self.counters.packets_unsteered.add(1);
                     worker.packets_unsteered.add(1);
                 }
+            }
+        }
+        end_burst(receivers, last);
+        if is_relayed {
+            self.relay_burst(&targets, relays, now);
+        }
+        self.burst.clear();
+    }
+
+    /// Hands relays their packets: they keep them.
+    fn relay_burst(&mut self, targets: &[Option<Target>; BURST], relays: &mut Relays<R::Buf>, now: Tai) {
+        for (packet, target) in self.burst.drain().zip(targets) {
+            if let Some(Target::Relay(place)) = target
+                && let Some(relay) = relays.at_mut(*place)
+            {
+                relay.accept(packet, now);
             }
         }
     }
@@ -258,5 +280,15 @@ impl<R: RxQueue> Input<R> {
     pub(crate) fn finish(&mut self, receivers: &mut Receivers<R::Buf>) {
         self.mirror(receivers);
         self.steering.clear();
+    }
+}
+
+/// What was for `target` has been handed over.
+#[inline]
+fn end_burst<B: PacketBuf>(receivers: &mut Receivers<B>, target: Option<Target>) {
+    if let Some(Target::Receiver(place)) = target
+        && let Some(steered) = receivers.at_mut(place)
+    {
+        steered.receiver.end_burst();
     }
 }

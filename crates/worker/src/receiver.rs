@@ -9,6 +9,7 @@
 //! the grain is committed and the held packets are sorted again.
 
 mod assembly;
+mod samples;
 mod stream;
 
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ use st2110::timeline::TimelineMode;
 use crate::counters::ReceiverCounters;
 use crate::hold::Hold;
 use assembly::{Assembly, Closed};
+use samples::Samples;
 use stream::{Identity, Stream};
 
 /// What a receiver expects.
@@ -42,12 +44,36 @@ pub struct ReceiverConfig {
     pub grain_timeout_nanos: i64,
 }
 
-/// A packet whose header and sequence have been read.
+/// A packet whose headers and sequence have been read.
+#[derive(Clone, Copy, Debug)]
+struct Arrived<'a, B> {
+    packet: &'a B,
+    header: &'a RtpHeader,
+    samples: &'a Samples,
+    number: media::ExtSeqNum,
+}
+
+/// As [`Arrived`], of a packet that is kept beyond its burst.
 #[derive(Debug)]
-struct Arrived<B> {
+struct Kept<B> {
     packet: B,
     header: RtpHeader,
+    samples: Samples,
     number: media::ExtSeqNum,
+}
+
+impl<B: PacketBuf> Arrived<'_, B> {
+    /// Keeps the packet.
+    #[cold]
+    fn keep(&self) -> Kept<B> {
+        Kept { packet: self.packet.again(), header: *self.header, samples: *self.samples, number: self.number }
+    }
+}
+
+impl<B> Kept<B> {
+    fn arrived(&self) -> Arrived<'_, B> {
+        Arrived { packet: &self.packet, header: &self.header, samples: &self.samples, number: self.number }
+    }
 }
 
 /// Which grain a packet belongs to.
@@ -64,9 +90,12 @@ pub struct Receiver<B> {
     grain_timeout_nanos: i64,
     stream: Stream,
     assembly: Assembly,
-    hold: Hold<Arrived<B>>,
+    hold: Hold<Kept<B>>,
     /// A packet far from all others, until its successor tells whether the sender began anew.
-    doubtful: Option<Arrived<B>>,
+    doubtful: Option<Kept<B>>,
+    /// Since the burst began.
+    packets: u64,
+    octets: u64,
     counters: Arc<ReceiverCounters>,
 }
 
@@ -83,6 +112,8 @@ impl<B: PacketBuf> Receiver<B> {
             assembly: Assembly::new(config.format, config.timeline, writer, Arc::clone(&counters)),
             hold: Hold::new(config.reorder_packets),
             doubtful: None,
+            packets: 0,
+            octets: 0,
             counters,
         }
     }
@@ -110,23 +141,35 @@ impl<B: PacketBuf> Receiver<B> {
         self.doubtful = None;
     }
 
-    /// Takes in one packet. `locked`: whether our own clock follows PTP.
-    pub fn accept(&mut self, packet: B, now: Tai, locked: bool) {
-        self.counters.packets.add(1);
-        self.counters.octets.add(packet.octets() as u64);
-        let Some(header) = self.read_header(&packet) else { return };
+    /// Takes in one packet of a burst. `locked`: whether our own clock follows PTP.
+    #[inline]
+    pub fn accept(&mut self, packet: &B, now: Tai, locked: bool) {
+        self.packets += 1;
+        self.octets += packet.octets() as u64;
+        let Some(header) = self.read_header(packet) else { return };
         let identity = self.stream.identify(header.ssrc, now);
         if identity == Identity::Foreign {
             return self.counters.ssrc_foreign.add(1);
         }
         // A packet without samples leaves no trace: its number may be a sound packet's, and its timestamp no grain's.
-        if !self.assembly.has_samples(&packet, &header) {
+        let mut samples = Samples::none();
+        if !self.assembly.read(packet, &header, &mut samples) {
             return;
         }
         if identity == Identity::Candidate {
             self.adopt(header.ssrc, now, locked);
         }
-        self.order(packet, header, now, locked);
+        let (number, arrival) = self.stream.observe(header.sequence, now, &self.counters);
+        self.order(&Arrived { packet, header: &header, samples: &samples, number }, arrival, now, locked);
+    }
+
+    /// Ends a burst: publishes the lines that it has completed.
+    #[inline]
+    pub fn end_burst(&mut self) {
+        self.assembly.end_burst();
+        self.counters.packets.add(self.packets);
+        self.counters.octets.add(self.octets);
+        (self.packets, self.octets) = (0, 0);
     }
 
     /// Passes time: what had arrived until `horizon` has been taken in. Closes a grain whose time-out had passed then,
@@ -154,14 +197,20 @@ impl<B: PacketBuf> Receiver<B> {
     fn give_up(&mut self, now: Tai, locked: bool) {
         self.assembly.close();
         self.sort_held(now, locked);
+        self.assembly.end_burst();
     }
 
+    #[inline]
     fn read_header(&self, packet: &B) -> Option<RtpHeader> {
         if !self.sources.is_empty() && !self.sources.contains(&packet.meta().source.ip()) {
             self.counters.source_foreign.add(1);
             return None;
         }
-        let Ok(header) = RtpHeader::parse(packet.head(), packet.octets(), packet.last_octet()) else {
+        let head = packet.head();
+        // RFC 3550 §5.1: the last octet counts where P says so; it is far from the others.
+        let is_padded = head.first().is_some_and(|first| first & 0x20 != 0);
+        let last_octet = if is_padded { packet.last_octet() } else { 0 };
+        let Ok(header) = RtpHeader::parse(head, packet.octets(), last_octet) else {
             self.counters.rtp_malformed.add(1);
             return None;
         };
@@ -188,18 +237,17 @@ impl<B: PacketBuf> Receiver<B> {
     }
 
     /// Puts the packet into the stream's sequence.
-    fn order(&mut self, packet: B, header: RtpHeader, now: Tai, locked: bool) {
-        let (number, arrival) = self.stream.observe(header.sequence, now, &self.counters);
-        let arrived = Arrived { packet, header, number };
+    #[inline]
+    fn order(&mut self, arrived: &Arrived<'_, B>, arrival: Arrival, now: Tai, locked: bool) {
         match arrival {
             Arrival::Duplicate => self.counters.duplicates.add(1),
             Arrival::Doubtful => {
                 self.counters.doubtful.add(1);
-                self.doubtful = Some(arrived);
+                self.doubtful = Some(arrived.keep());
             }
             Arrival::Restarted => {
                 if let Some(first) = self.doubtful.take() {
-                    self.deliver(first, now, locked);
+                    self.deliver(&first.arrived(), now, locked);
                 }
                 self.deliver(arrived, now, locked);
             }
@@ -207,7 +255,8 @@ impl<B: PacketBuf> Receiver<B> {
         }
     }
 
-    fn deliver(&mut self, arrived: Arrived<B>, now: Tai, locked: bool) {
+    #[inline]
+    fn deliver(&mut self, arrived: &Arrived<'_, B>, now: Tai, locked: bool) {
         if self.sort(arrived, now, locked) == Closed::Yes {
             self.sort_held(now, locked);
         }
@@ -220,8 +269,8 @@ impl<B: PacketBuf> Receiver<B> {
         while closed == Closed::Yes {
             closed = Closed::No;
             for _ in 0..self.hold.len() {
-                let Some(arrived) = self.hold.pop() else { break };
-                if self.sort(arrived, now, locked) == Closed::Yes {
+                let Some(kept) = self.hold.pop() else { break };
+                if self.sort(&kept.arrived(), now, locked) == Closed::Yes {
                     closed = Closed::Yes;
                 }
             }
@@ -229,15 +278,16 @@ impl<B: PacketBuf> Receiver<B> {
     }
 
     /// Writes, holds or drops one packet; tells whether a grain was closed by it.
-    fn sort(&mut self, arrived: Arrived<B>, now: Tai, locked: bool) -> Closed {
+    #[inline]
+    fn sort(&mut self, arrived: &Arrived<'_, B>, now: Tai, locked: bool) -> Closed {
         match self.assembly.place(arrived.header.timestamp, arrived.number) {
-            Place::Open => self.assembly.write(&arrived),
+            Place::Open => self.assembly.write(arrived),
             Place::Late => {
                 self.counters.late.add(1);
                 Closed::No
             }
             Place::Next if self.assembly.is_waiting() => {
-                if self.hold.push(arrived) {
+                if self.hold.push(arrived.keep()) {
                     self.assembly.close();
                     return Closed::Yes;
                 }
@@ -245,8 +295,8 @@ impl<B: PacketBuf> Receiver<B> {
             }
             Place::Next => {
                 self.assembly.close();
-                self.assembly.open(&arrived, now, locked);
-                self.assembly.write(&arrived)
+                self.assembly.open(arrived, now, locked);
+                self.assembly.write(arrived)
             }
         }
     }

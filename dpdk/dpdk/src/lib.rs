@@ -22,6 +22,7 @@ mod path;
 pub mod payload;
 pub mod pci;
 pub mod port;
+mod prefetch;
 mod refer;
 pub mod rx;
 pub mod sizing;

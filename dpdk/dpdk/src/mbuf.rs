@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use dpdk_sys::rte_mbuf;
 
+use crate::prefetch::prefetch;
+
 /// The most packets of one burst.
 pub const BURST: usize = 32;
 
@@ -64,6 +66,20 @@ impl Mbuf {
         self.count_of(self.0).load(Ordering::Acquire)
     }
 
+    /// The same packet once more: each of its buffers is freed when all references to it are given back.
+    #[inline]
+    #[must_use]
+    pub(crate) fn another_reference(&self) -> Self {
+        let mut next = Some(self.0);
+        while let Some(buffer) = next {
+            // Relaxed, as an Arc's clone: the reference that `self` is keeps everything in place.
+            self.count_of(buffer).fetch_add(1, Ordering::Relaxed);
+            // SAFETY: the chain is whole as long as `self`; nobody changes `next` of a shared buffer.
+            next = NonNull::new(unsafe { (*buffer.as_ptr()).next });
+        }
+        Self(self.0)
+    }
+
     /// Adds `references` to the only buffer of this packet, to be given out one by one with [`Self::from_raw`].
     #[inline]
     pub(crate) fn add_references(&self, references: u16) {
@@ -84,6 +100,18 @@ impl Mbuf {
     fn count_of(&self, buffer: NonNull<rte_mbuf>) -> &AtomicU16 {
         // SAFETY: the buffer is valid as long as `self`; the count is a 16-bit field that all threads access atomically.
         unsafe { AtomicU16::from_ptr(&raw mut (*buffer.as_ptr()).refcnt) }
+    }
+
+    /// Asks for what describes the packet.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.as_ptr(), size_of::<rte_mbuf>());
+    }
+
+    /// Asks for its first octets, in which the headers lie.
+    #[inline]
+    pub(crate) fn prefetch_head(&self) {
+        prefetch(self.head().as_ptr(), 1);
     }
 
     /// Octets of the whole packet.

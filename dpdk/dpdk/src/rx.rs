@@ -101,6 +101,9 @@ impl<C: Clock> DpdkRx<C> {
         }
         let Some(device) = &mut self.device else { return false };
         if device.burst(&mut self.arrived) > 0 {
+            // One wait for memory for all of them, not one for each.
+            self.arrived.iter().for_each(Mbuf::prefetch);
+            self.arrived.iter().for_each(Mbuf::prefetch_head);
             return true;
         }
         // Drivers count this in their own ways, net_af_packet (22.11) not at all.

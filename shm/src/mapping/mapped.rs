@@ -9,6 +9,7 @@ use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
 use super::Access;
 use crate::atomics::AtomicU64;
+use crate::store::Store;
 
 /// One shared mapping, unmapped when dropped. A forked child does not inherit it.
 #[derive(Debug)]
@@ -90,11 +91,12 @@ impl Memory {
     }
 
     /// The mapping must be a writable one.
-    pub(super) fn copy_in(&self, offset: usize, bytes: &[u8]) {
+    #[inline]
+    pub(super) fn copy_in(&self, store: Store, offset: usize, bytes: &[u8]) {
         let to = self.range(offset, bytes.len());
         // SAFETY: the range was checked and is writable; `bytes` cannot overlap memory that this type
         // never lends out as a writable slice while it is being copied into.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        unsafe { store.copy_raw(to, bytes.as_ptr(), bytes.len()) };
     }
 }
 

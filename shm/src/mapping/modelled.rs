@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::{Access, Mapping};
 use crate::atomics::{AtomicU64, Ordering};
+use crate::store::Store;
 use crate::wait_queue::WaitQueue;
 
 const WORD: usize = size_of::<u64>();
@@ -121,7 +122,8 @@ impl Memory {
         }
     }
 
-    pub(super) fn copy_in(&self, offset: usize, bytes: &[u8]) {
+    /// Models have no caches to go past.
+    pub(super) fn copy_in(&self, _: Store, offset: usize, bytes: &[u8]) {
         for (offset, chunk) in words(offset, bytes.len()).zip(bytes.chunks_exact(WORD)) {
             let value = u64::from_ne_bytes(chunk.try_into().expect("eight octets"));
             let word = self.at(offset);

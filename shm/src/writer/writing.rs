@@ -9,6 +9,7 @@ use super::{FrameWriter, GrainKey, WriteError};
 use crate::grain::GrainEnd;
 use crate::layout::{self, FLAG_CANCELLED, SlotWords};
 use crate::seed::{planted, sound};
+use crate::store::Store;
 
 impl FrameWriter {
     /// Copies `bytes` to octet `offset` of an open grain.
@@ -17,9 +18,29 @@ impl FrameWriter {
     /// [`WriteError`]; nothing is written then.
     #[inline]
     pub fn write(&mut self, key: GrainKey, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
+        self.write_by(Store::Cached, key, offset, bytes)
+    }
+
+    /// As [`Self::write`], by a way of storing. After [`Store::Streamed`] comes [`Store::fence`], before anything of it is
+    /// published.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    #[inline]
+    pub fn write_by(&mut self, store: Store, key: GrainKey, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
         let at = self.writable_at(key, offset, bytes.len())?;
-        self.data.copy_in(at, bytes);
+        self.data.copy_in_by(store, at, bytes);
         Ok(())
+    }
+
+    /// Asks for the lines of an open grain that will be written soon, as far as there are such: octets from `offset` on.
+    #[inline]
+    pub fn prefetch(&self, key: GrainKey, offset: u32, octets: u32) {
+        let Some(grain) = self.open.find(key) else { return };
+        let end = offset.saturating_add(octets).min(self.geometry.grain_octets);
+        if offset < end {
+            self.data.prefetch(grain.start + offset as usize, (end - offset) as usize);
+        }
     }
 
     /// Lines of an open grain to write in place; not those that are published. Who writes there past the caches, by

@@ -251,7 +251,7 @@ impl<C> AsFd for KernelRx<C> {
 }
 
 /// A received packet in a buffer of the pool.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KernelBuf {
     buffer: Arc<[u8]>,
     start: u32,
@@ -267,6 +267,10 @@ impl KernelBuf {
 }
 
 impl PacketBuf for KernelBuf {
+    fn again(&self) -> Self {
+        self.clone()
+    }
+
     #[inline]
     fn meta(&self) -> &PacketMeta {
         &self.meta

@@ -94,6 +94,10 @@ impl SimBuf {
 }
 
 impl PacketBuf for SimBuf {
+    fn again(&self) -> Self {
+        self.clone()
+    }
+
     fn meta(&self) -> &PacketMeta {
         &self.meta
     }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use media::{ExtSeqNum, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, VideoFormat, unwrap_nearest};
 use netio::PacketBuf;
 use rtp::RtpHeader;
-use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError};
+use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, Store};
 use st2110::coverage::Coverage;
-use st2110::srd::{self, Segment, SegmentError};
+use st2110::srd::{SampleGrid, Segment};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
 
+use super::samples::{self, Samples};
 use super::{Arrived, Place};
 use crate::counters::ReceiverCounters;
+
+/// How far ahead of a packet memory is asked for: some packets, which is longer than memory takes to answer.
+const AHEAD_OCTETS: u32 = 4_096;
 
 /// Whether a grain was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +46,16 @@ struct ClosedGrain {
 
 /// Assembles grains, one at a time.
 pub(super) struct Assembly {
-    format: VideoFormat,
+    grid: SampleGrid,
     timeline: Timeline,
     writer: FrameWriter,
     coverage: Coverage,
     open: Option<OpenGrain>,
     closed: Option<ClosedGrain>,
     published: u16,
+    store: Store,
+    /// Since the burst began.
+    octets_copied: u64,
     counters: Arc<ReceiverCounters>,
 }
 
@@ -61,7 +68,18 @@ impl Assembly {
     ) -> Self {
         let timeline = Timeline::new(format.rate(), VIDEO_CLOCK_HZ, mode);
         let coverage = Coverage::new(&format);
-        Self { format, timeline, writer, coverage, open: None, closed: None, published: 0, counters }
+        Self {
+            grid: SampleGrid::new(&format),
+            timeline,
+            writer,
+            coverage,
+            open: None,
+            closed: None,
+            published: 0,
+            store: Store::default(),
+            octets_copied: 0,
+            counters,
+        }
     }
 
     /// Which epoch of its flow it writes.
@@ -89,25 +107,16 @@ impl Assembly {
         self.closed = None;
     }
 
-    /// Whether a packet brings any samples of this picture; if not, the counters say why.
-    pub(super) fn has_samples<B: PacketBuf>(&self, packet: &B, header: &RtpHeader) -> bool {
-        let payload = header.payload();
-        let head = packet.head().get(payload.start..).unwrap_or_default();
-        let Ok(parsed) = srd::parse(head, payload.len()) else {
-            self.counters.payload_malformed.add(1);
-            return false;
-        };
-        // Of nearly every packet only the first header is read here.
-        if parsed.segments(&self.format).any(|segment| segment.is_ok()) {
-            return true;
-        }
-        parsed.segments(&self.format).filter_map(Result::err).for_each(|error| count_segment(&self.counters, error));
-        false
+    /// Reads what a packet brings of this picture. Whether it brings anything.
+    #[inline]
+    pub(super) fn read<B: PacketBuf>(&self, packet: &B, header: &RtpHeader, samples: &mut Samples) -> bool {
+        samples.read(packet, header, &self.grid, &self.counters)
     }
 
     /// Sequence tells the order of grains, the timestamp tells them apart.
+    #[inline]
     pub(super) fn place(&self, timestamp: RtpTimestamp, number: ExtSeqNum) -> Place {
-        if let Some(open) = self.open {
+        if let Some(open) = &self.open {
             if timestamp == open.timestamp {
                 return Place::Open;
             }
@@ -115,14 +124,14 @@ impl Assembly {
                 return Place::Late;
             }
         }
-        match self.closed {
+        match &self.closed {
             Some(closed) if timestamp == closed.timestamp || number <= closed.through => Place::Late,
             _ => Place::Next,
         }
     }
 
     /// Opens the grain that `arrived` belongs to.
-    pub(super) fn open<B: PacketBuf>(&mut self, arrived: &Arrived<B>, now: Tai, locked: bool) {
+    pub(super) fn open<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>, now: Tai, locked: bool) {
         let timestamp = arrived.header.timestamp;
         let arrival = arrived.packet.meta().arrival;
         let placed = self.timeline.place(timestamp, arrival, ClockLock::from(locked));
@@ -174,7 +183,8 @@ impl Assembly {
     }
 
     /// Writes the segments of a packet of the open grain.
-    pub(super) fn write<B: PacketBuf>(&mut self, arrived: &Arrived<B>) -> Closed {
+    #[inline]
+    pub(super) fn write<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>) -> Closed {
         let Some(open) = &mut self.open else { return Closed::No };
         open.first_number = open.first_number.min(arrived.number);
         open.last_number = open.last_number.max(arrived.number);
@@ -183,8 +193,7 @@ impl Assembly {
             self.counters.packets_dropped_with_grain.add(1);
             return Closed::No;
         };
-        self.write_segments(key, &arrived.packet, &arrived.header);
-        self.publish(key);
+        self.write_segments(key, arrived);
         if self.coverage.is_complete() {
             self.finish();
             return Closed::Yes;
@@ -192,29 +201,44 @@ impl Assembly {
         Closed::No
     }
 
-    fn write_segments<B: PacketBuf>(&mut self, key: GrainKey, packet: &B, header: &RtpHeader) {
-        let payload = header.payload();
-        let head = packet.head().get(payload.start..).unwrap_or_default();
-        // `has_samples` has let it pass: its chain of headers is whole, and a segment is sound.
-        let Ok(parsed) = srd::parse(head, payload.len()) else { return };
+    #[inline]
+    fn write_segments<B: PacketBuf>(&mut self, key: GrainKey, arrived: &Arrived<'_, B>) {
+        let start = arrived.header.payload().start;
         let mut brought = 0;
-        let mut end = payload.len();
-        for segment in parsed.segments(&self.format) {
-            match segment {
-                Ok(segment) => {
-                    end = segment.payload_start as usize + usize::from(segment.octets);
-                    brought += self.write_segment(key, packet, payload.start, &segment);
-                }
-                Err(error) => count_segment(&self.counters, error),
+        if let Some(kept) = arrived.samples.kept() {
+            self.expect(key, kept);
+            for segment in kept {
+                brought += self.write_segment(key, arrived.packet, start, segment);
+            }
+        } else {
+            let grid = self.grid;
+            for segment in samples::read_again(arrived.packet, arrived.header, &grid) {
+                brought += self.write_segment(key, arrived.packet, start, &segment);
             }
         }
-        self.counters.octets_trailing.add((payload.len() - end) as u64);
+        let trailing = arrived.samples.trailing(arrived.header);
+        if trailing > 0 {
+            self.counters.octets_trailing.add(trailing);
+        }
         if brought == 0 {
             self.counters.duplicates.add(1);
         }
     }
 
+    /// Asks for the memory of the packets that come next: a stream in order goes on where this packet ends. Without that each
+    /// packet waits for lines to come from memory that it is going to overwrite.
+    #[inline]
+    fn expect(&self, key: GrainKey, segments: &[Segment]) {
+        if self.store == Store::Cached
+            && let (Some(first), Some(last)) = (segments.first(), segments.last())
+        {
+            let end = last.grain_start + u32::from(last.octets);
+            self.writer.prefetch(key, end + AHEAD_OCTETS, end.saturating_sub(first.grain_start));
+        }
+    }
+
     /// Writes a segment unless all of it is there: finished lines never change. Returns its new pgroups.
+    #[inline]
     fn write_segment<B: PacketBuf>(
         &mut self,
         key: GrainKey,
@@ -226,13 +250,27 @@ impl Assembly {
         if brought == 0 {
             return 0;
         }
-        let mut offset = segment.grain_start;
-        let mut skip = payload_start + segment.payload_start as usize;
-        let mut left = usize::from(segment.octets);
+        let skip = payload_start + segment.payload_start as usize;
+        match packet.head().get(skip..skip + usize::from(segment.octets)) {
+            Some(whole) => {
+                // The grain is open, and no line that is published is covered anew.
+                let written = self.writer.write_by(self.store, key, segment.grain_start, whole);
+                debug_assert!(written.is_ok(), "{written:?}");
+            }
+            None => self.write_pieces(key, packet, skip, segment),
+        }
+        self.octets_copied += u64::from(segment.octets);
+        brought
+    }
+
+    /// A segment whose octets lie in several buffers.
+    #[cold]
+    fn write_pieces<B: PacketBuf>(&mut self, key: GrainKey, packet: &B, skip: usize, segment: &Segment) {
+        let (mut offset, mut skip, mut left) = (segment.grain_start, skip, usize::from(segment.octets));
         for part in packet.segments() {
             let from = skip.min(part.len());
             let take = left.min(part.len() - from);
-            if self.writer.write(key, offset, &part[from..from + take]).is_err() {
+            if self.writer.write_by(self.store, key, offset, &part[from..from + take]).is_err() {
                 break;
             }
             offset += take as u32;
@@ -242,14 +280,21 @@ impl Assembly {
                 break;
             }
         }
-        self.counters.octets_copied_by_us.add(u64::from(segment.octets));
-        brought
     }
 
-    fn publish(&mut self, key: GrainKey) {
+    /// Publishes the lines that are complete from the top, and what was counted: after each burst.
+    #[inline]
+    pub(super) fn end_burst(&mut self) {
+        if self.octets_copied > 0 {
+            self.counters.octets_copied_by_us.add(self.octets_copied);
+            self.octets_copied = 0;
+        }
         let complete = self.coverage.complete_prefix();
-        if complete > self.published {
+        if complete > self.published
+            && let Some(key) = self.open.as_ref().and_then(|open| open.key)
+        {
             self.published = complete;
+            self.store.fence();
             self.writer.publish(key, complete);
         }
     }
@@ -270,6 +315,7 @@ impl Assembly {
     fn finish(&mut self) {
         let Some((open, key)) = self.open.and_then(|open| Some((open, open.key?))) else { return };
         let end = GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival, octets: None };
+        self.store.fence();
         self.writer.commit(key, end);
         if self.coverage.is_complete() {
             self.counters.grains_complete.add(1);
@@ -283,15 +329,4 @@ impl Assembly {
         self.closed = Some(ClosedGrain { timestamp: open.timestamp, through: open.last_number });
         self.open = None;
     }
-}
-
-fn count_segment(counters: &ReceiverCounters, error: SegmentError) {
-    let counter = match error {
-        SegmentError::Row => &counters.segment_row,
-        SegmentError::Offset | SegmentError::OffsetUnaligned | SegmentError::RowEnd => &counters.segment_offset,
-        SegmentError::Zero | SegmentError::LengthUnaligned => &counters.segment_length,
-        SegmentError::Truncated => &counters.segment_truncated,
-        SegmentError::Field => &counters.segment_field,
-    };
-    counter.add(1);
 }

@@ -40,6 +40,7 @@ impl Stream {
         Self { current: None, last_packet: Tai::EPOCH, silent_nanos, reception, lost_before: 0 }
     }
 
+    #[inline]
     pub(super) fn identify(&self, ssrc: Ssrc, now: Tai) -> Identity {
         match self.current {
             Some(current) if current == ssrc => Identity::Ours,
@@ -57,16 +58,23 @@ impl Stream {
     }
 
     /// Takes the next packet's number, and mirrors the statistics.
+    #[inline]
     pub(super) fn observe(&mut self, sequence: SeqNum, now: Tai, counters: &ReceiverCounters) -> (ExtSeqNum, Arrival) {
         self.last_packet = now;
         let observed = self.reception.observe(sequence);
-        let seen = self.reception.counters();
-        counters.packets_lost.set(self.lost_before + seen.lost());
-        match observed.1 {
+        if observed.1 != Arrival::InOrder {
+            self.count(observed.1, counters);
+        }
+        observed
+    }
+
+    #[cold]
+    fn count(&self, arrival: Arrival, counters: &ReceiverCounters) {
+        counters.packets_lost.set(self.lost_before + self.reception.counters().lost());
+        match arrival {
             Arrival::Reordered => counters.reordered.add(1),
             Arrival::Restarted => counters.sequence_restarts.add(1),
             _ => {}
         }
-        observed
     }
 }

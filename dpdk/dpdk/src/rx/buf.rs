@@ -9,6 +9,7 @@ use netio::{PacketBuf, PacketMeta};
 
 use super::piece::{Piece, Pieces};
 use crate::mbuf::Mbuf;
+use crate::prefetch::prefetch;
 
 /// Octets that `head` holds at least, where there are as many: an RTP header (RFC 3550 §5.1).
 const HEAD_OCTETS: usize = 12;
@@ -150,6 +151,21 @@ impl First {
 }
 
 impl PacketBuf for DpdkBuf {
+    fn again(&self) -> Self {
+        Self {
+            mbuf: self.mbuf.another_reference(),
+            meta: self.meta,
+            first: self.first,
+            octets: self.octets,
+            pulled_up: self.pulled_up,
+            pulled_up_octets: self.pulled_up_octets,
+            // What the buffer skips is its own: whoever shares it from here looks at the references.
+            shared_skip: Cell::new(None),
+            counted_at_once: Cell::new(1),
+            unused: Cell::new(0),
+        }
+    }
+
     #[inline]
     fn meta(&self) -> &PacketMeta {
         &self.meta
@@ -158,6 +174,11 @@ impl PacketBuf for DpdkBuf {
     #[inline]
     fn expect_copies(&self, copies: usize) {
         self.counted_at_once.set(copies.clamp(1, COUNTED_AT_ONCE_MAX) as u16);
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        prefetch(self.first.start, self.first.octets as usize);
     }
 
     #[inline]
