@@ -28,6 +28,9 @@ pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     AddReceiver(Box<SteeredReceiver<R::Buf>>),
     /// Closes a receiver's open grain and gives it back; its inputs go on.
     RemoveReceiver(ReceiverKey),
+    /// Gives a receiver back as it is, with the grain that is open and the packets that wait: for another worker, which
+    /// is given its inputs before it.
+    ReleaseReceiver(ReceiverKey),
     /// Opens the sender's path on its output and serves it from now on.
     AddSender(Box<Sender<T>>),
     /// Ends a sender: what it has in flight is given back first.

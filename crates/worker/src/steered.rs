@@ -53,9 +53,13 @@ impl<B: PacketBuf> SteeredReceiver<B> {
         &self.receiver
     }
 
+    /// Hears none of its worker's inputs any more; what is open stays so.
+    pub(crate) fn release(&mut self) {
+        self.inputs.clear();
+    }
+
     /// Closes what is open, before it leaves its worker.
     pub(crate) fn finish(&mut self) {
-        self.inputs.clear();
         self.receiver.finish();
     }
 

@@ -4,6 +4,7 @@ mod devices;
 mod hostile;
 mod legs;
 mod many;
+mod moves;
 mod outputs;
 mod pacing;
 mod receive;

@@ -179,6 +179,18 @@ pub(super) struct Studio {
     keys: u64,
 }
 
+/// A worker with an output behind each valve.
+fn worker_on(
+    clock: &ManualClock,
+    net: &SimNet,
+    valves: &[Valve],
+) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
+    let mailbox = crate::Mailbox::new();
+    let config = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
+    let queues = valves.iter().map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone() }).collect();
+    (Worker::new(clock.clone(), queues, Arc::clone(&mailbox)), mailbox)
+}
+
 /// A receiver that the worker serves.
 pub(super) struct Receiving {
     pub(super) ring: Ring,
@@ -197,13 +209,20 @@ impl Studio {
     pub(super) fn with_outputs(seed: u64, faults: Faults, outputs: usize) -> Self {
         let clock = ManualClock::at(NOON);
         let net = SimNet::new(seed, faults, clock.clone());
-        let mailbox = crate::Mailbox::new();
         let valves = (0..outputs).map(|_| Valve::default()).collect::<Vec<_>>();
-        let config = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
-        let queues = valves.iter().map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone() }).collect();
-        let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
+        let (worker, mailbox) = worker_on(&clock, &net, &valves);
         let outputs = worker.output_counters();
         Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0, shortage: Shortage::default() }
+    }
+
+    /// Goes on with a fresh worker on queues of its own; the one before is gone with all that it still serves.
+    pub(super) fn change_worker(&mut self) {
+        (self.worker, self.mailbox) = self.another_worker();
+    }
+
+    /// A second worker, on queues of its own behind the same valves.
+    pub(super) fn another_worker(&self) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
+        worker_on(&self.clock, &self.net, &self.valves)
     }
 
     pub(super) fn key(&mut self) -> u64 {

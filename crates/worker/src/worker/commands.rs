@@ -36,6 +36,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             Command::RemoveInput(key) => self.remove_input(key),
             Command::AddReceiver(receiver) => self.add_receiver(receiver),
             Command::RemoveReceiver(key) => self.remove_receiver(key),
+            Command::ReleaseReceiver(key) => self.release_receiver(key),
             Command::AddSender(sender) => self.add_sender(sender),
             Command::RemoveSender(key) => return self.remove_sender(key, now),
             Command::Connect(key, source) => return self.connect(key, source, now),
@@ -110,11 +111,22 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
     }
 
     fn remove_receiver(&mut self, key: ReceiverKey) -> Report<R, T> {
-        let Some(place) = self.receivers.find(|receiver| receiver.key() == key) else { return Report::Unknown(None) };
-        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Receiver(place)));
-        let Some(mut removed) = self.receivers.remove(place) else { return Report::Unknown(None) };
+        let Some(mut removed) = self.released(key) else { return Report::Unknown(None) };
         removed.finish();
         Report::ReceiverRemoved(removed)
+    }
+
+    fn release_receiver(&mut self, key: ReceiverKey) -> Report<R, T> {
+        self.released(key).map_or(Report::Unknown(None), Report::ReceiverRemoved)
+    }
+
+    /// A receiver that nothing is steered to any more.
+    fn released(&mut self, key: ReceiverKey) -> Option<Box<SteeredReceiver<R::Buf>>> {
+        let place = self.receivers.find(|receiver| receiver.key() == key)?;
+        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Receiver(place)));
+        let mut released = self.receivers.remove(place)?;
+        released.release();
+        Some(released)
     }
 
     fn add_sender(&mut self, mut sender: Box<Sender<T>>) -> Report<R, T> {
