@@ -49,6 +49,8 @@ pub(super) fn a_burst_ends_at_the_packet_that_cannot_be_made<H: Harness>(harness
     let unannounced = (0..9).map(|n| planned(n, 20));
     assert_eq!(tx.gather_burst(id, &payload, unannounced, &mut burst), Err(TxFull::Packets));
     assert_eq!(burst.len(), 5);
+    let none = tx.gather_burst(id, &payload, std::iter::empty(), &mut burst);
+    assert_eq!(none, Ok(()), "all that were announced are made, and no more is wanted");
     tx.close_path(id);
     assert_eq!(tx.gather_burst(id, &payload, [planned(0, 9)].into_iter(), &mut burst), Err(TxFull::Path));
     burst.clear();

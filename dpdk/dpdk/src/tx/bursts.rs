@@ -85,7 +85,7 @@ impl Buffers {
             let at_hand = self.headers.at_hand(room - done).min(self.references.at_hand(room - done));
             let count = at_hand.min(left as usize).min(room - done);
             if count == 0 {
-                return Ended::Not(if left == 0 { TxFull::Packets } else { TxFull::Buffers });
+                return none_at_hand(left, packets);
             }
             let mut end = None;
             let mut made = 0;
@@ -139,5 +139,15 @@ impl Buffers {
             }
         }
         Ended::All
+    }
+}
+
+/// Why there is nothing to make a packet of. Only a packet beyond those that were announced is one too many.
+#[cold]
+fn none_at_hand(left: u32, packets: &mut impl Iterator<Item = Planned>) -> Ended {
+    match left {
+        0 if packets.next().is_none() => Ended::All,
+        0 => Ended::Not(TxFull::Packets),
+        _ => Ended::Not(TxFull::Buffers),
     }
 }
