@@ -221,6 +221,15 @@ pub struct AddSender {
     /// The network interface; otherwise the kernel chooses.
     #[arg(long)]
     pub interface: Option<String>,
+    /// Where the same packets go by a second way (ST 2022-7).
+    #[arg(long)]
+    pub second_to: Option<SocketAddr>,
+    /// Where they come from on the second way.
+    #[arg(long, requires = "second_to")]
+    pub second_from: Option<String>,
+    /// The network interface of the second way.
+    #[arg(long, requires = "second_to")]
+    pub second_interface: Option<String>,
     /// RTP payload type, 96 to 127.
     #[arg(long, default_value_t = 96)]
     pub payload_type: u8,
@@ -233,7 +242,10 @@ pub struct AddSender {
     /// When frames go: as the source gives them, or on the TAI grid.
     #[arg(long, value_enum, default_value_t)]
     pub timing: SenderTiming,
-    /// The shape of a frame on the wire.
+    /// What is sent at once at most (ST 2110-21): N, NL or W.
+    #[arg(long = "type", value_enum, ignore_case = true, default_value_t)]
+    pub sender_type: SenderType,
+    /// The shape of a frame on the wire, of type W; N is gapped, NL linear.
     #[arg(long, value_enum, default_value_t)]
     pub schedule: Schedule,
     /// Frame periods that a frame may be late before its rest is skipped, 1 to 10.
@@ -275,6 +287,21 @@ pub enum SenderTiming {
     Source,
     /// On the TAI grid, through a frame synchroniser.
     Grid,
+}
+
+/// The sender types of ST 2110-21.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum SenderType {
+    /// Narrow, gapped.
+    #[value(name = "N")]
+    Narrow,
+    /// Narrow, linear.
+    #[value(name = "NL")]
+    NarrowLinear,
+    /// Wide.
+    #[default]
+    #[value(name = "W")]
+    Wide,
 }
 
 /// The shape of a frame on the wire.

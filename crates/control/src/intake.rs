@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use media::{Name, NameError, PayloadType, Rate, RateError};
 use st2110::packing::{PackingMode, UdpLimit};
-use st2110::schedule::ReadSchedule;
+use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::{SdpError, VideoSdp};
 
 use crate::v1;
-use crate::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
+use crate::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 
 /// The largest SDP that is read, octets.
 pub(crate) const MAX_SDP_OCTETS: usize = VideoSdp::MAX_OCTETS;
@@ -99,14 +99,24 @@ pub(crate) fn sender(request: v1::CreateSenderRequest) -> Result<SenderSpec, Int
         destination,
         source: source_address(&request.source_address)?,
         interface: non_empty(request.interface),
+        second: request.second.map(leg).transpose()?,
         payload_type,
         packing: packing(request.packing)?,
         limit: limit(request.limit)?,
         timing: timing(request.timing)?,
+        sender_type: sender_type(request.sender_type)?,
         schedule: schedule(request.schedule)?,
         lateness_frames,
         dscp,
         ttl,
+    })
+}
+
+fn leg(leg: v1::SenderLeg) -> Result<LegSpec, IntakeError> {
+    Ok(LegSpec {
+        destination: destination(&leg.destination)?,
+        source: source_address(&leg.source_address)?,
+        interface: non_empty(leg.interface),
     })
 }
 
@@ -157,6 +167,15 @@ fn timing(value: i32) -> Result<SenderTiming, IntakeError> {
     }
 }
 
+fn sender_type(value: i32) -> Result<SenderType, IntakeError> {
+    match v1::SenderType::try_from(value) {
+        Ok(v1::SenderType::Unspecified | v1::SenderType::Wide) => Ok(SenderType::W),
+        Ok(v1::SenderType::Narrow) => Ok(SenderType::N),
+        Ok(v1::SenderType::NarrowLinear) => Ok(SenderType::NL),
+        Err(_) => Err(IntakeError::Choice { field: "sender_type", value, known: "1 is N, 2 is NL, 3 is W" }),
+    }
+}
+
 fn schedule(value: i32) -> Result<ReadSchedule, IntakeError> {
     match v1::ReadSchedule::try_from(value) {
         Ok(v1::ReadSchedule::Unspecified | v1::ReadSchedule::Gapped) => Ok(ReadSchedule::Gapped),
@@ -192,6 +211,43 @@ mod tests {
     }
 
     #[test]
+    fn a_second_leg_is_a_sender_by_another_way() {
+        let leg = |destination: &str, interface: &str| {
+            let (destination, interface) = (destination.to_owned(), interface.to_owned());
+            let leg = v1::SenderLeg { destination, source_address: String::new(), interface };
+            sender(v1::CreateSenderRequest { second: Some(leg), ..request("239.1.1.1:5004") })
+        };
+        let spec = leg("239.1.2.1:5006", "eth1").unwrap();
+        spec.check().unwrap();
+        let second = spec.second_leg().unwrap();
+        assert_eq!(
+            (second.destination.to_string().as_str(), second.interface.as_deref()),
+            ("239.1.2.1:5006", Some("eth1"))
+        );
+        assert_eq!((second.second.is_none(), second.payload_type), (true, spec.payload_type));
+        assert!(leg("239.1.1.1:5004", "eth1").unwrap().check().is_ok(), "the same group by another interface");
+        let same = leg("239.1.1.1:5004", "").unwrap().check().unwrap_err().to_string();
+        assert!(same.contains("both legs") && same.contains("239.1.1.1:5004"), "{same}");
+        assert!(leg("239.1.1.1:0", "eth1").unwrap().check().unwrap_err().to_string().contains("239.1.1.1:0"));
+        assert!(leg("somewhere", "").unwrap_err().to_string().contains("destination"));
+    }
+
+    #[test]
+    fn the_type_says_the_schedule_of_all_but_wide_senders() {
+        let of = |sender_type: v1::SenderType, schedule: v1::ReadSchedule| {
+            let request = request("10.0.0.1:1");
+            sender(v1::CreateSenderRequest { sender_type: sender_type.into(), schedule: schedule.into(), ..request })
+        };
+        let read = |sender_type, schedule| of(sender_type, schedule).unwrap().read_schedule();
+        assert_eq!(read(v1::SenderType::Narrow, v1::ReadSchedule::Linear), ReadSchedule::Gapped);
+        assert_eq!(read(v1::SenderType::NarrowLinear, v1::ReadSchedule::Unspecified), ReadSchedule::Linear);
+        assert_eq!(read(v1::SenderType::Wide, v1::ReadSchedule::Linear), ReadSchedule::Linear);
+        assert_eq!(sender(request("10.0.0.1:1")).unwrap().sender_type, SenderType::W);
+        let strange = v1::CreateSenderRequest { sender_type: 9, ..request("10.0.0.1:1") };
+        assert!(sender(strange).unwrap_err().to_string().contains("sender_type is 9"));
+    }
+
+    #[test]
     fn numbers_that_do_not_fit_are_named() {
         let cases = [
             (v1::CreateSenderRequest { payload_type: 300, ..request("10.0.0.1:1") }, "payload_type is 300"),
@@ -219,7 +275,10 @@ mod tests {
         fn no_request_panics(
             name in ".{0,80}", address in "[0-9a-f.:\\[\\]]{0,40}", source in ".{0,40}", number in any::<u32>(), choice in any::<i32>()
         ) {
+            let leg = v1::SenderLeg { destination: name.clone(), source_address: source.clone(), interface: name.clone() };
             let asked = v1::CreateSenderRequest {
+                sender_type: choice,
+                second: Some(leg),
                 name: name.clone(), destination: address, source_address: source, payload_type: number,
                 packing: choice, limit: choice, timing: choice, schedule: choice, dscp: Some(number), ttl: Some(number),
                 lateness_frames: number,

@@ -41,7 +41,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use listener::{ListenError, Listener};
 pub use routing::Routing;
 pub use server::{ServeError, serve};
-pub use spec::{ReceiverSpec, SenderSpec, SenderTiming, SpecError};
+pub use spec::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
     ConsumerClass, ConsumerHolder, ConsumerStatus, CoreIsolation, Counters, FlowProducer, FlowStanding, FlowStatus,
     NodeStatus, PortStatus, PulseStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, SpanStatus,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use media::Name;
 use st2110::packing::{PackingMode, UdpLimit};
-use st2110::schedule::ReadSchedule;
+use st2110::schedule::{ReadSchedule, SenderType};
 
 use crate::config::Owned;
 use crate::{
@@ -147,7 +147,13 @@ fn sender(owned: &Owned<SenderSpec>, source: Option<&Name>, status: Option<&Send
         packing: packing(spec.packing).into(),
         limit: limit(spec.limit).into(),
         timing: timing(spec.timing).into(),
-        schedule: schedule(spec.schedule).into(),
+        sender_type: sender_type(spec.sender_type).into(),
+        second: spec.second.as_ref().map(|leg| v1::SenderLeg {
+            destination: leg.destination.to_string(),
+            source_address: leg.source.map(|address| address.to_string()).unwrap_or_default(),
+            interface: leg.interface.clone().unwrap_or_default(),
+        }),
+        schedule: schedule(spec.read_schedule()).into(),
         lateness_frames: spec.lateness_frames.into(),
         dscp: spec.dscp.into(),
         ttl: spec.ttl.into(),
@@ -213,6 +219,14 @@ fn timing(timing: SenderTiming) -> v1::SenderTiming {
     match timing {
         SenderTiming::Source => v1::SenderTiming::Source,
         SenderTiming::Grid => v1::SenderTiming::Grid,
+    }
+}
+
+fn sender_type(sender_type: SenderType) -> v1::SenderType {
+    match sender_type {
+        SenderType::N => v1::SenderType::Narrow,
+        SenderType::NL => v1::SenderType::NarrowLinear,
+        SenderType::W => v1::SenderType::Wide,
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use media::{Name, PayloadType};
 use st2110::packing::{PackingMode, UdpLimit};
-use st2110::schedule::ReadSchedule;
+use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::VideoSdp;
 
 /// A stream to take from the network. Its flow has the receiver's name.
@@ -47,6 +47,8 @@ pub struct SenderSpec {
     pub source: Option<SocketAddr>,
     /// The network interface; `None`: the kernel chooses.
     pub interface: Option<String>,
+    /// The second way of the same packets (ST 2022-7).
+    pub second: Option<LegSpec>,
     /// 96 to 127.
     pub payload_type: PayloadType,
     /// How rows are cut into packets.
@@ -55,7 +57,9 @@ pub struct SenderSpec {
     pub limit: UdpLimit,
     /// When a grain is sent.
     pub timing: SenderTiming,
-    /// The shape of a frame on the wire (ST 2110-21).
+    /// What is bunched at most (ST 2110-21).
+    pub sender_type: SenderType,
+    /// The shape of a wide sender's frame on the wire (ST 2110-21); N is gapped, NL linear.
     pub schedule: ReadSchedule,
     /// Frame periods that a grain may be late before its rest is skipped, 1 to 10.
     pub lateness_frames: u8,
@@ -63,6 +67,17 @@ pub struct SenderSpec {
     pub dscp: u8,
     /// Hops, at least 1.
     pub ttl: u8,
+}
+
+/// A second way of a sender's packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegSpec {
+    /// Where packets go to.
+    pub destination: SocketAddr,
+    /// Where they come from (port 0: any); `None`: the kernel chooses.
+    pub source: Option<SocketAddr>,
+    /// The network interface; `None`: the kernel chooses.
+    pub interface: Option<String>,
 }
 
 /// Why a receiver or sender cannot be as it was asked for.
@@ -95,6 +110,9 @@ pub enum SpecError {
     /// Port 0 or the unspecified address.
     #[error("destination {0} cannot be sent to: give an address and a port of 1 to 65535, such as 239.1.1.1:5004")]
     Destination(SocketAddr),
+    /// Both legs are one.
+    #[error("both legs go to {0} the same way: give the second another destination, source or interface")]
+    SameLeg(SocketAddr),
     /// IPv4 to IPv6 or the reverse.
     #[error("source_address {source_address} and destination {destination} must both be IPv4 or both IPv6")]
     Family {
@@ -167,15 +185,30 @@ impl SenderSpec {
             destination,
             source: None,
             interface: None,
+            second: None,
             payload_type: Self::DEFAULT_PAYLOAD_TYPE,
             packing: PackingMode::Gpm,
             limit: UdpLimit::Standard,
             timing: SenderTiming::Source,
+            sender_type: SenderType::W,
             schedule: ReadSchedule::Gapped,
             lateness_frames: Self::DEFAULT_LATENESS_FRAMES,
             dscp: Self::DEFAULT_DSCP,
             ttl: Self::DEFAULT_TTL,
         }
+    }
+
+    /// The second leg as a sender of its own.
+    #[must_use]
+    pub fn second_leg(&self) -> Option<Self> {
+        let LegSpec { destination, source, interface } = self.second.clone()?;
+        Some(Self { destination, source, interface, second: None, ..self.clone() })
+    }
+
+    /// The shape of a frame on the wire.
+    #[must_use]
+    pub const fn read_schedule(&self) -> ReadSchedule {
+        self.sender_type.read_schedule(self.schedule)
     }
 
     /// Checks everything that can be checked without the machine.
@@ -207,7 +240,11 @@ impl SenderSpec {
         if self.ttl == 0 {
             return Err(SpecError::Ttl(0));
         }
-        Ok(())
+        match self.second_leg() {
+            Some(leg) if leg == (Self { second: None, ..self.clone() }) => Err(SpecError::SameLeg(leg.destination)),
+            Some(leg) => leg.check(),
+            None => Ok(()),
+        }
     }
 }
 

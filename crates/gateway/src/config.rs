@@ -181,6 +181,15 @@ pub struct SenderConfig {
     /// Interface of multicast; empty for the routes' choice.
     #[serde(default)]
     pub interface: String,
+    /// `address:port` of the second leg; empty for none.
+    #[serde(default)]
+    pub second_destination: String,
+    /// Its source address; empty for the routes' choice.
+    #[serde(default)]
+    pub second_source_address: String,
+    /// Its interface; empty for the routes' choice.
+    #[serde(default)]
+    pub second_interface: String,
     /// RTP payload type.
     #[serde(default = "defaults::payload_type")]
     pub payload_type: u8,
@@ -193,7 +202,10 @@ pub struct SenderConfig {
     /// `source` or `grid`.
     #[serde(default = "defaults::timing")]
     pub timing: String,
-    /// `gapped` or `linear`.
+    /// `N`, `NL` or `W`.
+    #[serde(rename = "type", default = "defaults::sender_type")]
+    pub sender_type: String,
+    /// `gapped` or `linear`, of a wide sender.
     #[serde(default = "defaults::schedule")]
     pub schedule: String,
     /// Lateness bound, frame periods.
@@ -235,6 +247,9 @@ mod defaults {
     }
     pub(super) fn timing() -> String {
         "source".to_owned()
+    }
+    pub(super) fn sender_type() -> String {
+        "W".to_owned()
     }
     pub(super) fn schedule() -> String {
         "gapped".to_owned()

@@ -144,6 +144,19 @@ impl Gateway {
         }
     }
 
+    /// Where the second leg is placed: by the same engine, as one worker serves both.
+    fn place_second(&self, first: &Place, leg: Option<&SenderSpec>) -> Result<Option<Place>, DataplaneError> {
+        let Some(leg) = leg else { return Ok(None) };
+        let second = placement::of_sender(&self.parts().engines, leg);
+        if second.engine != first.engine {
+            return Err(DataplaneError::Unsupported {
+                what: format!("sender {}: one leg on a DPDK port, the other on the kernel's network", leg.name),
+                remedy: "name two interfaces of one kind".to_owned(),
+            });
+        }
+        Ok(Some(second))
+    }
+
     fn check_running(&self) -> Result<(), DataplaneError> {
         if self.entries().is_stopping { Err(DataplaneError::Stopping) } else { Ok(()) }
     }
@@ -182,12 +195,18 @@ impl Dataplane for Gateway {
         self.check_running()?;
         let place = placement::of_sender(&self.parts().engines, spec);
         let key = SenderKey(self.entries().next_key());
-        let order = SenderOrder::new(key, spec, place.port.as_ref());
+        let leg = spec.second_leg();
+        let second = self.place_second(&place, leg.as_ref())?;
+        let mut order = SenderOrder::new(key, spec, place.port.as_ref());
+        if let (Some(leg), Some(second)) = (&leg, &second) {
+            order = order.with_second(leg, second.port.as_ref());
+        }
         let counters = self.engine(&place).add_sender(&order)?;
         let ssrc = order.ssrc;
         let on = place.port.as_ref().map(|port| format!(" on port {port}")).unwrap_or_default();
         tracing::info!("sender {}: to {}{on}", spec.name, spec.destination);
-        let entry = SenderEntry::new(spec.clone(), key, place, ssrc, counters);
+        let mut entry = SenderEntry::new(spec.clone(), key, place, ssrc, counters);
+        entry.second_port = second.and_then(|place| place.port);
         self.entries().senders.insert(spec.name.clone(), entry);
         Ok(())
     }

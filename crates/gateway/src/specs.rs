@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use control::{ReceiverSpec, SenderSpec, SenderTiming};
+use control::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming};
 use media::{Name, PayloadType, Rate};
-use st2110::{PackingMode, ReadSchedule, UdpLimit, VideoSdp};
+use st2110::{PackingMode, ReadSchedule, SenderType, UdpLimit, VideoSdp};
 
 use crate::config::{ConfigError, CrosspointConfig, ReceiverConfig, SenderConfig};
 
@@ -57,21 +57,11 @@ fn sdp_text(config: &ReceiverConfig, name: &Name) -> Result<String, ConfigError>
 /// [`ConfigError::Value`], naming the sender's key.
 pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
     let name = name("sender.name", &config.name)?;
-    let destination: SocketAddr = config.destination.parse().map_err(|_| {
-        ConfigError::value(key(&name, "destination"), &config.destination, "address:port, such as 239.1.1.1:5004")
-    })?;
-    let source = match optional(&config.source_address) {
-        None => None,
-        Some(text) => Some(SocketAddr::new(
-            text.parse::<IpAddr>()
-                .map_err(|_| ConfigError::value(key(&name, "source_address"), &text, "an address of this host"))?,
-            0,
-        )),
-    };
     Ok(SenderSpec {
-        destination,
-        source,
+        destination: destination(&name, "destination", &config.destination)?,
+        source: source(&name, "source_address", &config.source_address)?,
         interface: optional(&config.interface),
+        second: second(&name, config)?,
         payload_type: PayloadType(config.payload_type),
         packing: word(&name, "packing", &config.packing, &[("gpm", PackingMode::Gpm), ("bpm", PackingMode::Bpm)])?,
         limit: match config.max_udp {
@@ -85,6 +75,12 @@ pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
             &config.timing,
             &[("source", SenderTiming::Source), ("grid", SenderTiming::Grid)],
         )?,
+        sender_type: word(
+            &name,
+            "type",
+            &config.sender_type,
+            &[("N", SenderType::N), ("NL", SenderType::NL), ("W", SenderType::W)],
+        )?,
         schedule: word(
             &name,
             "schedule",
@@ -96,6 +92,33 @@ pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
         ttl: config.ttl,
         name,
     })
+}
+
+fn destination(name: &Name, what: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::value(key(name, what), text, "address:port, such as 239.1.1.1:5004"))
+}
+
+fn source(name: &Name, what: &str, text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    let parse = |text: String| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 0));
+    let refused = |_| ConfigError::value(key(name, what), text, "an address of this host");
+    optional(text).map(parse).transpose().map_err(refused)
+}
+
+/// The second leg of a sender of the file.
+fn second(name: &Name, config: &SenderConfig) -> Result<Option<LegSpec>, ConfigError> {
+    let SenderConfig { second_destination, second_source_address, second_interface, .. } = config;
+    if second_destination.is_empty() {
+        let lone = [("second_source_address", second_source_address), ("second_interface", second_interface)];
+        return match lone.into_iter().find(|(_, text)| !text.is_empty()) {
+            Some((what, text)) => Err(ConfigError::value(key(name, what), text, "nothing without second_destination")),
+            None => Ok(None),
+        };
+    }
+    Ok(Some(LegSpec {
+        destination: destination(name, "second_destination", second_destination)?,
+        source: source(name, "second_source_address", second_source_address)?,
+        interface: optional(second_interface),
+    }))
 }
 
 /// A crosspoint of the file: the sender's and the flow's name.

@@ -44,6 +44,18 @@ pub enum SenderType {
     W,
 }
 
+impl SenderType {
+    /// The read schedule of this type; a wide sender has the one that it was asked for (ST 2110-21 §7.1).
+    #[must_use]
+    pub const fn read_schedule(self, of_wide: ReadSchedule) -> ReadSchedule {
+        match self {
+            Self::N => ReadSchedule::Gapped,
+            Self::NL => ReadSchedule::Linear,
+            Self::W => of_wide,
+        }
+    }
+}
+
 impl fmt::Display for SenderType {
     /// The word of SDP's `TP`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

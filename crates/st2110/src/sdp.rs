@@ -135,6 +135,13 @@ impl VideoSdp {
         write::video(self)
     }
 
+    /// Writes the description of a stream that is sent twice (ST 2022-7): this is the first leg, the other the second
+    /// (RFC 7104 §3.1: `a=group:DUP`).
+    #[must_use]
+    pub fn to_sdp_with_second(&self, second: &Self) -> String {
+        write::legs(self, second)
+    }
+
     /// Whether timestamps are TAI: PTP as reference, and a media clock without offset (ST 2110-10 §7.3).
     #[must_use]
     pub fn is_ptp_locked(&self) -> bool {

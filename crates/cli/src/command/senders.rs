@@ -2,7 +2,7 @@
 
 use control::{Endpoint, v1};
 
-use crate::arguments::{AddSender, Limit, Packing, Schedule, SenderAction, SenderTiming};
+use crate::arguments::{AddSender, Limit, Packing, Schedule, SenderAction, SenderTiming, SenderType};
 use crate::gateway::Gateway;
 use crate::printer::Printer;
 use crate::view::{DeletedView, SenderMadeView, SenderView, SendersView};
@@ -48,11 +48,22 @@ fn request(arguments: AddSender) -> v1::CreateSenderRequest {
         SenderTiming::Source => v1::SenderTiming::Source,
         SenderTiming::Grid => v1::SenderTiming::Grid,
     };
+    let sender_type = match arguments.sender_type {
+        SenderType::Narrow => v1::SenderType::Narrow,
+        SenderType::NarrowLinear => v1::SenderType::NarrowLinear,
+        SenderType::Wide => v1::SenderType::Wide,
+    };
     let schedule = match arguments.schedule {
         Schedule::Gapped => v1::ReadSchedule::Gapped,
         Schedule::Linear => v1::ReadSchedule::Linear,
     };
+    let second = arguments.second_to.map(|destination| v1::SenderLeg {
+        destination: destination.to_string(),
+        source_address: arguments.second_from.unwrap_or_default(),
+        interface: arguments.second_interface.unwrap_or_default(),
+    });
     v1::CreateSenderRequest {
+        second,
         name: arguments.name.to_string(),
         destination: arguments.destination.to_string(),
         source_address: arguments.source_address.unwrap_or_default(),
@@ -61,6 +72,7 @@ fn request(arguments: AddSender) -> v1::CreateSenderRequest {
         packing: packing.into(),
         limit: limit.into(),
         timing: timing.into(),
+        sender_type: sender_type.into(),
         schedule: schedule.into(),
         lateness_frames: arguments.lateness_frames.into(),
         dscp: Some(arguments.dscp.into()),

@@ -19,6 +19,8 @@ pub struct SenderView {
     pub source_address: Option<String>,
     /// The network interface.
     pub interface: Option<String>,
+    /// The second leg (ST 2022-7).
+    pub second: Option<LegView>,
     /// RTP payload type.
     pub payload_type: u32,
     /// "gpm" or "bpm".
@@ -27,6 +29,8 @@ pub struct SenderView {
     pub limit: &'static str,
     /// "source" or "grid".
     pub timing: &'static str,
+    /// "N", "NL" or "W".
+    pub sender_type: &'static str,
     /// "gapped" or "linear".
     pub schedule: &'static str,
     /// Differentiated services code point.
@@ -43,6 +47,17 @@ pub struct SenderView {
     pub last_grain_index: Option<u64>,
     /// What it sends.
     pub sdp: Option<String>,
+}
+
+/// A second way of the same packets.
+#[derive(Debug, Serialize)]
+pub struct LegView {
+    /// Where packets go.
+    pub destination: String,
+    /// Where they come from.
+    pub source_address: Option<String>,
+    /// The network interface.
+    pub interface: Option<String>,
 }
 
 /// `senders`.
@@ -71,16 +86,28 @@ impl From<v1::Sender> for SenderView {
         let is_extended = sender.limit() == v1::UdpLimit::Extended;
         let is_grid = sender.timing() == v1::SenderTiming::Grid;
         let is_linear = sender.schedule() == v1::ReadSchedule::Linear;
+        let sender_type = match sender.sender_type() {
+            v1::SenderType::Narrow => "N",
+            v1::SenderType::NarrowLinear => "NL",
+            v1::SenderType::Unspecified | v1::SenderType::Wide => "W",
+        };
+        let second = sender.second.clone().map(|leg| LegView {
+            destination: leg.destination,
+            source_address: present(leg.source_address),
+            interface: present(leg.interface),
+        });
         Self {
             scope: scope(sender.scope()),
             name: sender.name,
             destination: sender.destination,
             source_address: present(sender.source_address),
             interface: present(sender.interface),
+            second,
             payload_type: sender.payload_type,
             packing: if is_block { "bpm" } else { "gpm" },
             limit: if is_extended { "extended" } else { "standard" },
             timing: if is_grid { "grid" } else { "source" },
+            sender_type,
             schedule: if is_linear { "linear" } else { "gapped" },
             dscp: sender.dscp,
             ttl: sender.ttl,
@@ -95,15 +122,19 @@ impl From<v1::Sender> for SenderView {
 
 /// The table of `senders`, and their troubles.
 pub(crate) fn text(senders: &[SenderView]) -> String {
-    let mut table = Table::new(&["SENDER", "SCOPE", "TO", "SOURCE", "STATE", "TIMING", "GRAIN"]);
+    let mut table = Table::new(&["SENDER", "SCOPE", "TO", "SOURCE", "STATE", "TIMING", "TYPE", "GRAIN"]);
     for sender in senders {
         table.row([
             sender.name.clone(),
             sender.scope.to_owned(),
-            sender.destination.clone(),
+            match &sender.second {
+                Some(second) => format!("{} + {}", sender.destination, second.destination),
+                None => sender.destination.clone(),
+            },
             sender.source.clone().unwrap_or_default(),
             sender.state.to_owned(),
             sender.timing.to_owned(),
+            sender.sender_type.to_owned(),
             sender.last_grain_index.map(|index| index.to_string()).unwrap_or_default(),
         ]);
     }

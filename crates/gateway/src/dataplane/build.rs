@@ -69,5 +69,5 @@ pub(super) fn source(parts: &Parts, spec: &SenderSpec, connection: &Connection) 
     let period = connection.format.rate().period_nanos();
     let deadline_nanos = LEASE_NANOS.saturating_add(period.saturating_mul(i64::from(k) + 1));
     let reader = parts.broker.subscribe(&connection.flow, ConsumerClass::Leased { k, deadline_nanos })?;
-    Ok(Source::new(reader, plan, spec.schedule))
+    Ok(Source::new(reader, plan, spec.read_schedule()).of_type(spec.sender_type))
 }

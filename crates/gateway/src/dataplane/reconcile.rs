@@ -63,11 +63,16 @@ impl Gateway {
         let engine = self.engine(&wanted.place);
         engine.connect(wanted.key, source)?;
         let identity = engine.identity(&wanted.spec, wanted.place.port.as_ref());
+        let second = wanted.spec.second_leg().map(|leg| {
+            let identity = engine.identity(&leg, wanted.second_port.as_ref());
+            (leg, identity)
+        });
         let mut entries = self.entries();
         if let Some(sender) = entries.senders.get_mut(name) {
             sender.sdp = connection.as_ref().and_then(|connection| connection.format.as_video()).map(|video| {
                 let receiver = wanted.receiver_sdp.as_ref();
-                sdp::of_sender(&sender.spec, sender.ssrc, identity, video, receiver).to_sdp()
+                let legs = [Some((&sender.spec, identity)), second.as_ref().map(|(leg, identity)| (leg, *identity))];
+                sdp::of_legs(legs.into_iter().flatten(), sender.ssrc, video, receiver)
             });
             sender.settle();
             sender.evictions_seen = sender.counters.evictions.value();
@@ -109,6 +114,7 @@ impl Gateway {
             connection,
             spec: sender.spec.clone(),
             place: sender.place.clone(),
+            second_port: sender.second_port.clone(),
             key: sender.key,
             receiver_sdp,
         })
@@ -120,6 +126,7 @@ struct Wanted {
     connection: Option<Connection>,
     spec: SenderSpec,
     place: Place,
+    second_port: Option<Name>,
     key: SenderKey,
     receiver_sdp: Option<st2110::VideoSdp>,
 }

@@ -5,14 +5,28 @@ use std::time::SystemTime;
 
 use control::{SenderSpec, SenderTiming};
 use media::{Ssrc, VideoFormat};
+use st2110::VideoSdp;
 use st2110::sdp::{MediaClock, Origin, ReferenceClock};
-use st2110::{SenderType, VideoSdp};
 
 use crate::engine::SenderIdentity;
 
+/// What a sender sends by one leg or by two.
+pub(super) fn of_legs<'a>(
+    legs: impl Iterator<Item = (&'a SenderSpec, SenderIdentity)>,
+    ssrc: Ssrc,
+    format: &VideoFormat,
+    source: Option<&VideoSdp>,
+) -> String {
+    let legs: Vec<VideoSdp> = legs.map(|(spec, identity)| of_sender(spec, ssrc, identity, format, source)).collect();
+    match legs.as_slice() {
+        [first, second] => first.to_sdp_with_second(second),
+        legs => legs.first().map(VideoSdp::to_sdp).unwrap_or_default(),
+    }
+}
+
 /// What a sender sends, for those who are to receive it. The colorimetry is the source's, where a
 /// receiver's SDP told it.
-pub(super) fn of_sender(
+fn of_sender(
     spec: &SenderSpec,
     ssrc: Ssrc,
     identity: SenderIdentity,
@@ -25,8 +39,7 @@ pub(super) fn of_sender(
     sdp.packing = spec.packing;
     sdp.limit = spec.limit;
     sdp.ttl = sdp.ttl.map(|_| spec.ttl);
-    // A software schedule over sockets keeps no narrow model: it is declared wide (ST 2110-21 §7).
-    sdp.sender_type = Some(SenderType::W);
+    sdp.sender_type = Some(spec.sender_type);
     sdp.ssrc = Some(ssrc);
     sdp.reference_clock = Some(ReferenceClock::LocalMac(identity.mac));
     sdp.media_clock = Some(MediaClock::Sender);
@@ -55,6 +68,7 @@ fn origin(ssrc: Ssrc, from: IpAddr) -> Origin {
 #[cfg(test)]
 mod tests {
     use media::{Depth, Rate, Sampling};
+    use st2110::SenderType;
 
     use super::*;
 
@@ -71,6 +85,15 @@ mod tests {
         assert_eq!((read.format, read.destination, read.ssrc), (format(), spec.destination, Some(Ssrc(7))));
         assert_eq!((read.origin.session_id.as_str(), read.origin.address.as_str()), ("7", "127.0.0.1"));
         assert!(read.origin.session_version > 0);
+        assert_eq!(read.sender_type, Some(SenderType::W));
+        let narrow = SenderSpec { sender_type: SenderType::NL, ..spec };
+        let text_of_narrow = of_sender(&narrow, Ssrc(7), identity, &format(), None).to_sdp();
+        let leg = SenderSpec { destination: "127.0.0.2:5006".parse().unwrap(), ..narrow.clone() };
+        let legs = [(&narrow, identity), (&leg, identity)];
+        let both = of_legs(legs.into_iter(), Ssrc(7), &format(), None);
+        assert!(both.contains("a=group:DUP") && both.contains("c=IN IP4 127.0.0.2\r\n"), "{both}");
+        assert_eq!(of_legs(legs.into_iter().take(1), Ssrc(7), &format(), None), text_of_narrow);
+        assert!(text_of_narrow.contains("TP=2110TPNL;"), "{text_of_narrow}");
         assert!(
             text.contains("a=ts-refclk:localmac=02-00-5E-10-00-01") && text.contains("a=mediaclk:sender"),
             "{text}"

@@ -20,6 +20,8 @@ pub(super) struct SenderEntry {
     pub(super) spec: SenderSpec,
     pub(super) key: SenderKey,
     pub(super) place: Place,
+    /// The port of the second leg.
+    pub(super) second_port: Option<Name>,
     pub(super) ssrc: Ssrc,
     pub(super) counters: Arc<SenderCounters>,
     pub(super) packets: Movement,
@@ -42,6 +44,7 @@ impl SenderEntry {
             spec,
             key,
             place,
+            second_port: None,
             ssrc,
             counters,
             packets: Movement::default(),

@@ -31,7 +31,7 @@ use dpdk::rx::DpdkRx;
 use dpdk::tx::DpdkTx;
 use media::Name;
 use shm::GrainLease;
-use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, Sender, SenderCounters, SenderKey, Source};
+use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
@@ -212,7 +212,14 @@ impl Engine for DpdkEngine {
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
         let (at, port) = self.port(order.port)?;
         port.check_packets(order.spec)?;
-        let sender = Sender::new(order.key, order.config(port.key.output));
+        let mut second = port.key.output;
+        if let Some((leg, name)) = order.second {
+            let (_, other) = self.port(name)?;
+            other.check_packets(leg)?;
+            port.check_shares_worker(other)?;
+            second = other.key.output;
+        }
+        let sender = order.build(port.key.output, second);
         let counters = sender.counters();
         self.pool.add_sender(port.worker, Box::new(sender))?;
         self.homes().senders.insert(order.key, at);

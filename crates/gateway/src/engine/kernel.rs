@@ -11,7 +11,7 @@ use media::{Name, VideoFormat};
 use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
 use shm::GrainLease;
 use worker::{
-    Core, Input, InputKey, Leg, OutputIndex, ReceiverCounters, ReceiverKey, Sender, SenderCounters, SenderKey, Source,
+    Core, Input, InputKey, Leg, OutputIndex, ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source,
 };
 
 use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
@@ -128,7 +128,7 @@ impl Engine for KernelEngine {
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
         let worker = self.pool.least_loaded();
-        let sender = Sender::new(order.key, order.config(OutputIndex(0)));
+        let sender = order.build(OutputIndex(0), OutputIndex(0));
         let counters = sender.counters();
         self.pool.add_sender(worker, Box::new(sender))?;
         self.homes().senders.insert(order.key, worker);

@@ -3,11 +3,13 @@
 
 use control::{ReceiverSpec, SenderSpec, SenderTiming};
 use media::{Name, Ssrc};
-use netio::{PacketBuf, Path};
-use shm::FrameWriter;
+use netio::{PacketBuf, Path, TxQueue};
+use shm::{FrameWriter, GrainLease};
 use st2110::TimelineMode;
 use uuid::Uuid;
-use worker::{Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, SenderConfig, SenderKey, SteeredReceiver};
+use worker::{
+    Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey, SteeredReceiver,
+};
 
 /// Reorder window where the receiver states none, packets.
 const REORDER_PACKETS: u16 = 64;
@@ -65,6 +67,8 @@ pub struct SenderOrder<'a> {
     pub spec: &'a SenderSpec,
     /// The port that it was placed on; `None` for the kernel's choice.
     pub port: Option<&'a Name>,
+    /// The second leg, as a sender of its own, and its port.
+    pub second: Option<(&'a SenderSpec, Option<&'a Name>)>,
     /// The SSRC of its packets.
     pub ssrc: Ssrc,
     first_sequence: u32,
@@ -75,12 +79,28 @@ impl<'a> SenderOrder<'a> {
     #[must_use]
     pub fn new(key: SenderKey, spec: &'a SenderSpec, port: Option<&'a Name>) -> Self {
         let random = Uuid::new_v4().as_u128();
-        Self { key, spec, port, ssrc: Ssrc(random as u32), first_sequence: (random >> 96) as u32 }
+        Self { key, spec, port, second: None, ssrc: Ssrc(random as u32), first_sequence: (random >> 96) as u32 }
+    }
+
+    /// With a second leg by `port`.
+    #[must_use]
+    pub const fn with_second(mut self, leg: &'a SenderSpec, port: Option<&'a Name>) -> Self {
+        self.second = Some((leg, port));
+        self
+    }
+
+    /// The sender, by the outputs of its legs.
+    #[must_use]
+    pub fn build<T: TxQueue<Lease = GrainLease>>(&self, output: OutputIndex, second: OutputIndex) -> Sender<T> {
+        let sender = Sender::new(self.key, self.config(output));
+        match self.second {
+            Some((leg, _)) => sender.with_second_leg(sender_path(leg), second),
+            None => sender,
+        }
     }
 
     /// What the worker is told, for a sender by `output`.
-    #[must_use]
-    pub fn config(&self, output: OutputIndex) -> SenderConfig {
+    fn config(&self, output: OutputIndex) -> SenderConfig {
         SenderConfig {
             path: sender_path(self.spec),
             output,

@@ -373,3 +373,24 @@ fn every_truncation_is_refused_or_read() {
         }
     }
 }
+
+#[test]
+fn a_stream_with_two_legs_is_grouped_and_its_first_leg_is_read() {
+    let format = VideoFormat::new(1920, 1080, Sampling::YCbCr422, Depth::Bits10, Rate::new(50, 1).unwrap()).unwrap();
+    let leg = |source: &str, to: &str| {
+        VideoSdp::new("both", source.parse().unwrap(), to.parse().unwrap(), PayloadType(96), format)
+    };
+    let (first, second) = (leg("192.0.2.1", "239.1.1.1:5004"), leg("198.51.100.1", "239.1.2.1:5006"));
+    let text = first.to_sdp_with_second(&second);
+    let lines: Vec<&str> = text.lines().collect();
+    let at =
+        |line: &str| lines.iter().position(|found| *found == line).unwrap_or_else(|| panic!("no {line} in {text}"));
+    // RFC 5888: the group is the session's, each mid its media's.
+    let medias: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].starts_with("m=")).collect();
+    assert_eq!((lines[medias[0]], lines[medias[1]]), ("m=video 5004 RTP/AVP 96", "m=video 5006 RTP/AVP 96"));
+    assert!(at("a=group:DUP primary secondary") < medias[0]);
+    assert!((medias[0]..medias[1]).contains(&at("a=mid:primary")) && at("a=mid:secondary") > medias[1]);
+    assert!(at("a=source-filter: incl IN IP4 239.1.2.1 198.51.100.1") > medias[1]);
+    let read = VideoSdp::parse(&text, None).unwrap();
+    assert_eq!((read.destination, read.format), (first.destination, format));
+}

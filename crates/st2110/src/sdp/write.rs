@@ -12,14 +12,36 @@ use sdp_types::{
 use super::VideoSdp;
 use crate::packing::UdpLimit;
 
+/// The tokens of the two legs (RFC 5888 §4).
+const MIDS: [&str; 2] = ["primary", "secondary"];
+
 pub(super) fn video(sdp: &VideoSdp) -> String {
+    written(&session(sdp, vec![media(sdp)]))
+}
+
+pub(super) fn legs(first: &VideoSdp, second: &VideoSdp) -> String {
+    let medias = [first, second].into_iter().zip(MIDS).map(|(sdp, mid)| {
+        let mut media = media(sdp);
+        media.attributes.push(Attribute::with_value("mid", mid));
+        media
+    });
+    let mut session = session(first, medias.collect());
+    session.attributes.push(Attribute::with_value("group", format!("DUP {}", MIDS.join(" "))));
+    written(&session)
+}
+
+fn session(sdp: &VideoSdp, medias: Vec<Media>) -> Session {
     let origin = &sdp.origin;
     let family = if origin.address.contains(':') { AddrType::Ip6 } else { AddrType::Ip4 };
     let origin = Origin::new(&origin.session_id, origin.session_version, NetType::In, family, &origin.address);
     // RFC 8866 §5.3: a single space when there is no name
     let name = if sdp.session_name.is_empty() { " " } else { &sdp.session_name };
     let mut session = Session::new(origin, name);
-    session.medias.push(media(sdp));
+    session.medias = medias;
+    session
+}
+
+fn written(session: &Session) -> String {
     let mut octets = Vec::new();
     // Writing to memory cannot fail; what cannot be UTF-8 cannot come from `String`s.
     let written = session.write(&mut octets).is_ok();

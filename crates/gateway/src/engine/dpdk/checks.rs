@@ -25,6 +25,18 @@ impl ServedPort {
         })
     }
 
+    /// Whether a worker serves this port and that one: a sender's two legs are one worker's.
+    pub(super) fn check_shares_worker(&self, other: &Self) -> Result<(), DataplaneError> {
+        if self.worker == other.worker {
+            return Ok(());
+        }
+        let (one, two) = (&self.facts.plan.name, &other.facts.plan.name);
+        Err(DataplaneError::Unsupported {
+            what: format!("a sender with one leg on port \"{one}\" and one on \"{two}\", which other cores serve"),
+            remedy: format!("give \"{one}\" and \"{two}\" the same core"),
+        })
+    }
+
     /// Whether the longest packets of a sender fit the port.
     pub(super) fn check_packets(&self, spec: &SenderSpec) -> Result<(), DataplaneError> {
         let plan = &self.facts.plan;
