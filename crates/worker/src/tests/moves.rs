@@ -63,7 +63,7 @@ fn a_receiver_changes_its_worker_in_the_middle_of_a_grain_without_losing_a_packe
     let grains: Vec<_> = drain(&mut reader).into_iter().map(|(octets, _)| octets).collect();
     assert!(grains == (0..3).map(|number| picture(&receiving.format, number)).collect::<Vec<_>>());
     let counters = &receiving.counters;
-    let lost = [&counters.packets_lost, &counters.lines_lost, &counters.grains_incomplete].map(|count| count.value());
+    let lost = [&counters.packets_lost, &counters.lines_lost, &counters.grains_incomplete].map(netio::Counter::value);
     assert_eq!((lost, counters.grains_complete.value()), ([0; 3], 3));
 }
 
@@ -102,6 +102,6 @@ fn a_sender_changes_its_worker_between_two_grains_with_its_sequence_unbroken() {
     studio.pass(FRAME);
     let grains: Vec<_> = drain(&mut reader).into_iter().map(|(octets, _)| octets).collect();
     assert!(grains == (0..6).map(|number| picture(&near.format, number)).collect::<Vec<_>>(), "{}", grains.len());
-    assert_eq!([&far.counters.packets_lost, &far.counters.sequence_restarts].map(|count| count.value()), [0; 2]);
+    assert_eq!([&far.counters.packets_lost, &far.counters.sequence_restarts].map(netio::Counter::value), [0; 2]);
     assert_eq!(far.counters.ssrc_changes.value(), 0);
 }
