@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use media::{Depth, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
-use netio::{PacketBuf, PacketMeta};
+use netio::{PacketBuf, PacketMeta, TimeSource};
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, PlannedPacket, UdpLimit};
 
 /// 1080p50, 10 bit.
@@ -56,6 +56,7 @@ impl Packets {
             source: ([127, 0, 0, 1], 1).into(),
             destination: ([127, 0, 0, 1], 2).into(),
             arrival: Tai::from_nanos(1),
+            timed_by: TimeSource::Burst,
         };
         for (number, payload) in self.payloads.iter().enumerate() {
             let mut header = [0; MAX_HEADER_OCTETS];

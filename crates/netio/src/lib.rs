@@ -27,7 +27,7 @@ pub use kernel::owned::{LeaseWatch, OwnedBytes};
 pub use kernel::payload::Payload;
 pub use kernel::rx::{KernelBuf, KernelRx, KernelRxConfig};
 pub use kernel::tx::{KernelTx, KernelTxBuf, KernelTxConfig};
-pub use packet::{PacketBuf, PacketMeta};
+pub use packet::{PacketBuf, PacketMeta, TimeSource};
 pub use path::{Path, PathError, PathId, PathTable};
 pub use planned::{PLANNED_HEADER_OCTETS, Planned};
 pub use queue::{MAX_HEADER_OCTETS, Made, Pacing, RELAYED_HEADER_OCTETS, Relayed, RxQueue, TxFull, TxQueue};

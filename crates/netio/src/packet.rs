@@ -4,6 +4,18 @@ use std::net::SocketAddr;
 
 use media::Tai;
 
+/// Who told when a packet arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeSource {
+    /// Nobody: it is when its burst was taken from the queue.
+    #[default]
+    Burst,
+    /// The kernel, when the network card's driver handed it over.
+    Kernel,
+    /// The network card itself.
+    Nic,
+}
+
 /// What is known of a received packet besides its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketMeta {
@@ -13,6 +25,8 @@ pub struct PacketMeta {
     pub destination: SocketAddr,
     /// When it arrived, as near to the wire as the backend can tell.
     pub arrival: Tai,
+    /// Who told that.
+    pub timed_by: TimeSource,
 }
 
 /// The UDP payload of a received packet, in one or several contiguous segments.

@@ -9,6 +9,10 @@ counter_set! {
         packets,
         /// Octets of their UDP payloads.
         octets,
+        /// Packets whose arrival the network card told. Of those that nobody told it is when their burst was taken.
+        packets_timed_by_nic,
+        /// Packets whose arrival the kernel told.
+        packets_timed_by_kernel,
         /// Datagrams that are no RTP (version, lengths, padding that do not fit).
         rtp_malformed,
         /// RTP with another payload type than the SDP's.

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use media::{PayloadType, Ssrc, Tai, VideoFormat};
-use netio::PacketBuf;
+use netio::{PacketBuf, TimeSource};
 use rtp::{Arrival, RtpHeader};
 use shm::FrameWriter;
 use st2110::timeline::TimelineMode;
@@ -96,6 +96,8 @@ pub struct Receiver<B> {
     /// Since the burst began.
     packets: u64,
     octets: u64,
+    timed_by_kernel: u64,
+    timed_by_nic: u64,
     counters: Arc<ReceiverCounters>,
 }
 
@@ -114,6 +116,8 @@ impl<B: PacketBuf> Receiver<B> {
             doubtful: None,
             packets: 0,
             octets: 0,
+            timed_by_kernel: 0,
+            timed_by_nic: 0,
             counters,
         }
     }
@@ -146,6 +150,11 @@ impl<B: PacketBuf> Receiver<B> {
     pub fn accept(&mut self, packet: &B, now: Tai, locked: bool) {
         self.packets += 1;
         self.octets += packet.octets() as u64;
+        match packet.meta().timed_by {
+            TimeSource::Burst => {}
+            TimeSource::Kernel => self.timed_by_kernel += 1,
+            TimeSource::Nic => self.timed_by_nic += 1,
+        }
         let Some(header) = self.read_header(packet) else { return };
         let identity = self.stream.identify(header.ssrc, now);
         if identity == Identity::Foreign {
@@ -169,7 +178,9 @@ impl<B: PacketBuf> Receiver<B> {
         self.assembly.end_burst();
         self.counters.packets.add(self.packets);
         self.counters.octets.add(self.octets);
-        (self.packets, self.octets) = (0, 0);
+        self.counters.packets_timed_by_kernel.add(self.timed_by_kernel);
+        self.counters.packets_timed_by_nic.add(self.timed_by_nic);
+        (self.packets, self.octets, self.timed_by_kernel, self.timed_by_nic) = (0, 0, 0, 0);
     }
 
     /// Passes time: what had arrived until `horizon` has been taken in. Closes a grain whose time-out had passed then,

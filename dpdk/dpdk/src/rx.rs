@@ -15,7 +15,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use media::{Clock, Tai};
 use netio::exchange::RxEnd;
-use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue};
+use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue, TimeSource};
 
 pub use buf::DpdkBuf;
 pub(crate) use piece::Piece;
@@ -122,7 +122,8 @@ impl<C: Clock> DpdkRx<C> {
         for mbuf in arrived.drain(..count) {
             frames += mbuf.octets() as u64;
             let Some(datagram) = sorter.media(&mbuf) else { continue };
-            let meta = PacketMeta { source: datagram.source, destination: datagram.destination, arrival };
+            let (source, destination) = (datagram.source, datagram.destination);
+            let meta = PacketMeta { source, destination, arrival, timed_by: TimeSource::Burst };
             let payload = datagram.payload();
             let packet = DpdkBuf::new(mbuf, payload.start, payload.len(), meta);
             counters.rx.headers_pulled_up.add(packet.is_pulled_up().into());

@@ -21,6 +21,8 @@ pub(crate) struct Control {
     pub(crate) drops: Option<u32>,
     /// Destination address of the datagram.
     pub(crate) destination: Option<IpAddr>,
+    /// When it arrived, by the kernel's real-time clock, ns (`SO_TIMESTAMPNS`).
+    pub(crate) arrived_nanos: Option<i64>,
 }
 
 /// Reads all messages of a control buffer; ends at the first that does not fit.
@@ -40,6 +42,11 @@ impl Control {
         match (level, kind) {
             (libc::SOL_UDP, libc::UDP_GRO) => self.segment_octets = u32_at(data, 0).filter(|&octets| octets > 0),
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => self.drops = u32_at(data, 0),
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) => {
+                let of = |at: usize| data.get(at..)?.first_chunk().map(|&octets| i64::from_ne_bytes(octets));
+                let nanos = |(seconds, nanos): (i64, i64)| seconds.checked_mul(1_000_000_000)?.checked_add(nanos);
+                self.arrived_nanos = of(0).zip(of(8)).and_then(nanos);
+            }
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 let address = data.get(PKTINFO_V4_ADDRESS..).and_then(<[u8]>::first_chunk::<4>);
                 self.destination = address.map(|&octets| IpAddr::V4(Ipv4Addr::from(octets)));
@@ -82,6 +89,8 @@ mod tests {
     fn full() -> Vec<u8> {
         let mut out = message(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &7u32.to_ne_bytes());
         out.extend(message(libc::IPPROTO_IP, libc::IP_PKTINFO, &[0, 0, 0, 0, 127, 0, 0, 1, 239, 1, 2, 3]));
+        let time = [12_i64.to_ne_bytes(), 34_i64.to_ne_bytes()].concat();
+        out.extend(message(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &time));
         out.extend(message(libc::SOL_UDP, libc::UDP_GRO, &1400u32.to_ne_bytes()));
         out
     }
@@ -91,6 +100,7 @@ mod tests {
         let control = parse(&full());
         assert_eq!(control.segment_octets, Some(1400));
         assert_eq!(control.drops, Some(7));
+        assert_eq!(control.arrived_nanos, Some(12_000_000_034));
         assert_eq!(control.destination, Some("239.1.2.3".parse().unwrap()));
     }
 
@@ -109,7 +119,8 @@ mod tests {
             let control = parse(&octets[..len]);
             assert_eq!(control.drops.is_some(), len >= 20, "{len}");
             assert_eq!(control.destination.is_some(), len >= 24 + 28, "{len}");
-            assert_eq!(control.segment_octets.is_some(), len >= 24 + 32 + 20, "{len}");
+            assert_eq!(control.arrived_nanos.is_some(), len >= 24 + 32 + 32, "{len}");
+            assert_eq!(control.segment_octets.is_some(), len >= 24 + 32 + 32 + 20, "{len}");
         }
     }
 

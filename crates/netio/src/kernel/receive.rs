@@ -10,7 +10,7 @@ use crate::kernel::control::{self, Control};
 use crate::kernel::pool::Pool;
 use crate::kernel::socket::from_kernel;
 
-/// Room for the control messages of one datagram: drops, destination and segment size need 88 octets.
+/// Room for the control messages of one datagram: drops, destination, time and segment size need 120 octets.
 const CONTROL_OCTETS: usize = 128;
 
 #[derive(Clone, Copy)]

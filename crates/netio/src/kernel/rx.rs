@@ -17,7 +17,7 @@ use crate::kernel::pool::Pool;
 use crate::kernel::receive::{Datagram, Receiver};
 use crate::kernel::referred::ReceivedRange;
 use crate::kernel::{OpenError, SocketBuffer, socket};
-use crate::{Alarm, BURST, Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TxFull};
+use crate::{Alarm, BURST, Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TimeSource, TxFull};
 
 /// The largest datagram, coalesced or not.
 const BUFFER_OCTETS: usize = 65_536;
@@ -82,6 +82,34 @@ struct Pending {
     end: u32,
     segment_octets: u32,
     meta: PacketMeta,
+}
+
+/// When a burst was taken from the socket, by our clock and by the kernel's.
+#[derive(Clone, Copy)]
+struct Taken {
+    at: Tai,
+    wall_nanos: i64,
+}
+
+impl Taken {
+    /// When a packet arrived that the kernel noted at `wall_nanos`: as long before as its clock says. That clock may have been
+    /// set meanwhile: what lies in the future, or longer ago than a socket's buffer lasts, is not believed.
+    fn arrival(self, wall_nanos: Option<i64>) -> (Tai, TimeSource) {
+        let age = wall_nanos.map(|noted| self.wall_nanos.saturating_sub(noted));
+        match age.filter(|age| (0..=AGE_NANOS_MAX).contains(age)) {
+            Some(age) => (self.at.plus_nanos(-age), TimeSource::Kernel),
+            None => (self.at, TimeSource::Burst),
+        }
+    }
+}
+
+/// The longest that a packet is believed to have waited in a socket, ns.
+const AGE_NANOS_MAX: i64 = 10_000_000_000;
+
+/// The kernel's real-time clock, ns. No system call: the kernel maps it into every process.
+fn wall_nanos() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }
 
 impl<C: Clock> KernelRx<C> {
@@ -162,10 +190,10 @@ impl<C: Clock> KernelRx<C> {
         match received {
             Ok(received) => {
                 self.idle_turns = 0;
-                let arrival = self.clock.now();
+                let taken = Taken { at: self.clock.now(), wall_nanos: wall_nanos() };
                 for at in 0..received {
                     let datagram = self.receiver.datagram(at);
-                    self.accept(&datagram, arrival);
+                    self.accept(&datagram, taken);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.idle(),
@@ -174,7 +202,7 @@ impl<C: Clock> KernelRx<C> {
         }
     }
 
-    fn accept(&mut self, datagram: &Datagram, arrival: Tai) {
+    fn accept(&mut self, datagram: &Datagram, taken: Taken) {
         if let Some(drops) = datagram.control.drops {
             self.dropped(drops);
         }
@@ -188,7 +216,9 @@ impl<C: Clock> KernelRx<C> {
             return;
         };
         let address = datagram.control.destination.unwrap_or(self.local.ip());
-        let meta = PacketMeta { source, destination: SocketAddr::new(address, self.local.port()), arrival };
+        let (arrival, timed_by) = taken.arrival(datagram.control.arrived_nanos);
+        let destination = SocketAddr::new(address, self.local.port());
+        let meta = PacketMeta { source, destination, arrival, timed_by };
         let end = datagram.octets as u32;
         let segment_octets = datagram.control.segment_octets.unwrap_or(end);
         self.pending.push(Pending { buffer: datagram.buffer, start: 0, end, segment_octets, meta });

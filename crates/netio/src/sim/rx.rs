@@ -7,7 +7,7 @@ use media::Clock;
 
 use super::SimNet;
 use crate::kernel::referred::ReceivedRange;
-use crate::{Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TxFull};
+use crate::{Burst, PacketBuf, PacketMeta, RxCounters, RxQueue, TimeSource, TxFull};
 
 /// What to receive.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ impl RxQueue for SimRx {
         let mut received = 0;
         while !burst.is_full() {
             let Some(flight) = wire.arrived(self.port, now) else { break };
-            let meta = PacketMeta { source: flight.source, destination: self.destination, arrival: flight.due };
+            let (source, destination, arrival) = (flight.source, self.destination, flight.due);
+            let meta = PacketMeta { source, destination, arrival, timed_by: TimeSource::Burst };
             let buf = SimBuf { octets: flight.octets, kept: flight.kept, head: flight.head.min(flight.kept), meta };
             self.counters.packets += 1;
             self.counters.octets += buf.kept as u64;

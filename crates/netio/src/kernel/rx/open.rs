@@ -66,6 +66,8 @@ fn set_options(socket: &Socket, destination: SocketAddr) -> io::Result<bool> {
         }
     }
     set_int(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+    // Where it is refused, a packet arrives with its burst.
+    let _ = set_int(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
     if destination.ip().is_multicast() {
         // Receivers of one group share its port; each gets its copy.
         socket.set_reuse_address(true)?;
