@@ -16,7 +16,7 @@ use hwtests::isolated::{self, Isolated};
 use hwtests::port_bench::small_eal;
 use hwtests::{PortBench, PortMake, Road, Turning, road, syscalls, take_turn};
 use media::{Clock, ManualClock};
-use netio::{Burst, Pacing, PathError, PathId, TxCounters, TxFull, TxQueue};
+use netio::{Burst, Pacing, PathError, PathId, Planned, TxCounters, TxFull, TxQueue};
 use shm::{FrameReader, FrameWriter, GrainEnd, GrainLease, PagePolicy};
 
 const GROUP: &str = "239.1.2.3:5004";
@@ -85,6 +85,16 @@ impl TxQueue for Faulty {
         range: Range<u32>,
     ) -> Result<DpdkTxBuf, TxFull> {
         self.queue.gather(path, header, payload, range)
+    }
+
+    fn gather_burst(
+        &mut self,
+        path: PathId,
+        payload: &Self::Payload,
+        packets: impl Iterator<Item = Planned>,
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Result<(), TxFull> {
+        self.queue.gather_burst(path, payload, packets, out)
     }
 
     fn forward(&mut self, path: PathId, header: &[u8], received: &DpdkBuf, skip: u16) -> Result<DpdkTxBuf, TxFull> {

@@ -37,6 +37,12 @@ fn workers_tell_whom_they_serve() {
 fn what_cannot_be_sent_to_is_told_in_the_queues_words() {
     let refused = engine().add_sender(&SenderOrder::new(SenderKey(1), &spec("[fe80::1]:5004"), None)).unwrap_err();
     assert!(refused.to_string().contains("name the interface"), "{refused}");
+    let (engine, one, second) = (engine(), spec("127.0.0.1:9"), spec("[fe80::1]:5006"));
+    let order = SenderOrder::new(SenderKey(1), &one, None).with_second(&second, None);
+    let refused = engine.add_sender(&order).unwrap_err();
+    assert!(refused.to_string().contains("[fe80::1]:5006"), "{refused}");
+    let second = spec("127.0.0.2:9");
+    engine.add_sender(&SenderOrder::new(SenderKey(1), &one, None).with_second(&second, None)).unwrap();
 }
 
 #[test]
