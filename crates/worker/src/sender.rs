@@ -357,7 +357,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Nanoseconds until something is to be done: a packet is due, or the grid ticks. `None` where nobody can say: the
-    /// source sets the time, or a packet waits for its line or for the queue.
+    /// source sets the time, or a packet waits for its line.
     fn due_in(&mut self, now: Tai) -> Option<i64> {
         let source = self.source.as_ref()?;
         let mut first = None;
@@ -366,7 +366,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
                 Some((next, active)) => leg.due_in(next, active.t_vd, now),
                 None => self.picker.due_in(source.rate(), now),
             };
-            first = [first, due].into_iter().flatten().min();
+            first = [first, due, leg.retry_in()].into_iter().flatten().min();
         }
         first
     }

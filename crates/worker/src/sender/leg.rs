@@ -18,6 +18,9 @@ use crate::spans::Spans;
 /// Bursts that one leg may fill in a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;
 
+/// A queue that was full is asked again after this: no queue tells when it has room.
+const RETRY_NANOS: i64 = 50_000;
+
 /// Where a leg is in a grain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
@@ -39,6 +42,8 @@ pub(super) struct Leg<T: TxQueue<Lease = GrainLease>> {
     /// The first of them, and its grain's T_VD.
     front: (u32, Tai),
     pacer: Option<Pacer>,
+    /// The last packet that was asked for was not made, but may be later.
+    is_short: bool,
     counters: Arc<LegCounters>,
 }
 
@@ -63,6 +68,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             waiting: Burst::new(),
             front: (0, Tai::EPOCH),
             pacer: None,
+            is_short: false,
             counters: Arc::default(),
         }
     }
@@ -120,6 +126,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
     /// So many packets were not made because their grain is too late: what the queue has not taken is as late.
     #[cold]
     pub(super) fn skip_late(&mut self, packets: u64, counters: &SenderCounters) {
+        self.is_short = false;
         self.counters.packets_skipped_late.add(packets);
         self.take_back(counters);
     }
@@ -215,6 +222,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.counters.packets.add(made as u64);
         ready.counters.packets.add(made as u64);
         ready.counters.octets.add(octets);
+        self.is_short = gathered.is_err_and(TxFull::is_transient);
         match gathered {
             Ok(()) => Stop::NotNow,
             Err(full) => self.not_gathered(full, ready.counters, next),
@@ -274,8 +282,13 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         Stop::NotNow
     }
 
-    /// Nanoseconds until packet `next` may go. `None` for one whose time has come: it waits for its line or for the
-    /// queue, and neither says when.
+    /// Nanoseconds until the queue is asked again; `None` when nothing waits for it, or for a buffer or the next hop.
+    pub(super) fn retry_in(&self) -> Option<i64> {
+        (self.holds() || self.is_short && self.at.is_some()).then_some(RETRY_NANOS)
+    }
+
+    /// Nanoseconds until packet `next` may go. `None` for one whose time has come: it waits for its line, which does not
+    /// say when.
     pub(super) fn due_in(&mut self, next: u32, t_vd: Tai, now: Tai) -> Option<i64> {
         self.pacer.as_mut()?.wait_nanos(next, t_vd, now)
     }

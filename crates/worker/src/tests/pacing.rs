@@ -122,3 +122,22 @@ fn a_queue_with_little_room_is_shared() {
     assert_eq!(all, 60);
     assert!(sent[0].abs_diff(sent[1]) <= 3, "{sent:?} of {all}");
 }
+
+/// Otherwise the last packets of a picture would stay until the next one wakes the worker.
+#[test]
+fn what_waits_for_a_queue_keeps_its_worker_from_sleeping_long() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 1);
+    let (near, far, counters) = road(&mut studio, |source| source);
+    let patience = |studio: &mut Studio| studio.worker.turn().due_in_nanos;
+    let mut camera = studio.camera(&near, 1);
+    camera.send(0, 0);
+    studio.pass(FRAME - 1_000_000);
+    assert_eq!((counters.grains_sent.value(), patience(&mut studio)), (1, None), "{:?}", counters.values());
+    camera.send(1, TICKS);
+    studio.valves[0].shut();
+    studio.pass(FRAME / 10);
+    assert!(patience(&mut studio).is_some_and(|nanos| nanos <= 100_000));
+    studio.valves[0].open();
+    studio.pass(FRAME);
+    assert_eq!((far.counters.grains_complete.value(), patience(&mut studio)), (2, None), "{:?}", far.counters.values());
+}
