@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p flypack-benches --example transmit [DEVICE] [GRAINS] [HEIGHT] [huge]`: one round. The writer of the
 //! ring is here too, on the same core: it opens and commits grains and writes nothing into them, as nobody reads their octets.
-//! Instructions of a packet: `valgrind --tool=callgrind --toggle-collect='*turns*'` over 2 and over 12 grains.
+//! Instructions of a packet: `valgrind --tool=callgrind --toggle-collect=*turns*` over 2 and over 12 grains, see `results/transmit.md`.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on ends here")]
 
 use std::sync::Arc;
