@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Connects a sender to a flow, or to nothing.
     Take(Take),
+    /// Gives a receiver or sender to another worker.
+    Move(Move),
     /// Lists, adds and deletes receivers.
     Receivers {
         /// What to do; listing if left out.
@@ -111,6 +113,20 @@ pub struct Take {
     /// Accept a flow that is not there yet; the sender begins when it comes.
     #[arg(long = "await", conflicts_with = "clear")]
     pub accept_absent: bool,
+}
+
+/// `move`.
+#[derive(Debug, Args)]
+pub struct Move {
+    /// The receiver.
+    #[arg(long, required_unless_present = "sender", conflicts_with = "sender")]
+    pub receiver: Option<Name>,
+    /// The sender: it changes between two grains.
+    #[arg(long)]
+    pub sender: Option<Name>,
+    /// The worker, by its name or number; `flypack status` shows them.
+    #[arg(long)]
+    pub worker: String,
 }
 
 /// `receivers`.

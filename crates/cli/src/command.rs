@@ -12,6 +12,7 @@ use crate::view::{FlowsView, ObjectStatisticsView, SdpView, StatisticsView, Stat
 use crate::{Exit, Failure, bench, doctor, recv, send};
 
 mod archive;
+mod moves;
 mod ports;
 mod receivers;
 mod rings;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Statistics { name } => statistics(&endpoint, name.as_deref(), printer),
         Command::Sdp { sender } => sdp(&endpoint, sender.as_str(), printer),
         Command::Take(arguments) => take::run(&endpoint, arguments, printer),
+        Command::Move(arguments) => moves::run(&endpoint, arguments, printer),
         Command::Receivers { action } => receivers::run(&endpoint, action, printer),
         Command::Ports { action } => ports::run(&endpoint, action, printer),
         Command::Senders { action } => senders::run(&endpoint, action, printer),

@@ -9,6 +9,7 @@
 //! | `statistics` | [`StatisticsView`] |
 //! | `sdp` | [`SdpView`] |
 //! | `take` | [`TakenView`] |
+//! | `move` | [`MovedView`] |
 //! | `receivers` | [`ReceiversView`]; `add`: [`ReceiverMadeView`]; `del`: [`DeletedView`] |
 //! | `ports` | [`PortsView`]; `restart`: [`PortRestartedView`] |
 //! | `rings` | [`RingsView`]; `evict`: [`EvictedView`] |
@@ -43,7 +44,7 @@ pub use port::{PortRestartedView, PortView, PortsView};
 pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};
 pub use ring::{EvictedView, RingConsumerView, RingView, RingsView, SlotUseView};
 pub use sender::{SenderMadeView, SenderView, SendersView};
-pub use worker::{SpansView, WorkerView};
+pub use worker::{MovedView, SpansView, WorkerView};
 
 use crate::table::Table;
 

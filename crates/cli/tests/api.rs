@@ -9,6 +9,7 @@ use std::sync::Arc;
 use control::recording::{RecordingDataplane, Told};
 use control::{
     ConsumerClass, ConsumerHolder, ConsumerStatus, Controller, Endpoint, Listener, PortStatus, Scope, SenderSpec,
+    StreamName,
 };
 use media::{AncillaryFormat, AudioDepth, AudioFormat, Name, Rate};
 use serde_json::{Value, json};
@@ -172,6 +173,13 @@ fn ports_are_listed_counted_and_restarted() {
     assert_eq!(statistics["statistics"], json!([expected]));
     assert_eq!(gateway.json("ports restart media-a")["restarted"]["name"], "media-a");
     assert_eq!(gateway.dataplane.told(), [Told::RestartPort("media-a".parse().unwrap())]);
+    assert_eq!(gateway.flypack("senders add out --to 239.1.1.1:5004").status.code(), Some(0));
+    assert_eq!(gateway.json("move --sender out --worker worker-1")["worker"], "worker-1");
+    let moved = Told::MoveStream(StreamName::Sender("out".parse().unwrap()), "worker-1".to_owned());
+    assert_eq!(gateway.dataplane.told().last(), Some(&moved));
+    let refused = gateway.flypack("move --receiver out --worker 1");
+    assert_eq!(refused.status.code(), Some(1), "a sender is no receiver");
+    assert_eq!(gateway.flypack("move --worker 1").status.code(), Some(2));
     let refused = gateway.flypack("--json ports restart media-b");
     let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
     assert_eq!((refused.status.code(), &error["error"]["code"]), (Some(1), &json!("not_found")));

@@ -9,7 +9,8 @@ use media::Name;
 
 use crate::config::{Config, Owned, Scope};
 use crate::{
-    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, ReceiverSpec, Routing, SenderSpec, SpecError, resolve,
+    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, ReceiverSpec, Routing, SenderSpec, SpecError,
+    StreamName, resolve,
 };
 
 /// Everything that control knows by itself, at one moment.
@@ -274,6 +275,26 @@ impl<D: Dataplane> Controller<D> {
     pub fn restart_port(&self, name: &Name) -> Result<(), ControlError> {
         let (_change, _) = self.begin();
         Ok(self.dataplane.restart_port(name)?)
+    }
+
+    /// Gives a receiver or sender to another worker.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the data plane cannot move it there.
+    pub fn move_stream(&self, stream: &StreamName, worker: &str) -> Result<(), ControlError> {
+        let (_change, state) = self.begin();
+        let config = &state.config;
+        let not_found = |kind, name: &Name, available| ControlError::NotFound { kind, name: name.clone(), available };
+        match stream {
+            StreamName::Receiver(name) if !config.receivers.contains_key(name) => {
+                return Err(not_found("receiver", name, config.receivers.keys().cloned().collect()));
+            }
+            StreamName::Sender(name) if !config.senders.contains_key(name) => {
+                return Err(not_found("sender", name, config.senders.keys().cloned().collect()));
+            }
+            _ => {}
+        }
+        Ok(self.dataplane.move_stream(stream, worker)?)
     }
 
     /// Has the writer of a ring evict a consumer, and says who that is.

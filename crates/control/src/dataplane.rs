@@ -1,5 +1,6 @@
 //! The seam to what moves packets: the gateway, and the `recording` one in tests.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
@@ -54,6 +55,15 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     /// [`DataplaneError::NoConsumer`], or why it cannot be evicted now.
     fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError>;
 
+    /// Gives a receiver or sender to another worker, by its name or number; nothing is lost by it.
+    ///
+    /// # Errors
+    /// No such worker, it has no room, or what it receives or sends by cannot move.
+    fn move_stream(&self, stream: &StreamName, worker: &str) -> Result<(), DataplaneError> {
+        let what = format!("moving {stream} to worker {worker:?}");
+        Err(DataplaneError::Unsupported { what, remedy: "this gateway has one worker".to_owned() })
+    }
+
     /// All receivers.
     fn receivers(&self) -> Vec<ReceiverStatus>;
 
@@ -69,6 +79,24 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     /// [`DataplaneError::NoPort`], or why it cannot be started now.
     fn restart_port(&self, name: &Name) -> Result<(), DataplaneError> {
         Err(DataplaneError::no_port(name, &self.node()))
+    }
+}
+
+/// A receiver or a sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamName {
+    /// A receiver.
+    Receiver(Name),
+    /// A sender.
+    Sender(Name),
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receiver(name) => write!(f, "receiver {name}"),
+            Self::Sender(name) => write!(f, "sender {name}"),
+        }
     }
 }
 

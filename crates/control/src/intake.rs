@@ -8,7 +8,7 @@ use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::{SdpError, VideoSdp};
 
 use crate::v1;
-use crate::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError};
+use crate::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError, StreamName};
 
 /// The largest SDP that is read, octets.
 pub(crate) const MAX_SDP_OCTETS: usize = VideoSdp::MAX_OCTETS;
@@ -32,6 +32,8 @@ pub(crate) enum IntakeError {
     Choice { field: &'static str, value: i32, known: &'static str },
     #[error("seat is {seat}: a ring has seats 0 to 63, `flypack rings` shows those that are taken")]
     Seat { seat: u32 },
+    #[error("the stream to be moved is not named: name a receiver or a sender")]
+    NoStream,
     #[error(transparent)]
     Spec(#[from] SpecError),
 }
@@ -43,6 +45,16 @@ pub(crate) fn name(field: &'static str, text: &str) -> Result<Name, IntakeError>
 /// A name, or `None` for the empty text.
 pub(crate) fn optional_name(field: &'static str, text: &str) -> Result<Option<Name>, IntakeError> {
     if text.is_empty() { Ok(None) } else { name(field, text).map(Some) }
+}
+
+/// What is to be moved.
+pub(crate) fn stream(stream: Option<v1::move_stream_request::Stream>) -> Result<StreamName, IntakeError> {
+    use v1::move_stream_request::Stream;
+    match stream {
+        Some(Stream::Receiver(receiver)) => name("receiver", &receiver).map(StreamName::Receiver),
+        Some(Stream::Sender(sender)) => name("sender", &sender).map(StreamName::Sender),
+        None => Err(IntakeError::NoStream),
+    }
 }
 
 /// A consumer's number in a ring.

@@ -36,7 +36,7 @@ pub use client::{ConnectError, connect};
 pub use config::{Config, Scope};
 pub use controller::{ControlError, Controller, SourcePresence, State, TakeOutcome};
 pub use crosspoint::{CrosspointTable, resolve};
-pub use dataplane::{Dataplane, DataplaneError};
+pub use dataplane::{Dataplane, DataplaneError, StreamName};
 pub use endpoint::{Endpoint, EndpointError};
 pub use listener::{ListenError, Listener};
 pub use routing::Routing;

@@ -8,7 +8,7 @@ use media::{FlowFormat, FlowId, GrainIndex, Name};
 use crate::{
     ConsumerStatus, CoreIsolation, CrosspointTable, Dataplane, DataplaneError, FlowProducer, FlowStanding, FlowStatus,
     NodeStatus, PortStatus, PulseStatus, ReceiverSpec, ReceiverStatus, SenderSpec, SenderState, SenderStatus, Signal,
-    SlotUse, WorkerStatus,
+    SlotUse, StreamName, WorkerStatus,
 };
 
 /// One thing that a [`RecordingDataplane`] was told.
@@ -26,6 +26,8 @@ pub enum Told {
     Apply(CrosspointTable),
     /// `restart_port`.
     RestartPort(Name),
+    /// `move_stream`.
+    MoveStream(StreamName, String),
     /// `evict`.
     Evict(Name, u8),
 }
@@ -141,11 +143,16 @@ impl Dataplane for RecordingDataplane {
         Ok(consumer)
     }
 
+    fn move_stream(&self, stream: &StreamName, worker: &str) -> Result<(), DataplaneError> {
+        self.change(Told::MoveStream(stream.clone(), worker.to_owned()), |_| {})
+    }
+
     fn receivers(&self) -> Vec<ReceiverStatus> {
         let records = self.records();
         let status = |name: &Name| ReceiverStatus {
             name: name.clone(),
             signal: Signal::Async,
+            worker: Some("worker-0".into()),
             last_grain: Some(GrainIndex(42)),
             counters: vec![("packets", 1000), ("dropped_row_packets", 3), ("lost_wire_packets", 2)],
         };
@@ -157,6 +164,7 @@ impl Dataplane for RecordingDataplane {
         let status = |name: &Name| SenderStatus {
             name: name.clone(),
             state: if records.table.source(name).is_some() { SenderState::Sending } else { SenderState::Idle },
+            worker: Some("worker-0".into()),
             sdp: records.table.source(name).map(|source| format!("v=0\r\ns={source}\r\n")),
             last_grain: None,
             counters: vec![("packets", 500)],
@@ -178,6 +186,7 @@ impl Dataplane for RecordingDataplane {
                 numa_node: None,
                 receivers: 1,
                 senders: 1,
+                placed_packets_per_second: 0,
                 pulse: PulseStatus { standstills: 2, longest_standstill_ns: 104_000_000, ..PulseStatus::default() },
                 counters: vec![("turns", 9)],
             }],

@@ -28,6 +28,7 @@ pub(crate) fn node(status: NodeStatus) -> v1::Node {
         rests: Some(spans(worker.pulse.rests)),
         isolation: worker.core.map_or(v1::CoreIsolation::Unspecified, |_| isolation(worker.isolation)).into(),
         numa_node: worker.numa_node.map(u32::from),
+        placed_packets_per_second: worker.placed_packets_per_second,
     });
     v1::Node {
         version: status.version,
@@ -100,6 +101,7 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         sdp_warnings: spec.sdp.warnings.clone(),
         destination: spec.sdp.destination.to_string(),
         lost: status.map(lost).unwrap_or_default(),
+        worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
     }
 }
 
@@ -162,6 +164,7 @@ fn sender(owned: &Owned<SenderSpec>, source: Option<&Name>, status: Option<&Send
         sdp: status.and_then(|status| status.sdp.clone()).unwrap_or_default(),
         last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
         trouble: trouble.to_owned(),
+        worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
     }
 }
 

@@ -157,6 +157,16 @@ impl<D: Dataplane> Flypack for FlypackService<D> {
         Ok(Response::new(v1::RestartPortResponse { port: node.ports.into_iter().next() }))
     }
 
+    async fn move_stream(
+        &self,
+        request: Request<v1::MoveStreamRequest>,
+    ) -> Result<Response<v1::MoveStreamResponse>, Status> {
+        let request = request.into_inner();
+        let stream = intake::stream(request.stream)?;
+        self.blocking(move |controller| controller.move_stream(&stream, &request.worker)).await?;
+        Ok(Response::new(v1::MoveStreamResponse {}))
+    }
+
     async fn get_statistics(
         &self,
         _: Request<v1::GetStatisticsRequest>,

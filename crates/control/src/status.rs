@@ -86,6 +86,8 @@ pub struct WorkerStatus {
     pub receivers: u32,
     /// Senders that it serves.
     pub senders: u32,
+    /// Packets a second of what was placed on it, as far as that is known.
+    pub placed_packets_per_second: u64,
     /// How its turns go.
     pub pulse: PulseStatus,
     /// What it counted.
@@ -156,6 +158,8 @@ pub struct ReceiverStatus {
     pub name: Name,
     /// What it hears.
     pub signal: Signal,
+    /// The worker that serves it; `None` where its port says it.
+    pub worker: Option<String>,
     /// The grain that was begun last.
     pub last_grain: Option<GrainIndex>,
     /// What it counted.
@@ -186,6 +190,8 @@ pub struct SenderStatus {
     pub name: Name,
     /// What it does.
     pub state: SenderState,
+    /// The worker that serves it; `None` where its port says it.
+    pub worker: Option<String>,
     /// What it sends, once its format is known.
     pub sdp: Option<String>,
     /// The grain that was sent last.

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use control::{
     ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus,
-    SenderSpec, SenderStatus,
+    SenderSpec, SenderStatus, StreamName,
 };
 use media::Name;
 use shm::Broker;
@@ -28,7 +28,7 @@ use worker::{ReceiverKey, SenderKey};
 
 use crate::alarms::Alarms;
 use crate::clock::TaiClock;
-use crate::engine::{Engine, ReceiverOrder, SenderOrder};
+use crate::engine::{Engine, ReceiverOrder, SenderOrder, StreamKey};
 use crate::recorder::{Recorder, RecorderSettings};
 use entries::{Entries, ReceiverEntry};
 use placement::Place;
@@ -236,13 +236,41 @@ impl Dataplane for Gateway {
         rings::evict(&self.parts().broker, flow, seat)
     }
 
+    fn move_stream(&self, stream: &StreamName, worker: &str) -> Result<(), DataplaneError> {
+        let _change = self.change();
+        self.check_running()?;
+        let found = {
+            let entries = self.entries();
+            match stream {
+                StreamName::Receiver(name) => {
+                    entries.receivers.get(name).map(|it| (it.place.clone(), StreamKey::Receiver(it.key)))
+                }
+                StreamName::Sender(name) => {
+                    entries.senders.get(name).map(|it| (it.place.clone(), StreamKey::Sender(it.key)))
+                }
+            }
+        };
+        let Some((place, key)) = found else { return Ok(()) };
+        self.engine(&place).move_to(key, worker)?;
+        tracing::info!("{stream}: is served by worker {worker} now");
+        Ok(())
+    }
+
     fn receivers(&self) -> Vec<ReceiverStatus> {
-        self.entries().receivers.values().map(report::receiver).collect()
+        let status = |entry: &ReceiverEntry| {
+            let worker = self.engine(&entry.place).worker_of(StreamKey::Receiver(entry.key));
+            report::receiver(entry, worker)
+        };
+        self.entries().receivers.values().map(status).collect()
     }
 
     fn senders(&self) -> Vec<SenderStatus> {
         let entries = self.entries();
-        entries.senders.values().map(|sender| report::sender(sender, &entries.table)).collect()
+        let status = |entry: &SenderEntry| {
+            let worker = self.engine(&entry.place).worker_of(StreamKey::Sender(entry.key));
+            report::sender(entry, &entries.table, worker)
+        };
+        entries.senders.values().map(status).collect()
     }
 
     fn node(&self) -> NodeStatus {

@@ -51,6 +51,15 @@ pub struct Receiving {
     pub warning: Option<String>,
 }
 
+/// What an engine serves, by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKey {
+    /// A receiver.
+    Receiver(ReceiverKey),
+    /// A sender.
+    Sender(SenderKey),
+}
+
 /// Where a sender's packets come from, for its SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderIdentity {
@@ -100,6 +109,23 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// No answer from the worker; the source is dropped.
     fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError>;
+
+    /// The worker that serves a receiver or sender; `None` for unknown keys, and where its port says it.
+    fn worker_of(&self, _stream: StreamKey) -> Option<String> {
+        None
+    }
+
+    /// Gives a receiver or sender to another worker, by its name or number. A receiver loses nothing: its socket, its open
+    /// grain and its reorder window go along. A sender goes between two grains.
+    ///
+    /// # Errors
+    /// No such worker, it has no room, or the queues cannot move.
+    fn move_to(&self, _stream: StreamKey, _worker: &str) -> Result<(), DataplaneError> {
+        Err(DataplaneError::Unsupported {
+            what: "moving what is on a port".to_owned(),
+            remedy: "a port has one queue each way, and one worker owns both: give the port another core".to_owned(),
+        })
+    }
 
     /// Where the packets of such a sender come from; `port` is where it was placed.
     fn identity(&self, spec: &SenderSpec, port: Option<&Name>) -> SenderIdentity;

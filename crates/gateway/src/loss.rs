@@ -96,6 +96,8 @@ pub(crate) struct Locator {
     lost: u64,
     dropped: u64,
     without_buffer: u64,
+    /// Whose pulse it was: a receiver may have moved.
+    worker: Option<Arc<PulseCounters>>,
     pulse: PulseLook,
     late: Option<Instant>,
     missed: VecDeque<Heap<()>>,
@@ -128,8 +130,12 @@ impl Locator {
 
     fn note_drops(&mut self, now: Instant, reception: &Reception, is_first: bool) {
         let look = reception.pulse.look();
-        // What was before the first look explains nothing.
-        if !is_first && look.late_since(&self.pulse, reception.holds_nanos) > 0 {
+        let is_same = self.worker.as_ref().is_some_and(|worker| Arc::ptr_eq(worker, &reception.pulse));
+        if !is_same {
+            self.worker = Some(Arc::clone(&reception.pulse));
+        }
+        // What was before the first look at a worker explains nothing.
+        if is_same && look.late_since(&self.pulse, reception.holds_nanos) > 0 {
             self.late = Some(now);
         }
         self.pulse = look;

@@ -5,9 +5,10 @@
 
 mod error;
 mod heartbeat;
+mod load;
 mod requests;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -23,6 +24,7 @@ use crate::cores::Cores;
 use crate::idleness::{self, Idleness};
 pub use error::{NoAnswer, PoolError};
 use heartbeat::{Beat, Heartbeat};
+pub use load::{UNKNOWN_PACKETS_PER_SECOND, packets_per_second};
 
 /// How long a worker may take to answer. A switch waits for a grain to end.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -78,6 +80,8 @@ struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     outputs: Vec<Arc<OutputCounters>>,
     receivers: AtomicUsize,
     senders: AtomicUsize,
+    /// Packets a second of what it serves, as far as that is known.
+    load: AtomicU64,
     mailbox: Arc<Mailbox<R, T>>,
     /// Wakes it when it sleeps.
     bell: Arc<Doorbell>,
@@ -174,21 +178,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
             outputs,
             receivers: AtomicUsize::new(0),
             senders: AtomicUsize::new(0),
+            load: AtomicU64::new(0),
             mailbox,
             bell,
             owed: Mutex::new(0),
             thread: Mutex::new(Some(thread)),
         })
-    }
-
-    /// The worker that serves the fewest.
-    #[must_use]
-    pub fn least_loaded(&self) -> WorkerIndex {
-        let load = |worker: &WorkerThread<R, T>| {
-            worker.receivers.load(Ordering::Relaxed) + worker.senders.load(Ordering::Relaxed)
-        };
-        let least = self.workers.iter().enumerate().min_by_key(|(_, worker)| load(worker));
-        WorkerIndex(least.map_or(0, |(index, _)| index))
     }
 
     /// The counters of a worker's outputs, in the order of their indices.
@@ -322,6 +317,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> WorkerThread<R, T> {
             numa_node: self.numa_node,
             receivers: count(&self.receivers),
             senders: count(&self.senders),
+            placed_packets_per_second: self.load.load(Ordering::Relaxed),
             pulse,
             counters,
         }

@@ -31,6 +31,8 @@ pub struct ReceiverView {
     pub sdp_warnings: Vec<String>,
     /// Packets that were lost, by place: "wire", "queue", "late_worker", "no_buffer", "no_slot"; only where some were.
     pub lost: BTreeMap<String, u64>,
+    /// The worker that serves it; null where its port says it.
+    pub worker: Option<String>,
 }
 
 /// `receivers`.
@@ -64,6 +66,7 @@ impl From<v1::Receiver> for ReceiverView {
             last_grain_index: receiver.last_grain_index,
             sdp: receiver.sdp,
             sdp_warnings: receiver.sdp_warnings,
+            worker: present(receiver.worker),
             lost: receiver.lost.into_iter().map(|place| (place.name, place.value)).collect(),
         }
     }

@@ -47,6 +47,8 @@ pub struct SenderView {
     pub last_grain_index: Option<u64>,
     /// What it sends.
     pub sdp: Option<String>,
+    /// The worker that serves it; null where its port says it.
+    pub worker: Option<String>,
 }
 
 /// A second way of the same packets.
@@ -116,6 +118,7 @@ impl From<v1::Sender> for SenderView {
             trouble: present(sender.trouble),
             last_grain_index: sender.last_grain_index,
             sdp: present(sender.sdp),
+            worker: present(sender.worker),
         }
     }
 }

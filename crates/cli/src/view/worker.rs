@@ -18,6 +18,8 @@ pub struct WorkerView {
     pub receivers: u32,
     /// Senders that it serves.
     pub senders: u32,
+    /// Packets a second of what was placed on it, as far as that is known.
+    pub placed_packets_per_second: u64,
     /// How long it has not turned, where it should have; null while it turns.
     pub standing_still_ms: Option<u64>,
     /// How often it stood still for 50 ms or more.
@@ -28,6 +30,25 @@ pub struct WorkerView {
     pub turns: SpansView,
     /// Its sleeps on purpose.
     pub rests: SpansView,
+}
+
+/// `move`.
+#[derive(Debug, Serialize)]
+pub struct MovedView {
+    /// The receiver that was moved.
+    pub receiver: Option<String>,
+    /// The sender that was moved.
+    pub sender: Option<String>,
+    /// The worker that serves it now, as it was named.
+    pub worker: String,
+}
+
+impl MovedView {
+    pub(crate) fn text(&self) -> String {
+        let name = |kind: &str, name: &Option<String>| name.as_ref().map(|name| format!("{kind} {name}"));
+        let what = name("receiver", &self.receiver).or_else(|| name("sender", &self.sender)).unwrap_or_default();
+        format!("{what} is served by worker {} now\n", self.worker)
+    }
 }
 
 /// Lengths of time.
@@ -62,6 +83,7 @@ impl From<v1::Worker> for WorkerView {
             numa_node: worker.numa_node,
             receivers: worker.receivers,
             senders: worker.senders,
+            placed_packets_per_second: worker.placed_packets_per_second,
             standing_still_ms: worker.standing_still_ms,
             standstills: worker.standstills,
             longest_standstill_ns: worker.longest_standstill_ns,
@@ -85,6 +107,9 @@ impl WorkerView {
         let core = self.core.map_or("no core of its own".to_owned(), |core| format!("core {core}{isolation}"));
         let mut text =
             format!("worker   {} on {core}: {} receivers, {} senders", self.name, self.receivers, self.senders);
+        if self.placed_packets_per_second > 0 {
+            text += &format!(", {} packets/s", self.placed_packets_per_second);
+        }
         if self.turns.longest_ns > 0 {
             let SpansView { p999_ns, longest_ns, .. } = self.turns;
             text += &format!("; turns {} at p99.9, {} at longest", short(p999_ns), short(longest_ns));

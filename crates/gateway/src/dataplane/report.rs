@@ -21,7 +21,7 @@ fn period(rate: Rate) -> Duration {
 }
 
 /// A receiver as it is now.
-pub(super) fn receiver(entry: &ReceiverEntry) -> ReceiverStatus {
+pub(super) fn receiver(entry: &ReceiverEntry, worker: Option<String>) -> ReceiverStatus {
     let counters = &entry.counters;
     let is_recent = entry.packets.is_recent(period(entry.spec.sdp.format.rate()));
     let signal = match (is_recent, counters.is_async.value()) {
@@ -32,11 +32,11 @@ pub(super) fn receiver(entry: &ReceiverEntry) -> ReceiverStatus {
     let last_grain = (counters.grains_opened.value() > 0).then(|| GrainIndex(counters.last_grain.value()));
     let mut counters = counts(counters.values());
     counters.extend(entry.losses.located().counters());
-    ReceiverStatus { name: entry.spec.name.clone(), signal, last_grain, counters }
+    ReceiverStatus { name: entry.spec.name.clone(), signal, worker, last_grain, counters }
 }
 
 /// A sender as it is now.
-pub(super) fn sender(entry: &SenderEntry, table: &CrosspointTable) -> SenderStatus {
+pub(super) fn sender(entry: &SenderEntry, table: &CrosspointTable, worker: Option<String>) -> SenderStatus {
     let counters = &entry.counters;
     let is_recent = |rate: Rate| entry.packets.is_recent(period(rate));
     let state = match (table.source(&entry.spec.name), &entry.trouble, &entry.connection) {
@@ -49,6 +49,7 @@ pub(super) fn sender(entry: &SenderEntry, table: &CrosspointTable) -> SenderStat
     SenderStatus {
         name: entry.spec.name.clone(),
         state,
+        worker,
         sdp: entry.sdp.clone(),
         last_grain,
         counters: counts(counters.values()),

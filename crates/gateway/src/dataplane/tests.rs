@@ -26,13 +26,18 @@ struct Plane {
 
 impl Plane {
     fn new() -> Self {
+        Self::on(Vec::new())
+    }
+
+    /// With a worker on each of these cores.
+    fn on(cores: Vec<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("broker.sock");
         let config = BrokerConfig { page_policy: PagePolicy::PlainOnly, ..BrokerConfig::new(socket) };
         let clock = ClockKeeper::start().clock();
         let idle = IdlePolicy::Event { longest: Duration::from_micros(250) }.into();
         let thread = ThreadSettings { idle, nice: 0 };
-        let settings = KernelSettings { cores: Vec::new(), thread, tx: KernelTxConfig::default() };
+        let settings = KernelSettings { cores, thread, tx: KernelTxConfig::default() };
         let red = RecordingEngine::new(&[("red", &["192.0.2.1/24"])]);
         let parts = Parts {
             broker: Broker::start(config, |_| {}).unwrap(),
@@ -253,3 +258,5 @@ fn a_seat_that_is_nobodys_is_not_evicted() {
     assert!(matches!(refused, DataplaneError::NotEvicted(_)), "{refused}");
     drop(rival);
 }
+
+mod moves;

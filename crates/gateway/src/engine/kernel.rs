@@ -1,8 +1,10 @@
 //! The engine of the kernel's sockets: a socket for each receiver, one transmit queue for each worker.
 
 mod identity;
+mod moves;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -14,10 +16,12 @@ use worker::{
     Core, Input, InputKey, Leg, OutputIndex, ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source,
 };
 
-use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder, StreamKey};
 use crate::clock::TaiClock;
 use crate::loss::Reception;
-use crate::pool::{Pool, PoolError, PoolNames, Seat, ThreadSettings, WorkerIndex};
+use crate::pool::{
+    Pool, PoolError, PoolNames, Seat, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, WorkerIndex, packets_per_second,
+};
 
 type Rx = KernelRx<TaiClock>;
 type Tx = KernelTx<GrainLease>;
@@ -52,7 +56,7 @@ pub struct KernelEngine {
 #[derive(Default)]
 struct Homes {
     receivers: BTreeMap<ReceiverKey, ReceiverHome>,
-    senders: BTreeMap<SenderKey, WorkerIndex>,
+    senders: BTreeMap<SenderKey, SenderHome>,
 }
 
 /// Where a receiver is, and what its socket takes.
@@ -61,6 +65,14 @@ struct ReceiverHome {
     worker: WorkerIndex,
     counters: Arc<ReceiverCounters>,
     holds_nanos: u64,
+    packets_per_second: u64,
+}
+
+/// Where a sender is, and what it was placed for.
+#[derive(Clone, Copy)]
+struct SenderHome {
+    worker: WorkerIndex,
+    packets_per_second: u64,
 }
 
 impl KernelEngine {
@@ -94,30 +106,35 @@ impl Engine for KernelEngine {
         let holds_nanos = holds_nanos(buffer.granted_octets, &order.spec.sdp.format);
         let warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", order.spec.name));
         let key = order.key;
+        let packets_per_second = packets_per_second(&order.spec.sdp.format);
+        let worker = self.pool.lightest(near(order.spec.interface.as_deref()));
         let leg = Leg { input: input_of(key), destination: queue.local_addr() };
         let receiver = order.build([leg]);
         let counters = receiver.receiver().counters();
-        let worker = self.pool.least_loaded();
         self.pool.add_input(worker, Box::new(Input::private(leg.input, queue)))?;
         if let Err(refused) = self.pool.add_receiver(worker, Box::new(receiver)) {
             drop(self.pool.remove_input(worker, leg.input)?);
             return Err(refused);
         }
-        self.homes().receivers.insert(key, ReceiverHome { worker, counters: Arc::clone(&counters), holds_nanos });
+        self.pool.burden(worker, 0, packets_per_second);
+        let home = ReceiverHome { worker, counters: Arc::clone(&counters), holds_nanos, packets_per_second };
+        self.homes().receivers.insert(key, home);
         Ok(Receiving { counters, warning })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let Some(ReceiverHome { worker, .. }) = self.homes().receivers.get(&key).cloned() else { return Ok(()) };
+        let Some(home) = self.homes().receivers.get(&key).cloned() else { return Ok(()) };
+        let worker = home.worker;
         // The socket and the writer end here, off the worker.
         drop(self.pool.remove_receiver(worker, key)?);
         drop(self.pool.remove_input(worker, input_of(key))?);
+        self.pool.burden(worker, home.packets_per_second, 0);
         self.homes().receivers.remove(&key);
         Ok(())
     }
 
     fn reception(&self, key: ReceiverKey) -> Option<Reception> {
-        let ReceiverHome { worker, counters, holds_nanos } = self.homes().receivers.get(&key).cloned()?;
+        let ReceiverHome { worker, counters, holds_nanos, .. } = self.homes().receivers.get(&key).cloned()?;
         Some(Reception {
             pulse: self.pool.pulse(worker)?,
             holds_nanos,
@@ -127,25 +144,50 @@ impl Engine for KernelEngine {
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
-        let worker = self.pool.least_loaded();
+        let worker = self.pool.lightest(near(order.spec.interface.as_deref()));
         let sender = order.build(OutputIndex(0), OutputIndex(0));
         let counters = sender.counters();
         self.pool.add_sender(worker, Box::new(sender))?;
-        self.homes().senders.insert(order.key, worker);
+        let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
+        self.pool.burden(worker, 0, packets_per_second);
+        self.homes().senders.insert(order.key, SenderHome { worker, packets_per_second });
         Ok(counters)
     }
 
     fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
-        let Some(worker) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        drop(self.pool.remove_sender(worker, key)?);
+        let Some(home) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        drop(self.pool.remove_sender(home.worker, key)?);
+        self.pool.burden(home.worker, home.packets_per_second, 0);
         self.homes().senders.remove(&key);
         Ok(())
     }
 
     fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError> {
-        let Some(worker) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        drop(self.pool.connect(worker, key, source)?);
+        let Some(home) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        // Without a source it counts for what it sent last: it will send something like it again.
+        let packets_per_second = source.as_ref().map_or(home.packets_per_second, |source| source.packets_per_second());
+        drop(self.pool.connect(home.worker, key, source)?);
+        self.pool.burden(home.worker, home.packets_per_second, packets_per_second);
+        self.homes().senders.insert(key, SenderHome { packets_per_second, ..home });
         Ok(())
+    }
+
+    fn worker_of(&self, stream: StreamKey) -> Option<String> {
+        let homes = self.homes();
+        let worker = match stream {
+            StreamKey::Receiver(key) => homes.receivers.get(&key)?.worker,
+            StreamKey::Sender(key) => homes.senders.get(&key)?.worker,
+        };
+        Some(self.pool.worker_name(worker).to_owned())
+    }
+
+    fn move_to(&self, stream: StreamKey, worker: &str) -> Result<(), DataplaneError> {
+        let to = self.pool.named(worker)?;
+        self.pool.check_room(to)?;
+        match stream {
+            StreamKey::Receiver(key) => self.move_receiver(key, to),
+            StreamKey::Sender(key) => self.move_sender(key, to),
+        }
     }
 
     fn identity(&self, spec: &SenderSpec, _port: Option<&Name>) -> SenderIdentity {
@@ -175,6 +217,13 @@ impl Engine for KernelEngine {
     fn stop(&self) {
         self.pool.stop();
     }
+}
+
+/// The NUMA node of the card behind an interface, where the kernel tells it.
+fn near(interface: Option<&str>) -> Option<u16> {
+    let file = Path::new("/sys/class/net").join(interface?).join("device/numa_node");
+    // -1 where there is one node only.
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// A socket's input is its receiver's, and has its number.

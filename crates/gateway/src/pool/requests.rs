@@ -77,6 +77,38 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         }
     }
 
+    /// Takes a receiver back as it is, for another worker; `None` when it is not there.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn release_receiver(
+        &self,
+        worker: WorkerIndex,
+        key: ReceiverKey,
+    ) -> Result<Option<Box<SteeredReceiver<R::Buf>>>, DataplaneError> {
+        match self.ask(worker, Command::ReleaseReceiver(key)).map_err(no_answer)? {
+            Report::ReceiverRemoved(receiver) => {
+                self.receivers(worker).fetch_sub(1, Ordering::Relaxed);
+                Ok(Some(receiver))
+            }
+            Report::Unknown(_) => Ok(None),
+            _ => Err(unexpected("releasing a receiver")),
+        }
+    }
+
+    /// Whether the worker has room for one more receiver, and one more sender.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn check_room(&self, worker: WorkerIndex) -> Result<(), DataplaneError> {
+        let is_full = |count: &AtomicUsize| count.load(Ordering::Relaxed) >= WORKER_LIMIT;
+        match (is_full(self.receivers(worker)), is_full(self.senders(worker))) {
+            (true, _) => Err(self.full("receivers")),
+            (_, true) => Err(self.full("senders")),
+            _ => Ok(()),
+        }
+    }
+
     /// Serves a sender.
     ///
     /// # Errors

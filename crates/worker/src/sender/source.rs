@@ -42,6 +42,13 @@ impl Source {
         }
     }
 
+    /// Packets that it makes a second.
+    #[must_use]
+    pub fn packets_per_second(&self) -> u64 {
+        let period = self.rate.period_nanos().unsigned_abs().max(1);
+        u64::from(self.plan.packets_per_frame()) * 1_000_000_000 / period
+    }
+
     /// Bunches no more packets than C_MAX of this type (ST 2110-21 §7.1).
     #[must_use]
     pub fn of_type(mut self, sender_type: SenderType) -> Self {

@@ -1,0 +1,22 @@
+//! `move`: gives a receiver or sender to another worker.
+
+use control::{Endpoint, v1};
+
+use crate::arguments::Move;
+use crate::gateway::Gateway;
+use crate::printer::Printer;
+use crate::view::MovedView;
+use crate::{Exit, Failure};
+
+pub(super) fn run(endpoint: &Endpoint, arguments: Move, printer: Printer) -> Result<Exit, Failure> {
+    use v1::move_stream_request::Stream;
+    let mut gateway = Gateway::connect(endpoint, printer)?;
+    let Move { receiver, sender, worker } = arguments;
+    let (receiver, sender) = (receiver.map(|name| name.to_string()), sender.map(|name| name.to_string()));
+    let stream = receiver.clone().map(Stream::Receiver).or_else(|| sender.clone().map(Stream::Sender));
+    let request = v1::MoveStreamRequest { stream, worker: worker.clone() };
+    gateway.call(async |client| client.move_stream(request).await)?;
+    let view = MovedView { receiver, sender, worker };
+    printer.result(&view, || view.text())?;
+    Ok(Exit::Success)
+}
