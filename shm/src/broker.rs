@@ -33,6 +33,7 @@ mod records;
 mod released;
 mod snapshot;
 mod state;
+mod stock;
 mod stranded;
 #[cfg(test)]
 mod tests;
@@ -63,19 +64,21 @@ use crate::protocol::Refusal;
 use crate::wake::{Waiting, Waker};
 use crate::{
     Access, ConsumerClass, Fallback, FrameReader, FrameWriter, Geometry, IdentityPlacement, Mailbox, Mapping,
-    PagePolicy, Pages, PlacementHooks, ReaderParts, Region, Start,
+    PagePolicy, Pages, PlacementHooks, ReaderParts, Region, RegionError, Start,
 };
 use flow::{Flow, WriterSide};
 use listener::{Listener, Lock};
 use membership::{Seat, Subscriber};
 use records::Records;
 use state::State;
+use stock::Stock;
 
 /// What the threads and the gateway's calls share.
 struct Shared {
     state: Mutex<State>,
     poll: Arc<Poll>,
-    hooks: Box<dyn PlacementHooks + Send + Sync>,
+    hooks: Arc<dyn PlacementHooks + Send + Sync>,
+    stock: Stock,
     stopping: AtomicBool,
 }
 
@@ -83,6 +86,11 @@ impl Shared {
     /// The state. A panic elsewhere leaves it usable: every change is complete before anything that may panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A region, of a spare one where there is one.
+    fn make(&self, geometry: Geometry, policy: PagePolicy) -> Result<Region, RegionError> {
+        Region::create_from(&|octets, pages| self.stock.take(octets, pages), geometry, policy, &*self.hooks)
     }
 }
 
@@ -126,6 +134,7 @@ impl Broker {
             limits,
             wake_period_us,
             records,
+            spares,
         } = config;
         let access = SocketAccess::new(mode, group.as_deref(), &uids)?;
         let (listener, lock) = Listener::open(&socket, &access)?;
@@ -149,7 +158,10 @@ impl Broker {
             [Pages::Plain, Pages::Huge2M].into_iter().take(if page_policy == PagePolicy::PlainOnly { 1 } else { 2 });
         let blind = kinds.filter(|pages| !given_file::are_accounted(*pages));
         state.events.extend(blind.map(|pages| FlowEvent::Unaccounted { pages }));
-        let shared = Shared { state: Mutex::new(state), poll, hooks, stopping: AtomicBool::new(false) };
+        let hooks = Arc::from(hooks);
+        let stock = Stock::keep(&spares, page_policy, Arc::clone(&hooks))
+            .map_err(|source| BrokerError::Thread { step: "stock thread", source })?;
+        let shared = Shared { state: Mutex::new(state), poll, hooks, stock, stopping: AtomicBool::new(false) };
         let mut broker = Self { shared: Arc::new(shared), threads: Vec::new(), _lock: lock };
         let shared = Arc::clone(&broker.shared);
         broker.spawn("flypack-mason", move || mason::run(&shared, &jobs))?;
@@ -183,7 +195,7 @@ impl Broker {
         };
         let geometry = making::plan(name, format.into(), slots.unwrap_or(default_slots), 1)?;
         self.shared.lock().reserve_name(name, geometry.epoch)?;
-        let made = Region::create(geometry, policy, &*self.shared.hooks).map_err(BrokerError::from);
+        let made = self.shared.make(geometry, policy).map_err(BrokerError::from);
         let made = made.and_then(|region| build_flow(name, region));
         let mut state = self.shared.lock();
         match made {
@@ -279,7 +291,9 @@ impl Broker {
     /// What has been counted since the start.
     #[must_use]
     pub fn counters(&self) -> BrokerCounters {
-        self.shared.lock().counters
+        let (counters, stock) = (self.shared.lock().counters, &self.shared.stock);
+        let (spares_taken, spares_failed, spares_ready) = (stock.taken(), stock.failures(), stock.ready());
+        BrokerCounters { spares_taken, spares_failed, spares_ready, ..counters }
     }
 
     /// Ends all flows, closes all connections and removes the socket. The gateway's own readers and writers keep

@@ -121,8 +121,18 @@ impl Region {
     /// # Errors
     /// [`RegionError`].
     pub fn create(geometry: Geometry, policy: PagePolicy, hooks: &dyn PlacementHooks) -> Result<Self, RegionError> {
+        Self::create_from(&|_, _| None, geometry, policy, hooks)
+    }
+
+    /// As [`Self::create`]; where `spares` has data of that size and pages ([`spare_data`]), steps 1 to 3 are done.
+    pub(crate) fn create_from(
+        spares: &Spares<'_>,
+        geometry: Geometry,
+        policy: PagePolicy,
+        hooks: &dyn PlacementHooks,
+    ) -> Result<Self, RegionError> {
         geometry.check()?;
-        let (data, geometry, fallback) = create_data(geometry, policy, hooks)?;
+        let (data, geometry, fallback) = create_data(spares, geometry, policy, hooks)?;
         let control = allocated("flypack-control", geometry.control_octets(), Pages::Plain, &IdentityPlacement)
             .map_err(|refusal| refusal.into_error(geometry.control_octets()))?;
         let mapping = Mapping::map(data.as_fd(), geometry.data_octets(), Access::ReadWrite)?;
@@ -256,8 +266,28 @@ fn seal_one(fd: BorrowedFd<'_>, octets: u64) -> Result<(), RegionError> {
     memfd::make_read_only(fd).map_err(RegionError::Descriptor)
 }
 
+/// Where data of a size may lie ready.
+pub(crate) type Spares<'a> = dyn Fn(u64, Pages) -> Option<OwnedFd> + 'a;
+
+/// Steps 1 to 3 of a data region that nobody has asked for yet. It takes all of its pages or none: rings that are being made
+/// meanwhile do not miss them.
+pub(crate) fn spare_data(octets: u64, pages: Pages, hooks: &dyn PlacementHooks) -> Result<OwnedFd, RegionError> {
+    let memory = |errno| RegionError::Memory { errno, octets };
+    let fd = memfd::create(DATA, octets, pages).map_err(memory)?;
+    hooks.place(fd.as_fd(), octets).map_err(RegionError::Placement)?;
+    // Mapping reserves what faulting in will take.
+    let reserved = Mapping::map(fd.as_fd(), octets, Access::ReadWrite)?;
+    memfd::allocate(fd.as_fd(), octets).map_err(memory)?;
+    drop(reserved);
+    Ok(fd)
+}
+
+/// What data regions are called.
+const DATA: &str = "flypack-data";
+
 /// Steps 1 to 3 of the data region, with the pages that the policy and the machine allow.
 fn create_data(
+    spares: &Spares<'_>,
     geometry: Geometry,
     policy: PagePolicy,
     hooks: &dyn PlacementHooks,
@@ -266,7 +296,7 @@ fn create_data(
     if policy != PagePolicy::PlainOnly {
         let huge = Geometry { pages: Pages::Huge2M, ..geometry };
         let pages_wanted = huge.data_octets() / HUGE_PAGE_OCTETS;
-        match allocated("flypack-data", huge.data_octets(), Pages::Huge2M, hooks) {
+        match ready_or_allocated(spares, huge.data_octets(), Pages::Huge2M, hooks) {
             Ok(data) => return Ok((data, huge, None)),
             Err(Refusal::Kernel(errno)) if policy == PagePolicy::HugeOnly => {
                 return Err(RegionError::NoHugepages { errno, pages_wanted });
@@ -276,7 +306,7 @@ fn create_data(
         }
     }
     let plain = Geometry { pages: Pages::Plain, ..geometry };
-    let data = allocated("flypack-data", plain.data_octets(), Pages::Plain, hooks)
+    let data = ready_or_allocated(spares, plain.data_octets(), Pages::Plain, hooks)
         .map_err(|refusal| refusal.into_error(plain.data_octets()))?;
     Ok((data, plain, fallback))
 }
@@ -293,6 +323,15 @@ impl Refusal {
             Self::Hook(error) => RegionError::Placement(error),
         }
     }
+}
+
+fn ready_or_allocated(
+    spares: &Spares<'_>,
+    octets: u64,
+    pages: Pages,
+    hooks: &dyn PlacementHooks,
+) -> Result<OwnedFd, Refusal> {
+    spares(octets, pages).map_or_else(|| allocated(DATA, octets, pages, hooks), Ok)
 }
 
 fn allocated(name: &str, octets: u64, pages: Pages, hooks: &dyn PlacementHooks) -> Result<OwnedFd, Refusal> {

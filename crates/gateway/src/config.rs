@@ -71,6 +71,8 @@ pub struct BrokerSection {
     pub pages: PagesConfig,
     /// Default slots of a ring.
     pub slots: u16,
+    /// Sizes of regions that are kept ready, MiB.
+    pub spares_mb: Vec<u32>,
     /// What pods may take at most.
     pub limits: LimitsConfig,
     /// Who may read and produce which flows.
@@ -274,6 +276,7 @@ impl Default for BrokerSection {
             uids: Vec::new(),
             pages: PagesConfig::PreferHuge,
             slots: 16,
+            spares_mb: Vec::new(),
             limits: LimitsConfig::default(),
             access: Vec::new(),
         }
@@ -380,6 +383,9 @@ impl Config {
         let workers = &self.workers;
         if !(4..=1024).contains(&self.broker.slots) {
             return Err(ConfigError::value("broker.slots", self.broker.slots, "4 to 1024"));
+        }
+        if let Some(&odd) = self.broker.spares_mb.iter().find(|mb| **mb == 0 || !mb.is_multiple_of(2)) {
+            return Err(ConfigError::value("broker.spares_mb", odd, "even numbers, as a ring's pages have 2 MiB"));
         }
         if !(10..=10_000).contains(&workers.idle_sleep_us) {
             return Err(ConfigError::value("workers.idle_sleep_us", workers.idle_sleep_us, "10 to 10000"));

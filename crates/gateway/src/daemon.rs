@@ -122,6 +122,7 @@ fn broker_config(config: &Config) -> Result<BrokerConfig> {
             PagesConfig::Plain => PagePolicy::PlainOnly,
         },
         default_slots: broker.slots,
+        spares: broker.spares_mb.iter().map(|mb| u64::from(*mb) << 20).collect(),
         rules: broker.access.iter().map(AccessConfig::rule).collect::<Result<_, _>>()?,
         limits: broker.limits.limits(),
         ..BrokerConfig::new(broker.socket.clone())

@@ -27,6 +27,9 @@ pub struct BrokerConfig {
     pub rules: Vec<FlowRule>,
     /// What pods may take at most.
     pub limits: Limits,
+    /// Octets of data regions that are kept ready, one of each: a ring of exactly that size takes no time to fault in. For
+    /// video that is slots × octets of a frame, rounded up to 2 MiB ([`crate::Geometry::data_octets`]).
+    pub spares: Vec<u64>,
     /// How often the waker of this process looks while a consumer of one of its flows sleeps, µs; at least 10.
     pub wake_period_us: u32,
 }
@@ -48,6 +51,7 @@ impl BrokerConfig {
             default_slots: 8,
             rules: Vec::new(),
             limits: Limits::default(),
+            spares: Vec::new(),
             wake_period_us: 30,
         }
     }

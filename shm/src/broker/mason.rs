@@ -54,7 +54,7 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
         match job {
             Job::Make(geometry, _) if !shared.lock().is_wanted(geometry.epoch) => {}
             Job::Make(geometry, policy) => {
-                let made = Region::create(geometry, policy, &*shared.hooks);
+                let made = shared.make(geometry, policy);
                 shared.lock().region_made(geometry.epoch, made);
             }
             Job::Seal(region, draft) => {

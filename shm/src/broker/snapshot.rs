@@ -193,6 +193,12 @@ pub struct BrokerCounters {
     pub evicted: u64,
     /// Consumers whose slots came free again.
     pub released: u64,
+    /// Regions that were spare ones.
+    pub spares_taken: u64,
+    /// How often a spare region could not be made.
+    pub spares_failed: u64,
+    /// Spare regions that are there now.
+    pub spares_ready: u64,
 }
 
 impl BrokerCounters {
@@ -214,6 +220,9 @@ impl BrokerCounters {
             joined,
             evicted,
             released,
+            spares_taken,
+            spares_failed,
+            spares_ready,
         } = *self;
         vec![
             ("connections", connections),
@@ -229,6 +238,9 @@ impl BrokerCounters {
             ("joined", joined),
             ("evicted", evicted),
             ("released", released),
+            ("spares_taken", spares_taken),
+            ("spares_failed", spares_failed),
+            ("spares_ready", spares_ready),
         ]
     }
 }

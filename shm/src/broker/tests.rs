@@ -9,6 +9,7 @@ mod passing;
 mod producing;
 mod raw;
 mod socket;
+mod stock;
 mod succession;
 mod views;
 
