@@ -1,7 +1,7 @@
 # Flypack. `make` or `make help` lists the targets; CONTRIBUTING.md says more.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test loom aarch64 test-unprivileged lint demo bench bench-ring soak fuzz clean
+.PHONY: help build test loom aarch64 test-unprivileged lint demo bench bench-ring bench-local build-bench soak fuzz clean
 
 CARGO ?= cargo
 # Where cargo puts what it builds; the same setting that cargo itself reads.
@@ -69,6 +69,17 @@ bench-ring: ## the frame ring between processes, beside iceoryx2, a socket and m
 	scripts/install build dpdk
 	$(CARGO) build --locked --release -p flypack-cli -p flypack-bench --features flypack-bench/iceoryx2
 	$(TARGET)/release/flypack bench shm --peers $(BENCH)
+
+build-bench: ## flypack and flypack-bench with DPDK, for release
+	scripts/install build dpdk
+	$(CARGO) build --locked --release -p flypack-cli -p flypack-bench --features flypack-bench/dpdk
+
+bench-local: build-bench ## the data plane without a network, beside dpdk-testpmd and bare packets (about 6 minutes, alone)
+	scripts/install testpmd
+	$(TARGET)/release/flypack bench local tx --unpaced --seconds 3 --rounds 10 --quiet --against testpmd $(BENCH)
+	$(TARGET)/release/flypack bench local loop --format 2160p59.94 --unpaced --seconds 3 --rounds 10 --quiet --against bare $(BENCH)
+	$(TARGET)/release/flypack bench local loop --format 2160p59.94 --lateness-ms 100 --seconds 60 --quiet $(BENCH)
+	$(TARGET)/release/flypack bench local relay --unpaced --seconds 3 --rounds 10 --quiet $(BENCH)
 
 soak: ## the long runs: an hour of receivers and pods, many more random cases, a long demo, fuzzing (about 95 minutes)
 	scripts/install build dpdk peers fuzz

@@ -1,15 +1,16 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::FrameSize;
 use crate::device::DeviceName;
 use crate::local::{Kind, Rival};
 use crate::role::Policy;
 use crate::suite::Part;
 use crate::traffic::Traffic;
+use crate::{FrameFormat, FrameSize};
 
 /// Measures Flypack on this machine. Figures are medians over rounds; a machine that does other work gives other ones.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ pub enum Command {
     Shm(Shm),
     /// The data plane without a network: real workers, rings and queues, every packet accounted for.
     Local(Local),
+    /// Memory and time of a core for some numbers of flows.
+    Scale(Scale),
     /// Receives what clients on other hosts, or in other namespaces, send, and checks it.
     Server(Server),
     /// Sends to a server, which says what has arrived.
@@ -82,9 +85,16 @@ pub struct Local {
     #[arg(value_enum)]
     pub kind: Kind,
     /// net_null, net_ring, net_af_packet,iface=NETDEV, a PCI address and whatever else a port can be on; or udp, the kernel's
-    /// sockets. Otherwise net_null for tx and net_ring for the rest.
-    #[arg(long, default_value_if("kind", "tx", Some("net_null")), default_value = "net_ring")]
+    /// sockets. Otherwise net_null for tx and relay, and net_ring for the rest.
+    #[arg(
+        long,
+        default_value_ifs([("kind", "tx", Some("net_null")), ("kind", "relay", Some("net_null"))]),
+        default_value = "net_ring"
+    )]
     pub device: DeviceName,
+    /// Destinations of each stream, with relay.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub destinations: u16,
     /// The device of the second leg; otherwise another one of the same name, as there may be of net_null and net_ring.
     #[arg(long)]
     pub second_device: Option<DeviceName>,
@@ -101,6 +111,29 @@ pub struct Local {
     #[arg(long)]
     pub quiet: bool,
     /// One JSON document on stdout; the lines go to stderr.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `scale`.
+#[derive(Debug, Args)]
+pub struct Scale {
+    /// Numbers of flows.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub flows: Vec<u16>,
+    /// Their format.
+    #[arg(long, default_value = "720p25")]
+    pub format: FrameFormat,
+    /// What they are sent and received by.
+    #[arg(long, default_value = "net_ring")]
+    pub device: DeviceName,
+    /// Seconds for each number.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub seconds: u32,
+    /// Where the plot goes.
+    #[arg(long)]
+    pub svg: Option<PathBuf>,
+    /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
 }

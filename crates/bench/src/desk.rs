@@ -7,8 +7,8 @@ use media::Clock as _;
 use netio::{RxQueue, TxQueue, counter_set};
 use shm::GrainLease;
 use worker::{
-    Command, Input, InputKey, Leg, Mailbox, Receiver, ReceiverCounters, ReceiverKey, Report, Sender, SenderCounters,
-    SenderKey, Source, SteeredReceiver, Worker,
+    Command, Forwarder, ForwarderConfig, Input, InputKey, Leg, Mailbox, Receiver, ReceiverCounters, ReceiverKey, Relay,
+    RelayConfig, RelayCounters, Report, Sender, SenderCounters, SenderKey, Source, SteeredReceiver, Worker,
 };
 
 use crate::tai::RunClock;
@@ -157,6 +157,40 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
         match self.ask(Command::Connect(key, Some(Box::new(source))))? {
             Report::Disconnected(_) => Ok(counters),
             _ => bail!("the worker did not connect the sender to {destination}"),
+        }
+    }
+
+    /// Relays what comes to one of `legs`.
+    ///
+    /// # Errors
+    /// When the worker refuses it.
+    pub fn relay(&mut self, legs: Vec<Leg>, config: &RelayConfig) -> Result<(ReceiverKey, Arc<RelayCounters>)> {
+        let key = ReceiverKey(self.key());
+        let relay = Relay::new(key, legs, config);
+        let counters = relay.counters();
+        match self.ask(Command::AddRelay(Box::new(relay)))? {
+            Report::Added => Ok((key, counters)),
+            Report::RelayRefused(_, refusal) => bail!("{refusal}"),
+            _ => bail!("the worker did not take the relay"),
+        }
+    }
+
+    /// Has one more destination follow `relay`.
+    ///
+    /// # Errors
+    /// When the worker refuses it.
+    pub fn forward(&mut self, config: ForwarderConfig, relay: ReceiverKey) -> Result<Arc<SenderCounters>> {
+        let (key, counters) = (self.sender_key(), Arc::<SenderCounters>::default());
+        let destination = config.path.destination;
+        let forwarder = Forwarder::new(key, config, Arc::clone(&counters));
+        match self.ask(Command::AddForwarder(Box::new(forwarder)))? {
+            Report::Added => {}
+            Report::ForwarderRefused(_, refusal) => bail!("{destination}: {refusal}"),
+            _ => bail!("the worker did not take the forwarder to {destination}"),
+        }
+        match self.ask(Command::Follow(key, Some(relay)))? {
+            Report::Following => Ok(counters),
+            _ => bail!("the forwarder to {destination} follows nobody"),
         }
     }
 

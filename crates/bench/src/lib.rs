@@ -26,6 +26,7 @@ mod process;
 pub mod producer;
 pub mod ring;
 pub mod role;
+pub mod scale;
 mod spin;
 pub mod suite;
 mod sum;

@@ -35,6 +35,8 @@ pub enum Kind {
     Rx,
     /// A worker sends from rings, another one receives into rings, and every octet is checked there.
     Loop,
+    /// A source, and a worker that relays what it sends from net_ring to many destinations by the device.
+    Relay,
     /// Bare packets over a ring of DPDK's, copied out on the other core; and memcpy of whole frames.
     Copy,
 }
@@ -61,6 +63,7 @@ pub fn run(arguments: &Local) -> Result<Verdict> {
     let mut summary = Summary::new(Machine::look(), arguments)?;
     match (&arguments.device, arguments.kind) {
         (DeviceName::Udp, Kind::Copy) => bail!("copy runs on net_ring: leave --device out"),
+        (DeviceName::Udp, Kind::Relay) => bail!("relay runs on a port of DPDK's: leave --device out"),
         (DeviceName::Udp, _) => over_sockets(arguments, &mut summary)?,
         (DeviceName::Dpdk(_), _) => over_ports(arguments, &mut summary)?,
     }
@@ -112,12 +115,22 @@ fn over_ports(arguments: &Local, summary: &mut Summary) -> Result<()> {
 
     let (device, traffic) = (&arguments.device, &arguments.traffic);
     let second = arguments.second_device.as_ref().unwrap_or(device);
-    let devices = if traffic.legs == 1 { vec![device] } else { vec![device, second] };
+    let feed = DeviceName::Dpdk("net_ring".to_owned());
+    let devices = match (arguments.kind, traffic.legs) {
+        (Kind::Relay, _) => vec![&feed, device],
+        (_, 1) => vec![device],
+        _ => vec![device, second],
+    };
     let eal = port::start(&devices, traffic.pages)?;
     summary.dpdk = Some(eal.version());
     for _ in 0..arguments.rounds {
         if arguments.kind != Kind::Copy {
-            summary.rounds.push(round(port::open(&eal, &devices, traffic)?, arguments)?);
+            let mut ends = port::open(&eal, &devices, traffic)?;
+            if arguments.kind == Kind::Relay {
+                // The second port is the relay's.
+                ends.around.destinations.iter_mut().for_each(|legs| legs.truncate(1));
+            }
+            summary.rounds.push(round(ends, arguments)?);
         }
         if arguments.kind == Kind::Copy || arguments.against == Some(Rival::Bare) {
             summary.bare.push(bare::measure(&eal, arguments)?);
@@ -135,7 +148,11 @@ where
     T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {
-    let here = if arguments.kind == Kind::Tx { Here::Sender(Content::FrontAlone) } else { Here::Both };
+    let here = match arguments.kind {
+        Kind::Tx => Here::Sender(Content::FrontAlone),
+        Kind::Relay => Here::Relay(arguments.destinations),
+        Kind::Rx | Kind::Loop | Kind::Copy => Here::Both,
+    };
     let live = Live::begin(ends, &arguments.traffic, here)?;
     let tell = |second, interval: &crate::plane::Interval| {
         match (arguments.quiet, arguments.json) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bench::arguments::{Arguments, Command};
-use bench::{Verdict, local, network, role, suite};
+use bench::{Verdict, local, network, role, scale, suite};
 use clap::Parser as _;
 
 /// What is not a loss, but no measurement either.
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Verdict> {
     match Arguments::parse().command {
         Command::Local(arguments) => return local::run(&arguments),
+        Command::Scale(arguments) => return scale::run(&arguments),
         Command::Server(arguments) => return network::serve(&arguments),
         Command::Client(arguments) => return network::call(&arguments),
         Command::Shm(arguments) => suite::run(&arguments)?,

@@ -6,6 +6,7 @@ pub(crate) mod live;
 mod outcome;
 #[cfg(feature = "dpdk")]
 pub(crate) mod port;
+pub(crate) mod relaying;
 pub(crate) mod stage;
 mod tally;
 pub(crate) mod udp;

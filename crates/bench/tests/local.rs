@@ -109,10 +109,28 @@ fn a_client_reports_what_the_server_has_heard() {
 }
 
 #[test]
+fn more_flows_take_more_memory_and_are_plotted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scale.svg");
+    let words = format!("scale --flows 1,3 --format 360p25 --device udp --seconds 1 --json --svg {}", file.display());
+    let output = bench(&words).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let points = report["points"].as_array().unwrap();
+    assert_eq!((number(&points[0], "/flows"), number(&points[1], "/flows")), (1, 3));
+    let memory: Vec<f64> = points.iter().map(|point| point["memory_mib"].as_f64().unwrap()).collect();
+    assert!(memory[0] > 1.0 && memory[1] > memory[0], "{memory:?}");
+    agrees(&output, points.iter().all(|point| number(point, "/packets_lost") == 0));
+    assert_eq!(std::fs::read_to_string(file).unwrap().matches("<polyline").count(), 3);
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused_with_what_would_work() {
     for (words, says) in [
         ("local loop --format 1081p50", "WIDTHx1081pRATE"),
         ("local copy --device udp", "leave --device out"),
+        ("local relay --device udp", "leave --device out"),
+        ("scale --flows 65", "1..=64"),
         ("local loop --device udp --against testpmd", "testpmd only sends"),
         ("local loop --device udp --against bare", "net_ring"),
         ("local loop --device udp --streams 65", "1..=64"),

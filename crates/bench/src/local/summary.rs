@@ -88,7 +88,11 @@ impl Summary {
             dpdk: None,
             command: format!("flypack bench {}", words.join(" ")),
             plan: Plan::of(&arguments.traffic)?,
-            content: if arguments.kind == Kind::Tx { "the same octets again and again" } else { "every octet checked" },
+            content: match arguments.kind {
+                Kind::Tx => "the same octets again and again",
+                Kind::Relay => "forwarded unread",
+                Kind::Rx | Kind::Loop | Kind::Copy => "every octet checked",
+            },
             device: arguments.device.to_string(),
             rounds: Vec::new(),
             bare: Vec::new(),

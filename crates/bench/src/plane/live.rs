@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use media::Clock as _;
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::Core;
 
-use super::ends::{Around, Ends, Enter};
+use super::ends::{Around, Ends, Enter, Receiving};
 use super::outcome::{Lateness, Outcome};
+use super::relaying::{self, Relaying, RelayingWatch};
 use super::stage::{self, Listening, ListeningWatch, Sending, SendingWatch};
 use super::tally::{Interval, Tally};
 use crate::clock;
@@ -36,6 +37,8 @@ pub(crate) enum Here {
     Receiver,
     /// Both.
     Both,
+    /// What sends, and a relay of each stream to so many destinations by the second port.
+    Relay(u16),
 }
 
 /// A run.
@@ -44,6 +47,7 @@ pub(crate) struct Live {
     threads: Vec<(JoinHandle<Result<()>>, Arc<AtomicBool>)>,
     sending: Option<SendingWatch>,
     listening: Option<ListeningWatch>,
+    relaying: Option<RelayingWatch>,
     counts_per_us: f64,
     memory: String,
     ring_pages: String,
@@ -68,11 +72,16 @@ impl Live {
         T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
         Desk<R, T>: Send,
     {
-        let Ends { tx, rx, around } = ends;
+        let Ends { mut tx, mut rx, around } = ends;
+        let relaying = match here {
+            Here::Relay(destinations) => Some(relay(&mut tx, &mut rx, &around, destinations)?),
+            _ => None,
+        };
         let (content, listens) = match here {
             Here::Sender(content) => (Some(content), false),
             Here::Receiver => (None, true),
             Here::Both => (Some(Content::EachAnew), true),
+            Here::Relay(_) => (Some(Content::EachAnew), false),
         };
         let listening = listens.then(|| stage::listen::<R, T>(rx, &around, traffic)).transpose()?;
         let sending = content.map(|content| stage::send::<R, T>(tx, &around, traffic, content)).transpose()?;
@@ -80,6 +89,7 @@ impl Live {
             threads: Vec::new(),
             sending: sending.as_ref().map(|sending| sending.watch.clone()),
             listening: listening.as_ref().map(|listening| listening.watch.clone()),
+            relaying: relaying.as_ref().map(|relaying| relaying.watch.clone()),
             counts_per_us: quanta_rate(),
             memory: around.memory.clone(),
             ring_pages: sending.as_ref().map_or_else(
@@ -90,6 +100,10 @@ impl Live {
             is_paced: !traffic.unpaced,
             keep: Box::new(()),
         };
+        if let Some(relaying) = relaying {
+            let [_, core] = traffic.pair_of_cores();
+            live.threads.push(start("relay", core, &around.enter, move |stop| forward(relaying, stop))?);
+        }
         live.start(sending, listening, &around, traffic)?;
         live.keep = around.keep;
         Ok(live)
@@ -153,6 +167,7 @@ impl Live {
 
     /// Ends it: first what sends, then, when all of that has come in, what receives.
     pub(crate) fn end(mut self, seen: Seen) -> Result<Outcome> {
+        let memory_octets = memory_octets();
         self.stop()?;
         let total = self.take();
         let Seen { seconds, whole } = seen;
@@ -169,6 +184,7 @@ impl Live {
         Ok(Outcome {
             memory: std::mem::take(&mut self.memory),
             ring_pages: std::mem::take(&mut self.ring_pages),
+            memory_octets,
             seconds,
             whole,
             total,
@@ -176,7 +192,11 @@ impl Live {
             lateness_ns: self.sending.as_ref().filter(|_| self.is_paced).map(Lateness::of),
             longest_turn_us: meters.map(|meter| longest(meter) / self.counts_per_us),
             // What was never sent is missing by its number too.
-            packets_lost: if is_heard { missing.max(total.lost) } else { total.late_skipped + total.not_sent },
+            packets_lost: if is_heard {
+                missing.max(total.lost)
+            } else {
+                total.lost + total.late_skipped + total.not_sent
+            },
         })
     }
 
@@ -190,7 +210,10 @@ impl Live {
     }
 
     fn take(&self) -> Tally {
-        Tally::take(self.sending.as_ref(), self.listening.as_ref())
+        match &self.relaying {
+            Some(relaying) => Tally::of_relay(relaying),
+            None => Tally::take(self.sending.as_ref(), self.listening.as_ref()),
+        }
     }
 
     /// What has come since the last look.
@@ -205,6 +228,44 @@ impl Drop for Live {
     fn drop(&mut self) {
         let _ = self.stop();
     }
+}
+
+/// Takes the second port's queues for what forwards, and what comes in by the first.
+fn relay<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
+    tx: &mut Vec<T>,
+    rx: &mut Receiving<R>,
+    around: &Around,
+    destinations: u16,
+) -> Result<Relaying<R, T>> {
+    let Receiving::Shared(ports) = rx else { bail!("a relay stands between two ports of DPDK's") };
+    let (Some(out), Some(back), Some(feed)) = (tx.pop(), ports.pop(), ports.pop()) else {
+        bail!("a relay has two ports")
+    };
+    relaying::relay((feed, back), out, around, destinations)
+}
+
+fn forward<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
+    mut relaying: Relaying<R, T>,
+    stop: &AtomicBool,
+) {
+    relaying.desk.sit_down();
+    while !stop.load(Ordering::Relaxed) {
+        relaying.desk.turn();
+    }
+    let mut until = clock::now() + DRAIN_NS;
+    while clock::now() < until {
+        if relaying.desk.turn() {
+            until = clock::now() + DRAIN_NS;
+        }
+    }
+}
+
+/// What this process has: ordinary pages, and 2 MiB ones, which the kernel counts apart.
+fn memory_octets() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilo_octets = |line: &str| line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
+    let ours = status.lines().filter(|line| line.starts_with("VmRSS:") || line.starts_with("HugetlbPages:"));
+    ours.filter_map(kilo_octets).sum::<u64>() * 1024
 }
 
 /// Counts of the time-stamp counter in a microsecond.

@@ -13,6 +13,8 @@ pub struct Outcome {
     pub memory: String,
     /// Pages of the rings.
     pub ring_pages: String,
+    /// Memory of the process at the end, with all of its rings.
+    pub memory_octets: u64,
     /// Each second.
     pub seconds: Vec<Interval>,
     /// All of them.
@@ -142,6 +144,7 @@ mod tests {
         let mut outcome = Outcome {
             memory: String::new(),
             ring_pages: String::new(),
+            memory_octets: 0,
             seconds: Vec::new(),
             whole,
             total: Tally { tx_packets: 10, rx_packets: 10, ..Tally::default() },

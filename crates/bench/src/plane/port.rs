@@ -19,6 +19,7 @@ use dpdk::tx::{DpdkTx, DpdkTxConfig, Reads, TxPools};
 use ip::{MacAddr, Network};
 use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use shm::GrainLease;
+use worker::WORKER_LIMIT;
 
 use super::ends::{Around, Ends, Enter, Receiving};
 use crate::device::DeviceName;
@@ -143,7 +144,7 @@ fn open_one(eal: &Eal, name: &DeviceName, traffic: &Traffic, leg: u16) -> Result
     let counters = Arc::<PortCounters>::default();
     let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
     let payloads = 16 * traffic.streams;
-    let config = DpdkTxConfig { payloads, reads, ..DpdkTxConfig::default() };
+    let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads, reads };
     let shared = Arc::clone(&counters);
     let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, shared, RunClock::start());
     let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, counters, config);

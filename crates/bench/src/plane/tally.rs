@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::relaying::RelayingWatch;
 use super::stage::{ListeningWatch, SendingWatch};
 use crate::desk::Meter;
 use crate::{Percentiles, clock};
@@ -21,9 +22,9 @@ pub struct Tally {
     pub tx_octets: u64,
     /// Times that the device was full.
     pub tx_full: u64,
-    /// Counts of the sending thread in turns that did something, and ns that it was on a core.
+    /// Counts of the sending thread in turns that did something, ns that it was on a core, and counts in all turns.
     #[serde(skip)]
-    pub tx_spent: [u64; 2],
+    pub tx_spent: [u64; 3],
     /// Grains of which every packet was made.
     pub grains_sent: u64,
     /// Packets that were not sent, because they were too late.
@@ -40,7 +41,7 @@ pub struct Tally {
     pub rx_octets: u64,
     /// The same of the receiving thread.
     #[serde(skip)]
-    pub rx_spent: [u64; 2],
+    pub rx_spent: [u64; 3],
     /// Packets that never came, by their sequence numbers.
     pub lost: u64,
     /// Packets that came in another order than sent.
@@ -70,6 +71,32 @@ impl Tally {
         }
         if let Some(listening) = listening {
             tally.add_listening(listening);
+        }
+        tally
+    }
+
+    /// The sums of a relay: what it forwarded is what was sent, what came in is what was received.
+    pub(crate) fn of_relay(watch: &RelayingWatch) -> Self {
+        let mut tally = Self {
+            at: clock::now(),
+            tx_packets: watch.output.packets.value(),
+            tx_octets: watch.output.octets.value(),
+            tx_full: watch.output.would_block.value(),
+            tx_spent: spent(&watch.meter),
+            refused_by_device: watch.output.errors.value(),
+            ..Self::default()
+        };
+        for relay in &watch.relays {
+            tally.rx_packets += relay.packets.value();
+            tally.rx_octets += relay.octets.value();
+            tally.lost += relay.packets_lost.value();
+            tally.reordered += relay.reordered.value();
+            tally.duplicates += relay.duplicates.value();
+            tally.refused += relay.rtp_malformed.value() + relay.ssrc_foreign.value();
+        }
+        for forwarder in &watch.forwarders {
+            tally.not_sent += forwarder.packets_dropped_backlog.value() + forwarder.packets_dropped_detached.value();
+            tally.refused_by_device += forwarder.packets_refused.value() + forwarder.packets_dropped_unresolved.value();
         }
         tally
     }
@@ -122,8 +149,8 @@ impl Tally {
     }
 }
 
-fn spent(meter: &Meter) -> [u64; 2] {
-    [meter.busy_counts.value(), meter.cpu_ns()]
+fn spent(meter: &Meter) -> [u64; 3] {
+    [meter.busy_counts.value(), meter.cpu_ns(), meter.all_counts.value()]
 }
 
 /// A second of a run, or all of it.
@@ -140,6 +167,8 @@ pub struct Interval {
     /// The part of the time in which the kernel let the thread that sends run: below 1, something else had its core, and
     /// what was measured is that too.
     pub tx_on_core: Option<f64>,
+    /// The part of the time that turns of the worker take which do something; the rest it spins.
+    pub tx_busy: Option<f64>,
     /// Packets a second that receivers were given.
     pub rx_packets_per_second: f64,
     /// What they take of a link, Gb/s.
@@ -148,6 +177,8 @@ pub struct Interval {
     pub rx_cycles_per_packet: Option<f64>,
     /// As for the thread that sends.
     pub rx_on_core: Option<f64>,
+    /// As for the worker that sends.
+    pub rx_busy: Option<f64>,
     /// Packets lost in it.
     pub lost: u64,
     /// Packets reordered in it.
@@ -165,11 +196,14 @@ impl Interval {
         let [tx_packets, rx_packets] =
             [after.tx_packets - before.tx_packets, after.rx_packets.saturating_sub(before.rx_packets)];
         let gbps = |octets: u64, packets: u64| (octets + AROUND_OCTETS * packets) as f64 * 8e-9 / seconds;
-        let busy = |after: [u64; 2], before: [u64; 2], packets: u64| {
-            (packets > 0).then(|| (after[0] - before[0]) as f64 / packets as f64)
+        let busy = |after: [u64; 3], before: [u64; 3], packets: u64| {
+            (packets > 0 && after[0] > before[0]).then(|| (after[0] - before[0]) as f64 / packets as f64)
         };
-        let on_core = |after: [u64; 2], before: [u64; 2]| {
+        let on_core = |after: [u64; 3], before: [u64; 3]| {
             (after[1] > before[1]).then(|| (after[1] - before[1]) as f64 / 1e9 / seconds)
+        };
+        let part = |after: [u64; 3], before: [u64; 3]| {
+            (after[2] > before[2]).then(|| (after[0] - before[0]) as f64 / (after[2] - before[2]) as f64)
         };
         let late = |tally: &Tally| tally.late_skipped + tally.late;
         Self {
@@ -177,10 +211,12 @@ impl Interval {
             tx_packets_per_second: tx_packets as f64 / seconds,
             tx_gbps: gbps(after.tx_octets - before.tx_octets, tx_packets),
             tx_cycles_per_packet: busy(after.tx_spent, before.tx_spent, tx_packets),
+            tx_busy: part(after.tx_spent, before.tx_spent),
             tx_on_core: on_core(after.tx_spent, before.tx_spent),
             rx_packets_per_second: rx_packets as f64 / seconds,
             rx_gbps: gbps(after.rx_octets - before.rx_octets, rx_packets),
             rx_cycles_per_packet: busy(after.rx_spent, before.rx_spent, rx_packets),
+            rx_busy: part(after.rx_spent, before.rx_spent),
             rx_on_core: on_core(after.rx_spent, before.rx_spent),
             lost: after.lost.saturating_sub(before.lost),
             reordered: after.reordered - before.reordered,

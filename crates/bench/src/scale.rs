@@ -1,0 +1,125 @@
+//! `flypack bench scale`: memory and time of a core for some numbers of flows.
+//!
+//! Each number is a process of its own, which runs `local loop`: a ring, a sender, a receiver, a ring and a consumer that
+//! checks for each flow, all on two workers. What a worker spends is the part of the time that its turns take which do
+//! something; the rest it spins.
+
+mod plot;
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::arguments::Scale;
+use crate::{Machine, Verdict};
+use plot::{Line, Panel};
+
+/// What some flows take.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Point {
+    /// How many there were.
+    pub flows: u16,
+    /// Memory of the process, MiB: what it has in pages of its own and in its rings.
+    pub memory_mib: f64,
+    /// Of a core: the worker that sends.
+    pub tx_cores: f64,
+    /// Of a core: the worker that receives.
+    pub rx_cores: f64,
+    /// Packets a second that were received.
+    pub packets_per_second: f64,
+    /// Packets that were lost, also those that the sender did not get to.
+    pub packets_lost: u64,
+}
+
+/// A run.
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    command: String,
+    format: String,
+    device: String,
+    points: Vec<Point>,
+}
+
+/// Measures, prints and plots.
+///
+/// # Errors
+/// What could not be measured or written.
+pub fn run(arguments: &Scale) -> Result<Verdict> {
+    let machine = Machine::look();
+    let mut points = Vec::new();
+    for flows in &arguments.flows {
+        let point = measure(arguments, *flows).with_context(|| format!("{flows} flows"))?;
+        if !arguments.json {
+            println!("{}", point.text());
+        }
+        points.push(point);
+    }
+    if let Some(file) = &arguments.svg {
+        std::fs::write(file, plot(arguments, &points)).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let is_whole = points.iter().all(|point| point.packets_lost == 0);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let command = format!("flypack bench {}", words.join(" "));
+    let (format, device) = (String::from(arguments.format), arguments.device.to_string());
+    let report = Report { machine, command, format, device, points };
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{}", report.machine.text());
+    }
+    Ok(if is_whole { Verdict::Whole } else { Verdict::Lossy })
+}
+
+fn measure(arguments: &Scale, flows: u16) -> Result<Point> {
+    let (flows_word, seconds) = (flows.to_string(), arguments.seconds.to_string());
+    let (format, device) = (String::from(arguments.format), arguments.device.to_string());
+    let output = Command::new(std::env::current_exe()?)
+        .args(["local", "loop", "--json", "--quiet", "--lateness-ms", "100", "--streams", &flows_word])
+        .args(["--seconds", &seconds, "--format", &format, "--device", &device])
+        .output()
+        .context("this program cannot start itself")?;
+    // Lost packets are a result, and say so by the exit status; no report is none.
+    if output.stdout.is_empty() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let number = |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap_or(0.0);
+    Ok(Point {
+        flows,
+        memory_mib: number("/rounds/0/memory_octets") / f64::from(1 << 20),
+        tx_cores: number("/rounds/0/whole/tx_busy"),
+        rx_cores: number("/rounds/0/whole/rx_busy"),
+        packets_per_second: number("/rounds/0/whole/rx_packets_per_second"),
+        packets_lost: number("/rounds/0/packets_lost") as u64,
+    })
+}
+
+impl Point {
+    fn text(&self) -> String {
+        format!(
+            "{:>3} flows: {:>6.0} MiB, {:.3} cores to send, {:.3} to receive and place; {:.3} Mpps, lost {}",
+            self.flows,
+            self.memory_mib,
+            self.tx_cores,
+            self.rx_cores,
+            self.packets_per_second / 1e6,
+            self.packets_lost
+        )
+    }
+}
+
+fn plot(arguments: &Scale, points: &[Point]) -> String {
+    let series = |name: &'static str, value: fn(&Point) -> f64| Line {
+        name,
+        points: points.iter().map(|point| (f64::from(point.flows), value(point))).collect(),
+    };
+    let memory = Panel { title: "memory, MiB", lines: vec![series("process", |point| point.memory_mib)] };
+    let cores = Panel {
+        title: "time of a core",
+        lines: vec![series("send", |point| point.tx_cores), series("receive", |point| point.rx_cores)],
+    };
+    plot::svg(&format!("flows of {} over {}", String::from(arguments.format), arguments.device), &[memory, cores])
+}
