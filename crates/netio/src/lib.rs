@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod burst;
+pub mod capture;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod counter;

@@ -1,0 +1,311 @@
+//! Copies of frames for whoever wants to see what passes a port: taken by its worker, bounded, sampled, cut.
+//!
+//! ```text
+//!  worker                                   capture thread
+//!  CaptureEnd (receive queue)  ─ take ──►
+//!  CaptureEnd (transmit queue) ─ take ──►   CaptureRing ── next ──► a file
+//!         ▲────────── on, off ───────────── CaptureTap
+//! ```
+//! While nothing is captured an end costs its queue one load and one branch a burst. A ring is allocated before an
+//! end gets it, and freed by the tap: on a worker nothing allocates, frees, waits or locks. What finds no room is counted, and lost to
+//! the capture only.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_queue::ArrayQueue;
+use media::Tai;
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureWay {
+    /// It was received.
+    In,
+    /// It was sent.
+    Out,
+}
+
+/// How much is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaptureConfig {
+    /// Frames under way to the capture thread, at least 1.
+    pub frames: u32,
+    /// Octets of a frame that are kept, at least 1.
+    pub snap_octets: u16,
+    /// One of so many frames is taken, at least 1.
+    pub sample: u32,
+}
+
+/// A frame, or its beginning.
+#[derive(Debug)]
+pub struct CapturedFrame {
+    storage: Box<[u8]>,
+    kept: usize,
+    /// When it passed: for a received one the time of its burst, for a sent one that of the worker's turn.
+    pub time: Tai,
+    /// Which way it went.
+    pub way: CaptureWay,
+    /// How long it was, octets.
+    pub octets: u32,
+}
+
+impl CapturedFrame {
+    /// What was kept of it, from the destination's link address on.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        &self.storage[..self.kept]
+    }
+}
+
+/// Frames between a worker and the capture thread.
+#[derive(Debug)]
+pub struct CaptureRing {
+    config: CaptureConfig,
+    free: ArrayQueue<CapturedFrame>,
+    full: ArrayQueue<CapturedFrame>,
+    /// Nanoseconds: of the worker's last turn.
+    now: AtomicI64,
+    seen: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl CaptureRing {
+    fn new(config: CaptureConfig) -> Self {
+        let config = CaptureConfig { frames: config.frames.max(1), sample: config.sample.max(1), ..config };
+        let frames = config.frames as usize;
+        let ring = Self {
+            config,
+            free: ArrayQueue::new(frames),
+            full: ArrayQueue::new(frames),
+            now: AtomicI64::new(0),
+            seen: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        };
+        for _ in 0..frames {
+            let storage = vec![0; usize::from(config.snap_octets.max(1))].into_boxed_slice();
+            ring.give_back(CapturedFrame { storage, kept: 0, time: Tai::EPOCH, way: CaptureWay::In, octets: 0 });
+        }
+        ring
+    }
+
+    /// The oldest frame; to be given back.
+    #[must_use]
+    pub fn next(&self) -> Option<CapturedFrame> {
+        self.full.pop()
+    }
+
+    /// Makes room for another frame.
+    pub fn give_back(&self, frame: CapturedFrame) {
+        let pushed = self.free.push(frame);
+        debug_assert!(pushed.is_ok(), "there is room for every frame");
+    }
+
+    /// Frames that passed, sampled or not.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        // A count alone.
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Frames that were to be taken and found no room: the capture thread is late.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        // A count alone.
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// What an end and its tap share.
+#[derive(Debug)]
+struct Slot {
+    /// Whether the end has anything to do: a ring, or a change of it.
+    is_on: AtomicBool,
+    changes: ArrayQueue<Option<Arc<CaptureRing>>>,
+}
+
+/// The end in a queue.
+#[derive(Debug)]
+pub struct CaptureEnd {
+    slot: Arc<Slot>,
+    way: CaptureWay,
+    /// Never the last reference: the tap keeps one.
+    ring: Option<Arc<CaptureRing>>,
+    /// Frames until the next one that is taken.
+    skip: u32,
+}
+
+impl CaptureEnd {
+    /// Whether frames are to be taken. Once per burst.
+    #[inline]
+    pub fn is_on(&mut self) -> bool {
+        // Relaxed: what changes comes by the queue.
+        self.slot.is_on.load(Ordering::Relaxed) && self.look()
+    }
+
+    #[cold]
+    fn look(&mut self) -> bool {
+        while let Some(change) = self.slot.changes.pop() {
+            if change.is_none() {
+                // Off, then looked once more: a change that comes meanwhile is in the queue before its tap says so. Both are
+                // SeqCst for that: pairs with CaptureTap::change.
+                self.slot.is_on.store(false, Ordering::SeqCst);
+                if !self.slot.changes.is_empty() {
+                    self.slot.is_on.store(true, Ordering::SeqCst);
+                }
+            }
+            self.ring = change;
+            self.skip = 0;
+        }
+        self.ring.is_some()
+    }
+
+    /// Notes the time of the worker's turn, for what is sent in it.
+    #[cold]
+    pub fn note_time(&self, now: Tai) {
+        if let Some(ring) = &self.ring {
+            // Read by the same thread, in the port's other queue.
+            ring.now.store(now.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a frame of `octets` octets, of which `fill` copies the first into what it is given and says how many. `time`:
+    /// none for that of the turn.
+    #[cold]
+    pub fn take(&mut self, time: Option<Tai>, octets: usize, fill: impl FnOnce(&mut [u8]) -> usize) {
+        let Some(ring) = &self.ring else { return };
+        // Counts alone.
+        ring.seen.fetch_add(1, Ordering::Relaxed);
+        if self.skip > 0 {
+            self.skip -= 1;
+            return;
+        }
+        self.skip = ring.config.sample - 1;
+        let Some(mut frame) = ring.free.pop() else {
+            ring.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        frame.time = time.unwrap_or_else(|| Tai::from_nanos(ring.now.load(Ordering::Relaxed)));
+        frame.way = self.way;
+        frame.octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        let room = frame.storage.len().min(octets);
+        frame.kept = fill(&mut frame.storage[..room]).min(room);
+        let pushed = ring.full.push(frame);
+        debug_assert!(pushed.is_ok(), "there is room for every frame");
+    }
+}
+
+/// The side that turns a port's capture on and off.
+#[derive(Debug)]
+pub struct CaptureTap {
+    slots: [Arc<Slot>; 2],
+    /// Kept until no end has it.
+    rings: Mutex<Vec<Arc<CaptureRing>>>,
+}
+
+/// A port that is captured already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("frames of this port are being captured already: stop that capture first, or wait for its end")]
+pub struct CaptureBusy;
+
+/// A tap with the ends for a port's receive and transmit queue.
+#[must_use]
+pub fn capture() -> (CaptureTap, CaptureEnd, CaptureEnd) {
+    let slot = || Arc::new(Slot { is_on: AtomicBool::new(false), changes: ArrayQueue::new(4) });
+    let slots = [slot(), slot()];
+    let end = |at: usize, way| CaptureEnd { slot: Arc::clone(&slots[at]), way, ring: None, skip: 0 };
+    let (rx, tx) = (end(0, CaptureWay::In), end(1, CaptureWay::Out));
+    (CaptureTap { slots, rings: Mutex::default() }, rx, tx)
+}
+
+impl CaptureTap {
+    /// Turns the capture on.
+    ///
+    /// # Errors
+    /// [`CaptureBusy`].
+    pub fn start(&self, config: CaptureConfig) -> Result<Arc<CaptureRing>, CaptureBusy> {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.retain(|ring| Arc::strong_count(ring) > 1);
+        if !rings.is_empty() {
+            return Err(CaptureBusy);
+        }
+        let ring = Arc::new(CaptureRing::new(config));
+        rings.push(Arc::clone(&ring));
+        self.change(Some(&ring));
+        Ok(ring)
+    }
+
+    /// Turns the capture off; what was taken may still be read.
+    pub fn stop(&self) {
+        self.change(None);
+    }
+
+    fn change(&self, ring: Option<&Arc<CaptureRing>>) {
+        for slot in &self.slots {
+            // A worker that stands still takes up the last change, sooner or later.
+            slot.changes.force_push(ring.map(Arc::clone));
+            slot.is_on.store(true, Ordering::SeqCst); // pairs with CaptureEnd::look
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: CaptureConfig = CaptureConfig { frames: 4, snap_octets: 3, sample: 1 };
+
+    fn take(end: &mut CaptureEnd, octets: &[u8]) {
+        if end.is_on() {
+            end.note_time(Tai::from_nanos(5));
+            end.take(None, octets.len(), |out| {
+                out.copy_from_slice(&octets[..out.len()]);
+                out.len()
+            });
+        }
+    }
+
+    #[test]
+    fn frames_are_cut_and_keep_their_length_and_way() {
+        let (tap, mut rx, mut tx) = capture();
+        take(&mut rx, b"before");
+        let ring = tap.start(CONFIG).unwrap();
+        take(&mut rx, b"received");
+        take(&mut tx, b"tx");
+        let (first, second) = (ring.next().unwrap(), ring.next().unwrap());
+        assert_eq!((first.kept(), first.octets, first.way, first.time.as_nanos()), (&b"rec"[..], 8, CaptureWay::In, 5));
+        assert_eq!((second.kept(), second.octets, second.way), (&b"tx"[..], 2, CaptureWay::Out));
+        assert!(ring.next().is_none());
+        tap.stop();
+        take(&mut rx, b"after");
+        take(&mut tx, b"after");
+        assert!(ring.next().is_none() && ring.seen() == 2);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_one_of_so_many_is_taken() {
+        let (tap, mut rx, _tx) = capture();
+        let ring = tap.start(CaptureConfig { sample: 3, ..CONFIG }).unwrap();
+        (0..30).for_each(|at| take(&mut rx, &[at]));
+        assert_eq!((ring.seen(), ring.dropped()), (30, 6));
+        let kept: Vec<u8> = std::iter::from_fn(|| ring.next()).map(|frame| frame.kept()[0]).collect();
+        assert_eq!(kept, [0, 3, 6, 9]);
+    }
+
+    #[test]
+    fn a_port_is_captured_once_at_a_time_and_a_worker_never_frees() {
+        let (tap, mut rx, mut tx) = capture();
+        let ring = tap.start(CONFIG).unwrap();
+        take(&mut rx, b"x");
+        assert_eq!(tap.start(CONFIG).unwrap_err(), CaptureBusy);
+        tap.stop();
+        drop(ring);
+        // An end has it still.
+        assert_eq!(tap.start(CONFIG).unwrap_err(), CaptureBusy);
+        take(&mut rx, b"x");
+        take(&mut tx, b"x");
+        assert!(!rx.slot.is_on.load(Ordering::Relaxed) && !tx.slot.is_on.load(Ordering::Relaxed));
+        let again = tap.start(CONFIG).unwrap();
+        take(&mut tx, b"y");
+        assert_eq!(again.next().unwrap().kept(), b"y");
+    }
+}
