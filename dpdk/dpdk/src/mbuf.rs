@@ -162,6 +162,27 @@ impl Mbuf {
         Segments { next: Some(self.0), packet: std::marker::PhantomData }
     }
 
+    /// Copies the first octets of the packet to `out`, as many as there are and fit; returns how many. Also of memory that
+    /// another process may write meanwhile: then they are any mix of old and new.
+    #[cold]
+    pub fn copy_out(&self, out: &mut [u8]) -> usize {
+        let (mut next, mut done) = (Some(self.0), 0);
+        while let (Some(current), true) = (next, done < out.len()) {
+            let raw = current.as_ptr();
+            let room = &mut out[done..];
+            // SAFETY: the chain is well formed and stays so while the packet is borrowed; a buffer's data lies within its
+            // memory (DPDK's invariant), which is readable. No reference to it is formed. `room` is ours.
+            unsafe {
+                let octets = usize::from((*raw).data_len).min(room.len());
+                let start = (*raw).buf_addr.cast::<u8>().add(usize::from((*raw).data_off));
+                std::ptr::copy_nonoverlapping(start, room.as_mut_ptr(), octets);
+                done += octets;
+                next = NonNull::new((*raw).next);
+            }
+        }
+        done
+    }
+
     /// Whether nobody else can see the octets of the only buffer: it is its pool's own, and this the only reference.
     #[inline]
     #[must_use]

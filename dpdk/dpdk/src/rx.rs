@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use media::{Clock, Tai};
+use netio::capture::CaptureEnd;
 use netio::exchange::RxEnd;
 use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue, TimeSource};
 
@@ -44,6 +45,7 @@ pub struct DpdkRx<C> {
     arrived: ArrayVec<Mbuf, BURST>,
     counters: Arc<PortCounters>,
     totals: RxCounters,
+    capture: Option<CaptureEnd>,
 }
 
 impl<C: Clock> DpdkRx<C> {
@@ -66,6 +68,30 @@ impl<C: Clock> DpdkRx<C> {
             arrived: ArrayVec::new(),
             counters,
             totals: RxCounters::default(),
+            capture: None,
+        }
+    }
+
+    /// Has frames taken for captures.
+    #[must_use]
+    pub fn captured_by(mut self, capture: CaptureEnd) -> Self {
+        self.capture = Some(capture);
+        self
+    }
+
+    /// Tells a capture the time of the worker's turn, for what the port sends in it.
+    #[cold]
+    fn tell_time(&self) {
+        let now = self.clock.now();
+        self.capture.iter().for_each(|capture| capture.note_time(now));
+    }
+
+    /// Takes what has arrived for a capture, before anybody has looked at it.
+    #[cold]
+    fn show(&mut self) {
+        let arrival = self.clock.now();
+        if let Some(capture) = &mut self.capture {
+            self.arrived.iter().for_each(|mbuf| capture.take(Some(arrival), mbuf.octets(), |out| mbuf.copy_out(out)));
         }
     }
 
@@ -95,7 +121,7 @@ impl<C: Clock> DpdkRx<C> {
 
     /// Whether there are packets to sort; the device is asked when none are left.
     #[inline]
-    fn has_arrived(&mut self) -> bool {
+    fn has_arrived(&mut self, is_captured: bool) -> bool {
         if !self.arrived.is_empty() {
             return true;
         }
@@ -104,6 +130,9 @@ impl<C: Clock> DpdkRx<C> {
             // One wait for memory for all of them, not one for each.
             self.arrived.iter().for_each(Mbuf::prefetch);
             self.arrived.iter().for_each(Mbuf::prefetch_head);
+            if is_captured {
+                self.show();
+            }
             return true;
         }
         // Drivers count this in their own ways, net_af_packet (22.11) not at all.
@@ -147,8 +176,12 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
 
     fn rx_burst(&mut self, burst: &mut Burst<DpdkBuf>) -> usize {
         let before = burst.len();
+        let is_captured = self.capture.as_mut().is_some_and(CaptureEnd::is_on);
+        if is_captured {
+            self.tell_time();
+        }
         for _ in 0..BURSTS_PER_CALL {
-            if !self.has_arrived() {
+            if !self.has_arrived(is_captured) {
                 break;
             }
             // The newest table, once per burst.

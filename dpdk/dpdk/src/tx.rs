@@ -20,6 +20,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
+use netio::capture::CaptureEnd;
 use netio::exchange::TxEnd;
 use netio::{
     Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
@@ -79,6 +80,9 @@ pub struct DpdkTx<L: StableBytes> {
     driver_copies: u64,
     /// Nothing was sent since the last turn.
     is_idle: bool,
+    capture: Option<CaptureEnd>,
+    /// Packets at the front of the burst that a capture has and the device did not take.
+    shown: usize,
 }
 
 impl<L: StableBytes> DpdkTx<L> {
@@ -103,6 +107,27 @@ impl<L: StableBytes> DpdkTx<L> {
             totals: TxCounters::default(),
             driver_copies: capabilities.driver_copies_tx.into(),
             is_idle: false,
+            capture: None,
+            shown: 0,
+        }
+    }
+
+    /// Has frames taken for captures.
+    #[must_use]
+    pub fn captured_by(mut self, capture: CaptureEnd) -> Self {
+        self.capture = Some(capture);
+        self
+    }
+
+    /// Takes packets for a capture, those left out that it has from the turns before. What is sent is the device's, so
+    /// they are taken before; one that is taken back afterwards was never sent.
+    #[cold]
+    fn show(&mut self, packets: &[DpdkTxBuf]) {
+        if let Some(capture) = &mut self.capture {
+            for packet in packets.iter().skip(self.shown) {
+                capture.take(None, packet.mbuf().octets(), |out| packet.mbuf().copy_out(out));
+            }
+            self.shown = packets.len();
         }
     }
 
@@ -155,8 +180,12 @@ impl<L: StableBytes> DpdkTx<L> {
 
     /// Sends packets of open paths from the front; returns how many the device took.
     fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) -> usize {
-        let Some(device) = &mut self.device else { return 0 };
         let packets = burst.as_slice().get(..open).unwrap_or_default();
+        let is_captured = self.capture.as_mut().is_some_and(CaptureEnd::is_on);
+        if is_captured {
+            self.show(packets);
+        }
+        let Some(device) = &mut self.device else { return 0 };
         // Before they are the device's.
         let (mut octets, mut below) = sums(packets);
         // SAFETY: each is a whole packet that `burst` owns; those that were taken are forgotten below, and nothing happens
@@ -167,6 +196,7 @@ impl<L: StableBytes> DpdkTx<L> {
             octets -= octets_left;
             below -= below_left;
         }
+        self.shown = if is_captured { packets.len() - taken } else { 0 };
         // The device's now.
         burst.drain_front(taken).for_each(mem::forget);
         self.sent(taken as u64, octets, below);
@@ -344,7 +374,8 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
 
     fn reap(&mut self) {
         if let Some(device) = &mut self.device {
-            self.host.send(&mut self.ways.exchange, &mut self.buffers, device, &self.counters.tx);
+            let capture = self.capture.as_mut();
+            self.host.send(&mut self.ways.exchange, &mut self.buffers, device, &self.counters.tx, capture);
             if mem::replace(&mut self.is_idle, true) && self.payloads.held() > 0 {
                 // NICs reclaim what they have sent when more is sent: an idle turn asks for it.
                 device.cleanup();

@@ -1,6 +1,7 @@
 //! Frames of the port's host, sent beside the media.
 
 use arrayvec::ArrayVec;
+use netio::capture::CaptureEnd;
 use netio::exchange::TxEnd;
 
 use super::buffers::Buffers;
@@ -27,11 +28,19 @@ impl HostFrames {
         buffers: &mut Buffers,
         device: &mut TxHandle,
         counters: &TxPortCounters,
+        mut capture: Option<&mut CaptureEnd>,
     ) {
         while self.waiting.len() < FRAMES_PER_TURN {
             let Some(frame) = exchange.next() else { break };
             match copied(&mut buffers.headers, &frame, buffers.gathers) {
-                Some(mbuf) => self.waiting.push(mbuf),
+                Some(mbuf) => {
+                    if let Some(capture) = capture.as_deref_mut()
+                        && capture.is_on()
+                    {
+                        capture.take(None, frame.len(), |out| mbuf.copy_out(out));
+                    }
+                    self.waiting.push(mbuf);
+                }
                 None => counters.host_frames_dropped.add(1),
             }
         }

@@ -1,0 +1,114 @@
+//! Captures of what passes a port: both ways, whole chains, nothing twice.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "process/alone.rs"]
+mod alone;
+#[path = "process/bench.rs"]
+#[allow(dead_code, reason = "the tests of other files use the rest")]
+mod bench;
+
+use std::sync::Arc;
+
+use alone::{alone, eal};
+use bench::{Bench, MAC, Make, frame_to, open, pattern, push, receive, send};
+use netio::capture::{CaptureConfig, CaptureRing, CaptureWay, capture};
+use netio::{Burst, OwnedBytes, TxQueue};
+
+const CONFIG: CaptureConfig = CaptureConfig { frames: 64, snap_octets: 2_000, sample: 1 };
+
+/// What is in a ring: which way, how long, what was kept.
+fn frames(ring: &Arc<CaptureRing>) -> Vec<(CaptureWay, u32, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while let Some(frame) = ring.next() {
+        frames.push((frame.way, frame.octets, frame.kept().to_vec()));
+        ring.give_back(frame);
+    }
+    frames
+}
+
+#[test]
+fn what_is_sent_and_received_is_captured_once_and_whole() {
+    alone("what_is_sent_and_received_is_captured_once_and_whole", || {
+        let eal = eal(64);
+        let (mut bench, tx, rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let (tap, rx_end, tx_end) = capture();
+        let (mut tx, mut rx) = (tx.captured_by(tx_end), rx.captured_by(rx_end));
+        let path = open(&mut bench, &mut tx);
+        let media = pattern(3 * 1_000);
+        let payload = tx.attach(OwnedBytes::new(media.clone()), 3).unwrap_or_else(|_| panic!("a payload"));
+        let mut pass = |tx: &mut bench::Tx, at: u32| {
+            let mut burst = Burst::new();
+            push(&mut burst, tx.gather(path, &[at as u8; 20], &payload, at * 1_000..(at + 1) * 1_000));
+            send(tx, &mut burst);
+            assert_eq!(receive(&mut rx).len(), 1);
+        };
+        pass(&mut tx, 0);
+        let ring = tap.start(CONFIG).unwrap();
+        pass(&mut tx, 1);
+        let seen = frames(&ring);
+        let ways: Vec<_> = seen.iter().map(|(way, octets, _)| (*way, *octets)).collect();
+        // Ethernet, IPv4, UDP: 42 octets.
+        assert_eq!(ways, [(CaptureWay::Out, 1_062), (CaptureWay::In, 1_062)]);
+        for (_, _, kept) in &seen {
+            assert_eq!((&kept[6..12], &kept[42..62], &kept[62..]), (&MAC[..], &[1; 20][..], &media[1_000..2_000]));
+        }
+        tap.stop();
+        pass(&mut tx, 2);
+        assert!(frames(&ring).is_empty());
+    });
+}
+
+#[test]
+fn the_hosts_frames_are_captured_and_long_ones_are_cut() {
+    alone("the_hosts_frames_are_captured_and_long_ones_are_cut", || {
+        let eal = eal(64);
+        let (mut bench, tx, rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let (tap, rx_end, tx_end) = capture();
+        let (mut tx, mut rx) = (tx.captured_by(tx_end), rx.captured_by(rx_end));
+        let _path = open(&mut bench, &mut tx);
+        let ring = tap.start(CaptureConfig { snap_octets: 60, ..CONFIG }).unwrap();
+        let frame = frame_to("239.1.2.3:5008", &pattern(1_400));
+        assert!(bench.host.send(&frame));
+        tx.reap();
+        assert!(receive(&mut rx).is_empty(), "it is not media");
+        let cut = |way| (way, frame.len() as u32, frame[..60].to_vec());
+        assert_eq!(frames(&ring), [cut(CaptureWay::Out), cut(CaptureWay::In)]);
+    });
+}
+
+#[test]
+fn what_a_full_device_did_not_take_is_captured_once() {
+    alone("what_a_full_device_did_not_take_is_captured_once", || {
+        let eal = eal(64);
+        let (mut bench, tx, rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let (tap, rx_end, tx_end) = capture();
+        let (mut tx, mut rx) = (tx.captured_by(tx_end), rx.captured_by(rx_end));
+        let path = open(&mut bench, &mut tx);
+        let ring = tap.start(CaptureConfig { frames: 20_000, ..CONFIG }).unwrap();
+        let payload = tx.attach(OwnedBytes::new(pattern(64)), 30_000).unwrap_or_else(|_| panic!("a payload"));
+        let (mut burst, mut sent) = (Burst::new(), 0);
+        // Until the ring of the device is full.
+        let mut left = 0;
+        while left == 0 {
+            while !burst.is_full() {
+                match tx.gather(path, &[0; 20], &payload, 0..64) {
+                    Ok(packet) => drop(burst.push(packet)),
+                    Err(full) => panic!("{full} after {sent}"),
+                }
+            }
+            sent += tx.tx_burst(&mut burst);
+            left = burst.len();
+        }
+        for _ in 0..3 {
+            assert_eq!(tx.tx_burst(&mut burst), 0, "still full");
+        }
+        let out = |seen: &[(CaptureWay, u32, Vec<u8>)]| seen.iter().filter(|(way, ..)| *way == CaptureWay::Out).count();
+        let mut captured = out(&frames(&ring));
+        assert_eq!(captured, sent + left);
+        while !receive(&mut rx).is_empty() {}
+        sent += tx.tx_burst(&mut burst);
+        captured += out(&frames(&ring));
+        assert_eq!((captured, burst.len()), (sent, 0));
+        assert_eq!(ring.dropped(), 0);
+    });
+}
