@@ -7,8 +7,8 @@ use tonic::{Code, Request, Response, Status};
 use crate::intake::{self, IntakeError};
 use crate::v1::{self, archive_server};
 use crate::{
-    ArchiveError, ArchiveState, Controller, Dataplane, RecordSpec, RecordingStatus, ReplayEnding, ReplaySpec,
-    ReplayStatus, ReplayTiming, SpecError, report,
+    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, Controller, Dataplane, RecordSpec, RecordingStatus,
+    ReplayEnding, ReplaySpec, ReplayStatus, ReplayTiming, SpecError, report,
 };
 
 /// `flypack.v1.Archive` over one controller's data plane.
@@ -91,6 +91,62 @@ impl<D: Dataplane> archive_server::Archive for ArchiveService<D> {
         let replays = self.blocking(|archive| Ok(archive.replays())).await?;
         Ok(Response::new(v1::ListReplaysResponse { replays: replays.into_iter().map(replay).collect() }))
     }
+
+    async fn start_capture(
+        &self,
+        request: Request<v1::StartCaptureRequest>,
+    ) -> Result<Response<v1::StartCaptureResponse>, Status> {
+        let spec = capture_spec(request.into_inner())?;
+        let status = self.blocking(move |archive| archive.start_capture(&spec)).await?;
+        Ok(Response::new(v1::StartCaptureResponse { capture: Some(capture(status)) }))
+    }
+
+    async fn stop_capture(
+        &self,
+        request: Request<v1::StopCaptureRequest>,
+    ) -> Result<Response<v1::StopCaptureResponse>, Status> {
+        let port = intake::name("port", &request.into_inner().port)?;
+        let status = self.blocking(move |archive| archive.stop_capture(&port)).await?;
+        Ok(Response::new(v1::StopCaptureResponse { capture: Some(capture(status)) }))
+    }
+
+    async fn list_captures(
+        &self,
+        _: Request<v1::ListCapturesRequest>,
+    ) -> Result<Response<v1::ListCapturesResponse>, Status> {
+        let captures = self.blocking(|archive| Ok(archive.captures())).await?;
+        Ok(Response::new(v1::ListCapturesResponse { captures: captures.into_iter().map(capture).collect() }))
+    }
+}
+
+fn capture_spec(request: v1::StartCaptureRequest) -> Result<CaptureSpec, Status> {
+    let given = |field, value: u32, default: u32, min: u32, max: u32| match value {
+        0 => Ok(default),
+        value if (min..=max).contains(&value) => Ok(value),
+        value => Err(ArchiveError::Range { field, value, min, max }),
+    };
+    let (min, max) = (CaptureSpec::SNAP_OCTETS_MIN.into(), CaptureSpec::SNAP_OCTETS_MAX.into());
+    Ok(CaptureSpec {
+        port: intake::name("port", &request.port)?,
+        file: request.file,
+        packets: given("packets", request.packets, 10_000, 1, CaptureSpec::PACKETS_MAX)?,
+        seconds: (request.seconds > 0).then_some(request.seconds),
+        sample: request.sample.max(1),
+        // At most 9,216.
+        snap_octets: given("snap_octets", request.snap_octets, 128, min, max)? as u16,
+    })
+}
+
+fn capture(status: CaptureStatus) -> v1::Capture {
+    v1::Capture {
+        port: status.port.to_string(),
+        path: status.path,
+        state: state(status.state).into(),
+        trouble: status.trouble.unwrap_or_default(),
+        packets: status.packets,
+        packets_seen: status.packets_seen,
+        packets_dropped: status.packets_dropped,
+    }
 }
 
 fn replay_spec(request: v1::StartReplayRequest) -> Result<ReplaySpec, IntakeError> {
@@ -167,8 +223,12 @@ impl From<ArchiveError> for Status {
             ArchiveError::NoFlow { .. }
             | ArchiveError::NoFile { .. }
             | ArchiveError::NoRecording { .. }
-            | ArchiveError::NoReplay { .. } => Code::NotFound,
-            ArchiveError::NotVideo { .. } | ArchiveError::Outside { .. } => Code::InvalidArgument,
+            | ArchiveError::NoReplay { .. }
+            | ArchiveError::NoPort { .. }
+            | ArchiveError::NoCapture { .. } => Code::NotFound,
+            ArchiveError::NotVideo { .. } | ArchiveError::Outside { .. } | ArchiveError::Range { .. } => {
+                Code::InvalidArgument
+            }
             ArchiveError::FileExists { .. } => Code::AlreadyExists,
             ArchiveError::SlowDisk { .. } | ArchiveError::NoRoom { .. } | ArchiveError::TooMany { .. } => {
                 Code::ResourceExhausted

@@ -29,8 +29,8 @@ mod report;
 mod service;
 
 pub use archive::{
-    Archive, ArchiveError, ArchiveState, RecordSpec, RecordingStatus, ReplayEnding, ReplaySpec, ReplayStatus,
-    ReplayTiming,
+    Archive, ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, RecordSpec, RecordingStatus, ReplayEnding,
+    ReplaySpec, ReplayStatus, ReplayTiming,
 };
 pub use client::{ConnectError, connect};
 pub use config::{Config, Scope};

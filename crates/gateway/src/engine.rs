@@ -27,6 +27,7 @@ use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
+use netio::capture::CaptureTap;
 use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use crate::loss::Reception;
@@ -136,6 +137,12 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// The device does not stop or start: what was asked, and what would help.
     fn restart_port(&self, port: &Name) -> Result<(), DataplaneError>;
+
+    /// What captures a port of this engine; `None` for those of others, and where the kernel's own tools do it.
+    fn capture_tap(&self, port: &Name) -> Option<Arc<CaptureTap>> {
+        let _ = port;
+        None
+    }
 
     /// The ports as they are now, with what they counted, in the order of [`Self::ports`].
     fn port_status(&self) -> Vec<PortStatus>;

@@ -6,9 +6,11 @@
 //!
 //! Files are made in one folder only, and never overwritten. What a recording is made of: [`media::recording`].
 
+mod capturing;
 mod folder;
 mod follower;
 mod index_file;
+mod pcap;
 mod player;
 mod prefetch;
 mod progress;
@@ -26,11 +28,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use control::{ArchiveError, ArchiveState, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus};
+use control::{
+    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus,
+};
 use media::{FlowFormat, Name};
+use netio::capture::CaptureTap;
 use shm::{ConsumerClass, FrameReader, FrameWriter, SubscribeError};
 
 use crate::clock::TaiClock;
+use capturing::Captured;
 use folder::Folder;
 use progress::Progress;
 use replay::Played;
@@ -88,6 +94,7 @@ struct Jobs {
     is_stopping: bool,
     recordings: BTreeMap<u32, Job<Progress>>,
     replays: BTreeMap<Name, Job<Played>>,
+    captures: BTreeMap<Name, Job<Captured>>,
 }
 
 /// A thread, what it says of itself, and how it is told to stop.
@@ -197,6 +204,36 @@ impl Recorder {
         self.jobs().replays.values().map(|job| job.progress.status()).collect()
     }
 
+    /// Begins to capture what passes a port.
+    pub(crate) fn capture(&self, tap: Arc<CaptureTap>, spec: &CaptureSpec) -> Result<CaptureStatus, ArchiveError> {
+        let running = self.jobs().captures.values().filter(|job| job.is_running()).count();
+        self.check(running, "captures")?;
+        let folder = Folder::open_or_make(&self.settings.folder)?;
+        let capturing = capturing::prepare(&folder, tap, spec, &self.clock)?;
+        let mut jobs = self.jobs();
+        let progress = Arc::new(Captured::new(spec.port.clone(), folder.shown(&spec.file), capturing.ring()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (words, flag) = (Arc::clone(&progress), Arc::clone(&stop));
+        let thread = spawn("capture", move || capturing.run(&words, &flag))?;
+        let status = progress.status();
+        tracing::info!("port {}: is captured into {}", status.port, status.path);
+        jobs.captures.insert(spec.port.clone(), Job { progress, stop, thread: Some(thread) });
+        Ok(status)
+    }
+
+    /// Ends a capture.
+    pub(crate) fn stop_capture(&self, port: &Name) -> Result<CaptureStatus, ArchiveError> {
+        let gone = || ArchiveError::NoCapture { port: port.clone() };
+        let mut job = self.jobs().captures.remove(port).ok_or_else(gone)?;
+        job.end();
+        Ok(job.progress.status())
+    }
+
+    /// All captures that are remembered.
+    pub(crate) fn captures(&self) -> Vec<CaptureStatus> {
+        self.jobs().captures.values().map(|job| job.progress.status()).collect()
+    }
+
     /// Forgets what ended long ago.
     fn check(&self, running: usize, what: &'static str) -> Result<(), ArchiveError> {
         let mut jobs = self.jobs();
@@ -212,13 +249,15 @@ impl Recorder {
 
     /// Stops everything, and waits for it.
     pub(crate) fn stop(&self) {
-        let (recordings, replays) = {
+        let (recordings, replays, captures) = {
             let mut jobs = self.jobs();
             jobs.is_stopping = true;
-            (std::mem::take(&mut jobs.recordings), std::mem::take(&mut jobs.replays))
+            let Jobs { recordings, replays, captures, .. } = &mut *jobs;
+            (std::mem::take(recordings), std::mem::take(replays), std::mem::take(captures))
         };
         recordings.into_values().for_each(|mut job| job.end());
         replays.into_values().for_each(|mut job| job.end());
+        captures.into_values().for_each(|mut job| job.end());
     }
 }
 

@@ -1,6 +1,8 @@
 //! Recordings and replays of this node's flows.
 
-use control::{Archive, ArchiveError, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus};
+use control::{
+    Archive, ArchiveError, CaptureSpec, CaptureStatus, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus,
+};
 use media::{FlowFormat, Name};
 use shm::{ConsumerClass, FrameReader, FrameWriter, Standing, SubscribeError};
 
@@ -31,6 +33,26 @@ impl Archive for Gateway {
 
     fn replays(&self) -> Vec<ReplayStatus> {
         self.0.recorder.replays()
+    }
+
+    fn start_capture(&self, spec: &CaptureSpec) -> Result<CaptureStatus, ArchiveError> {
+        let engines = &self.parts().engines;
+        let tap = engines.iter().find_map(|engine| engine.capture_tap(&spec.port)).ok_or_else(|| {
+            let ports = engines.iter().flat_map(|engine| engine.ports());
+            ArchiveError::NoPort {
+                port: spec.port.clone(),
+                available: ports.map(|port| port.name.to_string()).collect(),
+            }
+        })?;
+        self.0.recorder.capture(tap, spec)
+    }
+
+    fn stop_capture(&self, port: &Name) -> Result<CaptureStatus, ArchiveError> {
+        self.0.recorder.stop_capture(port)
+    }
+
+    fn captures(&self) -> Vec<CaptureStatus> {
+        self.0.recorder.captures()
     }
 }
 

@@ -30,6 +30,7 @@ use dpdk::payload::retired_leases;
 use dpdk::rx::DpdkRx;
 use dpdk::tx::DpdkTx;
 use media::Name;
+use netio::capture::CaptureTap;
 use shm::GrainLease;
 use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, SenderCounters, SenderKey, Source};
 
@@ -256,6 +257,10 @@ impl Engine for DpdkEngine {
     fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
         let (_, port) = self.port(Some(port))?;
         port.restart(&self.pool).map_err(|error| DataplaneError::PacketIo(Box::new(error)))
+    }
+
+    fn capture_tap(&self, port: &Name) -> Option<Arc<CaptureTap>> {
+        self.port(Some(port)).ok().map(|(_, port)| Arc::clone(&port.facts.tap))
     }
 
     fn port_status(&self) -> Vec<PortStatus> {

@@ -89,6 +89,14 @@ impl Folder {
         Ok(Files { grains, index: index.into() })
     }
 
+    /// Makes a file that is written as any other; it must not be there.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub(super) fn make_plain(&self, file: &str) -> Result<std::fs::File, ArchiveError> {
+        Ok(self.at(file, "", OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)?.into())
+    }
+
     /// Opens both files of a recording to read them.
     ///
     /// # Errors
@@ -103,6 +111,11 @@ impl Folder {
     pub(super) fn remove(&self, file: &str) {
         self.unlink(file);
         self.unlink(&format!("{file}{INDEX_ENDING}"));
+    }
+
+    /// Removes a file that came to nothing.
+    pub(super) fn remove_plain(&self, file: &str) {
+        self.unlink(file);
     }
 
     /// A file for a trial, that has no name and goes with its descriptor.

@@ -343,3 +343,48 @@ fn a_recording_that_was_cut_off_is_played_to_its_last_whole_grain() {
     index.set_len(100).unwrap();
     assert!(stage.replay(ReplayEnding::Stop).unwrap_err().to_string().contains("no index"));
 }
+
+#[test]
+fn a_port_is_captured_into_a_file_and_again_when_that_is_done() {
+    let stage = Stage::new();
+    let (tap, mut end, mut other) = netio::capture::capture();
+    let tap = Arc::new(tap);
+    let port = name("red");
+    let spec = |file: &str, packets| CaptureSpec {
+        port: port.clone(),
+        file: file.to_owned(),
+        packets,
+        seconds: None,
+        sample: 2,
+        snap_octets: 16,
+    };
+    let mut frame = |octets: &[u8]| {
+        for end in [&mut end, &mut other] {
+            if end.is_on() {
+                end.take(Some(media::Tai::from_nanos(5_000_000_007)), octets.len(), |out| {
+                    out.copy_from_slice(&octets[..out.len()]);
+                    out.len()
+                });
+            }
+        }
+    };
+    for file in ["one.pcap", "two.pcap"] {
+        stage.recorder.capture(Arc::clone(&tap), &spec(file, 3)).unwrap();
+        eventually(|| {
+            frame(&[7; 40]);
+            Some(stage.recorder.captures()).filter(|all| all[0].state == ArchiveState::Done)
+        });
+        let status = stage.recorder.captures().remove(0);
+        assert!(status.packets == 3 && status.packets_seen >= 3 && status.path.ends_with(file), "{status:?}");
+        let written = std::fs::read(stage.path(file)).unwrap();
+        assert_eq!(written.len(), 24 + 3 * (16 + 16));
+        assert_eq!((&written[..4], &written[36..40]), (&[0x4d, 0x3c, 0xb2, 0xa1][..], &40_u32.to_le_bytes()[..]));
+        frame(b"the worker goes on");
+    }
+    let refused = stage.recorder.capture(Arc::clone(&tap), &spec("one.pcap", 3)).unwrap_err();
+    assert!(matches!(refused, ArchiveError::FileExists { .. }), "{refused}");
+    stage.recorder.capture(tap, &spec("three.pcap", 3)).unwrap();
+    let stopped = stage.recorder.stop_capture(&port).unwrap();
+    assert_eq!((stopped.state, stopped.packets), (ArchiveState::Stopped, 0));
+    assert!(stage.recorder.stop_capture(&port).is_err() && stage.path("three.pcap").exists());
+}

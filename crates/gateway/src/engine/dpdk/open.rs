@@ -12,6 +12,7 @@ use dpdk::sizing::{LINK_OCTETS, Sizing};
 use dpdk::station::Station;
 use dpdk::tx::{DpdkTx, DpdkTxConfig, Reads, TxPools};
 use ip::MacAddr;
+use netio::capture::capture;
 use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, exchange};
 use uuid::Uuid;
 use worker::WORKER_LIMIT;
@@ -81,6 +82,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     let (rx_end, tx_end, host) = exchange(exchange_config(plan.mtu));
     let counters: Arc<PortCounters> = Arc::default();
     let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
+    let (tap, rx_capture, tx_capture) = capture();
     let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
     // A kernel behind the port may have sockets of its own.
     let mut rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
@@ -88,7 +90,8 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         tracing::info!("port {}: {error}", plan.name);
     }
     let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, Arc::clone(&counters), config);
-    Ok(Opened { facts: Facts { plan, sizing, mac, capabilities, reads, counters }, port, rx, tx, host })
+    let (rx, tx, tap) = (rx.captured_by(rx_capture), tx.captured_by(tx_capture), Arc::new(tap));
+    Ok(Opened { facts: Facts { plan, sizing, mac, capabilities, reads, counters, tap }, port, rx, tx, host })
 }
 
 /// Headers and references where the device gathers, whole packets where it does not.

@@ -10,6 +10,7 @@ use dpdk::sizing::Sizing;
 use dpdk::tx::Reads;
 use ip::MacAddr;
 use netio::TxQueue;
+use netio::capture::CaptureTap;
 use worker::{InputCounters, OutputCounters, PortKey, PulseCounters, QueuePair};
 
 use super::error::RestartError;
@@ -27,6 +28,8 @@ pub(super) struct Facts {
     pub(super) capabilities: Capabilities,
     pub(super) reads: Reads,
     pub(super) counters: Arc<PortCounters>,
+    /// Captures what passes.
+    pub(super) tap: Arc<CaptureTap>,
 }
 
 impl Facts {
