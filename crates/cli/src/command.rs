@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Record(arguments) => archive::record(&endpoint, arguments, printer),
         Command::Replay(arguments) => archive::replay(&endpoint, arguments, printer),
         Command::Recordings { action } => archive::recordings(&endpoint, action, printer),
+        Command::Capture(arguments) => archive::capture(&endpoint, arguments, printer),
         Command::Export(arguments) => recv::export(&arguments, printer),
         Command::Doctor(arguments) => doctor::run(arguments, printer),
         Command::Bench { arguments } => Err(bench::run(&arguments, printer)),

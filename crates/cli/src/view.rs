@@ -16,6 +16,7 @@
 //! | `senders` | [`SendersView`]; `add`: [`SenderMadeView`]; `del`: [`DeletedView`] |
 //! | `record`, `replay` | [`RecordingView`], [`ReplayView`] |
 //! | `recordings` | [`RecordingsView`]; `stop`: [`RecordingView`]; `stop-replay`: [`ReplayView`] |
+//! | `capture` | [`CaptureView`] |
 //! | `export` | [`crate::recv::Exported`] |
 //! | `send`, `recv` | [`crate::send::Summary`], [`crate::recv::Summary`] |
 //! | `doctor` | [`crate::doctor::Report`] |
@@ -37,7 +38,7 @@ mod ring;
 mod sender;
 mod worker;
 
-pub use archive::{RecordingView, RecordingsView, ReplayView};
+pub use archive::{CaptureView, RecordingView, RecordingsView, ReplayView};
 pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
 pub use format::{AncillaryFormatView, AudioFormatView, FlowFormatView, FormatView};
 pub use port::{PortRestartedView, PortView, PortsView};

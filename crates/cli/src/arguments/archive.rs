@@ -74,6 +74,27 @@ pub enum RecordingAction {
     },
 }
 
+/// `capture`.
+#[derive(Debug, Args)]
+pub struct Capture {
+    /// The port, one of the gateway's own. What the kernel's interfaces carry tcpdump shows.
+    pub port: Name,
+    /// A pcap file in the gateway's folder of recordings (record.folder), relative to it. It must not be there.
+    pub file: String,
+    /// Stop after this many packets, at most 10,000,000.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub packets: u32,
+    /// Stop after this many seconds, if that comes first.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub seconds: Option<u32>,
+    /// Take one of so many packets.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: u32,
+    /// Keep so many octets of a packet, from its Ethernet header on: 14 to 9216. The headers of video have 62 and more.
+    #[arg(long = "snap", default_value_t = 128, value_parser = clap::value_parser!(u32).range(14..=9216))]
+    pub snap_octets: u32,
+}
+
 /// `export`.
 #[derive(Debug, Args)]
 pub struct Export {

@@ -1,16 +1,16 @@
-//! `record`, `replay` and `recordings`: thin over the API. The gateway records and plays; this only watches.
+//! `record`, `replay`, `recordings` and `capture`: thin over the API. The gateway does it all; this only watches.
 
 use std::thread;
 use std::time::Duration;
 
 use control::{Endpoint, v1};
 
-use crate::arguments::{Record, RecordingAction, Replay, ReplayTiming};
+use crate::arguments::{Capture, Record, RecordingAction, Replay, ReplayTiming};
 use crate::gateway::Gateway;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::stop::Stop;
-use crate::view::{RecordingView, RecordingsView, ReplayView};
+use crate::view::{CaptureView, RecordingView, RecordingsView, ReplayView};
 use crate::{Exit, Failure};
 
 /// Between two looks at what goes on.
@@ -88,6 +88,31 @@ fn look_at_replay(gateway: &mut Gateway, flow: &str) -> Result<v1::Replay, Failu
     let answer = gateway.archive(async |client| client.list_replays(v1::ListReplaysRequest {}).await)?;
     let found = answer.replays.into_iter().find(|replay| replay.flow == flow);
     found.ok_or_else(|| tonic::Status::not_found(format!("somebody else has stopped the replay {flow}")).into())
+}
+
+pub(super) fn capture(endpoint: &Endpoint, arguments: Capture, printer: Printer) -> Result<Exit, Failure> {
+    let stop = Stop::at_signals()?;
+    let mut gateway = Gateway::connect(endpoint, printer)?;
+    let Capture { port, file, packets, seconds, sample, snap_octets } = arguments;
+    let (port, seconds) = (port.to_string(), seconds.unwrap_or(0));
+    let request = v1::StartCaptureRequest { port: port.clone(), file, packets, seconds, sample, snap_octets };
+    let mut capture = gateway.archive(async |client| client.start_capture(request).await)?.capture.unwrap_or_default();
+    while capture.state() == v1::ArchiveState::Running {
+        thread::sleep(LOOK);
+        capture = if stop.is_raised() {
+            let request = v1::StopCaptureRequest { port: port.clone() };
+            gateway.archive(async |client| client.stop_capture(request).await)?.capture.unwrap_or_default()
+        } else {
+            let answer = gateway.archive(async |client| client.list_captures(v1::ListCapturesRequest {}).await)?;
+            let found = answer.captures.into_iter().find(|capture| capture.port == port);
+            let gone = || tonic::Status::not_found(format!("somebody else has stopped the capture of {port}"));
+            found.ok_or_else(gone)?
+        };
+    }
+    let exit = exit(capture.state(), true);
+    let view = CaptureView::from(capture);
+    printer.result(&view, || view.text())?;
+    Ok(exit)
 }
 
 pub(super) fn recordings(

@@ -1,4 +1,4 @@
-//! Recordings and replays as printed.
+//! Recordings, replays and captures as printed.
 
 use control::v1;
 use serde::Serialize;
@@ -68,6 +68,25 @@ pub struct ReplayView {
     pub rounds: u64,
 }
 
+/// `capture`.
+#[derive(Debug, Serialize)]
+pub struct CaptureView {
+    /// The port.
+    pub port: String,
+    /// The file on the gateway's disk.
+    pub path: String,
+    /// As of a recording.
+    pub state: &'static str,
+    /// Why it has ended, where that is not what was asked for.
+    pub trouble: Option<String>,
+    /// Packets in the file.
+    pub packets: u64,
+    /// Packets that passed the port meanwhile.
+    pub packets_seen: u64,
+    /// Packets that were to be taken, and were not.
+    pub packets_dropped: u64,
+}
+
 /// `recordings`.
 #[derive(Debug, Serialize)]
 pub struct RecordingsView {
@@ -125,6 +144,31 @@ impl From<v1::Replay> for ReplayView {
             grains_no_slot: replay.grains_no_slot,
             rounds: replay.rounds,
         }
+    }
+}
+
+impl From<v1::Capture> for CaptureView {
+    fn from(capture: v1::Capture) -> Self {
+        Self {
+            state: state(capture.state()),
+            port: capture.port,
+            path: capture.path,
+            trouble: present(capture.trouble),
+            packets: capture.packets,
+            packets_seen: capture.packets_seen,
+            packets_dropped: capture.packets_dropped,
+        }
+    }
+}
+
+impl CaptureView {
+    pub(crate) fn text(&self) -> String {
+        let Self { port, path, state, packets, packets_seen, packets_dropped, .. } = self;
+        let text = format!(
+            "{port} -> {path}: {state}\n  captured         {packets}\n  passed           {packets_seen}\n  \
+             no room          {packets_dropped}\n"
+        );
+        text + &self.trouble.iter().map(|trouble| format!("  {trouble}\n")).collect::<String>()
     }
 }
 
