@@ -52,6 +52,25 @@ impl<'a> Ready<'a> {
         self.udp_payload = udp_payload;
     }
 
+    /// Writes them, and the packet's own header behind them.
+    ///
+    /// # Safety
+    /// `to` has [`HEADER_ROOM`] octets that nobody else reads or writes; `below`, at most [`READY_OCTETS`], is where those of
+    /// the template end.
+    #[inline]
+    unsafe fn write(&self, packet: &Planned, below: usize, to: *mut u8) {
+        // SAFETY: the caller's promise; both lengths are within the array.
+        unsafe {
+            // Two lengths that the compiler knows: each is a few stores.
+            if below <= SHORT_OCTETS {
+                ptr::copy_nonoverlapping(self.octets.as_ptr(), to, SHORT_OCTETS);
+            } else {
+                ptr::copy_nonoverlapping(self.octets.as_ptr(), to, READY_OCTETS);
+            }
+            ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
+        }
+    }
+
     const fn template(&self) -> &Template {
         &self.way.link.template
     }
@@ -120,12 +139,7 @@ impl Buffers {
                         tag,
                     );
                     // `has_header_room`: the buffer has as many octets behind its headroom.
-                    if below <= SHORT_OCTETS {
-                        ptr::copy_nonoverlapping(ready.octets.as_ptr(), to, SHORT_OCTETS);
-                    } else {
-                        ptr::copy_nonoverlapping(ready.octets.as_ptr(), to, READY_OCTETS);
-                    }
-                    ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
+                    ready.write(&packet, below, to);
                     head
                 };
                 let pushed = out.push(DpdkTxBuf::tagged(mbuf)).is_ok();
