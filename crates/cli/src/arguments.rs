@@ -58,6 +58,12 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<ReceiverAction>,
     },
+    /// Lists, adds and deletes relays: streams that are forwarded packet by packet.
+    Relays {
+        /// What to do; listing if left out.
+        #[command(subcommand)]
+        action: Option<RelayAction>,
+    },
     /// Lists, adds and deletes senders.
     Senders {
         /// What to do; listing if left out.
@@ -211,6 +217,48 @@ pub enum PortAction {
     },
 }
 
+/// `relays`.
+#[derive(Debug, Subcommand)]
+pub enum RelayAction {
+    /// Lists them.
+    List,
+    /// Relays what comes to an address, whatever RTP it is, to the senders that are taken to it.
+    Add(AddRelay),
+    /// Ends a relay; its senders wait.
+    Del {
+        /// The relay.
+        name: Name,
+    },
+}
+
+/// `relays add`.
+#[derive(Debug, Args)]
+pub struct AddRelay {
+    /// Name of the relay, which senders are taken to.
+    pub name: Name,
+    /// Where its packets come in: `239.1.1.1:5004` or `[ff3e::1]:5004`.
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// An admitted source; may be given more than once. Otherwise all.
+    #[arg(long = "source")]
+    pub sources: Vec<std::net::IpAddr>,
+    /// The network interface; otherwise the kernel chooses.
+    #[arg(long)]
+    pub interface: Option<String>,
+    /// Rate of the time stamps, what a=rtpmap says.
+    #[arg(long, default_value_t = 90_000)]
+    pub clock_hz: u32,
+    /// Packets kept at most for senders that do not take them at once.
+    #[arg(long)]
+    pub backlog_packets: Option<u32>,
+    /// Milliseconds for which they are kept.
+    #[arg(long)]
+    pub backlog_ms: Option<u32>,
+    /// Octets of the socket's receive buffer; otherwise the gateway's default.
+    #[arg(long)]
+    pub receive_buffer_octets: Option<u32>,
+}
+
 /// `senders`.
 #[derive(Debug, Subcommand)]
 pub enum SenderAction {
@@ -275,6 +323,12 @@ pub struct AddSender {
     /// Hops, 1 to 255.
     #[arg(long, default_value_t = 64)]
     pub ttl: u8,
+    /// What stays a relay's when it is forwarded: ssrc, sequence, timestamp, with commas between; the rest is the sender's.
+    #[arg(long, value_delimiter = ',')]
+    pub relay_keep: Vec<String>,
+    /// RTP payload type of forwarded packets; otherwise the relay's.
+    #[arg(long, default_value_t = 0)]
+    pub relay_payload_type: u8,
 }
 
 /// How rows are cut into packets.

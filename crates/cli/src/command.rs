@@ -15,6 +15,7 @@ mod archive;
 mod moves;
 mod ports;
 mod receivers;
+mod relays;
 mod rings;
 mod senders;
 mod take;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Move(arguments) => moves::run(&endpoint, arguments, printer),
         Command::Receivers { action } => receivers::run(&endpoint, action, printer),
         Command::Ports { action } => ports::run(&endpoint, action, printer),
+        Command::Relays { action } => relays::run(&endpoint, action, printer),
         Command::Senders { action } => senders::run(&endpoint, action, printer),
         Command::Rings(arguments) => rings::run(&endpoint, arguments, printer),
         Command::Send(arguments) => send::run(&arguments, printer),

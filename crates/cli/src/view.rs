@@ -11,6 +11,7 @@
 //! | `take` | [`TakenView`] |
 //! | `move` | [`MovedView`] |
 //! | `receivers` | [`ReceiversView`]; `add`: [`ReceiverMadeView`]; `del`: [`DeletedView`] |
+//! | `relays` | [`RelaysView`]; `add`: [`RelayMadeView`]; `del`: [`DeletedView`] |
 //! | `ports` | [`PortsView`]; `restart`: [`PortRestartedView`] |
 //! | `rings` | [`RingsView`]; `evict`: [`EvictedView`] |
 //! | `senders` | [`SendersView`]; `add`: [`SenderMadeView`]; `del`: [`DeletedView`] |
@@ -34,6 +35,7 @@ mod flow;
 mod format;
 mod port;
 mod receiver;
+mod relay;
 mod ring;
 mod sender;
 mod worker;
@@ -43,6 +45,7 @@ pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
 pub use format::{AncillaryFormatView, AudioFormatView, FlowFormatView, FormatView};
 pub use port::{PortRestartedView, PortView, PortsView};
 pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};
+pub use relay::{RelayMadeView, RelayView, RelaysView};
 pub use ring::{EvictedView, RingConsumerView, RingView, RingsView, SlotUseView};
 pub use sender::{SenderMadeView, SenderView, SendersView};
 pub use worker::{MovedView, SpansView, WorkerView};
@@ -210,6 +213,7 @@ impl From<v1::Statistics> for ObjectStatisticsView {
         let kind = match statistics.kind() {
             v1::StatisticsKind::Receiver => "receiver",
             v1::StatisticsKind::Sender => "sender",
+            v1::StatisticsKind::Relay => "relay",
             v1::StatisticsKind::Flow => "flow",
             v1::StatisticsKind::Worker => "worker",
             v1::StatisticsKind::Port => "port",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use media::Name;
 
-use crate::{ReceiverSpec, SenderSpec};
+use crate::{ReceiverSpec, RelaySpec, SenderSpec};
 
 /// Who owns an object: only its owner takes it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,7 @@ pub struct Owned<S> {
 pub struct Config {
     pub(crate) receivers: BTreeMap<Name, Owned<ReceiverSpec>>,
     pub(crate) senders: BTreeMap<Name, Owned<SenderSpec>>,
+    pub(crate) relays: BTreeMap<Name, Owned<RelaySpec>>,
 }
 
 impl Config {
@@ -46,6 +47,14 @@ impl Config {
     pub const MAX_RECEIVERS: usize = 256;
     /// Senders that one gateway holds at most.
     pub const MAX_SENDERS: usize = 256;
+
+    /// Relays that one gateway holds at most.
+    pub const MAX_RELAYS: usize = 256;
+
+    /// The relays, by name.
+    pub fn relays(&self) -> impl Iterator<Item = &Owned<RelaySpec>> {
+        self.relays.values()
+    }
 
     /// The receivers, by name.
     pub fn receivers(&self) -> impl Iterator<Item = &Owned<ReceiverSpec>> {

@@ -9,8 +9,8 @@ use media::Name;
 
 use crate::config::{Config, Owned, Scope};
 use crate::{
-    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, ReceiverSpec, Routing, SenderSpec, SpecError,
-    StreamName, resolve,
+    ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, ReceiverSpec, RelaySpec, Routing, SenderSpec,
+    SpecError, StreamName, resolve,
 };
 
 /// Everything that control knows by itself, at one moment.
@@ -68,7 +68,7 @@ pub enum ControlError {
     /// No such object.
     #[error("there is no {kind} \"{name}\"; there are: {}", list(available))]
     NotFound {
-        /// "receiver", "sender" or "flow".
+        /// "receiver", "sender", "relay" or "flow".
         kind: &'static str,
         /// The name that was asked for.
         name: Name,
@@ -78,7 +78,7 @@ pub enum ControlError {
     /// The name is taken.
     #[error("a {kind} \"{name}\" is there already; choose another name, or delete that one first")]
     Exists {
-        /// "receiver" or "sender".
+        /// "receiver", "sender" or "relay".
         kind: &'static str,
         /// The name.
         name: Name,
@@ -89,7 +89,7 @@ pub enum ControlError {
          (only objects made over the API can be deleted over it)"
     )]
     Owned {
-        /// "receiver" or "sender".
+        /// "receiver", "sender" or "relay".
         kind: &'static str,
         /// The name.
         name: Name,
@@ -97,7 +97,7 @@ pub enum ControlError {
     /// As many as there may be.
     #[error("there are {max} {kind}s already, which is the limit; delete one first")]
     TooMany {
-        /// "receiver" or "sender".
+        /// "receiver", "sender" or "relay".
         kind: &'static str,
         /// The limit.
         max: usize,
@@ -158,9 +158,7 @@ impl<D: Dataplane> Controller<D> {
         if next.config.receivers.len() >= Config::MAX_RECEIVERS {
             return Err(ControlError::TooMany { kind: "receiver", max: Config::MAX_RECEIVERS });
         }
-        if self.dataplane.flows().iter().any(|flow| flow.name == spec.name) {
-            return Err(DataplaneError::FlowExists { name: spec.name }.into());
-        }
+        self.check_vacant(&next, &spec.name)?;
         self.dataplane.add_receiver(&spec)?;
         next.config.receivers.insert(spec.name.clone(), Owned { scope, spec });
         self.finish(next);
@@ -177,6 +175,50 @@ impl<D: Dataplane> Controller<D> {
         self.dataplane.remove_receiver(name)?;
         next.config.receivers.remove(name);
         self.finish(next);
+        Ok(())
+    }
+
+    /// Relays a stream.
+    ///
+    /// # Errors
+    /// When the specification is impossible, the name taken, the limit reached, or the data plane refuses.
+    pub fn add_relay(&self, scope: Scope, spec: RelaySpec) -> Result<(), ControlError> {
+        spec.check()?;
+        let (_change, mut next) = self.begin();
+        if next.config.receivers.contains_key(&spec.name) {
+            return Err(ControlError::Exists { kind: "receiver", name: spec.name });
+        }
+        if next.config.relays.len() >= Config::MAX_RELAYS {
+            return Err(ControlError::TooMany { kind: "relay", max: Config::MAX_RELAYS });
+        }
+        self.check_vacant(&next, &spec.name)?;
+        self.dataplane.add_relay(&spec)?;
+        next.config.relays.insert(spec.name.clone(), Owned { scope, spec });
+        self.finish(next);
+        Ok(())
+    }
+
+    /// Removes a relay that `scope` owns. Crosspoints to it stay, and wait.
+    ///
+    /// # Errors
+    /// When there is none of that name, another scope owns it, or the data plane refuses.
+    pub fn remove_relay(&self, scope: Scope, name: &Name) -> Result<(), ControlError> {
+        let (_change, mut next) = self.begin();
+        check_owner("relay", scope, name, &next.config.relays)?;
+        self.dataplane.remove_relay(name)?;
+        next.config.relays.remove(name);
+        self.finish(next);
+        Ok(())
+    }
+
+    /// Whether a source may have this name: no flow and no relay has it.
+    fn check_vacant(&self, state: &State, name: &Name) -> Result<(), ControlError> {
+        if state.config.relays.contains_key(name) {
+            return Err(ControlError::Exists { kind: "relay", name: name.clone() });
+        }
+        if self.dataplane.flows().iter().any(|flow| flow.name == *name) {
+            return Err(DataplaneError::FlowExists { name: name.clone() }.into());
+        }
         Ok(())
     }
 
@@ -247,7 +289,7 @@ impl<D: Dataplane> Controller<D> {
             return Err(ControlError::NotFound { kind: "sender", name: destination.clone(), available });
         }
         if let (Some(source), SourcePresence::Required) = (source, presence) {
-            self.check_flow(source)?;
+            self.check_source(source, &next)?;
         }
         let previous = next.routing.take(destination, source);
         if previous.as_ref() != source {
@@ -259,8 +301,9 @@ impl<D: Dataplane> Controller<D> {
         Ok(TakeOutcome { version, previous })
     }
 
-    fn check_flow(&self, name: &Name) -> Result<(), ControlError> {
+    fn check_source(&self, name: &Name, state: &State) -> Result<(), ControlError> {
         let mut available: Vec<Name> = self.dataplane.flows().into_iter().map(|flow| flow.name).collect();
+        available.extend(state.config.relays.keys().cloned());
         if available.contains(name) {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use media::Name;
 
 use crate::{
     Archive, ConsumerStatus, CrosspointTable, FlowStanding, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus,
-    SenderSpec, SenderStatus,
+    RelaySpec, RelayStatus, SenderSpec, SenderStatus,
 };
 
 /// What moves packets, as control sees it.
@@ -39,6 +39,30 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     /// # Errors
     /// Why it cannot be stopped now.
     fn remove_sender(&self, name: &Name) -> Result<(), DataplaneError>;
+
+    /// Relays a stream from now on, to no sender yet.
+    ///
+    /// # Errors
+    /// Why this machine cannot do it now.
+    fn add_relay(&self, spec: &RelaySpec) -> Result<(), DataplaneError> {
+        Err(DataplaneError::Unsupported {
+            what: format!("relaying what comes to {}", spec.listen),
+            remedy: "receive it, where it is uncompressed video".to_owned(),
+        })
+    }
+
+    /// Relays a stream no longer; its senders wait.
+    ///
+    /// # Errors
+    /// Why it cannot be stopped now.
+    fn remove_relay(&self, _name: &Name) -> Result<(), DataplaneError> {
+        Ok(())
+    }
+
+    /// All relays.
+    fn relays(&self) -> Vec<RelayStatus> {
+        Vec::new()
+    }
 
     /// Connects senders and flows as the table says. Flows that are absent are waited for.
     ///

@@ -8,7 +8,7 @@ use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::{SdpError, VideoSdp};
 
 use crate::v1;
-use crate::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError, StreamName};
+use crate::{LegSpec, ReceiverSpec, Rewriting, SenderSpec, SenderTiming, SpecError, StreamName};
 
 /// The largest SDP that is read, octets.
 pub(crate) const MAX_SDP_OCTETS: usize = VideoSdp::MAX_OCTETS;
@@ -121,6 +121,7 @@ pub(crate) fn sender(request: v1::CreateSenderRequest) -> Result<SenderSpec, Int
         lateness_frames,
         dscp,
         ttl,
+        rewriting: Rewriting::keeping(request.relay_keep.iter().map(String::as_str), request.relay_payload_type)?,
     })
 }
 
@@ -132,7 +133,7 @@ fn leg(leg: v1::SenderLeg) -> Result<LegSpec, IntakeError> {
     })
 }
 
-fn non_empty(text: String) -> Option<String> {
+pub(crate) fn non_empty(text: String) -> Option<String> {
     if text.is_empty() { None } else { Some(text) }
 }
 
@@ -151,7 +152,7 @@ fn source_address(text: &str) -> Result<Option<SocketAddr>, IntakeError> {
     text.parse::<SocketAddr>().or_else(alone).map(Some).map_err(refused)
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
@@ -293,7 +294,7 @@ mod tests {
                 second: Some(leg),
                 name: name.clone(), destination: address, source_address: source, payload_type: number,
                 packing: choice, limit: choice, timing: choice, schedule: choice, dscp: Some(number), ttl: Some(number),
-                lateness_frames: number,
+                lateness_frames: number, relay_keep: vec![name.clone()], relay_payload_type: number,
                 interface: name.clone(),
             };
             let _ = sender(asked).map(|spec| spec.check());

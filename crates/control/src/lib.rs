@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod listener;
 #[cfg(any(test, feature = "recording"))]
 pub mod recording;
+pub mod relay_spec;
 pub mod routing;
 pub mod server;
 pub mod spec;
@@ -25,6 +26,7 @@ pub mod v1;
 mod archive_service;
 mod authority;
 mod intake;
+mod relay_intake;
 mod report;
 mod service;
 
@@ -39,11 +41,12 @@ pub use crosspoint::{CrosspointTable, resolve};
 pub use dataplane::{Dataplane, DataplaneError, StreamName};
 pub use endpoint::{Endpoint, EndpointError};
 pub use listener::{ListenError, Listener};
+pub use relay_spec::{Numbers, RelaySpec, Rewriting};
 pub use routing::Routing;
 pub use server::{ServeError, serve};
 pub use spec::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
     ConsumerClass, ConsumerHolder, ConsumerStatus, CoreIsolation, Counters, FlowProducer, FlowStanding, FlowStatus,
-    NodeStatus, PortStatus, PulseStatus, ReceiverStatus, SenderState, SenderStatus, Signal, SlotUse, SpanStatus,
-    WorkerStatus,
+    NodeStatus, PortStatus, PulseStatus, ReceiverStatus, RelayStatus, SenderState, SenderStatus, Signal, SlotUse,
+    SpanStatus, WorkerStatus,
 };

@@ -165,15 +165,18 @@ fn sender(owned: &Owned<SenderSpec>, source: Option<&Name>, status: Option<&Send
         last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
         trouble: trouble.to_owned(),
         worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
+        relay_keep: spec.rewriting.kept().into_iter().map(str::to_owned).collect(),
+        relay_payload_type: spec.rewriting.payload_type.map_or(0, |payload_type| payload_type.0.into()),
     }
 }
 
 pub(crate) fn crosspoints(state: &State, flows: &[FlowStatus]) -> v1::ListCrosspointsResponse {
     let table = state.table();
+    let is_relay = |name: &Name| state.config().relays().any(|relay| relay.spec.name == *name);
     let crosspoints = table.entries.iter().map(|(destination, source)| v1::Crosspoint {
         destination: destination.to_string(),
         source: source.to_string(),
-        source_present: flows.iter().any(|flow| flow.name == *source),
+        source_present: is_relay(source) || flows.iter().any(|flow| flow.name == *source),
     });
     v1::ListCrosspointsResponse { version: table.version, crosspoints: crosspoints.collect() }
 }
@@ -183,21 +186,22 @@ pub(crate) fn statistics(dataplane: &impl Dataplane) -> Vec<v1::Statistics> {
         let counters = counters.into_iter().map(|(name, value)| v1::Counter { name: name.to_owned(), value });
         v1::Statistics { kind: kind.into(), name, counters: counters.collect() }
     };
-    use v1::StatisticsKind::{Broker, Flow, Port, Receiver, Sender, Worker};
+    use v1::StatisticsKind::{Broker, Flow, Port, Receiver, Relay, Sender, Worker};
     let node = dataplane.node();
     let receivers = dataplane.receivers().into_iter().map(|s| of(Receiver, s.name.to_string(), s.counters));
     let senders = dataplane.senders().into_iter().map(|s| of(Sender, s.name.to_string(), s.counters));
     let flows = dataplane.flows().into_iter().map(|s| of(Flow, s.name.to_string(), s.counters));
+    let relays = dataplane.relays().into_iter().map(|s| of(Relay, s.name.to_string(), s.counters));
     let workers = node.workers.into_iter().map(|s| of(Worker, s.name, s.counters));
     let ports = node.ports.into_iter().map(|s| of(Port, s.name, s.counters));
     let broker = std::iter::once(of(Broker, "broker".to_owned(), node.broker));
     let mut all: Vec<v1::Statistics> =
-        receivers.chain(senders).chain(flows).chain(workers).chain(ports).chain(broker).collect();
+        receivers.chain(senders).chain(relays).chain(flows).chain(workers).chain(ports).chain(broker).collect();
     all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     all
 }
 
-fn scope(scope: Scope) -> v1::Scope {
+pub(crate) fn scope(scope: Scope) -> v1::Scope {
     match scope {
         Scope::File => v1::Scope::File,
         Scope::Operator => v1::Scope::Operator,

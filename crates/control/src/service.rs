@@ -6,7 +6,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::intake::{self, IntakeError};
 use crate::v1::{self, flypack_server::Flypack};
-use crate::{ControlError, Controller, Dataplane, DataplaneError, Scope, SourcePresence, report};
+use crate::{ControlError, Controller, Dataplane, DataplaneError, Scope, SourcePresence, relay_intake, report};
 
 /// `flypack.v1.Flypack` over one controller.
 pub(crate) struct FlypackService<D> {
@@ -104,6 +104,36 @@ impl<D: Dataplane> Flypack for FlypackService<D> {
         let name = intake::name("name", &request.into_inner().name)?;
         self.blocking(move |controller| controller.remove_sender(Scope::Operator, &name)).await?;
         Ok(Response::new(v1::DeleteSenderResponse {}))
+    }
+
+    async fn list_relays(&self, _: Request<v1::ListRelaysRequest>) -> Result<Response<v1::ListRelaysResponse>, Status> {
+        let list = |controller: &Controller<D>| Ok(relay_intake::relays(&controller.state(), controller.dataplane()));
+        Ok(Response::new(v1::ListRelaysResponse { relays: self.blocking(list).await? }))
+    }
+
+    async fn create_relay(
+        &self,
+        request: Request<v1::CreateRelayRequest>,
+    ) -> Result<Response<v1::CreateRelayResponse>, Status> {
+        let spec = relay_intake::relay(request.into_inner())?;
+        let name = spec.name.to_string();
+        let relays = self
+            .blocking(move |controller| {
+                controller.add_relay(Scope::Operator, spec)?;
+                Ok(relay_intake::relays(&controller.state(), controller.dataplane()))
+            })
+            .await?;
+        let relay = relays.into_iter().find(|relay| relay.name == name);
+        Ok(Response::new(v1::CreateRelayResponse { relay }))
+    }
+
+    async fn delete_relay(
+        &self,
+        request: Request<v1::DeleteRelayRequest>,
+    ) -> Result<Response<v1::DeleteRelayResponse>, Status> {
+        let name = intake::name("name", &request.into_inner().name)?;
+        self.blocking(move |controller| controller.remove_relay(Scope::Operator, &name)).await?;
+        Ok(Response::new(v1::DeleteRelayResponse {}))
     }
 
     async fn list_flows(&self, _: Request<v1::ListFlowsRequest>) -> Result<Response<v1::ListFlowsResponse>, Status> {

@@ -1,11 +1,13 @@
 //! What an operator asks for: receivers and senders, checked before anything is built from them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use media::{Name, PayloadType};
 use st2110::packing::{PackingMode, UdpLimit};
 use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::VideoSdp;
+
+use crate::Rewriting;
 
 /// A stream to take from the network. Its flow has the receiver's name.
 #[derive(Clone, Debug)]
@@ -67,6 +69,8 @@ pub struct SenderSpec {
     pub dscp: u8,
     /// Hops, at least 1.
     pub ttl: u8,
+    /// What it changes of packets that it forwards, when it is taken to a relay.
+    pub rewriting: Rewriting,
 }
 
 /// A second way of a sender's packets.
@@ -133,6 +137,32 @@ pub enum SpecError {
     /// No hops, or more than the field holds.
     #[error("ttl is {0}, it must be 1 to 255")]
     Ttl(u32),
+    /// A relay that listens nowhere.
+    #[error("listen is {0}: give an address and a port of 1 to 65535, such as 239.1.1.1:5004")]
+    Listen(SocketAddr),
+    /// IPv4 to IPv6 or the reverse.
+    #[error("source {source_address} sends nothing to {listen}: both must be IPv4 or both IPv6")]
+    RelaySource {
+        /// A source that would be admitted.
+        source_address: IpAddr,
+        /// Where the relay listens.
+        listen: SocketAddr,
+    },
+    /// No rate of RTP time stamps.
+    #[error("clock_hz is {0}, it must be 1 to 1000000000: what a=rtpmap says, 90000 for video")]
+    ClockRate(u32),
+    /// More packets than are worth keeping.
+    #[error("backlog_packets is {0}, it must be 1 to {max}", max = crate::RelaySpec::MAX_BACKLOG_PACKETS)]
+    BacklogPackets(u32),
+    /// Packets that would be sent long after their time.
+    #[error("backlog_ms is {0}, it must be 1 to {max}", max = crate::RelaySpec::MAX_BACKLOG_MS)]
+    BacklogTime(u32),
+    /// Nothing that a forwarded header could keep.
+    #[error("relay_keep has \"{0}\", it may have: {known}", known = Rewriting::KEPT.join(", "))]
+    Kept(String),
+    /// No payload type, or one that would be taken for RTCP.
+    #[error("relay_payload_type is {0}, it must be 1 to 63 or 96 to 127, or 0 to keep the source's")]
+    RelayPayloadType(u32),
 }
 
 impl ReceiverSpec {
@@ -195,6 +225,7 @@ impl SenderSpec {
             lateness_frames: Self::DEFAULT_LATENESS_FRAMES,
             dscp: Self::DEFAULT_DSCP,
             ttl: Self::DEFAULT_TTL,
+            rewriting: Rewriting::default(),
         }
     }
 
@@ -249,7 +280,7 @@ impl SenderSpec {
 }
 
 /// An interface name as Linux allows it (`dev_valid_name`): bounded, so that it is safe in messages.
-fn check_interface(interface: Option<&str>) -> Result<(), SpecError> {
+pub(crate) fn check_interface(interface: Option<&str>) -> Result<(), SpecError> {
     let Some(name) = interface else { return Ok(()) };
     let legal = |c: char| c.is_ascii_graphic() && c != '/' && c != ':';
     if (1..=15).contains(&name.len()) && name.chars().all(legal) && name != "." && name != ".." {

@@ -166,6 +166,19 @@ pub struct ReceiverStatus {
     pub counters: Counters,
 }
 
+/// How a relay does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayStatus {
+    /// Its name.
+    pub name: Name,
+    /// Whether packets come.
+    pub is_alive: bool,
+    /// Senders that forward it.
+    pub senders: u32,
+    /// What it counted.
+    pub counters: Counters,
+}
+
 /// What a sender does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SenderState {

@@ -5,6 +5,7 @@
 mod access;
 mod port;
 mod record;
+mod relay;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::port_plan;
 pub use access::{AccessConfig, LimitsConfig};
 pub use port::{DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
 pub use record::RecordConfig;
+pub use relay::RelayConfig;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,6 +41,9 @@ pub struct Config {
     /// Receivers.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
+    /// Relays.
+    #[serde(rename = "relay")]
+    pub relays: Vec<RelayConfig>,
     /// Senders.
     #[serde(rename = "sender")]
     pub senders: Vec<SenderConfig>,
@@ -219,6 +224,12 @@ pub struct SenderConfig {
     /// TTL or hop limit.
     #[serde(default = "defaults::ttl")]
     pub ttl: u8,
+    /// What forwarded packets keep of the source's.
+    #[serde(default)]
+    pub relay_keep: Vec<String>,
+    /// Payload type of forwarded packets; 0 for the source's.
+    #[serde(default)]
+    pub relay_payload_type: u8,
 }
 
 /// `[[crosspoint]]`

@@ -214,6 +214,10 @@ fn load(config: &Config, controller: &Controller<Gateway>) -> Result<()> {
         let spec = specs::receiver(receiver)?;
         controller.add_receiver(Scope::File, spec).with_context(|| format!("receiver {}", receiver.name))?;
     }
+    for relay in &config.relays {
+        let spec = specs::relay(relay)?;
+        controller.add_relay(Scope::File, spec).with_context(|| format!("relay {}", relay.name))?;
+    }
     for sender in &config.senders {
         let spec = specs::sender(sender)?;
         controller.add_sender(Scope::File, spec).with_context(|| format!("sender {}", sender.name))?;

@@ -9,6 +9,7 @@ mod connection;
 mod entries;
 mod placement;
 mod reconcile;
+mod relays;
 mod report;
 mod rings;
 mod sdp;
@@ -20,7 +21,7 @@ use std::time::Instant;
 
 use control::{
     ConsumerStatus, CrosspointTable, Dataplane, DataplaneError, FlowStatus, NodeStatus, ReceiverSpec, ReceiverStatus,
-    SenderSpec, SenderStatus, StreamName,
+    RelaySpec, RelayStatus, SenderSpec, SenderStatus, StreamName,
 };
 use media::Name;
 use shm::Broker;
@@ -114,12 +115,16 @@ impl Gateway {
         self.0.recorder.stop();
         let _change = self.change();
         self.entries().is_stopping = true;
-        let (senders, receivers) = {
+        let (senders, receivers, relays) = {
             let entries = self.entries();
-            (entries.sender_keys(), entries.receiver_keys())
+            (entries.sender_keys(), entries.receiver_keys(), entries.relay_keys())
         };
         for (place, key) in &senders {
+            let _ = self.engine(place).forward(*key, None);
             let _ = self.engine(place).connect(*key, None);
+        }
+        for (place, key) in relays {
+            let _ = self.engine(&place).remove_relay(key);
         }
         for (place, key) in senders {
             let _ = self.engine(&place).remove_sender(key);
@@ -218,6 +223,18 @@ impl Dataplane for Gateway {
         self.engine(&place).remove_sender(key)?;
         self.entries().senders.remove(name);
         Ok(())
+    }
+
+    fn add_relay(&self, spec: &RelaySpec) -> Result<(), DataplaneError> {
+        self.serve_relay(spec)
+    }
+
+    fn remove_relay(&self, name: &Name) -> Result<(), DataplaneError> {
+        self.end_relay(name)
+    }
+
+    fn relays(&self) -> Vec<RelayStatus> {
+        self.relay_status()
     }
 
     fn apply(&self, table: &CrosspointTable) -> Result<(), DataplaneError> {

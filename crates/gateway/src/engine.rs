@@ -20,6 +20,7 @@ mod kernel;
 mod order;
 #[cfg(test)]
 pub(crate) mod recording;
+mod relaying;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 use crate::loss::Reception;
 pub use kernel::{KernelEngine, KernelSettings};
 pub use order::{ReceiverOrder, SenderOrder, sender_path};
+pub use relaying::{RelayOrder, Relaying};
 
 /// A port of an engine, as far as placing goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +128,33 @@ pub trait Engine: Send + Sync {
             what: "moving what is on a port".to_owned(),
             remedy: "a port has one queue each way, and one worker owns both: give the port another core".to_owned(),
         })
+    }
+
+    /// Relays what comes in from now on, to no sender yet.
+    ///
+    /// # Errors
+    /// Why it cannot be received.
+    fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
+        Err(DataplaneError::Unsupported {
+            what: format!("relaying what comes to {}", order.spec.listen),
+            remedy: "receive it, where it is uncompressed video".to_owned(),
+        })
+    }
+
+    /// Relays no longer; senders that forward it wait. Unknown keys are none of an error.
+    ///
+    /// # Errors
+    /// No answer from the worker: it may still relay.
+    fn remove_relay(&self, _key: ReceiverKey) -> Result<(), DataplaneError> {
+        Ok(())
+    }
+
+    /// Has a sender forward a relay of this engine from its next picture on, or none: then it can be connected again.
+    ///
+    /// # Errors
+    /// The sender does not send where the relay's worker does, or no answer from a worker.
+    fn forward(&self, _key: SenderKey, _relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
+        Ok(())
     }
 
     /// Where the packets of such a sender come from; `port` is where it was placed.

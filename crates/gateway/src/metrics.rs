@@ -87,6 +87,11 @@ impl Collector for GatewayCollector {
         let senders = gateway.senders();
         let senders = senders.iter().map(|entry| (entry.name.to_string(), &entry.counters));
         families(&mut encoder, "sender", MetricType::Counter, by_counter(senders))?;
+        let relays = gateway.relays();
+        let relays = by_counter(relays.iter().map(|entry| (entry.name.to_string(), &entry.counters)));
+        let (levels, counts) = relays.into_iter().partition(|(name, _)| name.ends_with("_held"));
+        families(&mut encoder, "relay", MetricType::Counter, counts)?;
+        families(&mut encoder, "relay", MetricType::Gauge, levels)?;
         let workers = node.workers.iter().map(|entry| (entry.name.clone(), &entry.counters));
         families(&mut encoder, "worker", MetricType::Counter, by_counter(workers))?;
         workers::encode(&mut encoder, &node.workers)?;

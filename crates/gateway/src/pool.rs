@@ -6,6 +6,7 @@
 mod error;
 mod heartbeat;
 mod load;
+mod relays;
 mod requests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use control::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming};
+use control::{LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming};
 use media::{Name, PayloadType, Rate};
 use st2110::{PackingMode, ReadSchedule, SenderType, UdpLimit, VideoSdp};
 
-use crate::config::{ConfigError, CrosspointConfig, ReceiverConfig, SenderConfig};
+use crate::config::{ConfigError, CrosspointConfig, ReceiverConfig, RelayConfig, SenderConfig};
 
 /// A receiver of the file.
 ///
@@ -51,6 +51,31 @@ fn sdp_text(config: &ReceiverConfig, name: &Name) -> Result<String, ConfigError>
     }
 }
 
+/// A relay of the file.
+///
+/// # Errors
+/// [`ConfigError::Value`], naming the relay's key.
+pub fn relay(config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
+    let name = name("relay.name", &config.name)?;
+    let listen: SocketAddr = config.listen.parse().map_err(|_| {
+        ConfigError::value(key(&name, "listen"), &config.listen, "address:port, such as 239.1.1.1:5004")
+    })?;
+    let source = |text: &String| {
+        let refused = |_| ConfigError::value(key(&name, "sources"), text, "addresses, such as [\"192.0.2.10\"]");
+        text.parse::<IpAddr>().map_err(refused)
+    };
+    Ok(RelaySpec {
+        listen,
+        sources: config.sources.iter().map(source).collect::<Result<_, _>>()?,
+        interface: optional(&config.interface),
+        clock_hz: config.clock_hz,
+        backlog_packets: Some(config.backlog_packets),
+        backlog_ms: Some(config.backlog_ms),
+        receive_buffer_octets: Some(config.receive_buffer_octets),
+        name,
+    })
+}
+
 /// A sender of the file.
 ///
 /// # Errors
@@ -90,6 +115,10 @@ pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
         lateness_frames: config.lateness_frames,
         dscp: config.dscp,
         ttl: config.ttl,
+        rewriting: Rewriting::keeping(config.relay_keep.iter().map(String::as_str), config.relay_payload_type.into())
+            .map_err(|error| {
+            ConfigError::value(key(&name, "relay_keep"), config.relay_keep.join(", "), error.to_string())
+        })?,
         name,
     })
 }
@@ -173,6 +202,8 @@ mod tests {
         assert_eq!(receivers[0].sdp.format.to_string(), "1920x1080p25 4:2:2 10 bit");
         senders[0].check().unwrap();
         receivers[0].check().unwrap();
+        let relays: Vec<_> = config.relays.iter().map(|r| relay(r).unwrap()).collect();
+        relays[0].check().unwrap();
         let (destination, source) = crosspoint(&config.crosspoints[0]).unwrap();
         assert_eq!((destination, source), (senders[0].name.clone(), receivers[0].name.clone()));
     }
@@ -183,6 +214,9 @@ mod tests {
         let mut bare = config.senders[0].clone();
         bare = toml::from_str(&format!("name = {:?}\ndestination = {:?}", bare.name, bare.destination)).unwrap();
         assert_eq!(sender(&bare).unwrap(), sender(&config.senders[0]).unwrap());
+        let sample = &config.relays[0];
+        let bare = toml::from_str(&format!("name = {:?}\nlisten = {:?}", sample.name, sample.listen)).unwrap();
+        assert_eq!(relay(&bare).unwrap(), relay(sample).unwrap());
     }
 
     /// The sample with its port, which is commented out there.

@@ -208,7 +208,7 @@ counter_set! {
         /// Destinations that it has; no count.
         destinations,
         /// Packets that are kept for destinations that have not taken them; no count.
-        backlog,
+        packets_held,
     }
 }
 

@@ -188,7 +188,7 @@ impl<B: PacketBuf> Relay<B> {
         if !self.window.is_empty() {
             self.expire(now);
         }
-        self.counters.backlog.set(self.window.len() as u64);
+        self.counters.packets_held.set(self.window.len() as u64);
         made
     }
 
@@ -225,6 +225,6 @@ impl<B: PacketBuf> Relay<B> {
     /// The relay leaves its worker: what it kept goes back to the queue's pool here.
     pub(crate) fn finish(&mut self) {
         self.window.clear();
-        self.counters.backlog.set(0);
+        self.counters.packets_held.set(0);
     }
 }

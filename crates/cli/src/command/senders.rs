@@ -77,5 +77,7 @@ fn request(arguments: AddSender) -> v1::CreateSenderRequest {
         lateness_frames: arguments.lateness_frames.into(),
         dscp: Some(arguments.dscp.into()),
         ttl: Some(arguments.ttl.into()),
+        relay_keep: arguments.relay_keep,
+        relay_payload_type: arguments.relay_payload_type.into(),
     }
 }

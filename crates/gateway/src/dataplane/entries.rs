@@ -9,6 +9,7 @@ use media::Name;
 use worker::{ReceiverCounters, ReceiverKey, SenderKey};
 
 use super::placement::Place;
+use super::relays::RelayEntry;
 use super::sender_entry::SenderEntry;
 use crate::engine::Receiving;
 use crate::loss::Locator;
@@ -24,6 +25,7 @@ const WARNINGS: usize = 32;
 pub(super) struct Entries {
     pub(super) receivers: BTreeMap<Name, ReceiverEntry>,
     pub(super) senders: BTreeMap<Name, SenderEntry>,
+    pub(super) relays: BTreeMap<Name, RelayEntry>,
     pub(super) table: CrosspointTable,
     pub(super) is_stopping: bool,
     warnings: Vec<String>,
@@ -44,6 +46,10 @@ impl Entries {
         self.receivers.values().map(|receiver| (receiver.place.clone(), receiver.key)).collect()
     }
 
+    pub(super) fn relay_keys(&self) -> Vec<(Place, ReceiverKey)> {
+        self.relays.values().map(|relay| (relay.place.clone(), relay.key)).collect()
+    }
+
     pub(super) fn note_warning(&mut self, warning: String) {
         if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
@@ -53,7 +59,8 @@ impl Entries {
     /// The node's warnings and those of its receivers.
     pub(super) fn warnings(&self) -> Vec<String> {
         let receivers = self.receivers.values().filter_map(|receiver| receiver.warning.clone());
-        self.warnings.iter().cloned().chain(receivers).collect()
+        let relays = self.relays.values().filter_map(|relay| relay.warning.clone());
+        self.warnings.iter().cloned().chain(receivers).chain(relays).collect()
     }
 
     /// The receivers whose losses are to be looked at again.
@@ -67,6 +74,9 @@ impl Entries {
     pub(super) fn tick(&mut self, now: Instant) -> bool {
         for receiver in self.receivers.values_mut() {
             receiver.packets.note(receiver.counters.packets.value(), now);
+        }
+        for relay in self.relays.values_mut() {
+            relay.packets.note(relay.counters.packets.value(), now);
         }
         let mut is_due = false;
         for sender in self.senders.values_mut() {
@@ -89,6 +99,11 @@ impl Movement {
             self.value = value;
             self.at = Some(now);
         }
+    }
+
+    /// Forgets that it moved: what counts from now on is something else.
+    pub(super) fn restart(&mut self, value: u64) {
+        *self = Self { value, at: None };
     }
 
     /// Whether it moved lately, for grains that come `period` apart.

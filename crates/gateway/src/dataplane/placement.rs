@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{ReceiverSpec, SenderSpec};
+use control::{ReceiverSpec, RelaySpec, SenderSpec};
 use media::Name;
 
 use crate::engine::{Engine, EnginePort};
@@ -30,6 +30,13 @@ pub(super) fn of_receiver(engines: &[Arc<dyn Engine>], spec: &ReceiverSpec) -> P
     match &spec.interface {
         Some(interface) => named(engines, interface),
         None => first(engines, |port| has(port, destination)),
+    }
+}
+
+pub(super) fn of_relay(engines: &[Arc<dyn Engine>], spec: &RelaySpec) -> Place {
+    match &spec.interface {
+        Some(interface) => named(engines, interface),
+        None => first(engines, |port| has(port, spec.listen.ip())),
     }
 }
 

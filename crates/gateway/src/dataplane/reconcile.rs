@@ -9,6 +9,7 @@ use worker::SenderKey;
 use super::connection::Connection;
 use super::entries::Entries;
 use super::placement::Place;
+use super::relays::SourceKind;
 use super::{Gateway, build, sdp};
 
 impl Gateway {
@@ -49,6 +50,9 @@ impl Gateway {
 
     /// Gives one sender the source that the table says, if that is another than it has.
     fn connect(&self, name: &Name) -> Result<(), DataplaneError> {
+        if self.forward(name)? == SourceKind::Relay {
+            return Ok(());
+        }
         let Some(wanted) = self.wanted(name) else { return Ok(()) };
         let (source, connection) = match wanted.connection {
             None => (None, None),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use control::SenderSpec;
 use media::{Name, Ssrc};
-use worker::{SenderCounters, SenderKey};
+use worker::{ReceiverKey, SenderCounters, SenderKey};
 
 use super::connection::Connection;
 use super::entries::Movement;
@@ -26,6 +26,8 @@ pub(super) struct SenderEntry {
     pub(super) counters: Arc<SenderCounters>,
     pub(super) packets: Movement,
     pub(super) connection: Option<Connection>,
+    /// The relay that it forwards.
+    pub(super) relay: Option<ReceiverKey>,
     pub(super) sdp: Option<String>,
     pub(super) trouble: Option<String>,
     refused: Option<Refused>,
@@ -49,6 +51,7 @@ impl SenderEntry {
             counters,
             packets: Movement::default(),
             connection: None,
+            relay: None,
             sdp: None,
             trouble: None,
             refused: None,

@@ -14,6 +14,7 @@ mod error;
 mod homes;
 mod open;
 mod port;
+mod relays;
 mod seen;
 mod serve;
 pub(crate) mod sizes;
@@ -34,7 +35,7 @@ use netio::capture::CaptureTap;
 use shm::GrainLease;
 use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, SenderCounters, SenderKey, Source};
 
-use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+use super::{Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder};
 use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::Idleness;
@@ -223,13 +224,18 @@ impl Engine for DpdkEngine {
         let sender = order.build(port.key.output, second);
         let counters = sender.counters();
         self.pool.add_sender(port.worker, Box::new(sender))?;
-        self.homes().senders.insert(order.key, at);
+        let mut homes = self.homes();
+        homes.senders.insert(order.key, at);
+        homes.forwarders.note(order.key, port.worker, order.forwarder(port.key.output), &counters);
         Ok(counters)
     }
 
     fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
         let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        drop(self.pool.remove_sender(self.ports[at].worker, key)?);
+        let forwards = self.homes().forwarders.remove(&self.pool, key)?;
+        if !forwards {
+            drop(self.pool.remove_sender(self.ports[at].worker, key)?);
+        }
         self.homes().senders.remove(&key);
         Ok(())
     }
@@ -238,6 +244,18 @@ impl Engine for DpdkEngine {
         let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
         drop(self.pool.connect(self.ports[at].worker, key, source)?);
         Ok(())
+    }
+
+    fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
+        self.serve_relay(order)
+    }
+
+    fn remove_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
+        self.end_relay(key)
+    }
+
+    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
+        self.have_forwarded(key, relay)
     }
 
     fn identity(&self, spec: &SenderSpec, port: Option<&Name>) -> SenderIdentity {

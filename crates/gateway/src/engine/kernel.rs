@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
+use control::{DataplaneError, PortStatus, RelaySpec, SenderSpec, WorkerStatus};
 use media::{Name, VideoFormat};
 use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
 use shm::GrainLease;
@@ -16,7 +16,10 @@ use worker::{
     Core, Input, InputKey, Leg, OutputIndex, ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source,
 };
 
-use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder, StreamKey};
+use super::relaying::{Followed, Forwarders};
+use super::{
+    Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder, StreamKey,
+};
 use crate::clock::TaiClock;
 use crate::loss::Reception;
 use crate::pool::{
@@ -57,6 +60,8 @@ pub struct KernelEngine {
 struct Homes {
     receivers: BTreeMap<ReceiverKey, ReceiverHome>,
     senders: BTreeMap<SenderKey, SenderHome>,
+    relays: BTreeMap<ReceiverKey, WorkerIndex>,
+    forwarders: Forwarders<Tx>,
 }
 
 /// Where a receiver is, and what its socket takes.
@@ -150,13 +155,18 @@ impl Engine for KernelEngine {
         self.pool.add_sender(worker, Box::new(sender))?;
         let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
         self.pool.burden(worker, 0, packets_per_second);
-        self.homes().senders.insert(order.key, SenderHome { worker, packets_per_second });
+        let mut homes = self.homes();
+        homes.senders.insert(order.key, SenderHome { worker, packets_per_second });
+        homes.forwarders.note(order.key, worker, order.forwarder(OutputIndex(0)), &counters);
         Ok(counters)
     }
 
     fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
         let Some(home) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        drop(self.pool.remove_sender(home.worker, key)?);
+        let forwards = self.homes().forwarders.remove(&self.pool, key)?;
+        if !forwards {
+            drop(self.pool.remove_sender(home.worker, key)?);
+        }
         self.pool.burden(home.worker, home.packets_per_second, 0);
         self.homes().senders.remove(&key);
         Ok(())
@@ -188,6 +198,51 @@ impl Engine for KernelEngine {
             StreamKey::Receiver(key) => self.move_receiver(key, to),
             StreamKey::Sender(key) => self.move_sender(key, to),
         }
+    }
+
+    fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
+        let spec = order.spec;
+        let config = KernelRxConfig {
+            destination: spec.listen,
+            interface: spec.interface.clone(),
+            sources: spec.sources.clone(),
+            receive_buffer_octets: spec.receive_buffer_octets.unwrap_or(RECEIVE_BUFFER_OCTETS) as usize,
+            // What a turn may bring is kept at least.
+            buffers: QUEUE_BUFFERS + usize::from(order.backlog_packets().max(RelaySpec::DEFAULT_BACKLOG_PACKETS)),
+        };
+        let queue = Rx::open(&config, self.clock.clone()).map_err(|error| DataplaneError::PacketIo(Box::new(error)))?;
+        let buffer = queue.receive_buffer();
+        let warning = buffer.is_short().then(|| format!("relay {}: {buffer}", spec.name));
+        let leg = Leg { input: input_of(order.key), destination: queue.local_addr() };
+        let relay = order.build([leg]);
+        let counters = relay.counters();
+        let worker = self.pool.lightest(near(spec.interface.as_deref()));
+        let input = Input::private(leg.input, queue);
+        let seen = input.counters();
+        self.pool.add_input(worker, Box::new(input))?;
+        if let Err(refused) = self.pool.add_relay(worker, Box::new(relay)) {
+            drop(self.pool.remove_input(worker, leg.input)?);
+            return Err(refused);
+        }
+        self.homes().relays.insert(order.key, worker);
+        Ok(Relaying { counters, input: Some(seen), warning })
+    }
+
+    fn remove_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
+        let Some(worker) = self.homes().relays.get(&key).copied() else { return Ok(()) };
+        drop(self.pool.remove_relay(worker, key)?);
+        drop(self.pool.remove_input(worker, input_of(key))?);
+        self.homes().relays.remove(&key);
+        Ok(())
+    }
+
+    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
+        let mut homes = self.homes();
+        let followed = relay.and_then(|relay| {
+            let worker = *homes.relays.get(&relay)?;
+            Some(Followed { relay, worker, output: OutputIndex(0) })
+        });
+        homes.forwarders.follow(&self.pool, key, followed)
     }
 
     fn identity(&self, spec: &SenderSpec, _port: Option<&Name>) -> SenderIdentity {

@@ -8,7 +8,8 @@ use shm::{FrameWriter, GrainLease};
 use st2110::TimelineMode;
 use uuid::Uuid;
 use worker::{
-    Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey, SteeredReceiver,
+    ForwarderConfig, Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey,
+    SteeredReceiver,
 };
 
 /// Reorder window where the receiver states none, packets.
@@ -113,6 +114,15 @@ impl<'a> SenderOrder<'a> {
             },
             lateness_frames: self.spec.lateness_frames,
         }
+    }
+}
+
+impl SenderOrder<'_> {
+    /// What the worker is told of the sender while it forwards.
+    #[must_use]
+    pub fn forwarder(&self, output: OutputIndex) -> ForwarderConfig {
+        let rewrite = super::relaying::rewrite(&self.spec.rewriting, self.ssrc, self.first_sequence);
+        ForwarderConfig { path: sender_path(self.spec), output, rewrite }
     }
 }
 

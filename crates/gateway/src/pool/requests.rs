@@ -179,15 +179,15 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     }
 
     /// How many the worker serves. It has answered, so it is there.
-    fn receivers(&self, worker: WorkerIndex) -> &AtomicUsize {
+    pub(super) fn receivers(&self, worker: WorkerIndex) -> &AtomicUsize {
         &self.workers[worker.0].receivers
     }
 
-    fn senders(&self, worker: WorkerIndex) -> &AtomicUsize {
+    pub(super) fn senders(&self, worker: WorkerIndex) -> &AtomicUsize {
         &self.workers[worker.0].senders
     }
 
-    fn full(&self, resource: &str) -> DataplaneError {
+    pub(super) fn full(&self, resource: &str) -> DataplaneError {
         DataplaneError::Exhausted {
             resource: format!("the worker's room for {resource}"),
             remedy: format!("at most {WORKER_LIMIT} fit on one: add a core to {}", self.names.cores_key),
@@ -195,10 +195,10 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     }
 }
 
-fn no_answer(error: NoAnswer) -> DataplaneError {
+pub(super) fn no_answer(error: NoAnswer) -> DataplaneError {
     DataplaneError::System { what: "asking a worker".to_owned(), cause: io::Error::other(error) }
 }
 
-fn unexpected(what: &str) -> DataplaneError {
+pub(super) fn unexpected(what: &str) -> DataplaneError {
     DataplaneError::System { what: what.to_owned(), cause: io::Error::other("the worker answered otherwise") }
 }

@@ -16,19 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LEASED: ConsumerClass = ConsumerClass::Leased { k: 4, deadline_nanos: 60_000_000_000 };
 
 /// A gRPC client that blocks.
-struct Api {
-    runtime: tokio::runtime::Runtime,
-    client: control::client::FlypackClient<tonic::transport::Channel>,
+pub(super) struct Api {
+    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) client: control::client::FlypackClient<tonic::transport::Channel>,
 }
 
 impl Api {
-    fn connect(folder: &Folder) -> Self {
+    pub(super) fn connect(folder: &Folder) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(control::connect(&folder.endpoint().parse().unwrap())).unwrap();
         Self { runtime, client }
     }
 
-    fn create_receiver(&mut self, name: &str, sdp: String) -> Result<(), tonic::Status> {
+    pub(super) fn create_receiver(&mut self, name: &str, sdp: String) -> Result<(), tonic::Status> {
         let request = v1::CreateReceiverRequest { name: name.to_owned(), sdp, ..Default::default() };
         self.runtime.block_on(self.client.create_receiver(request)).map(drop)
     }
@@ -38,13 +38,13 @@ impl Api {
         self.runtime.block_on(self.client.create_sender(request)).map(drop)
     }
 
-    fn take(&mut self, destination: &str, source: &str) -> Result<(), tonic::Status> {
+    pub(super) fn take(&mut self, destination: &str, source: &str) -> Result<(), tonic::Status> {
         let request =
             v1::TakeRequest { destination: destination.to_owned(), source: source.to_owned(), ..Default::default() };
         self.runtime.block_on(self.client.take(request)).map(drop)
     }
 
-    fn sender(&mut self, name: &str) -> v1::Sender {
+    pub(super) fn sender(&mut self, name: &str) -> v1::Sender {
         let senders = self.runtime.block_on(self.client.list_senders(v1::ListSendersRequest {})).unwrap();
         senders.into_inner().senders.into_iter().find(|sender| sender.name == name).unwrap()
     }

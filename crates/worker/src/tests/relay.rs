@@ -197,7 +197,7 @@ fn every_destination_gets_every_packet_under_its_own_header() {
         assert_eq!(other.counters.packets_forwarded.value(), 40);
     }
     assert_eq!((relay.counters.packets.value(), relay.counters.packets_lost.value()), (40, 0));
-    assert_eq!((relay.counters.destinations.value(), relay.counters.backlog.value()), (64, 0));
+    assert_eq!((relay.counters.destinations.value(), relay.counters.packets_held.value()), (64, 0));
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn a_stuck_port_costs_the_other_destinations_nothing() {
         }
     }
     // The relay keeps no more than one turn may bring, whoever is stuck.
-    assert_eq!(relay.counters.backlog.value(), 256);
+    assert_eq!(relay.counters.packets_held.value(), 256);
     for far in &mut good {
         let expected: Vec<u16> = (0..sent).map(|n| n.wrapping_add(65_534)).collect();
         assert_eq!(far.sequences(), expected);
@@ -360,7 +360,7 @@ fn a_stuck_port_costs_the_other_destinations_nothing() {
     }
     studio.valves[1].open();
     studio.pass(5 * MS);
-    assert_eq!(relay.counters.backlog.value(), 0);
+    assert_eq!(relay.counters.packets_held.value(), 0);
     for far in &mut stuck {
         let dropped = far.counters.packets_dropped_backlog.value();
         let got = far.sequences();
@@ -382,9 +382,9 @@ fn a_backlog_is_bounded_by_time_where_packets_are_few() {
         studio.pass(MS);
     }
     // The burst of 32 that the output has taken is its own.
-    assert!((19..=21).contains(&relay.counters.backlog.value()), "{}", relay.counters.backlog.value());
+    assert!((19..=21).contains(&relay.counters.packets_held.value()), "{}", relay.counters.packets_held.value());
     studio.pass(100 * MS);
-    assert_eq!(relay.counters.backlog.value(), 0);
+    assert_eq!(relay.counters.packets_held.value(), 0);
     studio.valves[0].open();
     source.send(100, 100);
     studio.pass(MS);
@@ -404,7 +404,7 @@ fn a_next_hop_that_is_not_known_is_no_backlog() {
     studio.valves[1].unresolve();
     (0..10).for_each(|n| source.send(n, 1));
     studio.pass(MS);
-    assert_eq!((known.sequences().len(), relay.counters.backlog.value()), (10, 0));
+    assert_eq!((known.sequences().len(), relay.counters.packets_held.value()), (10, 0));
     studio.valves[1].open();
     (10..15).for_each(|n| source.send(n, 1));
     studio.pass(MS);

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::super::relaying::Forwarders;
+use super::Tx;
 use worker::{ReceiverKey, SenderKey};
 
 /// By key, as the data plane names them.
 #[derive(Default)]
 pub(super) struct Homes {
     pub(super) receivers: BTreeMap<ReceiverKey, ReceiverHome>,
+    pub(super) relays: BTreeMap<ReceiverKey, ReceiverHome>,
     /// Of a sender, the port.
     pub(super) senders: BTreeMap<SenderKey, usize>,
+    pub(super) forwarders: Forwarders<Tx>,
 }
 
 /// Where a receiver is, and what its port listens to for it.

@@ -32,15 +32,24 @@ impl KernelEngine {
         if home.worker == to {
             return Ok(());
         }
-        let source = self.pool.connect(home.worker, key, None)?;
-        let Some(sender) = self.pool.remove_sender(home.worker, key)? else { return Ok(()) };
-        self.pool.add_sender(to, sender)?;
+        // While it forwards, the relay's worker has its packets.
+        let forwards = self.homes().forwarders.rehome(key, to);
+        let (source, sender) = if forwards {
+            (None, None)
+        } else {
+            (self.pool.connect(home.worker, key, None)?, self.pool.remove_sender(home.worker, key)?)
+        };
+        if let Some(sender) = sender {
+            self.pool.add_sender(to, sender)?;
+        }
         self.pool.burden(home.worker, home.packets_per_second, 0);
         self.pool.burden(to, 0, home.packets_per_second);
         if let Some(home) = self.homes().senders.get_mut(&key) {
             home.worker = to;
         }
-        drop(self.pool.connect(to, key, source)?);
+        if !forwards {
+            drop(self.pool.connect(to, key, source)?);
+        }
         Ok(())
     }
 }

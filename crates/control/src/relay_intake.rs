@@ -1,0 +1,85 @@
+//! Requests of the API about relays as specifications, and relays as messages.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use media::Name;
+
+use crate::config::Owned;
+use crate::intake::{IntakeError, name, non_empty, shortened};
+use crate::report::scope;
+use crate::{Dataplane, RelaySpec, RelayStatus, SpecError, State, v1};
+
+/// What `CreateRelay` asks for.
+pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, IntakeError> {
+    let name = name("name", &request.name)?;
+    let listen: SocketAddr = request.listen.parse().map_err(|_| IntakeError::Address {
+        field: "listen",
+        text: shortened(&request.listen),
+        example: "239.1.1.1:5004 or [ff3e::1]:5004",
+    })?;
+    let source = |text: &String| {
+        text.parse::<IpAddr>().map_err(|_| IntakeError::Address {
+            field: "sources",
+            text: shortened(text),
+            example: "10.0.0.1",
+        })
+    };
+    let backlog_packets = match request.backlog_packets {
+        0 => None,
+        packets => Some(u16::try_from(packets).map_err(|_| SpecError::BacklogPackets(packets))?),
+    };
+    Ok(RelaySpec {
+        sources: request.sources.iter().map(source).collect::<Result<_, _>>()?,
+        interface: non_empty(request.interface),
+        clock_hz: if request.clock_hz == 0 { RelaySpec::DEFAULT_CLOCK_HZ } else { request.clock_hz },
+        backlog_packets,
+        backlog_ms: (request.backlog_ms != 0).then_some(request.backlog_ms),
+        receive_buffer_octets: request.receive_buffer_octets,
+        ..RelaySpec::new(name, listen)
+    })
+}
+
+/// All relays, as they are now.
+pub(crate) fn relays(state: &State, dataplane: &impl Dataplane) -> Vec<v1::Relay> {
+    let by_name: BTreeMap<Name, RelayStatus> =
+        dataplane.relays().into_iter().map(|status| (status.name.clone(), status)).collect();
+    state.config().relays().map(|owned| message(owned, by_name.get(&owned.spec.name))).collect()
+}
+
+fn message(owned: &Owned<RelaySpec>, status: Option<&RelayStatus>) -> v1::Relay {
+    let spec = &owned.spec;
+    v1::Relay {
+        name: spec.name.to_string(),
+        scope: scope(owned.scope).into(),
+        listen: spec.listen.to_string(),
+        sources: spec.sources.iter().map(ToString::to_string).collect(),
+        interface: spec.interface.clone().unwrap_or_default(),
+        clock_hz: spec.clock_hz,
+        backlog_packets: spec.backlog_packets.unwrap_or(RelaySpec::DEFAULT_BACKLOG_PACKETS).into(),
+        backlog_ms: spec.backlog_ms.unwrap_or(RelaySpec::DEFAULT_BACKLOG_MS),
+        alive: status.is_some_and(|status| status.is_alive),
+        senders: status.map_or(0, |status| status.senders),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_takes_its_default_and_what_does_not_fit_is_named() {
+        let request =
+            |listen: &str| v1::CreateRelayRequest { name: "cam".into(), listen: listen.into(), ..Default::default() };
+        let plain = RelaySpec::new("cam".parse().unwrap(), "239.1.1.1:5004".parse().unwrap());
+        assert_eq!(relay(request("239.1.1.1:5004")).unwrap(), plain);
+        for (bad, expected) in [
+            (request("239.1.1.1"), "listen \"239.1.1.1\""),
+            (v1::CreateRelayRequest { sources: vec!["camera".into()], ..request("239.1.1.1:1") }, "sources \"camera\""),
+            (v1::CreateRelayRequest { backlog_packets: 70_000, ..request("239.1.1.1:1") }, "backlog_packets is 70000"),
+        ] {
+            let message = relay(bad).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `[[relay]]`
+
+use serde::Deserialize;
+
+/// A stream that is forwarded packet by packet.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Its name.
+    pub name: String,
+    /// `address:port` at which its packets come in.
+    pub listen: String,
+    /// Admitted sources; empty for all.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// Interface of the join; empty for the routes' choice.
+    #[serde(default)]
+    pub interface: String,
+    /// Rate of the time stamps.
+    #[serde(default = "clock_hz")]
+    pub clock_hz: u32,
+    /// Packets kept for senders that do not take them at once.
+    #[serde(default = "backlog_packets")]
+    pub backlog_packets: u16,
+    /// How long they are kept, milliseconds.
+    #[serde(default = "backlog_ms")]
+    pub backlog_ms: u32,
+    /// Receive buffer, octets.
+    #[serde(default = "receive_buffer_octets")]
+    pub receive_buffer_octets: u32,
+}
+
+fn clock_hz() -> u32 {
+    control::RelaySpec::DEFAULT_CLOCK_HZ
+}
+
+fn backlog_packets() -> u16 {
+    control::RelaySpec::DEFAULT_BACKLOG_PACKETS
+}
+
+fn backlog_ms() -> u32 {
+    control::RelaySpec::DEFAULT_BACKLOG_MS
+}
+
+fn receive_buffer_octets() -> u32 {
+    33_554_432
+}
