@@ -87,11 +87,9 @@ static RULES: [Rule; 15] = [
         what: "packets lost",
         least: 1,
         events: |growth| growth.of("packets_lost"),
-        remedy: |growth| match growth.sum(&["socket_drops", "packets_without_buffer"]) {
-            0 => {
-                "on the wire, or in the device's own queue: `flypack statistics` of its port, the switch's drop counters"
-            }
-            _ => "here: its queue overflowed, because the worker came late (its core) or the queue is short",
+        remedy: |_| {
+            "`flypack status` says where (LOST): on the wire (switch, cable, sender), in a full queue, by a late worker (its \
+             core), or for want of buffers"
         },
     },
     Rule {

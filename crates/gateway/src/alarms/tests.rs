@@ -64,7 +64,10 @@ fn a_smaller_picture_is_told_from_loss() {
     let counters = |incomplete, lost| [("grains_incomplete", incomplete), ("packets_lost", lost)];
     looks.look(Kind::Receiver, &counters(0, 0));
     let lost = looks.look(Kind::Receiver, &counters(5, 5));
-    assert!(matches!(&lost[..], [Line::Begun(line)] if line.contains("packets lost: 5; on the wire")), "{lost:?}");
+    assert!(
+        matches!(&lost[..], [Line::Begun(line)] if line.contains("packets lost: 5; `flypack status` says where")),
+        "{lost:?}"
+    );
     let small = looks.look(Kind::Receiver, &counters(10, 5));
     assert!(matches!(&small[..], [Line::Begun(line)] if line.contains("smaller than the SDP says")), "{small:?}");
 }
