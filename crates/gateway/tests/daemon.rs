@@ -7,6 +7,8 @@
 mod archive;
 #[path = "daemon/flypackd.rs"]
 mod flypackd;
+#[path = "daemon/idle.rs"]
+mod idle;
 #[path = "daemon/relay.rs"]
 mod relay;
 #[path = "daemon/road.rs"]

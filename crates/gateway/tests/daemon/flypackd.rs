@@ -123,6 +123,10 @@ impl Flypackd {
         self.end()
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
