@@ -52,16 +52,33 @@ impl<'a> Ready<'a> {
         self.udp_payload = udp_payload;
     }
 
-    /// Writes them, and the packet's own header behind them.
+    /// Whether a packet can be made as the others are; its lengths stand in the headers then.
+    #[inline]
+    fn suits(&mut self, packet: &Planned, linear: &Linear) -> bool {
+        let header = usize::from(packet.header_octets);
+        let udp_payload = header + usize::from(packet.octets);
+        if header > PLANNED_HEADER_OCTETS || packet.octets == 0 || packet.range().end > linear.octets {
+            return false;
+        }
+        if udp_payload != self.udp_payload {
+            if udp_payload > self.way.link.octets_max {
+                return false;
+            }
+            self.renew(udp_payload);
+        }
+        true
+    }
+
+    /// Writes all headers of `packet`, and some octets behind them.
     ///
     /// # Safety
-    /// `to` has [`HEADER_ROOM`] octets that nobody else reads or writes; `below`, at most [`READY_OCTETS`], is where those of
-    /// the template end.
+    /// [`HEADER_ROOM`] octets from `to` on are nobody else's.
     #[inline]
-    unsafe fn write(&self, packet: &Planned, below: usize, to: *mut u8) {
-        // SAFETY: the caller's promise; both lengths are within the array.
+    unsafe fn write(&self, packet: &Planned, to: *mut u8) {
+        let below = self.template().octets();
+        // SAFETY: the sources are arrays of as many octets; what is written lies within the room (caller): the headers below
+        // RTP are at most READY_OCTETS.
         unsafe {
-            // Two lengths that the compiler knows: each is a few stores.
             if below <= SHORT_OCTETS {
                 ptr::copy_nonoverlapping(self.octets.as_ptr(), to, SHORT_OCTETS);
             } else {
@@ -113,33 +130,20 @@ impl Buffers {
                     end = Some(Ended::All);
                     break;
                 };
-                let (head_octets, octets) = (usize::from(packet.header_octets), usize::from(packet.octets));
-                let udp_payload = head_octets + octets;
-                if udp_payload != ready.udp_payload {
-                    if head_octets > PLANNED_HEADER_OCTETS || udp_payload > ready.way.link.octets_max {
-                        end = Some(Ended::Alone(packet));
-                        break;
-                    }
-                    ready.renew(udp_payload);
-                }
-                if octets == 0 || packet.range().end > linear.octets {
+                if !ready.suits(&packet, &linear) {
                     end = Some(Ended::Alone(packet));
                     break;
                 }
                 let (Some(head), Some(tail)) = (self.headers.take_raw(), self.references.take_raw()) else { break };
                 let piece = linear.piece(packet.start, packet.octets);
                 // SAFETY: both buffers are fresh from their pools and nobody else's; `info` has a reference for this one,
-                // which is counted below; the piece lies in the lease (checked above), whose memory stays until it is back.
+                // which is counted below; the piece lies in the lease (`suits`), whose memory stays until it is back. By
+                // `has_header_room` a header buffer has the octets that are written behind its headroom.
                 let mbuf = unsafe {
                     refer::raw_external(&tail, &piece, info);
-                    let to = refer::raw_head(
-                        &head,
-                        (below + head_octets) as u16,
-                        Referring { tail, octets: packet.octets },
-                        tag,
-                    );
-                    // `has_header_room`: the buffer has as many octets behind its headroom.
-                    ready.write(&packet, below, to);
+                    let behind = Referring { tail, octets: packet.octets };
+                    let to = refer::raw_head(&head, (below + usize::from(packet.header_octets)) as u16, behind, tag);
+                    ready.write(&packet, to);
                     head
                 };
                 let pushed = out.push(DpdkTxBuf::tagged(mbuf)).is_ok();
