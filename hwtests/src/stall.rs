@@ -36,12 +36,12 @@ pub fn thread_of(process: u32, name: &str) -> Result<u32> {
     bail!("process {process} has no thread {name}")
 }
 
-/// Stops a thread `times` times for `pause` each, with pauses of the same length between them.
+/// Stops a thread `times` times for `pause` each, and lets it run for `rest` after each.
 ///
 /// # Errors
 /// When it has ended, or must not be traced.
-pub fn stall(thread: u32, pause: Duration, times: u32) -> Result<()> {
-    let words = [thread.to_string(), pause.as_millis().to_string(), times.to_string()];
+pub fn stall(thread: u32, pause: Duration, times: u32, rest: Duration) -> Result<()> {
+    let words = [thread.to_string(), pause.as_millis().to_string(), times.to_string(), rest.as_millis().to_string()];
     let output = Command::new("python3").args(["-c", SCRIPT]).args(words).output().context("cannot start python3")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "thread {thread} was not stopped: {}", said.trim());

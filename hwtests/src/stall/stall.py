@@ -1,6 +1,6 @@
 """Stops one thread of another process for a while, again and again.
 
-usage: stall.py THREAD MILLISECONDS TIMES
+usage: stall.py THREAD MILLISECONDS TIMES MILLISECONDS-BETWEEN
 The thread is let go whatever happens: the kernel does it when this process ends.
 """
 
@@ -24,14 +24,14 @@ def ptrace(request, thread):
 
 
 def main():
-    thread, pause, times = int(sys.argv[1]), int(sys.argv[2]) / 1000, int(sys.argv[3])
+    thread, pause, times, rest = int(sys.argv[1]), int(sys.argv[2]) / 1000, int(sys.argv[3]), int(sys.argv[4]) / 1000
     ptrace(SEIZE, thread)
     for _ in range(times):
         ptrace(INTERRUPT, thread)
         os.waitpid(thread, WALL)
         time.sleep(pause)
         ptrace(CONT, thread)
-        time.sleep(pause)
+        time.sleep(rest)
 
 
 main()
