@@ -18,8 +18,10 @@ pub struct Source {
     rate: Rate,
     sender_type: SenderType,
     is_free: bool,
-    /// Evicted, and every lease given back: only another reader gets on.
+    /// Evicted: only another reader gets on.
     pub(super) has_ended: bool,
+    /// Its slots are the writer's again.
+    has_let_go: bool,
     /// The reader's alarm will ring.
     pub(super) is_armed: bool,
 }
@@ -38,6 +40,7 @@ impl Source {
             sender_type: SenderType::W,
             is_free: false,
             has_ended: false,
+            has_let_go: false,
             is_armed: false,
         }
     }
@@ -111,9 +114,17 @@ impl Source {
         counters: &SenderCounters,
     ) -> Result<Option<Picked>, ReadError> {
         if self.has_ended {
+            self.let_go();
             return Ok(None);
         }
         picker.pick(&mut self.reader, &self.schedule, self.rate, now, counters)
+    }
+
+    /// Gives back what the reader holds after its eviction. A device may keep a lease for long; another reader need not wait
+    /// for that.
+    #[cold]
+    fn let_go(&mut self) {
+        self.has_let_go = self.has_let_go || self.reader.acknowledge_eviction().is_ok();
     }
 
     /// Whether a grain with `t_vd` is not to be sent at `now` any more: it is too late, or the clock has stepped
@@ -130,10 +141,9 @@ impl Source {
     pub(super) fn count(&mut self, error: ReadError, counters: &SenderCounters) {
         match error {
             ReadError::Evicted { .. } => {
-                if self.reader.acknowledge_eviction().is_ok() {
-                    self.has_ended = true;
-                    counters.evictions.add(1);
-                }
+                self.has_ended = true;
+                counters.evictions.add(1);
+                self.let_go();
             }
             ReadError::NotYet { .. } => {}
             _ => counters.grains_missed.add(1),

@@ -55,8 +55,8 @@ impl Source {
         if is_written_here(self.reader.geometry().epoch) {
             return self.reader.next_available().is_none();
         }
-        self.is_armed = rings(&self.reader) && self.reader.arm();
-        self.is_armed
+        self.is_armed = rings(&self.reader);
+        self.is_armed && self.reader.arm()
     }
 
     fn disarm(&mut self) {
