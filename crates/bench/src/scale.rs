@@ -31,6 +31,8 @@ pub struct Point {
     pub packets_per_second: f64,
     /// Packets that were lost, also those that the sender did not get to.
     pub packets_lost: u64,
+    /// Whether everything arrived as it was sent.
+    pub is_whole: bool,
 }
 
 /// A run.
@@ -60,7 +62,7 @@ pub fn run(arguments: &Scale) -> Result<Verdict> {
     if let Some(file) = &arguments.svg {
         std::fs::write(file, plot(arguments, &points)).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let is_whole = points.iter().all(|point| point.packets_lost == 0);
+    let is_whole = points.iter().all(|point| point.is_whole);
     let words: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("flypack bench {}", words.join(" "));
     let (format, device) = (String::from(arguments.format), arguments.device.to_string());
@@ -94,6 +96,7 @@ fn measure(arguments: &Scale, flows: u16) -> Result<Point> {
         rx_cores: number("/rounds/0/whole/rx_busy"),
         packets_per_second: number("/rounds/0/whole/rx_packets_per_second"),
         packets_lost: number("/rounds/0/packets_lost") as u64,
+        is_whole: output.status.success(),
     })
 }
 

@@ -176,8 +176,10 @@ impl Live {
         let is_heard = self.listening.is_some();
         let rate = if is_heard { whole.rx_packets_per_second } else { whole.tx_packets_per_second };
         let missing = match (&self.sending, &self.listening) {
-            // Of two legs one may lose what the other brings.
-            (Some(sending), Some(_)) if sending.outputs.len() == 1 => total.tx_packets.saturating_sub(total.rx_packets),
+            // Of two legs one may lose what the other brings: one copy of each packet is to be there.
+            (Some(sending), Some(_)) => {
+                (total.tx_packets / sending.outputs.len().max(1) as u64).saturating_sub(total.rx_packets)
+            }
             _ => 0,
         };
         let meters =

@@ -99,7 +99,9 @@ impl Outcome {
         let sender = [late_skipped, not_sent, refused_by_device, grains_missed];
         let receiver = [late, refused, grains_incomplete, wrong_blocks];
         let mut amiss = sender.into_iter().chain(receiver);
-        self.packets_lost == 0 && amiss.all(|count| count == 0)
+        // Nothing at all is nothing to be whole.
+        let packets = self.total.tx_packets + self.total.rx_packets;
+        packets > 0 && self.packets_lost == 0 && amiss.all(|count| count == 0)
     }
 
     /// For a person.
@@ -160,7 +162,8 @@ mod tests {
     #[test]
     fn whatever_is_amiss_makes_a_round_not_whole() {
         assert!(outcome(|_| {}).is_whole());
-        let faults: [fn(&mut Outcome); 5] = [
+        let faults: [fn(&mut Outcome); 6] = [
+            |outcome| outcome.total = Tally::default(),
             |outcome| outcome.packets_lost = 1,
             |outcome| outcome.total.wrong_blocks = 1,
             |outcome| outcome.total.late_skipped = 1,
