@@ -373,6 +373,8 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
     }
 
     fn reap(&mut self) {
+        // Also on a port that sends nothing: a capture that has ended is given back here.
+        let _ = self.capture.as_mut().map(CaptureEnd::is_on);
         if let Some(device) = &mut self.device {
             let capture = self.capture.as_mut();
             self.host.send(&mut self.ways.exchange, &mut self.buffers, device, &self.counters.tx, capture);

@@ -138,9 +138,15 @@ impl Capturing {
             // A flag alone: see Job::end.
             let is_stopped = stop.load(Ordering::Relaxed);
             let is_over = self.length.is_some_and(|length| begun.elapsed() >= length);
-            while let Some(frame) = self.ring.next().filter(|_| packets < self.packets) {
+            // At most what the ring holds, so that a stop is seen also while frames come as fast as they are written.
+            let mut left = FRAMES;
+            while left > 0
+                && packets < self.packets
+                && let Some(frame) = self.ring.next()
+            {
                 self.file.write(frame.time, frame.octets, frame.kept())?;
                 self.ring.give_back(frame);
+                left -= 1;
                 packets += 1;
                 captured.packets.store(packets, Ordering::Relaxed); // a count alone
             }
@@ -150,8 +156,10 @@ impl Capturing {
             if is_stopped {
                 return Ok(Ending::of(ArchiveState::Stopped));
             }
-            self.file.flush()?;
-            std::thread::sleep(TURN);
+            if left > 0 {
+                self.file.flush()?;
+                std::thread::sleep(TURN);
+            }
         }
     }
 }
