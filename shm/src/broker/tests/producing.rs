@@ -1,5 +1,6 @@
 //! Flows of pods: the sealing dance, the gateway and other pods as their readers, producers that go.
 
+#[cfg(not(loom))]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::*;
@@ -182,6 +183,7 @@ fn a_flow_that_the_gateway_ends_is_gone_for_its_readers_too() {
     until("the producer is told", || producer.broker_gone());
 }
 
+#[cfg(not(loom))]
 #[test]
 fn the_gateway_sleeps_on_a_pods_flow_until_a_grain_is_opened() {
     let bench = Bench::new();
