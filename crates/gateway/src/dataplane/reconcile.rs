@@ -1,6 +1,6 @@
 //! Making what is connected agree with the table and with the flows that exist.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use control::{DataplaneError, SenderSpec};
 use media::Name;
@@ -76,7 +76,7 @@ impl Gateway {
             sender.sdp = connection.as_ref().and_then(|connection| connection.format.as_video()).map(|video| {
                 let receiver = wanted.receiver_sdp.as_ref();
                 let legs = [Some((&sender.spec, identity)), second.as_ref().map(|(leg, identity)| (leg, *identity))];
-                sdp::of_legs(legs.into_iter().flatten(), sender.ssrc, video, receiver)
+                sdp::of_legs(legs.into_iter().flatten(), sender.ssrc, video, receiver, SystemTime::now())
             });
             sender.settle();
             sender.evictions_seen = sender.counters.evictions.value();
