@@ -16,10 +16,11 @@ mod pick;
 mod request;
 mod source;
 mod vigil;
+mod watch;
 
 use std::sync::Arc;
 
-use media::{GrainIndex, PayloadType, Ssrc, Tai};
+use media::{Clock, GrainIndex, PayloadType, Ssrc, Tai};
 use netio::{Path, TxQueue};
 use shm::GrainLease;
 use st2110::Packetiser;
@@ -29,10 +30,11 @@ use crate::counters::{LegCounters, SenderCounters};
 use crate::key::{OutputIndex, SenderKey};
 use crate::output::Output;
 use crate::spans::Spans;
-use active::{Grains, Ready};
+use active::{Book, Grains, Ready};
 use leg::Leg;
 use pick::{Picked, Picker};
 use request::Pending;
+use watch::Watch;
 
 pub use pick::SenderTiming;
 pub(crate) use request::Settled;
@@ -65,8 +67,8 @@ pub struct SenderConfig {
 pub(crate) struct Progress {
     /// Packets made, or taken by a queue.
     pub(crate) packets: usize,
-    /// Nanoseconds until the next packet is due.
-    pub(crate) due_in_nanos: Option<i64>,
+    /// When the next packet is due.
+    pub(crate) due: Option<Tai>,
 }
 
 /// One sender on one or two transmit queues.
@@ -170,18 +172,22 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Sends what is due.
-    pub(crate) fn turn(&mut self, outputs: &mut [Output<T>], now: Tai) -> Progress {
+    pub(crate) fn turn<C: Clock>(&mut self, outputs: &mut [Output<T>], clock: &C) -> Progress {
+        // Its own: what is due is sent now, however long others have had the turn.
+        let watch = Watch::new(clock);
+        let now = watch.now();
         if let Some(source) = &self.source {
             self.picker.observe(source.reader(), now);
         }
         let mut packets = 0;
         for leg in self.legs.iter_mut().flatten() {
-            packets += leg.flush(outputs, now, &self.counters, &self.lateness);
+            packets += leg.flush(outputs, &Book { watch: &watch, counters: &self.counters, lateness: &self.lateness });
         }
         self.look(now);
         self.begin(outputs, now);
-        packets += self.advance(outputs, now);
-        Progress { packets, due_in_nanos: self.due_in(now) }
+        packets += self.advance(outputs, &watch);
+        let now = watch.now();
+        Progress { packets, due: self.due_in(now).map(|nanos| now.plus_nanos(nanos)) }
     }
 
     /// Sees how far the grains have come, and lets go of those that are not to be sent any more.
@@ -276,15 +282,16 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     }
 
     /// Each leg gathers what is due and there; a grain ends when all have sent it.
-    fn advance(&mut self, outputs: &mut [Output<T>], now: Tai) -> usize {
+    fn advance<C: Clock>(&mut self, outputs: &mut [Output<T>], watch: &Watch<'_, C>) -> usize {
         let (Some(source), Some(packetiser)) = (&self.source, &self.packetiser) else { return 0 };
+        let book = Book { watch, counters: &self.counters, lateness: &self.lateness };
+        let ready = Ready { source, packetiser, book: &book };
         let mut packets = 0;
         for leg in self.legs.iter_mut().flatten() {
             // Twice: the rest of one grain, and the beginning of the next, when that is due.
             for _ in 0..2 {
                 let Some(at) = leg.at else { break };
                 let Some(active) = self.grains.at(at.place) else { break };
-                let ready = Ready { source, packetiser, now, counters: &self.counters, lateness: &self.lateness };
                 packets += leg.advance(outputs, active, &ready);
                 if leg.at.is_some_and(|at| at.next < source.schedule().packets()) {
                     break;

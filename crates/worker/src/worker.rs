@@ -103,16 +103,16 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         let now = self.clock.now();
         let commanded = self.take_command(now);
         let received = self.receive(now);
-        let (forwarded, backlog_in_nanos) = self.forward(now);
-        let (sent, due_in_nanos) = self.send(now);
-        let due_in_nanos = [due_in_nanos, backlog_in_nanos].into_iter().flatten().min();
+        let (forwarded, retry) = self.forward(now);
+        let (sent, due) = self.send();
         self.settle(now);
         self.outputs.iter_mut().for_each(Output::reap);
         let is_busy = commanded || received || forwarded || sent;
         self.counters.turns.add(1);
         self.counters.turns_idle.add(u64::from(!is_busy));
         self.sum_up();
-        Turn { is_busy, due_in_nanos }
+        let due = [due, retry].into_iter().flatten().min();
+        Turn { is_busy, due_in_nanos: due.map(|due| due.nanos_since(self.clock.now())) }
     }
 
     /// Notes that the thread is going to sleep for `nanos` at most; `u64::MAX`: until it is woken. The next turn ends that.
@@ -157,20 +157,20 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         }
     }
 
-    fn send(&mut self, now: Tai) -> (bool, Option<i64>) {
+    fn send(&mut self) -> (bool, Option<Tai>) {
         let mut sent = 0;
-        let mut due_in_nanos = None;
+        let mut due = None;
         // Who begins changes from turn to turn: a queue that has little room has it for each in turn.
         let next = self.first_sender + 1;
         self.first_sender = if next < self.senders.len() { next } else { 0 };
         let (later, first) = self.senders.split_at_mut(self.first_sender);
         for sender in first.iter_mut().chain(later) {
-            let progress = sender.turn(&mut self.outputs, now);
+            let progress = sender.turn(&mut self.outputs, &self.clock);
             sent += progress.packets;
-            due_in_nanos = [due_in_nanos, progress.due_in_nanos].into_iter().flatten().min();
+            due = [due, progress.due].into_iter().flatten().min();
         }
         self.outputs.iter_mut().for_each(Output::flush);
-        (sent > 0, due_in_nanos)
+        (sent > 0, due)
     }
 
     /// Answers for a sender that has left or switched.

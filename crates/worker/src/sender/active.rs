@@ -5,6 +5,7 @@ use shm::{FrameReader, GrainRef};
 use st2110::Packetiser;
 
 use super::Source;
+use super::watch::Watch;
 use crate::counters::SenderCounters;
 use crate::spans::Spans;
 
@@ -28,13 +29,18 @@ pub(super) struct Active<P> {
     order: u64,
 }
 
-/// What all legs are told of a turn.
-pub(super) struct Ready<'a> {
-    pub(super) source: &'a Source,
-    pub(super) packetiser: &'a Packetiser,
-    pub(super) now: Tai,
+/// Where a sender notes what its legs have sent.
+pub(super) struct Book<'a, C> {
+    pub(super) watch: &'a Watch<'a, C>,
     pub(super) counters: &'a SenderCounters,
     pub(super) lateness: &'a Spans,
+}
+
+/// What all legs are told of a turn.
+pub(super) struct Ready<'a, C> {
+    pub(super) source: &'a Source,
+    pub(super) packetiser: &'a Packetiser,
+    pub(super) book: &'a Book<'a, C>,
 }
 
 impl<P> Active<P> {

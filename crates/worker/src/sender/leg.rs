@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use media::Tai;
+use media::{Clock, Tai};
 use netio::{Burst, Path, PathId, Planned, TxFull, TxQueue};
 use shm::GrainLease;
 use st2110::PlannedPacket;
 
-use super::active::{Active, Ready};
+use super::active::{Active, Book, Ready};
 use super::pacer::Pacer;
 use crate::command::SenderRefusal;
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::OutputIndex;
 use crate::output::Output;
-use crate::spans::Spans;
 
 /// Bursts that one leg may fill in a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;
@@ -132,45 +131,39 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
     }
 
     /// Offers the queue what waits; returns how many it took.
-    pub(super) fn flush(
-        &mut self,
-        outputs: &mut [Output<T>],
-        now: Tai,
-        counters: &SenderCounters,
-        lateness: &Spans,
-    ) -> usize {
+    pub(super) fn flush<C: Clock>(&mut self, outputs: &mut [Output<T>], book: &Book<'_, C>) -> usize {
         if self.waiting.is_empty() {
             return 0;
         }
         let Some(lane) = outputs.get_mut(self.place()).and_then(Output::lane) else { return 0 };
-        self.send(lane.queue, now, (counters, lateness))
+        self.send(lane.queue, book)
     }
 
     #[inline]
-    fn send(&mut self, queue: &mut T, now: Tai, (counters, lateness): (&SenderCounters, &Spans)) -> usize {
+    fn send<C: Clock>(&mut self, queue: &mut T, book: &Book<'_, C>) -> usize {
         let taken = queue.tx_burst(&mut self.waiting);
         if let Some(pacer) = self.pacer.as_mut().filter(|_| taken > 0) {
-            pacer.sent(taken as u32, self.front, now, (counters, lateness));
+            pacer.sent(taken as u32, self.front, book);
         }
         self.front.0 += taken as u32;
         if !self.waiting.is_empty() {
             self.counters.queue_full.add(1);
-            counters.queue_full.add(1);
+            book.counters.queue_full.add(1);
         }
         taken
     }
 
     /// Gathers and sends what is due and there of `active`; returns how many packets were made.
-    pub(super) fn advance(
+    pub(super) fn advance<C: Clock>(
         &mut self,
         outputs: &mut [Output<T>],
         active: &Active<T::Payload>,
-        ready: &Ready<'_>,
+        ready: &Ready<'_, C>,
     ) -> usize {
         let Some(lane) = outputs.get_mut(self.place()).and_then(Output::lane) else { return 0 };
         let (Some(at), Some(pacer)) = (self.at, &mut self.pacer) else { return 0 };
-        let due = pacer.due(ready.now, active.t_vd);
-        let mut allowed = pacer.room(ready.now).saturating_sub(self.waiting.len() as u32);
+        let due = pacer.due(ready.book.watch.now(), active.t_vd);
+        let mut allowed = pacer.room(ready.book.watch.now()).saturating_sub(self.waiting.len() as u32);
         let (mut next, mut made) = (at.next, 0);
         for _ in 0..BURSTS_PER_TURN {
             let wanted = due.saturating_sub(next).min(allowed);
@@ -184,7 +177,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             allowed -= gathered as u32;
             made += gathered + usize::from(matches!(stop, Stop::Refused));
             if !self.waiting.is_empty() {
-                self.send(lane.queue, ready.now, (ready.counters, ready.lateness));
+                self.send(lane.queue, ready.book);
             }
             if !self.waiting.is_empty() || matches!(stop, Stop::Full) {
                 break;
@@ -199,11 +192,11 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
 
     /// Gathers up to `wanted` packets from `next` on, as far as their lines are there and the burst has room.
     #[inline]
-    fn gather(
+    fn gather<C>(
         &mut self,
         queue: &mut T,
         active: &Active<T::Payload>,
-        ready: &Ready<'_>,
+        ready: &Ready<'_, C>,
         next: &mut u32,
         wanted: u32,
     ) -> Stop {
@@ -220,12 +213,12 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         let octets = ready.source.octets(*next, made);
         *next += made as u32;
         self.counters.packets.add(made as u64);
-        ready.counters.packets.add(made as u64);
-        ready.counters.octets.add(octets);
+        ready.book.counters.packets.add(made as u64);
+        ready.book.counters.octets.add(octets);
         self.is_short = gathered.is_err_and(TxFull::is_transient);
         match gathered {
             Ok(()) => Stop::NotNow,
-            Err(full) => self.not_gathered(full, ready.counters, next),
+            Err(full) => self.not_gathered(full, ready.book.counters, next),
         }
     }
 
@@ -253,11 +246,11 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
 
     /// As [`Self::gather`], past the packets that have lost lines.
     #[cold]
-    fn gather_around_losses(
+    fn gather_around_losses<C>(
         &mut self,
         queue: &mut T,
         active: &Active<T::Payload>,
-        ready: &Ready<'_>,
+        ready: &Ready<'_, C>,
         next: &mut u32,
         wanted: u32,
     ) -> Stop {
@@ -270,7 +263,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             let rows = ready.source.first_row(packet)..=packet.last_row;
             if rows.into_iter().any(|row| ready.source.reader().is_lost(&active.grain, row)) {
                 *next += 1;
-                ready.counters.packets_skipped_lost.add(1);
+                ready.book.counters.packets_skipped_lost.add(1);
                 continue;
             }
             let from = *next;

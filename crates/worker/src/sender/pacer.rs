@@ -1,11 +1,11 @@
 //! How many packets a leg may send now, and what came of it.
 
-use media::Tai;
+use media::{Clock, Tai};
 use netio::Counter;
 use st2110::{Bucket, Schedule};
 
+use super::active::Book;
 use crate::counters::SenderCounters;
-use crate::spans::Spans;
 
 /// What paces a leg.
 #[derive(Clone, Debug)]
@@ -47,15 +47,15 @@ impl Pacer {
         (nanos > 0).then_some(nanos)
     }
 
-    /// A queue took `packets` at `now`, of which `first` of the grain with `t_vd` was the first.
+    /// A queue has taken `packets`, of which `first` of the grain with `t_vd` was the first.
+    ///
+    /// They fall into the bucket when the queue has them, not when they were found to be due: what was on the wire earlier has
+    /// drained more than that, never less, however long the turn took.
     #[inline]
-    pub(super) fn sent(
-        &mut self,
-        packets: u32,
-        (first, t_vd): (u32, Tai),
-        now: Tai,
-        (counters, lateness): (&SenderCounters, &Spans),
-    ) {
+    pub(super) fn sent<C: Clock>(&mut self, packets: u32, (first, t_vd): (u32, Tai), book: &Book<'_, C>) {
+        // One that is free bunches whatever it may: the time of every burst would cost it more than it tells.
+        let now = if self.is_free { book.watch.now() } else { book.watch.look() };
+        let counters = book.counters;
         let level = self.bucket.put(packets, now);
         if u64::from(level) > counters.bunched_largest.value() {
             counters.bunched_largest.set(level.into());
@@ -64,7 +64,7 @@ impl Pacer {
         let late_nanos = now.nanos_since(self.schedule.at(first, t_vd));
         match u64::try_from(late_nanos) {
             Ok(nanos) => {
-                lateness.note_many(nanos, packets.into());
+                book.lateness.note_many(nanos, packets.into());
                 bucket(counters, nanos).add(packets.into());
             }
             Err(_) => counters.packets_early.add(packets.into()),

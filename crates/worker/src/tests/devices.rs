@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use media::ManualClock;
 use netio::sim::{SimBuf, SimRx, SimTx};
 use netio::{Burst, Pacing, Path, PathError, PathId, RxCounters, RxQueue, TxCounters, TxFull, TxQueue};
 use shm::GrainLease;
@@ -12,6 +13,26 @@ use shm::GrainLease;
 pub(super) struct SimPort {
     pub(super) destinations: Vec<SimRx>,
     pub(super) shortage: Shortage,
+    pub(super) drag: Drag,
+}
+
+/// Has a device take its time.
+#[derive(Clone)]
+pub(super) struct Drag(ManualClock, Arc<AtomicI64>);
+
+impl Drag {
+    pub(super) fn on(clock: &ManualClock) -> Self {
+        Self(clock.clone(), Arc::default())
+    }
+
+    /// From now on each call takes so long.
+    pub(super) fn set(&self, nanos: i64) {
+        self.1.store(nanos, Ordering::Relaxed);
+    }
+
+    fn pass(&self) {
+        self.0.advance_nanos(self.1.load(Ordering::Relaxed));
+    }
 }
 
 /// Lets a [`SimPort`] say that it had no buffer.
@@ -28,6 +49,7 @@ impl RxQueue for SimPort {
     type Buf = SimBuf;
 
     fn rx_burst(&mut self, burst: &mut Burst<SimBuf>) -> usize {
+        self.drag.pass();
         self.destinations.iter_mut().map(|queue| queue.rx_burst(burst)).sum()
     }
 
@@ -74,6 +96,7 @@ impl Valve {
 pub(super) struct ValvedTx {
     pub(super) tx: SimTx<GrainLease>,
     pub(super) valve: Valve,
+    pub(super) drag: Drag,
 }
 
 impl TxQueue for ValvedTx {
@@ -119,6 +142,9 @@ impl TxQueue for ValvedTx {
     }
 
     fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
+        if !burst.is_empty() {
+            self.drag.pass();
+        }
         if self.valve.0.load(Ordering::Relaxed) != SHUT {
             return self.tx.tx_burst(burst);
         }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use netio::sim::Faults;
-use st2110::SenderType;
+use media::Clock;
+use netio::sim::{Faults, SimRx, SimRxConfig};
+use netio::{Burst, PacketBuf, RxQueue};
+use st2110::{PackingMode, PackingPlan, SenderType, UdpLimit};
 
+use super::devices::Drag;
 use super::studio::{Receiving, Studio, tall};
 use crate::counters::SenderCounters;
 use crate::sender::{SenderConfig, SenderTiming, Source};
@@ -45,6 +48,63 @@ fn a_pause_is_made_up_for_in_bunches_of_c_max() {
         assert_eq!((counters.bunched_largest.value(), counters.c_max.value()), (c_max, c_max));
         assert_eq!((counters.packets_over_c_max.value(), counters.grains_late.value()), (0, 0));
     }
+}
+
+/// The most packets in the network compatibility model of ST 2110-21 §7.1, of packets of [`tall`] as they came: one leaves at
+/// each tick of T_FRAME / (1.1 × N_PACKETS).
+fn most_in_the_network(rx: &mut SimRx) -> u64 {
+    let ticks_per_frame = i128::from(packets_of_tall()) * 11;
+    let tick = |nanos: i64| i128::from(nanos) * ticks_per_frame / (10 * i128::from(FRAME));
+    let (mut level, mut most, mut last) = (0_i128, 0, 0);
+    let mut burst = Burst::new();
+    while rx.rx_burst(&mut burst) > 0 {
+        for packet in burst.drain() {
+            let at = tick(packet.meta().arrival.as_nanos());
+            level = (level - (at - last)).max(0) + 1;
+            (most, last) = (most.max(level), at);
+        }
+    }
+    most as u64
+}
+
+fn packets_of_tall() -> u32 {
+    PackingPlan::new(tall(), PackingMode::Bpm, UdpLimit::Standard).unwrap().packets_per_frame()
+}
+
+/// Every other turn is held up by `drag`. Seen from the wire and by the sender itself: no more than C_MAX.
+fn turns_of_uneven_length(drag: impl Fn(&Studio) -> &Drag) {
+    let mut studio = Studio::new(1, Faults::default());
+    let mut near = studio.receive(tall(), 16);
+    let destination = studio.address();
+    let mut far = studio.net.open_rx(SimRxConfig::of(destination));
+    let (key, counters) = studio.sender(destination, SenderTiming::Source);
+    studio.connect_with(key, &mut near, 4, |source| source.of_type(SenderType::N));
+    studio.camera(&near, 1).send(0, 0);
+    studio.pass(1_000_000);
+    studio.clock.advance_nanos(FRAME / 2);
+    let until = studio.clock.now().plus_nanos(FRAME);
+    while studio.clock.now() < until {
+        for nanos in [900_000, 0] {
+            drag(&studio).set(nanos);
+            studio.clock.advance_nanos(20_000);
+            studio.worker.turn();
+        }
+    }
+    assert!(counters.packets.value() > 60, "{:?}", counters.values());
+    assert_eq!((most_in_the_network(&mut far), counters.bunched_largest.value()), (4, 4));
+    assert!(counters.packets_late_to_10ms.value() + counters.packets_late_to_100ms.value() > 60);
+}
+
+/// The time that a turn receives for has passed when it sends.
+#[test]
+fn a_turn_that_receives_for_long_bunches_no_more_than_c_max() {
+    turns_of_uneven_length(|studio| &studio.rx_drag);
+}
+
+/// What a queue took in the end has not drained since it was offered.
+#[test]
+fn a_queue_that_takes_long_bunches_no_more_than_c_max() {
+    turns_of_uneven_length(|studio| &studio.tx_drag);
 }
 
 /// What a queue takes late, it takes in bunches too: of what waits for it, not of what was due.

@@ -12,7 +12,7 @@ use shm::{
 };
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
-use super::devices::{Shortage, SimPort, Valve, ValvedTx};
+use super::devices::{Drag, Shortage, SimPort, Valve, ValvedTx};
 use crate::counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters};
 use crate::input::Input;
 use crate::key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
@@ -175,6 +175,10 @@ pub(super) struct Studio {
     pub(super) outputs: Vec<Arc<OutputCounters>>,
     /// Of all inputs.
     pub(super) shortage: Shortage,
+    /// Of all inputs.
+    pub(super) rx_drag: Drag,
+    /// Of all outputs.
+    pub(super) tx_drag: Drag,
     ports: u16,
     keys: u64,
 }
@@ -184,10 +188,14 @@ fn worker_on(
     clock: &ManualClock,
     net: &SimNet,
     valves: &[Valve],
+    drag: &Drag,
 ) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
     let mailbox = crate::Mailbox::new();
     let config = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
-    let queues = valves.iter().map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone() }).collect();
+    let queues = valves
+        .iter()
+        .map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone(), drag: drag.clone() })
+        .collect();
     (Worker::new(clock.clone(), queues, Arc::clone(&mailbox)), mailbox)
 }
 
@@ -210,9 +218,11 @@ impl Studio {
         let clock = ManualClock::at(NOON);
         let net = SimNet::new(seed, faults, clock.clone());
         let valves = (0..outputs).map(|_| Valve::default()).collect::<Vec<_>>();
-        let (worker, mailbox) = worker_on(&clock, &net, &valves);
+        let (rx_drag, tx_drag) = (Drag::on(&clock), Drag::on(&clock));
+        let (worker, mailbox) = worker_on(&clock, &net, &valves, &tx_drag);
         let outputs = worker.output_counters();
-        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0, shortage: Shortage::default() }
+        let shortage = Shortage::default();
+        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0, shortage, rx_drag, tx_drag }
     }
 
     /// Goes on with a fresh worker on queues of its own; the one before is gone with all that it still serves.
@@ -222,7 +232,7 @@ impl Studio {
 
     /// A second worker, on queues of its own behind the same valves.
     pub(super) fn another_worker(&self) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
-        worker_on(&self.clock, &self.net, &self.valves)
+        worker_on(&self.clock, &self.net, &self.valves, &self.tx_drag)
     }
 
     pub(super) fn key(&mut self) -> u64 {
@@ -292,7 +302,8 @@ impl Studio {
         let open = |destination: &SocketAddr| {
             self.net.open_rx(SimRxConfig { queue_packets: QUEUE_PACKETS, ..SimRxConfig::of(*destination) })
         };
-        SimPort { destinations: destinations.iter().map(open).collect(), shortage: self.shortage.clone() }
+        let destinations = destinations.iter().map(open).collect();
+        SimPort { destinations, shortage: self.shortage.clone(), drag: self.rx_drag.clone() }
     }
 
     /// An input for many receivers that hears `destinations`; none of them is there yet.

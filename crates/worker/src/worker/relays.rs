@@ -16,13 +16,13 @@ const RETRY_NANOS: i64 = 50_000;
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// Forwards what the relays have; whether that was anything, and when what waits is to be tried again.
-    pub(super) fn forward(&mut self, now: Tai) -> (bool, Option<i64>) {
+    pub(super) fn forward(&mut self, now: Tai) -> (bool, Option<Tai>) {
         let (mut made, mut is_waiting) = (0, false);
         for relay in self.relays.iter_mut() {
             made += relay.turn(&mut self.forwarders, &mut self.outputs, now);
             is_waiting |= relay.is_waiting();
         }
-        (made > 0, is_waiting.then_some(RETRY_NANOS))
+        (made > 0, is_waiting.then(|| now.plus_nanos(RETRY_NANOS)))
     }
 
     pub(super) fn add_relay(&mut self, relay: Box<Relay<R::Buf>>) -> Report<R, T> {

@@ -1,0 +1,34 @@
+//! The time within a sender's turn.
+
+use std::cell::Cell;
+
+use media::{Clock, Tai};
+
+/// A clock and its last reading, which whoever needs no better one takes. It goes on as the clock does: what has fallen into
+/// a bucket at one reading is not looked at from an earlier one.
+pub(super) struct Watch<'a, C> {
+    clock: &'a C,
+    now: Cell<Tai>,
+}
+
+impl<'a, C: Clock> Watch<'a, C> {
+    /// Reads `clock`.
+    pub(super) fn new(clock: &'a C) -> Self {
+        Self { clock, now: Cell::new(clock.now()) }
+    }
+
+    /// Reads the clock anew.
+    #[inline]
+    pub(super) fn look(&self) -> Tai {
+        self.now.set(self.clock.now());
+        self.now.get()
+    }
+}
+
+impl<C> Watch<'_, C> {
+    /// The last reading.
+    #[inline]
+    pub(super) const fn now(&self) -> Tai {
+        self.now.get()
+    }
+}
