@@ -146,7 +146,7 @@ pub struct RecordingStatus {
 }
 
 impl RecordingStatus {
-    /// Its counters, for metrics.
+    /// Its counters, for metrics. `longest_…` are levels.
     #[must_use]
     pub fn counters(&self) -> Counters {
         vec![
@@ -157,6 +157,7 @@ impl RecordingStatus {
             ("lines_lost", self.lines_lost),
             ("evictions", self.evictions),
             ("slow_writes", self.slow_writes),
+            ("longest_write_us", self.longest_write_us),
         ]
     }
 }
@@ -277,4 +278,12 @@ pub struct CaptureStatus {
     pub packets_seen: u64,
     /// Packets that were to be taken, and were not: the disk was late.
     pub packets_dropped: u64,
+}
+
+impl CaptureStatus {
+    /// Its counters, for metrics.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        vec![("packets", self.packets), ("packets_seen", self.packets_seen), ("packets_dropped", self.packets_dropped)]
+    }
 }

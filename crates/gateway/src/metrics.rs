@@ -1,5 +1,6 @@
 //! `/metrics` in OpenMetrics text: every counter of status, by name and reason.
 
+mod archive;
 mod rings;
 mod workers;
 
@@ -12,7 +13,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use control::{Archive as _, Dataplane};
+use control::Dataplane;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
@@ -106,18 +107,9 @@ impl Collector for GatewayCollector {
         let (slots, counts) = flow_counters.into_iter().partition(|(name, _)| name.starts_with("slots_"));
         families(&mut encoder, "flow", MetricType::Counter, counts)?;
         families(&mut encoder, "flow", MetricType::Gauge, slots)?;
-        let recordings: Vec<_> =
-            gateway.recordings().into_iter().map(|status| (status.path.clone(), status.counters())).collect();
-        families(&mut encoder, "recording", MetricType::Counter, by_counter(borrowed(&recordings)))?;
-        let replays: Vec<_> =
-            gateway.replays().into_iter().map(|status| (status.flow.to_string(), status.counters())).collect();
-        families(&mut encoder, "replay", MetricType::Counter, by_counter(borrowed(&replays)))?;
+        archive::encode(&mut encoder, gateway)?;
         rings::encode(&mut encoder, &flows)
     }
-}
-
-fn borrowed(objects: &[(String, control::Counters)]) -> impl Iterator<Item = (String, &control::Counters)> {
-    objects.iter().map(|(name, counters)| (name.clone(), counters))
 }
 
 /// Turns "object → counters" into "counter → objects".
