@@ -10,6 +10,7 @@ mod capturing;
 mod folder;
 mod follower;
 mod index_file;
+mod job;
 mod pcap;
 mod player;
 mod prefetch;
@@ -22,8 +23,9 @@ mod tests;
 mod trial;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,18 +35,18 @@ use control::{
 };
 use media::{FlowFormat, Name};
 use netio::capture::CaptureTap;
+use rustix::io::Errno;
 use shm::{ConsumerClass, FrameReader, FrameWriter, SubscribeError};
 
 use crate::clock::TaiClock;
 use capturing::Captured;
 use folder::Folder;
+use job::{Job, forget};
 use progress::Progress;
 use replay::Played;
 
 /// Recordings, and replays, at a time.
 const RUNNING_MAX: usize = 16;
-/// How many that have ended are remembered.
-const ENDED_MAX: usize = 32;
 
 /// Where recordings are, and how they are made.
 #[derive(Clone, Debug)]
@@ -97,26 +99,14 @@ struct Jobs {
     captures: BTreeMap<Name, Job<Captured>>,
 }
 
-/// A thread, what it says of itself, and how it is told to stop.
-struct Job<P> {
-    progress: Arc<P>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl<P> Job<P> {
-    /// Has it stop, and waits for its last word.
-    fn end(&mut self) {
-        // A flag alone: what the thread did is seen by the join.
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic has been reported by the panic hook.
-            let _ = thread.join();
+impl Jobs {
+    /// The number of the next one; none is begun any more while the gateway stops.
+    fn next(&mut self) -> Result<u32, ArchiveError> {
+        if self.is_stopping {
+            return Err(ArchiveError::Stopping);
         }
-    }
-
-    fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.ids += 1;
+        Ok(self.ids)
     }
 }
 
@@ -140,20 +130,14 @@ impl Recorder {
         let video = *format.as_video().ok_or_else(not_video)?;
         let folder = Folder::open_or_make(&self.settings.folder)?;
         let measured = trial::run(&folder, &video, self.settings.trial)?;
-        let mut recording = recording::prepare(&folder, flows, spec, video, &self.settings, &self.clock)?;
+        let recording = recording::prepare(&folder, flows, spec, video, &self.settings, &self.clock)?;
         let mut jobs = self.jobs();
-        if jobs.is_stopping {
-            recording.give_up();
-            return Err(ArchiveError::Stopping);
-        }
-        jobs.ids += 1;
-        let progress = Arc::new(Progress::new(jobs.ids, spec, folder.shown(&spec.file), video, measured));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (words, flag) = (Arc::clone(&progress), Arc::clone(&stop));
-        let thread = spawn("record", move || recording.run(&words, &flag))?;
-        let status = progress.status();
+        let id = jobs.next()?;
+        let progress = Progress::new(id, spec, folder.shown(&spec.file), video, measured);
+        let job = Job::begin(id, "record", progress, move |progress, stop| recording.run(progress, stop))?;
+        let status = job.progress.status();
         tracing::info!("recording {}: flow {} to {}", status.id, status.flow, status.path);
-        jobs.recordings.insert(status.id, Job { progress, stop, thread: Some(thread) });
+        jobs.recordings.insert(id, job);
         Ok(status)
     }
 
@@ -182,12 +166,10 @@ impl Recorder {
         let folder = Folder::open(&self.settings.folder)?;
         let (player, played) = replay::prepare(&folder, flows, spec, &self.clock)?;
         let mut jobs = self.jobs();
-        let (progress, stop) = (Arc::new(played), Arc::new(AtomicBool::new(false)));
-        let (words, flag) = (Arc::clone(&progress), Arc::clone(&stop));
-        let thread = spawn("replay", move || player.run(&words, &flag))?;
-        let status = progress.status();
+        let job = Job::begin(jobs.next()?, "replay", played, move |played, stop| player.run(played, stop))?;
+        let status = job.progress.status();
         tracing::info!("flow {}: plays {}", status.flow, status.path);
-        jobs.replays.insert(spec.flow.clone(), Job { progress, stop, thread: Some(thread) });
+        jobs.replays.insert(spec.flow.clone(), job);
         Ok(status)
     }
 
@@ -211,13 +193,11 @@ impl Recorder {
         let folder = Folder::open_or_make(&self.settings.folder)?;
         let capturing = capturing::prepare(&folder, tap, spec, &self.clock)?;
         let mut jobs = self.jobs();
-        let progress = Arc::new(Captured::new(spec.port.clone(), folder.shown(&spec.file), capturing.ring()));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (words, flag) = (Arc::clone(&progress), Arc::clone(&stop));
-        let thread = spawn("capture", move || capturing.run(&words, &flag))?;
-        let status = progress.status();
+        let captured = Captured::new(spec.port.clone(), folder.shown(&spec.file), capturing.ring());
+        let job = Job::begin(jobs.next()?, "capture", captured, move |captured, stop| capturing.run(captured, stop))?;
+        let status = job.progress.status();
         tracing::info!("port {}: is captured into {}", status.port, status.path);
-        jobs.captures.insert(spec.port.clone(), Job { progress, stop, thread: Some(thread) });
+        jobs.captures.insert(spec.port.clone(), job);
         Ok(status)
     }
 
@@ -237,10 +217,10 @@ impl Recorder {
     /// Forgets what ended long ago.
     fn check(&self, running: usize, what: &'static str) -> Result<(), ArchiveError> {
         let mut jobs = self.jobs();
-        let ended: Vec<u32> = jobs.recordings.iter().filter(|(_, job)| !job.is_running()).map(|(id, _)| *id).collect();
-        for id in ended.iter().rev().skip(ENDED_MAX) {
-            jobs.recordings.remove(id);
-        }
+        let Jobs { recordings, replays, captures, .. } = &mut *jobs;
+        forget(recordings);
+        forget(replays);
+        forget(captures);
         if jobs.is_stopping {
             return Err(ArchiveError::Stopping);
         }
@@ -267,11 +247,6 @@ impl Drop for Recorder {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ArchiveError> {
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    thread.map_err(|cause| ArchiveError::Refused(Box::new(cause)))
-}
-
 /// Why a job has ended.
 #[derive(Clone, Debug)]
 struct Ending {
@@ -282,6 +257,16 @@ struct Ending {
 impl Ending {
     fn of(state: ArchiveState) -> Self {
         Self { state, trouble: None }
+    }
+
+    /// The disk did not take what was written.
+    fn refused_by_disk(cause: &io::Error) -> Self {
+        match Errno::from_io_error(cause) {
+            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
+                Self::because(ArchiveState::DiskFull, "the disk is full: make room, and write to another file")
+            }
+            _ => Self::because(ArchiveState::Failed, format!("the disk refused what was written: {cause}")),
+        }
     }
 
     fn because(state: ArchiveState, trouble: impl Into<String>) -> Self {

@@ -11,9 +11,9 @@ mod block;
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{mem, thread};
 
 use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
@@ -22,8 +22,10 @@ use shm::StableBytes;
 
 pub(crate) use block::Block;
 
-/// How often who drops a file looks for what is still under way.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long who drops a file waits for what is still under way.
+const LAST_WAIT: Duration = Duration::from_secs(4);
+/// Between two looks, where the kernel does not wait.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A file, and the transfers on it that are under way.
 pub(crate) struct DirectFile<B: StableBytes> {
@@ -148,15 +150,21 @@ impl<B: StableBytes> DirectFile<B> {
         }
     }
 
-    /// Waits until a transfer ends, at most for `limit`; not at all where none is under way.
+    /// Waits until a transfer ends, for `limit` and no less; not at all where none is under way.
     pub(crate) fn wait(&mut self, limit: Duration) {
-        self.take_completions();
-        if self.landed.is_empty() && self.flying() > 0 {
-            let limit = Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos());
-            let arguments = SubmitArgs::new().timespec(&limit);
-            // Late or interrupted: the caller comes again.
-            let _ = self.ring.submitter().submit_with_args(1, &arguments);
+        let deadline = Instant::now() + limit;
+        loop {
             self.take_completions();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !self.landed.is_empty() || self.flying() == 0 || left.is_zero() {
+                return;
+            }
+            let timeout = Timespec::new().sec(left.as_secs()).nsec(left.subsec_nanos());
+            let waited = self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timeout));
+            // A signal, or the end of the time, is looked at above. One that does not wait at all must not turn for ever.
+            if waited.is_err_and(|error| !is_interruption(&error)) {
+                thread::sleep(left.min(PAUSE));
+            }
         }
     }
 
@@ -205,6 +213,10 @@ impl DirectFile<Block> {
     }
 }
 
+fn is_interruption(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INTR | Errno::TIME))
+}
+
 fn is_passing(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::INTR | Errno::AGAIN | Errno::BUSY))
 }
@@ -212,13 +224,17 @@ fn is_passing(error: &io::Error) -> bool {
 /// Memory is given back when the kernel is done with it, or never.
 impl<B: StableBytes> Drop for DirectFile<B> {
     fn drop(&mut self) {
-        for _ in 0..self.flights.len() {
-            self.wait(LAST_LOOK);
+        let deadline = Instant::now() + LAST_WAIT;
+        while self.flying() > 0 && Instant::now() < deadline {
+            self.wait(deadline.saturating_duration_since(Instant::now()));
             self.landed.clear();
         }
         let left = self.flights.iter_mut().filter_map(Option::take);
         left.for_each(|flight| {
-            tracing::error!("the disk has not answered for seconds: the memory of a transfer is kept for good");
+            tracing::error!(
+                "the disk has not answered for {} s: the memory of a transfer is kept for good",
+                LAST_WAIT.as_secs()
+            );
             mem::forget(flight);
         });
     }

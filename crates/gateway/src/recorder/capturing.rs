@@ -11,7 +11,7 @@ use media::Name;
 use netio::capture::{CaptureBusy, CaptureConfig, CaptureRing, CaptureTap};
 
 use super::Ending;
-use super::folder::Folder;
+use super::folder::{Draft, Folder};
 use super::pcap::PcapWriter;
 use crate::clock::TaiClock;
 
@@ -76,6 +76,7 @@ pub(super) struct Capturing {
     tap: Arc<CaptureTap>,
     ring: Arc<CaptureRing>,
     file: PcapWriter<BufWriter<File>>,
+    draft: Draft,
     packets: u64,
     length: Option<Duration>,
 }
@@ -92,14 +93,12 @@ pub(super) fn prepare(
 ) -> Result<Capturing, ArchiveError> {
     let refused = |cause| ArchiveError::File { what: "cannot write to", path: folder.shown(&spec.file), cause };
     let (frames, snap_octets, sample) = (FRAMES.min(spec.packets), spec.snap_octets, spec.sample);
-    let file = folder.make_plain(&spec.file)?;
+    let (file, draft) = folder.make_plain(&spec.file)?;
     let file = PcapWriter::new(BufWriter::new(file), snap_octets, clock.tai_offset_seconds()).map_err(refused)?;
-    let ring = start(&tap, CaptureConfig { frames, snap_octets, sample }).map_err(|busy| {
-        folder.remove_plain(&spec.file);
-        ArchiveError::Refused(Box::new(busy))
-    })?;
+    let ring = start(&tap, CaptureConfig { frames, snap_octets, sample });
+    let ring = ring.map_err(|busy| ArchiveError::Refused(Box::new(busy)))?;
     let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Capturing { tap, ring, file, packets: spec.packets.into(), length })
+    Ok(Capturing { tap, ring, file, draft, packets: spec.packets.into(), length })
 }
 
 /// Turns the tap on, as soon as the worker has let go of the capture before.
@@ -121,14 +120,15 @@ impl Capturing {
 
     /// Writes until it ends.
     pub(super) fn run(mut self, captured: &Captured, stop: &AtomicBool) {
+        self.draft.keep();
         let ending = self.write(captured, stop);
         self.tap.stop();
         let ending = ending.and_then(|ending| self.file.flush().map(|()| ending));
-        let failed = |cause: io::Error| Ending::because(ArchiveState::Failed, format!("{}: {cause}", captured.path));
         drop(self);
-        captured.end(ending.unwrap_or_else(failed));
-        let CaptureStatus { port, path, packets, packets_dropped, .. } = captured.status();
+        captured.end(ending.unwrap_or_else(|cause| Ending::refused_by_disk(&cause)));
+        let CaptureStatus { port, path, packets, packets_dropped, trouble, .. } = captured.status();
         tracing::info!("port {port}: {packets} packets are in {path}, {packets_dropped} found no room");
+        trouble.iter().for_each(|trouble| tracing::warn!("port {port}: {path}: {trouble}"));
     }
 
     fn write(&mut self, captured: &Captured, stop: &AtomicBool) -> io::Result<Ending> {

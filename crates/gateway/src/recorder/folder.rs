@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use control::ArchiveError;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
@@ -13,10 +14,30 @@ const FOLDER_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
 
 /// The folder, open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
+}
+
+/// Files that were made and have come to nothing yet: they go with it, unless they are kept.
+#[derive(Debug)]
+pub(super) struct Draft {
+    folder: Folder,
+    files: Vec<String>,
+}
+
+impl Draft {
+    /// From here on the files stay.
+    pub(super) fn keep(&mut self) {
+        self.files.clear();
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.files.iter().for_each(|file| self.folder.unlink(file));
+    }
 }
 
 /// The two files of a recording.
@@ -39,7 +60,7 @@ impl Folder {
             path: path.display().to_string(),
             cause: cause.into(),
         })?;
-        Ok(Self { path: path.to_owned(), fd })
+        Ok(Self { path: path.to_owned(), fd: Arc::new(fd) })
     }
 
     /// Opens the folder; makes it, and those that it is in, where it is missing.
@@ -57,11 +78,6 @@ impl Folder {
         Self::open(path)
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Where a recording is, for people.
     pub(super) fn shown(&self, file: &str) -> String {
         self.path.join(file).display().to_string()
@@ -74,27 +90,29 @@ impl Folder {
 
     /// Octets that may be written here.
     pub(super) fn free_octets(&self) -> u64 {
-        rustix::fs::fstatvfs(&self.fd).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+        rustix::fs::fstatvfs(&*self.fd).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     /// Makes both files of a recording; neither may be there.
     ///
     /// # Errors
     /// [`ArchiveError`]; neither is there then.
-    pub(super) fn make(&self, file: &str) -> Result<Files, ArchiveError> {
+    pub(super) fn make(&self, file: &str) -> Result<(Files, Draft), ArchiveError> {
         let flags = OFlags::CREATE | OFlags::EXCL;
         let index = self.at(file, INDEX_ENDING, flags | OFlags::WRONLY)?;
-        let grains = self.at(file, "", flags | OFlags::WRONLY | OFlags::DIRECT);
-        let grains = grains.inspect_err(|_| self.unlink(&format!("{file}{INDEX_ENDING}")))?;
-        Ok(Files { grains, index: index.into() })
+        let mut draft = Draft { folder: self.clone(), files: vec![format!("{file}{INDEX_ENDING}")] };
+        let grains = self.at(file, "", flags | OFlags::WRONLY | OFlags::DIRECT)?;
+        draft.files.push(file.to_owned());
+        Ok((Files { grains, index: index.into() }, draft))
     }
 
     /// Makes a file that is written as any other; it must not be there.
     ///
     /// # Errors
     /// [`ArchiveError`].
-    pub(super) fn make_plain(&self, file: &str) -> Result<std::fs::File, ArchiveError> {
-        Ok(self.at(file, "", OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)?.into())
+    pub(super) fn make_plain(&self, file: &str) -> Result<(std::fs::File, Draft), ArchiveError> {
+        let made = self.at(file, "", OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)?;
+        Ok((made.into(), Draft { folder: self.clone(), files: vec![file.to_owned()] }))
     }
 
     /// Opens both files of a recording to read them.
@@ -107,29 +125,18 @@ impl Folder {
         Ok(Files { grains, index: index.into() })
     }
 
-    /// Removes both files of a recording that came to nothing.
-    pub(super) fn remove(&self, file: &str) {
-        self.unlink(file);
-        self.unlink(&format!("{file}{INDEX_ENDING}"));
-    }
-
-    /// Removes a file that came to nothing.
-    pub(super) fn remove_plain(&self, file: &str) {
-        self.unlink(file);
-    }
-
     /// A file for a trial, that has no name and goes with its descriptor.
     ///
     /// # Errors
     /// [`ArchiveError`].
     pub(super) fn nameless(&self) -> Result<OwnedFd, ArchiveError> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
-        openat(&self.fd, ".", flags, Mode::from_raw_mode(FILE_MODE)).map_err(|errno| self.refusal("the trial", errno))
+        openat(&*self.fd, ".", flags, Mode::from_raw_mode(FILE_MODE)).map_err(|errno| self.refusal("the trial", errno))
     }
 
     fn unlink(&self, file: &str) {
         if let Ok(file) = self.relative(file)
-            && let Err(errno) = rustix::fs::unlinkat(&self.fd, &file, rustix::fs::AtFlags::empty())
+            && let Err(errno) = rustix::fs::unlinkat(&*self.fd, &file, rustix::fs::AtFlags::empty())
         {
             tracing::warn!("{} stays behind: {errno}", self.path.join(file).display());
         }
@@ -141,7 +148,7 @@ impl Folder {
         path.push(ending);
         let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(FILE_MODE) } else { Mode::empty() };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let opened = openat2(&self.fd, &path, flags | OFlags::CLOEXEC, mode, resolve);
+        let opened = openat2(&*self.fd, &path, flags | OFlags::CLOEXEC, mode, resolve);
         opened.map_err(|errno| self.refusal(file, errno))
     }
 
@@ -203,7 +210,8 @@ mod tests {
     #[test]
     fn a_recording_is_never_overwritten_and_its_whole_path_is_its_name_too() {
         let (_place, folder) = folder();
-        folder.make("take1").unwrap();
+        assert!(folder.make("take1").is_ok() && folder.open_files("take1").is_err(), "a draft that nobody keeps goes");
+        folder.make("take1").unwrap().1.keep();
         assert!(matches!(folder.make("take1"), Err(ArchiveError::FileExists { .. })));
         assert!(matches!(folder.make(&folder.shown("take1")), Err(ArchiveError::FileExists { .. })));
         folder.open_files(&folder.shown("take1")).unwrap();

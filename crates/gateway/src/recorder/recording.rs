@@ -8,7 +8,7 @@ use media::recording::Header;
 use media::{Clock, VideoFormat};
 use shm::SlotLease;
 
-use super::folder::Folder;
+use super::folder::{Draft, Folder};
 use super::follower::{Follower, Step};
 use super::progress::Progress;
 use super::tape::Tape;
@@ -22,8 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(10);
 pub(super) struct Recording<F> {
     follower: Follower<F>,
     tape: Tape,
-    folder: Folder,
-    file: String,
+    draft: Draft,
     grains: Option<u32>,
     length: Option<Duration>,
 }
@@ -40,15 +39,13 @@ pub(super) fn prepare<F: Flows>(
     settings: &RecorderSettings,
     clock: &TaiClock,
 ) -> Result<Recording<F>, ArchiveError> {
-    let folder = Folder::open(folder.path())?;
     let follower = Follower::join(flows, &spec.flow, format.into(), settings.hold_grains)?;
-    let files = folder.make(&spec.file)?;
+    let (files, draft) = folder.make(&spec.file)?;
     let header = Header { flow: spec.flow.clone(), format, started: clock.now() };
     let planned = spec.grains.into_iter().chain(spec.seconds.map(|seconds| grains_in(seconds, &format))).min();
-    let tape = Tape::new(&folder, files, header, follower.hold() - 1, planned);
-    let tape = tape.inspect_err(|_| folder.remove(&spec.file))?;
+    let tape = Tape::new(folder, files, header, follower.hold() - 1, planned)?;
     let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Recording { follower, tape, folder, file: spec.file.clone(), grains: spec.grains, length })
+    Ok(Recording { follower, tape, draft, grains: spec.grains, length })
 }
 
 /// Grains that come in so many seconds, at most.
@@ -58,13 +55,9 @@ fn grains_in(seconds: u32, format: &VideoFormat) -> u32 {
 }
 
 impl<F: Flows> Recording<F> {
-    /// Removes what was made, instead of running.
-    pub(super) fn give_up(&mut self) {
-        self.folder.remove(&self.file);
-    }
-
     /// Records until it ends, and leaves whole files.
     pub(super) fn run(mut self, progress: &Progress, stop: &AtomicBool) {
+        self.draft.keep();
         let ending = self.record(progress, stop);
         // The disk's word counts more than a stop.
         let ending = self.tape.finish(progress).err().unwrap_or(ending);
@@ -102,13 +95,13 @@ impl<F: Flows> Recording<F> {
                 self.tape.wait(PATIENCE);
                 continue;
             }
-            if let Err(ending) = self.step(progress) {
+            if let Err(ending) = self.step(progress, stop) {
                 return ending;
             }
         }
     }
 
-    fn step(&mut self, progress: &Progress) -> Result<(), Ending> {
+    fn step(&mut self, progress: &Progress, stop: &AtomicBool) -> Result<(), Ending> {
         match self.follower.next(PATIENCE) {
             Step::Grain { lease, lost, missing } => {
                 progress.grains_lost.fetch_add(missing, Ordering::Relaxed); // a count alone
@@ -128,14 +121,19 @@ impl<F: Flows> Recording<F> {
                         status.longest_write_us / 1000
                     );
                 }
-                self.rejoin(progress)
+                self.rejoin(progress, stop)
             }
             Step::Ended(ending) => Err(ending),
         }
     }
 
-    fn rejoin(&mut self, progress: &Progress) -> Result<(), Ending> {
+    /// Joins the ring again, once the disk has given back every slot.
+    fn rejoin(&mut self, progress: &Progress, stop: &AtomicBool) -> Result<(), Ending> {
         while !self.tape.is_idle() {
+            // A flag alone: see Job::end.
+            if stop.load(Ordering::Relaxed) {
+                return Err(Ending::of(ArchiveState::Stopped));
+            }
             self.tape.wait(PATIENCE);
             self.tape.settle(progress)?;
         }

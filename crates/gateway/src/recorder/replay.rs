@@ -56,18 +56,29 @@ impl Played {
 }
 
 /// See the module.
-pub(super) struct Replay<F> {
-    flows: F,
-    flow: Name,
+pub(super) struct Replay<F: Flows> {
+    made: Made<F>,
     prefetch: Prefetch,
     player: Player,
     period: Duration,
 }
 
+/// The flow that was made, and goes with it.
+struct Made<F: Flows> {
+    flows: F,
+    flow: Name,
+}
+
+impl<F: Flows> Drop for Made<F> {
+    fn drop(&mut self) {
+        self.flows.remove(&self.flow);
+    }
+}
+
 /// Opens the files and makes the flow.
 ///
 /// # Errors
-/// [`ArchiveError`]; nothing is left behind.
+/// [`ArchiveError`]; nothing is left behind, as the flow goes with what is dropped.
 pub(super) fn prepare<F: Flows>(
     folder: &Folder,
     flows: F,
@@ -98,8 +109,7 @@ pub(super) fn prepare<F: Flows>(
         rounds: AtomicU64::new(0),
     };
     let replay = Replay {
-        flows,
-        flow: spec.flow.clone(),
+        made: Made { flows, flow: spec.flow.clone() },
         prefetch: Prefetch::new(index, disk, spec.ending == ReplayEnding::Repeat),
         player: Player::new(writer, clock.clone(), spec.timing),
         period: Duration::from_nanos(format.rate().period_nanos().unsigned_abs()),
@@ -112,17 +122,18 @@ impl<F: Flows> Replay<F> {
     pub(super) fn run(mut self, played: &Played, stop: &AtomicBool) {
         let ending = self.play(played, stop);
         self.player.linger();
-        self.flows.remove(&self.flow);
+        let Self { made, .. } = self;
+        drop(made);
         match &ending.trouble {
-            Some(trouble) => tracing::warn!("flow {}: {trouble}; the replay has ended", self.flow),
-            None => tracing::info!("flow {}: the replay of {} has ended", self.flow, played.path),
+            Some(trouble) => tracing::warn!("flow {}: {trouble}; the replay has ended", played.flow),
+            None => tracing::info!("flow {}: the replay of {} has ended", played.flow, played.path),
         }
         *played.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
     }
 
     fn play(&mut self, played: &Played, stop: &AtomicBool) -> Ending {
         let last = self.prefetch.header().flow.clone();
-        tracing::debug!("flow {}: was recorded as {last}", self.flow);
+        tracing::debug!("flow {}: was recorded as {last}", self.made.flow);
         loop {
             let turned = self.prefetch.turn();
             let Some(coming) = self.prefetch.front() else {

@@ -18,8 +18,8 @@ use crate::uring::DirectFile;
 
 /// How far ahead room is taken on the disk while nobody says how long it goes on, octets.
 const STEP_OCTETS: u64 = 1 << 30;
-/// How long the end of a recording waits for a disk that does not answer, in turns of a second.
-const LAST_TURNS: u32 = 30;
+/// How long the end of a recording waits for a disk that does not answer.
+const LAST_WAIT: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(super) struct Tape {
@@ -87,8 +87,10 @@ impl Tape {
         if offset + stride > self.room_octets {
             self.take_room(offset + stride.max(STEP_OCTETS)).or_else(|errno| match errno {
                 // So much is not there; perhaps one more grain.
-                Errno::NOSPC | Errno::DQUOT => self.take_room(offset + stride).map_err(|errno| ending(&errno.into())),
-                errno => Err(ending(&errno.into())),
+                Errno::NOSPC | Errno::DQUOT => {
+                    self.take_room(offset + stride).map_err(|errno| Ending::refused_by_disk(&errno.into()))
+                }
+                errno => Err(Ending::refused_by_disk(&errno.into())),
             })?;
         }
         let (index, stamp) = (slot.grain().index(), slot.grain().stamp());
@@ -111,7 +113,7 @@ impl Tape {
     pub(super) fn settle(&mut self, progress: &Progress) -> Result<(), Ending> {
         let period = Duration::from_nanos(self.header.format.rate().period_nanos().unsigned_abs());
         while let Some(landed) = self.disk.landed() {
-            landed.outcome.map_err(|cause| ending(&cause))?;
+            landed.outcome.map_err(|cause| Ending::refused_by_disk(&cause))?;
             let written = self.pending.iter_mut().find(|pending| u64::from(pending.entry.number) == landed.tag);
             written.into_iter().for_each(|pending| {
                 pending.is_written = true;
@@ -120,7 +122,7 @@ impl Tape {
         }
         while self.pending.front().is_some_and(|pending| pending.is_written) {
             let Some(Pending { entry, .. }) = self.pending.pop_front() else { break };
-            self.index.append(&entry).map_err(|cause| ending(&cause))?;
+            self.index.append(&entry).map_err(|cause| Ending::refused_by_disk(&cause))?;
             progress.count_grain(entry.lost.len());
         }
         Ok(())
@@ -128,18 +130,25 @@ impl Tape {
 
     /// Waits for what is under way, and leaves both files whole: up to the last grain before the first that failed.
     pub(super) fn finish(mut self, progress: &Progress) -> Result<(), Ending> {
-        let mut outcome = Ok(());
-        for _ in 0..LAST_TURNS {
+        let deadline = Instant::now() + LAST_WAIT;
+        let mut outcome = self.settle(progress);
+        while !self.is_idle() && Instant::now() < deadline {
+            self.disk.wait(deadline.saturating_duration_since(Instant::now()));
             outcome = outcome.and(self.settle(progress));
-            if self.is_idle() {
-                break;
-            }
-            self.disk.wait(Duration::from_secs(1));
         }
-        outcome = outcome.and(self.settle(progress));
-        let cut = ftruncate(self.disk.file(), self.offset_of(progress.grains()));
-        let synced = cut.and_then(|()| fdatasync(self.disk.file())).map_err(io::Error::from);
-        outcome.and(synced.and_then(|()| self.index.sync()).map_err(|cause| ending(&cause)))
+        outcome = outcome.and(self.cut(progress.grains()));
+        let synced = fdatasync(self.disk.file()).map_err(io::Error::from);
+        outcome.and(synced.and_then(|()| self.index.sync()).map_err(|cause| Ending::refused_by_disk(&cause)))
+    }
+
+    /// Has the file end with its last grain.
+    fn cut(&self, grains: u32) -> Result<(), Ending> {
+        if !self.is_idle() {
+            // A write that is still under way would make it longer again.
+            let trouble = format!("the disk has not answered for {} s; the index is right", LAST_WAIT.as_secs());
+            return Err(Ending::because(ArchiveState::Failed, trouble));
+        }
+        ftruncate(self.disk.file(), self.offset_of(grains)).map_err(|errno| Ending::refused_by_disk(&errno.into()))
     }
 
     fn offset_of(&self, number: u32) -> u64 {
@@ -155,14 +164,5 @@ impl Tape {
             Err(errno) => return Err(errno),
         }
         Ok(())
-    }
-}
-
-fn ending(cause: &io::Error) -> Ending {
-    match Errno::from_io_error(cause) {
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
-            Ending::because(ArchiveState::DiskFull, "the disk is full: make room, and record to another file")
-        }
-        _ => Ending::because(ArchiveState::Failed, format!("the disk refused a grain: {cause}")),
     }
 }

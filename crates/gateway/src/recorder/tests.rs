@@ -1,5 +1,8 @@
 //! Recordings and replays over rings of a broker in this process, on the disk that this program is on.
 
+mod ends;
+
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use control::{ReplayEnding, ReplayTiming};

@@ -23,7 +23,7 @@ fn block(value: u8) -> Block {
 fn all(file: &mut DirectFile<Block>) -> Vec<Landed<Block>> {
     let mut landed = Vec::new();
     while file.flying() > 0 {
-        file.wait(LAST_LOOK);
+        file.wait(LAST_WAIT);
         landed.extend(std::iter::from_fn(|| file.landed()));
     }
     landed.sort_by_key(|landed| landed.tag);
