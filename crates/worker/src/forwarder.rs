@@ -5,6 +5,7 @@
 //! and its own numbers go on.
 
 mod rewrite;
+mod serving;
 
 use std::sync::Arc;
 
@@ -14,12 +15,18 @@ use shm::GrainLease;
 
 use crate::command::SenderRefusal;
 use crate::counters::SenderCounters;
+use crate::input::PACKETS_PER_TURN;
 use crate::key::{OutputIndex, ReceiverKey, SenderKey};
-use crate::output::{Lane, Output};
+use crate::output::Output;
 use crate::relay::{Kept, Window};
 pub(crate) use rewrite::Original;
 use rewrite::Rewriter;
 pub use rewrite::{Rewrite, Timestamps};
+pub(crate) use serving::Serving;
+
+/// Packets that one destination may get in a turn before others have theirs: twice what two legs bring, so that it makes up
+/// for what it was kept from.
+const PACKETS_AT_ONCE: usize = 4 * PACKETS_PER_TURN;
 
 /// What a forwarder is, whatever it forwards.
 #[derive(Clone, Debug)]
@@ -133,28 +140,28 @@ impl Forwarder {
     where
         T: TxQueue<Lease = GrainLease>,
     {
-        let lane = output.lane().ok_or(SenderRefusal::Detached)?;
-        self.path = Some(lane.queue.open_path(&self.config.path)?);
+        let queue = output.queue().ok_or(SenderRefusal::Detached)?;
+        self.path = Some(queue.open_path(&self.config.path)?);
         Ok(())
     }
 
-    /// Leaves its worker: what waits for the queue is dropped.
-    pub(crate) fn leave<T: TxQueue<Lease = GrainLease>>(&mut self, output: &mut Output<T>) {
-        self.take_back(output);
+    /// Leaves its worker.
+    pub(crate) fn close<T: TxQueue<Lease = GrainLease>>(&mut self, output: &mut Output<T>) {
         if let Some(path) = self.path.take() {
             output.close_path(path);
         }
         self.joined = None;
     }
 
-    /// Takes back what waits for the queue.
-    #[cold]
-    pub(crate) fn take_back<T: TxQueue<Lease = GrainLease>>(&mut self, output: &mut Output<T>) {
-        self.counters.packets_taken_back.add(output.take_back(self.key));
-    }
-
-    /// Forwards what it has not got yet of `window`, as far as the output takes it; returns how many packets were made.
-    pub(crate) fn forward<B, T>(&mut self, window: &Window<Kept<B>>, clock_hz: u32, output: &mut Output<T>) -> usize
+    /// Forwards what it has not got yet of `window`, by way of `waiting`, as far as the queue takes it; returns how many
+    /// packets were made. There is no queue while its port is detached.
+    fn forward<B, T>(
+        &mut self,
+        window: &Window<Kept<B>>,
+        clock_hz: u32,
+        queue: Option<&mut T>,
+        waiting: &mut Burst<T::Buf>,
+    ) -> usize
     where
         B: PacketBuf,
         T: TxQueue<Lease = GrainLease, Received = B>,
@@ -162,19 +169,19 @@ impl Forwarder {
         if self.next < window.tail() {
             self.overtaken(window.tail());
         }
-        let (Some(mut lane), Some(path)) = (output.lane(), self.path) else {
+        let (Some(queue), Some(path)) = (queue, self.path) else {
             self.counters.packets_dropped_detached.add(window.head() - self.next);
             self.next = window.head();
             return 0;
         };
         let mut packets = 0;
-        while self.next < window.head() && self.has_room(&mut lane) {
-            let run = self.run(window, clock_hz, lane.room());
+        while self.next < window.head() && packets < PACKETS_AT_ONCE && self.has_room(queue, waiting) {
+            let run = self.run(window, clock_hz, waiting.room());
             if run.is_empty() {
                 self.pass_over(window);
                 continue;
             }
-            let made = lane.forward(self.key, path, run.as_slice());
+            let made = queue.forward_burst(path, run.as_slice(), waiting);
             drop(run);
             packets += made.packets;
             self.pass(window, made.packets);
@@ -183,6 +190,9 @@ impl Forwarder {
             {
                 break;
             }
+        }
+        if !waiting.is_empty() {
+            queue.tx_burst(waiting);
         }
         self.counters.packets.add(packets as u64);
         self.counters.packets_forwarded.add(packets as u64);
@@ -196,12 +206,12 @@ impl Forwarder {
         self.next = tail;
     }
 
-    /// Whether the output takes a packet more; it is asked to send when it is full.
+    /// Whether a packet more has room; the queue is asked when it has not.
     #[inline]
-    fn has_room<T: TxQueue<Lease = GrainLease>>(&self, lane: &mut Lane<'_, T>) -> bool {
-        if lane.is_full() {
-            lane.send();
-            if lane.is_full() {
+    fn has_room<T: TxQueue>(&self, queue: &mut T, waiting: &mut Burst<T::Buf>) -> bool {
+        if waiting.is_full() {
+            queue.tx_burst(waiting);
+            if waiting.is_full() {
                 self.counters.queue_full.add(1);
                 return false;
             }

@@ -21,7 +21,7 @@ use rtp::{Arrival, FIXED_HEADER_OCTETS, RtpHeader};
 use shm::GrainLease;
 
 use crate::counters::RelayCounters;
-use crate::forwarder::{Forwarder, Original};
+use crate::forwarder::{Original, Serving};
 use crate::input::PACKETS_PER_TURN;
 use crate::key::ReceiverKey;
 use crate::output::Output;
@@ -34,8 +34,8 @@ pub(crate) use window::Window;
 /// RFC 5761 §4: the second octet of RTCP packets that share a port with RTP.
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
 
-/// The forwarders of a worker.
-pub(crate) type Forwarders = Roster<Box<Forwarder>>;
+/// The forwarders of a worker whose queues send `B`.
+pub(crate) type Forwarders<B> = Roster<Serving<B>>;
 
 /// What a relay expects and keeps.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ impl<B: PacketBuf> Relay<B> {
     }
 
     /// Hands every destination what it has not got yet, as far as its output takes it; returns how many packets were made.
-    pub(crate) fn turn<T>(&mut self, forwarders: &mut Forwarders, outputs: &mut [Output<T>], now: Tai) -> usize
+    pub(crate) fn turn<T>(&mut self, forwarders: &mut Forwarders<T::Buf>, outputs: &mut [Output<T>], now: Tai) -> usize
     where
         T: TxQueue<Lease = GrainLease, Received = B>,
     {
@@ -177,10 +177,10 @@ impl<B: PacketBuf> Relay<B> {
         let (mut made, mut done) = (0, self.window.head());
         for nth in 0..self.members.len() {
             let place = self.members[(self.first + nth) % self.members.len()];
-            let Some(forwarder) = forwarders.at_mut(place) else { continue };
-            let Some(output) = outputs.get_mut(forwarder.output_place()) else { continue };
-            made += forwarder.forward(&self.window, self.clock_hz, output);
-            done = done.min(forwarder.place());
+            let Some(serving) = forwarders.at_mut(place) else { continue };
+            let Some(output) = outputs.get_mut(serving.forwarder.output_place()) else { continue };
+            made += serving.forward(&self.window, self.clock_hz, output);
+            done = done.min(serving.forwarder.place());
         }
         // Who went first has had the most of a full queue.
         self.first = (self.first + 1) % self.members.len().max(1);
@@ -209,10 +209,10 @@ impl<B: PacketBuf> Relay<B> {
     }
 
     /// Notes who follows this relay, of all the worker's forwarders. Allocates nothing within the room.
-    pub(crate) fn relink(&mut self, forwarders: &mut Forwarders) {
+    pub(crate) fn relink<P>(&mut self, forwarders: &mut Forwarders<P>) {
         self.members.clear();
         for place in 0..WORKER_LIMIT as u16 {
-            let Some(forwarder) = forwarders.at_mut(place) else { continue };
+            let Some(Serving { forwarder, .. }) = forwarders.at_mut(place) else { continue };
             if forwarder.follows() == Some(self.key) {
                 forwarder.join(self.window.head());
                 self.members.push(place);

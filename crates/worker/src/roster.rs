@@ -59,6 +59,14 @@ impl<T> Roster<T> {
         self.places.iter().position(|one| one.as_ref().is_some_and(&wanted)).map(|at| at as u16)
     }
 
+    /// All places that have been taken, each once, from `first` on, which may be any number.
+    #[inline]
+    pub(crate) fn places_from(&self, first: u16) -> impl Iterator<Item = u16> + use<T> {
+        let len = self.len();
+        let first = first % len.max(1);
+        (first..len).chain(0..first)
+    }
+
     /// Everyone, in the order of the places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter().flatten()
@@ -84,6 +92,7 @@ mod tests {
         assert_eq!(roster.add("e"), Ok(1));
         assert_eq!(roster.find(|one| *one == "e"), Some(1));
         assert_eq!([roster.remove(2), roster.remove(1), roster.remove(1)], [Some("c"), Some("e"), None]);
+        assert_eq!(roster.places_from(0).collect::<Vec<_>>(), [0]);
         assert_eq!(roster.iter_mut().map(|one| *one).collect::<Vec<_>>(), ["a"]);
         assert_eq!(roster.places.len(), 1);
     }

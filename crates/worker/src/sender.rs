@@ -225,10 +225,10 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         let legs = attached.map(Leg::bit).fold(0, |legs, bit| legs | bit);
         let home = self.legs.iter().flatten().find(|leg| leg.is_attached(outputs)).map(Leg::place);
         let (Some(packetiser), Some(home)) = (&mut self.packetiser, home) else { return };
-        let Some(lane) = outputs.get_mut(home).and_then(Output::lane) else { return };
+        let Some(queue) = outputs.get_mut(home).and_then(Output::queue) else { return };
         let (grain, packets) = (lease.grain(), packetiser.plan().packets_per_frame());
         let sequence = packetiser.sequence();
-        match lane.queue.attach(lease, packets * legs.count_ones()) {
+        match queue.attach(lease, packets * legs.count_ones()) {
             Ok(payload) => {
                 // Whatever is not sent has its numbers all the same: the receivers shall see a loss.
                 packetiser.skip(packets);

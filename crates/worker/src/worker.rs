@@ -55,7 +55,13 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     /// Commands so far.
     obeyed: u64,
     relays: Relays<R::Buf>,
-    forwarders: Forwarders,
+    forwarders: Forwarders<T::Buf>,
+    /// Who of the relays begins.
+    first_relay: u16,
+    /// And who of the forwarders whose packets wait.
+    first_forwarder: u16,
+    /// A forwarder has packets that its queue has not taken.
+    is_holding: bool,
 }
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
@@ -76,6 +82,9 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             obeyed: 0,
             relays: Roster::new(WORKER_LIMIT),
             forwarders: Roster::new(WORKER_LIMIT),
+            first_relay: 0,
+            first_forwarder: 0,
+            is_holding: false,
         }
     }
 
@@ -169,7 +178,6 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             sent += progress.packets;
             due = [due, progress.due].into_iter().flatten().min();
         }
-        self.outputs.iter_mut().for_each(Output::flush);
         (sent > 0, due)
     }
 

@@ -93,8 +93,8 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
 
     pub(super) fn open(&mut self, outputs: &mut [Output<T>]) -> Result<(), SenderRefusal> {
         let output = outputs.get_mut(self.place()).ok_or(SenderRefusal::NoOutput)?;
-        let lane = output.lane().ok_or(SenderRefusal::Detached)?;
-        self.open = Some(lane.queue.open_path(&self.path)?);
+        let queue = output.queue().ok_or(SenderRefusal::Detached)?;
+        self.open = Some(queue.open_path(&self.path)?);
         Ok(())
     }
 
@@ -135,8 +135,8 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         if self.waiting.is_empty() {
             return 0;
         }
-        let Some(lane) = outputs.get_mut(self.place()).and_then(Output::lane) else { return 0 };
-        self.send(lane.queue, book)
+        let Some(queue) = outputs.get_mut(self.place()).and_then(Output::queue) else { return 0 };
+        self.send(queue, book)
     }
 
     #[inline]
@@ -160,7 +160,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         active: &Active<T::Payload>,
         ready: &Ready<'_, C>,
     ) -> usize {
-        let Some(lane) = outputs.get_mut(self.place()).and_then(Output::lane) else { return 0 };
+        let Some(queue) = outputs.get_mut(self.place()).and_then(Output::queue) else { return 0 };
         let (Some(at), Some(pacer)) = (self.at, &mut self.pacer) else { return 0 };
         let due = pacer.due(ready.book.watch.now(), active.t_vd);
         let mut allowed = pacer.room(ready.book.watch.now()).saturating_sub(self.waiting.len() as u32);
@@ -169,15 +169,15 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             let wanted = due.saturating_sub(next).min(allowed);
             let before = self.waiting.len();
             let stop = if active.has_lost_lines {
-                self.gather_around_losses(lane.queue, active, ready, &mut next, wanted)
+                self.gather_around_losses(queue, active, ready, &mut next, wanted)
             } else {
-                self.gather(lane.queue, active, ready, &mut next, wanted)
+                self.gather(queue, active, ready, &mut next, wanted)
             };
             let gathered = self.waiting.len() - before;
             allowed -= gathered as u32;
             made += gathered + usize::from(matches!(stop, Stop::Refused));
             if !self.waiting.is_empty() {
-                self.send(lane.queue, ready.book);
+                self.send(queue, ready.book);
             }
             if !self.waiting.is_empty() || matches!(stop, Stop::Full) {
                 break;

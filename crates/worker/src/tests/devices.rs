@@ -1,8 +1,9 @@
 //! Simulated devices with more than one stream: a port that hears many destinations, and a transmit queue with a valve.
 
+use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use media::ManualClock;
 use netio::sim::{SimBuf, SimRx, SimTx};
@@ -66,7 +67,7 @@ impl RxQueue for SimPort {
 
 /// Lets a [`ValvedTx`] take packets or not.
 #[derive(Clone, Default)]
-pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>);
+pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>, Arc<Mutex<Option<SocketAddr>>>);
 
 const OPEN: u8 = 0;
 const SHUT: u8 = 1;
@@ -75,6 +76,11 @@ const UNRESOLVED: u8 = 2;
 impl Valve {
     pub(super) fn shut(&self) {
         self.0.store(SHUT, Ordering::Relaxed);
+    }
+
+    /// Stops at the packets to `destination` alone, as a socket does whose buffer is full; those behind wait with them.
+    pub(super) fn bar(&self, destination: Option<SocketAddr>) {
+        *self.2.lock().unwrap() = destination;
     }
 
     /// No next hop has told its address.
@@ -97,10 +103,25 @@ pub(super) struct ValvedTx {
     pub(super) tx: SimTx<GrainLease>,
     pub(super) valve: Valve,
     pub(super) drag: Drag,
+    /// What was opened, and where it leads.
+    pub(super) paths: Vec<(PathId, SocketAddr)>,
+}
+
+impl ValvedTx {
+    /// Whether a packet of this path is let through now.
+    fn takes(&self, path: PathId) -> bool {
+        let barred = *self.valve.2.lock().unwrap();
+        if self.paths.iter().any(|(open, destination)| *open == path && barred == Some(*destination)) {
+            return false;
+        }
+        let passes = |left: u32| left.checked_sub(1);
+        self.valve.0.load(Ordering::Relaxed) != SHUT
+            || self.valve.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, passes).is_ok()
+    }
 }
 
 impl TxQueue for ValvedTx {
-    type Buf = <SimTx<GrainLease> as TxQueue>::Buf;
+    type Buf = (PathId, <SimTx<GrainLease> as TxQueue>::Buf);
     type Payload = <SimTx<GrainLease> as TxQueue>::Payload;
     type Lease = GrainLease;
     type Received = SimBuf;
@@ -110,10 +131,13 @@ impl TxQueue for ValvedTx {
     }
 
     fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
-        self.tx.open_path(path)
+        let id = self.tx.open_path(path)?;
+        self.paths.push((id, path.destination));
+        Ok(id)
     }
 
     fn close_path(&mut self, path: PathId) {
+        self.paths.retain(|(open, _)| *open != path);
         self.tx.close_path(path);
     }
 
@@ -131,29 +155,26 @@ impl TxQueue for ValvedTx {
         if self.valve.0.load(Ordering::Relaxed) == UNRESOLVED {
             return Err(TxFull::Unresolved);
         }
-        self.tx.gather(path, header, payload, range)
+        Ok((path, self.tx.gather(path, header, payload, range)?))
     }
 
     fn forward(&mut self, path: PathId, header: &[u8], received: &SimBuf, skip: u16) -> Result<Self::Buf, TxFull> {
         if self.valve.0.load(Ordering::Relaxed) == UNRESOLVED {
             return Err(TxFull::Unresolved);
         }
-        self.tx.forward(path, header, received, skip)
+        Ok((path, self.tx.forward(path, header, received, skip)?))
     }
 
     fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
         if !burst.is_empty() {
             self.drag.pass();
         }
-        if self.valve.0.load(Ordering::Relaxed) != SHUT {
-            return self.tx.tx_burst(burst);
-        }
         let mut taken = 0;
-        while self.valve.1.load(Ordering::Relaxed) > 0 && !burst.is_empty() {
+        while burst.as_slice().first().is_some_and(|(path, _)| self.takes(*path)) {
             let mut alone = Burst::new();
-            alone.push(burst.drain_front(1).next().unwrap()).unwrap();
-            self.valve.1.fetch_sub(1, Ordering::Relaxed);
+            alone.push(burst.drain_front(1).next().unwrap().1).unwrap();
             taken += self.tx.tx_burst(&mut alone);
+            assert!(alone.is_empty(), "the device has room for all that a test sends");
         }
         taken
     }

@@ -72,6 +72,7 @@ struct Relaying {
 struct Far {
     key: SenderKey,
     counters: Arc<SenderCounters>,
+    destination: SocketAddr,
     rx: SimRx,
 }
 
@@ -143,7 +144,7 @@ impl Studio {
         let forwarder = Forwarder::new(key, config, Arc::default());
         let counters = forwarder.counters();
         assert!(matches!(self.ask(Command::AddForwarder(Box::new(forwarder))), Report::Added));
-        let mut far = Far { key, counters, rx };
+        let mut far = Far { key, counters, destination, rx };
         self.follow(&mut far, relay);
         far
     }
@@ -367,6 +368,54 @@ fn a_stuck_port_costs_the_other_destinations_nothing() {
         assert_eq!((got.len() as u64 + dropped, dropped > 1_000), (u64::from(sent), true), "{dropped} dropped");
         // What it got last is what was sent last: the newest were kept.
         assert_eq!(got.last(), Some(&(sent - 1).wrapping_add(65_534)));
+    }
+}
+
+/// As a socket is whose buffer is full, while all others of the same queue go on.
+#[test]
+fn a_path_that_takes_nothing_waits_alone() {
+    let mut studio = Studio::new(1, Faults::default());
+    let relay = studio.relay();
+    let mut good: Vec<Far> = (0..8).map(|_| studio.forward(Some(&relay), own())).collect();
+    let mut stuck = studio.forward(Some(&relay), own());
+    let mut source = Source::new(&studio, relay.destination, 7);
+    studio.valves[0].bar(Some(stuck.destination));
+    for n in 0..1_000 {
+        source.send(n, u32::from(n / 10));
+        if n % 10 == 9 {
+            studio.pass(MS);
+        }
+    }
+    let all: Vec<u16> = (0..1_000_u16).map(|n| n.wrapping_add(65_534)).collect();
+    for far in &mut good {
+        assert_eq!(far.sequences(), all, "{:?}", far.counters.values());
+    }
+    studio.valves[0].bar(None);
+    studio.pass(5 * MS);
+    let dropped = stuck.counters.packets_dropped_backlog.value();
+    assert_eq!((stuck.sequences().len() as u64 + dropped, dropped > 500), (1_000, true), "{dropped}");
+}
+
+/// Every destination always has something, and the queue takes less: they share what it takes, whichever relay they follow.
+#[test]
+fn a_queue_with_little_room_is_shared_by_all_relays() {
+    for (at_once, passed) in [(20, 50), (200, 50)] {
+        let mut studio = Studio::new(1, Faults::default());
+        let relays: Vec<Relaying> = (0..3).map(|_| studio.relay()).collect();
+        let mut far: Vec<Far> = relays.iter().map(|relay| studio.forward(Some(relay), own())).collect();
+        let mut sources: Vec<_> = relays.iter().map(|relay| Source::new(&studio, relay.destination, 7)).collect();
+        studio.valves[0].shut();
+        for turn in 0..60 {
+            for source in &mut sources {
+                (turn * at_once..(turn + 1) * at_once).for_each(|n| source.send(n, 1));
+            }
+            studio.valves[0].pass(passed);
+            studio.pass(50_000);
+        }
+        let got: Vec<usize> = far.iter_mut().map(|far| far.sequences().len()).collect();
+        let all: usize = got.iter().sum();
+        assert_eq!(all, 60 * passed as usize);
+        assert!(got.iter().all(|got| got.abs_diff(all / 3) < 100), "{got:?}");
     }
 }
 

@@ -194,7 +194,7 @@ fn worker_on(
     let config = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
     let queues = valves
         .iter()
-        .map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone(), drag: drag.clone() })
+        .map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone(), drag: drag.clone(), paths: Vec::new() })
         .collect();
     (Worker::new(clock.clone(), queues, Arc::clone(&mailbox)), mailbox)
 }

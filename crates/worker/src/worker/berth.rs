@@ -8,7 +8,6 @@ use netio::{Bed, Doorbell, RxQueue, TxQueue};
 use shm::GrainLease;
 
 use super::Worker;
-use crate::output::Output;
 
 /// What became of a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +85,10 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
 
     fn arm(&mut self) -> bool {
         let now = self.clock.now();
-        let Self { inputs, receivers, outputs, senders, .. } = self;
+        let Self { inputs, receivers, senders, .. } = self;
         let is_written_here = |epoch| receivers.iter().any(|served| served.receiver().epoch() == epoch);
         // What a queue has not taken waits for the queue alone, which does not ring.
-        outputs.iter().all(Output::has_sent_all)
+        !self.is_holding
             && inputs.iter_mut().all(|input| input.arm())
             && senders.iter_mut().all(|sender| sender.arm(now, is_written_here))
     }

@@ -171,8 +171,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         for sender in self.senders.iter_mut().filter(|sender| sender.leaves_by(place)) {
             sender.detach(place);
         }
-        for forwarder in self.forwarders.iter_mut().filter(|forwarder| forwarder.output_place() == place) {
-            forwarder.take_back(output);
+        for serving in self.forwarders.iter_mut().filter(|serving| serving.forwarder.output_place() == place) {
+            serving.take_back();
         }
         match output.detach() {
             Some(tx) => Report::Detached(QueuePair { rx, tx }),

@@ -6,7 +6,7 @@ use shm::GrainLease;
 
 use super::{WORKER_LIMIT, Worker};
 use crate::command::{ReceiverRefusal, Report, SenderRefusal};
-use crate::forwarder::Forwarder;
+use crate::forwarder::{Forwarder, Serving};
 use crate::key::{ReceiverKey, SenderKey};
 use crate::relay::Relay;
 use crate::steering::Target;
@@ -17,12 +17,29 @@ const RETRY_NANOS: i64 = 50_000;
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// Forwards what the relays have; whether that was anything, and when what waits is to be tried again.
     pub(super) fn forward(&mut self, now: Tai) -> (bool, Option<Tai>) {
-        let (mut made, mut is_waiting) = (0, false);
-        for relay in self.relays.iter_mut() {
-            made += relay.turn(&mut self.forwarders, &mut self.outputs, now);
+        let (mut packets, mut is_waiting) = (0, false);
+        if self.is_holding {
+            packets += self.flush();
+        }
+        // Who begins changes from turn to turn: a queue that has little room has it for each in turn.
+        self.first_relay = self.first_relay.wrapping_add(1);
+        for place in self.relays.places_from(self.first_relay) {
+            let Some(relay) = self.relays.at_mut(place) else { continue };
+            packets += relay.turn(&mut self.forwarders, &mut self.outputs, now);
             is_waiting |= relay.is_waiting();
         }
-        (made > 0, is_waiting.then(|| now.plus_nanos(RETRY_NANOS)))
+        if packets > 0 || self.is_holding {
+            self.is_holding = self.forwarders.iter().any(Serving::holds);
+        }
+        (packets > 0, (is_waiting || self.is_holding).then(|| now.plus_nanos(RETRY_NANOS)))
+    }
+
+    /// Offers the queues what waits; returns how many packets they took.
+    #[cold]
+    fn flush(&mut self) -> usize {
+        self.first_forwarder = self.first_forwarder.wrapping_add(1);
+        let places = self.forwarders.places_from(self.first_forwarder);
+        places.filter_map(|place| Some(self.forwarders.at_mut(place)?.flush(&mut self.outputs))).sum()
     }
 
     pub(super) fn add_relay(&mut self, relay: Box<Relay<R::Buf>>) -> Report<R, T> {
@@ -60,34 +77,36 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         if let Err(refusal) = forwarder.open(output) {
             return Report::ForwarderRefused(forwarder, refusal);
         }
-        if let Err(mut forwarder) = self.forwarders.add(forwarder) {
-            forwarder.leave(output);
-            return Report::ForwarderRefused(forwarder, SenderRefusal::Full { room: WORKER_LIMIT });
+        if let Err(serving) = self.forwarders.add(Serving::new(forwarder)) {
+            return Report::ForwarderRefused(serving.leave(Some(output)), SenderRefusal::Full { room: WORKER_LIMIT });
         }
         self.relink();
         Report::Added
     }
 
     pub(super) fn remove_forwarder(&mut self, key: SenderKey) -> Report<R, T> {
-        let place = self.forwarders.find(|forwarder| forwarder.key() == key);
-        let Some(mut removed) = place.and_then(|place| self.forwarders.remove(place)) else {
+        let place = self.forwarder(key);
+        let Some(removed) = place.and_then(|place| self.forwarders.remove(place)) else {
             return Report::Unknown(None);
         };
-        if let Some(output) = self.outputs.get_mut(removed.output_place()) {
-            removed.leave(output);
-        }
+        let output = self.outputs.get_mut(removed.forwarder.output_place());
+        let forwarder = removed.leave(output);
         self.relink();
-        Report::ForwarderRemoved(removed)
+        Report::ForwarderRemoved(forwarder)
     }
 
     pub(super) fn follow(&mut self, key: SenderKey, relay: Option<ReceiverKey>) -> Report<R, T> {
-        let place = self.forwarders.find(|forwarder| forwarder.key() == key);
-        let Some(forwarder) = place.and_then(|place| self.forwarders.at_mut(place)) else {
+        let place = self.forwarder(key);
+        let Some(serving) = place.and_then(|place| self.forwarders.at_mut(place)) else {
             return Report::Unknown(None);
         };
-        forwarder.follow(relay);
+        serving.forwarder.follow(relay);
         self.relink();
         Report::Following
+    }
+
+    fn forwarder(&self, key: SenderKey) -> Option<u16> {
+        self.forwarders.find(|serving| serving.forwarder.key() == key)
     }
 
     /// Every relay notes anew who follows it.
