@@ -5,9 +5,12 @@ use media::{ExtSeqNum, SeqNum};
 
 use crate::sequence::{SequenceExtender, Step};
 
-/// Numbers that the window remembers; more than [`SequenceExtender::MAX_MISORDER`] reaches back.
+/// Numbers that are remembered of one leg; more than [`SequenceExtender::MAX_MISORDER`] reaches back.
 const WINDOW: u64 = 8_192;
-const WORDS: usize = (WINDOW / 64) as usize;
+
+/// Numbers that are remembered of a stream on several legs, of which one may be that far behind the other: 63 ms at a
+/// million packets a second.
+const WIDE_WINDOW: u64 = 65_536;
 
 /// How a packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub enum Arrival {
     Duplicate,
     /// Far from everything before: a stray, or a restart that its successor must confirm.
     Doubtful,
-    /// The sender began anew, the packet before this one being its first.
+    /// The sender began anew, the packet before this one in its sequence being its first: that was [`Arrival::Doubtful`].
     Restarted,
 }
 
@@ -59,7 +62,8 @@ impl ReceptionCounters {
 pub struct Reception {
     extender: SequenceExtender,
     first: ExtSeqNum,
-    seen: [u64; WORDS],
+    /// A bit for each number of the window; a power of two.
+    seen: Box<[u64]>,
     counters: ReceptionCounters,
 }
 
@@ -72,17 +76,41 @@ impl Default for Reception {
 impl Reception {
     /// Before the first packet.
     #[must_use]
-    pub const fn new() -> Self {
-        let counters = ReceptionCounters {
-            packets: 0,
-            expected: 0,
-            received: 0,
-            reordered: 0,
-            duplicates: 0,
-            strays: 0,
-            restarts: 0,
-        };
-        Self { extender: SequenceExtender::new(), first: ExtSeqNum(0), seen: [0; WORDS], counters }
+    pub fn new() -> Self {
+        Self::remembering(WINDOW)
+    }
+
+    /// Before the first packet of a stream on several legs.
+    pub(crate) fn wide() -> Self {
+        Self::remembering(WIDE_WINDOW)
+    }
+
+    fn remembering(numbers: u64) -> Self {
+        let counters = ReceptionCounters::default();
+        Self {
+            extender: SequenceExtender::new(),
+            first: ExtSeqNum(0),
+            seen: vec![0; (numbers / 64) as usize].into(),
+            counters,
+        }
+    }
+
+    /// Forgets everything, as for another stream. Allocates nothing.
+    pub fn reset(&mut self) {
+        self.extender = SequenceExtender::new();
+        self.first = ExtSeqNum(0);
+        self.seen.fill(0);
+        self.counters = ReceptionCounters::default();
+    }
+
+    /// The highest number so far.
+    #[must_use]
+    pub const fn highest(&self) -> Option<ExtSeqNum> {
+        self.extender.highest()
+    }
+
+    const fn window(&self) -> u64 {
+        self.seen.len() as u64 * 64
     }
 
     /// What came so far.
@@ -115,9 +143,47 @@ impl Reception {
         (extended, arrival)
     }
 
+    /// Takes in a packet whose number is known already.
+    #[inline]
+    pub(crate) fn take(&mut self, number: ExtSeqNum) -> Arrival {
+        self.counters.packets += 1;
+        let highest = self.extender.highest().unwrap_or(number);
+        if number > highest {
+            self.extender = SequenceExtender::from(number);
+            return match number.0 - highest.0 {
+                1 => self.next(number),
+                numbers => self.ahead(number, u32::try_from(numbers).unwrap_or(u32::MAX)),
+            };
+        }
+        if highest.0 - number.0 < self.window() {
+            return self.behind(number);
+        }
+        // Too far behind to be remembered: whatever it belongs to is long closed.
+        self.counters.duplicates += 1;
+        Arrival::Duplicate
+    }
+
+    /// The sender began anew; so many of its packets have come, of which this is the last and those before it were strays.
+    pub(crate) fn take_anew(&mut self, sequence: SeqNum, packets: u64) -> ExtSeqNum {
+        let number = SequenceExtender::anew(self.extender.highest().unwrap_or(ExtSeqNum(0)), sequence);
+        self.extender = SequenceExtender::from(number);
+        self.counters.packets += 1;
+        self.counters.restarts += 1;
+        self.counters.strays = self.counters.strays.saturating_sub(packets - 1);
+        self.begin(number, packets);
+        number
+    }
+
+    /// Counts a packet that has no place in the sequence.
+    pub(crate) fn stray(&mut self) -> Arrival {
+        self.counters.packets += 1;
+        self.counters.strays += 1;
+        Arrival::Doubtful
+    }
+
     /// A stream begins whose first `packets` numbers, up to `highest`, have come.
     fn begin(&mut self, highest: ExtSeqNum, packets: u64) -> Arrival {
-        self.seen = [0; WORDS];
+        self.seen.fill(0);
         self.first = ExtSeqNum(highest.0 + 1 - packets);
         for number in self.first.0..=highest.0 {
             self.see(number);
@@ -127,10 +193,10 @@ impl Reception {
         Arrival::InOrder
     }
 
-    /// The next in order, as nearly all are. The place of its number may hold the one [`WINDOW`] before it, and says the same.
+    /// The next in order, as nearly all are. The place of its number may hold the one a window before it, and says the same.
     #[inline]
     fn next(&mut self, extended: ExtSeqNum) -> Arrival {
-        let (word, bit) = place(extended.0);
+        let (word, bit) = self.place(extended.0);
         self.seen[word] |= bit;
         self.counters.expected += 1;
         self.counters.received += 1;
@@ -139,8 +205,8 @@ impl Reception {
 
     fn ahead(&mut self, extended: ExtSeqNum, numbers: u32) -> Arrival {
         let numbers = u64::from(numbers);
-        if numbers >= WINDOW {
-            self.seen = [0; WORDS];
+        if numbers >= self.window() {
+            self.seen.fill(0);
         } else {
             for number in extended.0 + 1 - numbers..extended.0 {
                 self.forget(number);
@@ -169,21 +235,22 @@ impl Reception {
 
     /// Notes a number; whether it is new.
     fn see(&mut self, number: u64) -> bool {
-        let (word, bit) = place(number);
+        let (word, bit) = self.place(number);
         let new = self.seen[word] & bit == 0;
         self.seen[word] |= bit;
         new
     }
 
     fn forget(&mut self, number: u64) {
-        let (word, bit) = place(number);
+        let (word, bit) = self.place(number);
         self.seen[word] &= !bit;
     }
-}
 
-#[inline]
-const fn place(number: u64) -> (usize, u64) {
-    (((number % WINDOW) / 64) as usize, 1 << (number % 64))
+    /// Word and bit of a number.
+    #[inline]
+    const fn place(&self, number: u64) -> (usize, u64) {
+        ((number / 64) as usize & (self.seen.len() - 1), 1 << (number % 64))
+    }
 }
 
 #[cfg(test)]

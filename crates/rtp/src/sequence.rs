@@ -41,6 +41,16 @@ impl SequenceExtender {
         Self { highest: None, awaited: None }
     }
 
+    /// Goes on from `highest`.
+    pub(crate) const fn from(highest: ExtSeqNum) -> Self {
+        Self { highest: Some(highest), awaited: None }
+    }
+
+    /// The number that `sequence` stands for if the sender begins anew with it: above all that there were.
+    pub(crate) fn anew(highest: ExtSeqNum, sequence: SeqNum) -> ExtSeqNum {
+        ExtSeqNum(((highest.0 >> 16) + 2) << 16 | u64::from(sequence.0))
+    }
+
     /// The highest number so far.
     #[must_use]
     pub const fn highest(&self) -> Option<ExtSeqNum> {
@@ -72,7 +82,7 @@ impl SequenceExtender {
 
     #[cold]
     fn doubt(&mut self, sequence: SeqNum, highest: ExtSeqNum) -> (ExtSeqNum, Step) {
-        let anew = ExtSeqNum(((highest.0 >> 16) + 2) << 16 | u64::from(sequence.0));
+        let anew = Self::anew(highest, sequence);
         if self.awaited == Some(sequence) {
             self.advance(anew);
             return (anew, Step::Restart);
