@@ -69,8 +69,12 @@ impl RxHandle {
     /// Has an alarm from here on. On a thread that may wait for EAL's.
     ///
     /// # Errors
-    /// [`InterruptError::Unsupported`]; the queue can be polled all the same.
+    /// [`InterruptError::Unsupported`], also where the handle is several queues; they can be polled all the same.
     pub fn make_alarm(&mut self) -> Result<(), InterruptError> {
+        if self.is_several() {
+            let errno = Errno::NOTSUP.raw_os_error();
+            return Err(InterruptError::Unsupported { device: self.device(), errno });
+        }
         if self.interrupt.is_none() {
             let made = RxInterrupt::new(self.eal(), self.id(), self.queue());
             let unsupported = |errno| InterruptError::Unsupported { device: self.device(), errno };

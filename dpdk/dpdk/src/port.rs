@@ -1,4 +1,5 @@
-//! A port: a device with one receive and one transmit queue, or a few receive queues where flow rules fill them.
+//! A port: a device with one receive and one transmit queue; with more transmit queues where several workers send by it, and a
+//! few receive queues where flow rules fill them.
 //!
 //! ```text
 //!  probe ─► Port<Stopped> ── start ─► Port<Started> + PortQueues (to a worker)
@@ -15,6 +16,7 @@ mod features;
 mod link;
 mod packet_sockets;
 mod queues;
+mod shape;
 mod stats;
 
 use std::marker::PhantomData;
@@ -33,6 +35,7 @@ pub use error::{PortError, StartRefused};
 pub use features::Features;
 pub use link::Link;
 pub use queues::{Cleanup, PortQueues, RxHandle, TxHandle};
+pub(crate) use shape::receives_on_all;
 pub use stats::PortStats;
 
 use attach::Attached;
@@ -76,7 +79,9 @@ pub struct Port<State> {
     mac: MacAddr,
     rx_pool: Mempool,
     /// Each further receive queue that was handed out has a clone.
-    out: Arc<()>,
+    rx_out: Arc<()>,
+    /// Each further transmit queue likewise.
+    tx_out: Arc<()>,
     /// `None` when a restart could not find the device again; the next start looks once more.
     attached: Option<Arc<Attached>>,
     state: PhantomData<State>,
@@ -99,8 +104,9 @@ impl Port<Stopped> {
     pub fn probe_with(eal: &Eal, config: PortConfig, features: Features, rx_pool: Mempool) -> Result<Self, PortError> {
         let attached = Attached::new(eal, &config, features, &rx_pool)?;
         let (capabilities, mac) = (attached.capabilities().clone(), attached.mac());
-        let (attached, out) = (Some(Arc::new(attached)), Arc::new(()));
-        Ok(Self { eal: eal.clone(), config, features, capabilities, mac, rx_pool, out, attached, state: PhantomData })
+        let attached = Some(Arc::new(attached));
+        let (eal, rx_out, tx_out) = (eal.clone(), Arc::default(), Arc::default());
+        Ok(Self { eal, config, features, capabilities, mac, rx_pool, rx_out, tx_out, attached, state: PhantomData })
     }
 
     /// Starts the device, and hands its queues out.
@@ -145,11 +151,28 @@ impl Port<Started> {
     #[must_use]
     pub fn further_rx(&mut self) -> Vec<RxHandle> {
         let attached = self.attached.as_ref().expect("a started port has its device");
-        let there = if Arc::strong_count(&self.out) == 1 { self.features.rx_queues } else { 0 };
-        (1..there).map(|queue| RxHandle::new(attached, queue, Some(Arc::clone(&self.out)))).collect()
+        let there = if Arc::strong_count(&self.rx_out) == 1 { attached.shape.rules } else { 0 };
+        (1..there).map(|queue| RxHandle::new(attached, queue, Some(Arc::clone(&self.rx_out)))).collect()
     }
 
-    /// How many receive queues it has.
+    /// The transmit queues behind the first, in order, each to be moved to a worker. Empty when there is one only, and as
+    /// long as those that were handed out live.
+    ///
+    /// They drop before the port stops.
+    #[must_use]
+    pub fn further_tx(&mut self) -> Vec<TxHandle> {
+        let attached = self.attached.as_ref().expect("a started port has its device");
+        let there = if Arc::strong_count(&self.tx_out) == 1 { attached.shape.tx } else { 0 };
+        (1..there).map(|queue| TxHandle::new(attached, queue, Some(Arc::clone(&self.tx_out)))).collect()
+    }
+
+    /// How many transmit queues it has: as many as were asked for, or as the device has.
+    #[must_use]
+    pub fn tx_queues(&self) -> u16 {
+        self.attached.as_ref().expect("a started port has its device").shape.tx
+    }
+
+    /// How many receive queues it has that rules can name.
     #[must_use]
     pub fn rx_queues(&self) -> u16 {
         self.features.rx_queues
@@ -169,11 +192,12 @@ impl Port<Started> {
     /// [`PortError::Stop`] when the driver fails; the device is then closed, and the next start attaches it anew.
     ///
     /// # Panics
-    /// When the queues are another port's, or one of [`Self::further_rx`] lives.
+    /// When the queues are another port's, or one of [`Self::further_rx`] or [`Self::further_tx`] lives.
     pub fn stop(mut self, queues: PortQueues) -> Result<Port<Stopped>, Box<StartRefused>> {
         let attached = self.attached.take().expect("a started port has its device");
         assert!(queues.belong_to(&attached), "the queues are those of another port");
-        assert!(Arc::strong_count(&self.out) == 1, "a further receive queue has not come back");
+        let are_back = Arc::strong_count(&self.rx_out) == 1 && Arc::strong_count(&self.tx_out) == 1;
+        assert!(are_back, "a further queue has not come back");
         drop(queues);
         let outcome = attached.stop();
         let mut stopped: Port<Stopped> = self.into_state();
@@ -229,7 +253,7 @@ impl<State> Port<State> {
     }
 
     fn into_state<Next>(self) -> Port<Next> {
-        let Self { eal, config, features, capabilities, mac, rx_pool, out, attached, state: _ } = self;
-        Port { eal, config, features, capabilities, mac, rx_pool, out, attached, state: PhantomData }
+        let Self { eal, config, features, capabilities, mac, rx_pool, rx_out, tx_out, attached, state: _ } = self;
+        Port { eal, config, features, capabilities, mac, rx_pool, rx_out, tx_out, attached, state: PhantomData }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::device::Device;
 use crate::mempool::{MempoolConfig, Sharing};
+use crate::port::receives_on_all;
 
 pub use af_packet::PacketRing;
 pub use error::SizingError;
@@ -104,6 +105,17 @@ impl Sizing {
             tx_mbufs: pool(u32::from(descriptors).saturating_add(ring).saturating_add(in_hand))?,
             packet_ring,
         })
+    }
+
+    /// The same for a port that sends by so many queues: devices that receive on as many (net_tap, net_af_packet, net_ring)
+    /// need receive buffers for all of them. Its pools for what is sent are those of one queue: each has its own.
+    ///
+    /// # Errors
+    /// [`SizingError::Buffers`].
+    pub fn sending_by(self, device: &Device, tx_queues: u16) -> Result<Self, SizingError> {
+        let further = if receives_on_all(device) { u32::from(tx_queues.saturating_sub(1)) } else { 0 };
+        let more = further.saturating_mul(self.rx_descriptors.into());
+        Ok(Self { rx_mbufs: pool(self.rx_mbufs.saturating_add(more))?, ..self })
     }
 
     /// How long nobody may look at the receive queue of `device`: half of what its ring buffers at the rate that was demanded.

@@ -12,6 +12,7 @@ use ip::MacAddr;
 use rustix::io::Errno;
 
 use super::error::remedy;
+use super::shape::Shape;
 use super::{Features, PortConfig, PortError, Reception, configure, packet_sockets};
 use crate::capabilities::Capabilities;
 use crate::device::Device;
@@ -26,6 +27,9 @@ use crate::sizing::Sizing;
 /// More than the rings of net_af_xdp (4,096) or the queue of a TAP (500) hold; fresh packets do not keep a start busy.
 const STALE_PACKETS_MAX: usize = 8_192;
 
+/// RTE_PMD_AF_PACKET_MAX_RINGS.
+const AF_PACKET_QUEUES_MAX: u16 = 16;
+
 /// A configured device. When this drops it is stopped, closed and removed.
 #[derive(Debug)]
 pub(super) struct Attached {
@@ -34,6 +38,7 @@ pub(super) struct Attached {
     pub(super) device: Device,
     pub(super) netdev: Option<Netdev>,
     pub(super) rules: Arc<Rules>,
+    pub(super) shape: Shape,
     in_eal: InEal,
     capabilities: Capabilities,
     mac: MacAddr,
@@ -75,7 +80,7 @@ impl Attached {
     fn on_eal_thread(eal: Eal, config: &PortConfig, features: Features, rx_pool: &Mempool) -> Result<Self, PortError> {
         let device = config.device.clone();
         let netdev = existing_netdev(&device, config.sizing.demand.mtu)?;
-        let id = probe(&device, &config.sizing)?;
+        let id = probe(&device, &config.sizing, features.tx_queues)?;
         let (info, in_eal) = described(&device, id)?;
         let capabilities = Capabilities::new(name(info.driver_name), numa(id), &info);
         let mac = mac(id);
@@ -85,6 +90,7 @@ impl Attached {
             id,
             netdev,
             rules: Rules::of(id),
+            shape: Shape::new(features, &device, &info),
             in_eal,
             capabilities,
             mac,
@@ -95,6 +101,7 @@ impl Attached {
             device,
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
+        features.check(&attached.device, &info)?;
         configure::configure(&attached, config, features, &info, rx_pool)?;
         if matches!(attached.device, Device::AfPacket { .. }) {
             let result = packet_sockets::never_wait().map_or_else(|error| -packet_sockets::errno(&error), |()| 0);
@@ -114,6 +121,11 @@ impl Attached {
         }
     }
 
+    /// Receive queues whose packets are freed when it stops.
+    fn ring_queues(&self) -> u16 {
+        if self.device == Device::Ring { self.shape.rx } else { 0 }
+    }
+
     pub(super) fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -131,6 +143,7 @@ impl Attached {
         let id = self.id;
         // A card's rings are new; what a device of the kernel has kept from before is not received.
         let stale = matches!(self.device, Device::AfXdp { .. } | Device::Tap { .. });
+        let queues = self.shape.rx;
         // SAFETY: the port is configured and exists as long as `self`; its queue handles are not made yet, so nobody
         // else bursts on it.
         let result = control(&self.eal, move || unsafe {
@@ -139,7 +152,7 @@ impl Attached {
                 receive(id, reception);
             }
             if result == 0 && stale {
-                free_waiting(id, STALE_PACKETS_MAX);
+                free_waiting(id, queues, STALE_PACKETS_MAX);
             }
             result
         });
@@ -149,7 +162,7 @@ impl Attached {
     }
 
     pub(super) fn stop(&self) -> Result<(), PortError> {
-        let (id, is_ring) = (self.id, self.device == Device::Ring);
+        let (id, ring_queues) = (self.id, self.ring_queues());
         self.started.store(false, Ordering::Release);
         // While it is stopped, net_af_packet's ring fills with what will be stale (and some of its versions close
         // their sockets for good): a new one starts empty.
@@ -158,7 +171,7 @@ impl Attached {
         let result = control(&self.eal, move || {
             rules.destroy_all();
             // SAFETY: the port exists as long as `self`. Nobody bursts on it: the queue handles were given back.
-            unsafe { halt(id, is_ring) }
+            unsafe { halt(id, ring_queues) }
         });
         if result == 0 { Ok(()) } else { Err(PortError::Stop { device: self.device.clone(), errno: -result }) }
     }
@@ -167,7 +180,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         let (id, in_eal, started) = (self.id, self.in_eal, self.started.load(Ordering::Acquire));
-        let (is_ring, rules) = (self.device == Device::Ring, Arc::clone(&self.rules));
+        let (ring_queues, rules) = (self.ring_queues(), Arc::clone(&self.rules));
         control(&self.eal, move || {
             extmem::detached(in_eal);
             rules.destroy_all();
@@ -175,7 +188,7 @@ impl Drop for Attached {
             // removing the device; neither is used afterwards. `in_eal` is EAL's record until it is removed here.
             unsafe {
                 if started {
-                    halt(id, is_ring);
+                    halt(id, ring_queues);
                 }
                 dpdk_sys::rte_eth_dev_close(id);
                 dpdk_sys::rte_dev_remove(in_eal.as_ptr());
@@ -193,34 +206,32 @@ fn control<R: Send + 'static>(eal: &Eal, job: impl FnOnce() -> R + Send + 'stati
     })
 }
 
-/// Stops a started port.
+/// Stops a started port, of which so many receive queues are emptied.
 ///
 /// # Safety
 /// The port exists, nobody bursts on it, and this is EAL's thread.
-unsafe fn halt(id: u16, is_ring: bool) -> i32 {
+unsafe fn halt(id: u16, ring_queues: u16) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
-        if is_ring {
-            // The ring is emptied by nobody else, and may end with the device.
-            free_waiting(id, usize::MAX);
-        }
+        // The rings are emptied by nobody else, and may end with the device.
+        free_waiting(id, ring_queues, usize::MAX);
         // Some drivers raise a flag of the kernel's device; it is not left behind.
         dpdk_sys::rte_eth_promiscuous_disable(id);
         dpdk_sys::rte_eth_dev_stop(id)
     }
 }
 
-/// Receives and frees what waits, at most about `packets_max`.
+/// Receives and frees what waits on the first `queues` receive queues, at most about `packets_max` of each.
 ///
 /// # Safety
-/// The port is started, nobody else bursts on it, and this is EAL's thread.
-unsafe fn free_waiting(id: u16, packets_max: usize) {
-    let (mut burst, mut freed) = ([std::ptr::null_mut(); BURST], 0);
-    while freed < packets_max {
-        // SAFETY: queue 0 of a started port (the caller's promise), and room for as many as are asked for.
-        let received = unsafe { dpdk_sys::rte_eth_rx_burst(id, 0, burst.as_mut_ptr(), BURST as u16) };
-        if received == 0 {
-            return;
+/// The port is started and has so many, nobody else bursts on it, and this is EAL's thread.
+unsafe fn free_waiting(id: u16, queues: u16, packets_max: usize) {
+    let (mut burst, mut freed, mut queue) = ([std::ptr::null_mut(); BURST], 0, 0);
+    while queue < queues {
+        // SAFETY: a queue of a started port (the caller's promise), and room for as many as are asked for.
+        let received = unsafe { dpdk_sys::rte_eth_rx_burst(id, queue, burst.as_mut_ptr(), BURST as u16) };
+        if received == 0 || freed >= packets_max {
+            (queue, freed) = (queue + 1, 0);
         }
         // SAFETY: the driver has given away so many chains, which are freed once.
         unsafe { dpdk_sys::rte_pktmbuf_free_bulk(burst.as_mut_ptr(), received.into()) };
@@ -262,7 +273,7 @@ fn existing_netdev(device: &Device, asked: u16) -> Result<Option<Netdev>, PortEr
 }
 
 /// Attaches the device and returns its port.
-fn probe(device: &Device, sizing: &Sizing) -> Result<u16, PortError> {
+fn probe(device: &Device, sizing: &Sizing, tx_queues: u16) -> Result<u16, PortError> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let refused = |result: i32| PortError::Probe { device: device.clone(), errno: -result, remedy: remedy(device) };
     let name = match device.driver() {
@@ -274,7 +285,7 @@ fn probe(device: &Device, sizing: &Sizing) -> Result<u16, PortError> {
         // A card that EAL has found at its start.
         return Ok(id);
     }
-    let arguments = arguments(device, sizing);
+    let arguments = arguments(device, sizing, tx_queues);
     let devargs = [name.to_bytes(), arguments.as_bytes()].concat();
     let devargs = CString::new(devargs).expect("names and files contain no NUL");
     // SAFETY: a string with its NUL, which EAL copies; this is EAL's thread.
@@ -307,15 +318,17 @@ fn port_of(name: &CStr) -> Option<u16> {
 }
 
 /// The driver's arguments, each after a comma.
-fn arguments(device: &Device, sizing: &Sizing) -> String {
+fn arguments(device: &Device, sizing: &Sizing, tx_queues: u16) -> String {
     match device {
-        Device::AfPacket { netdev } => sizing.packet_ring.map_or_else(
-            || format!(",iface={netdev}"),
-            |ring| {
+        Device::AfPacket { netdev } => {
+            // A socket for each queue, with both ways' rings.
+            let sockets = tx_queues.clamp(1, AF_PACKET_QUEUES_MAX);
+            let rings = sizing.packet_ring.map_or_else(String::new, |ring| {
                 let (frame, frames, block) = (ring.frame_octets, ring.frames, ring.block_octets);
-                format!(",iface={netdev},framesz={frame},framecnt={frames},blocksz={block},qdisc_bypass=1")
-            },
-        ),
+                format!(",framesz={frame},framecnt={frames},blocksz={block},qdisc_bypass=1")
+            });
+            format!(",iface={netdev},qpairs={sockets}{rings}")
+        }
         Device::AfXdp { netdev } => format!(",iface={netdev},start_queue=0,queue_count=1"),
         Device::Tap { netdev } => format!(",iface={netdev}"),
         Device::Pcap { rx, tx } => {

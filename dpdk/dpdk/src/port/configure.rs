@@ -1,4 +1,4 @@
-//! One transmit queue and mostly one receive queue, within what the driver says it can.
+//! The queues of a device, within what the driver says it can.
 
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info};
 
@@ -18,13 +18,12 @@ pub(super) fn configure(
 ) -> Result<(), PortError> {
     let (id, device) = (port.id, &port.device);
     let mtu = configured_mtu(device, config.sizing.demand.mtu, info)?;
-    features.check(device, info)?;
     if features.is_isolated {
         // SAFETY: the port exists and is not configured yet.
         check(device, "leaving all but flow rules to the kernel", unsafe { dpdk_sys::flypack_flow_isolate(id) })?;
     }
     let conf = conf(mtu, features, info, rx_pool);
-    let (rx_queues, tx_queues) = (features.rx_queues, features.tx_queues(device));
+    let (rx_queues, tx_queues) = (port.shape.rx, port.shape.tx_to_set_up());
     // SAFETY: the port exists and is stopped; `conf` is read only.
     let result = unsafe { dpdk_sys::rte_eth_dev_configure(id, rx_queues, tx_queues, &raw const conf) };
     check(device, "configuring it", result)?;

@@ -1,5 +1,6 @@
-//! The two queues of a started port, to be moved to a worker.
+//! The queues of a started port, to be moved to workers.
 
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,7 @@ use crate::eal::Eal;
 use crate::interrupt::RxInterrupt;
 use crate::mbuf::{BURST, Mbuf};
 
-/// What is sent leaves by the first queue.
-const QUEUE: u16 = 0;
-
-/// Both queues; of several receive queues, the first.
+/// The first queue each way.
 #[derive(Debug)]
 pub struct PortQueues {
     /// Receives.
@@ -25,7 +23,8 @@ pub struct PortQueues {
     pub tx: TxHandle,
 }
 
-/// A receive queue. There is one handle of it, so bursts cannot meet.
+/// A receive queue; the first of a port with the others that nobody else polls. There is one handle of it, so bursts cannot
+/// meet.
 #[derive(Debug)]
 pub struct RxHandle {
     /// Before the port, so that it goes first.
@@ -33,16 +32,23 @@ pub struct RxHandle {
     port: Arc<Attached>,
     id: u16,
     queue: u16,
+    /// Polled with it.
+    others: Range<u16>,
+    /// Who of them comes first, counted from the queue itself.
+    turn: u16,
     /// For a further queue: counted by the port, which does not stop before it is gone.
     _out: Option<Arc<()>>,
 }
 
-/// The transmit queue. There is one of it, so bursts cannot meet.
+/// A transmit queue. There is one handle of it, so bursts cannot meet.
 #[derive(Debug)]
 pub struct TxHandle {
     port: Arc<Attached>,
     id: u16,
+    queue: u16,
     cleanup_unsupported: bool,
+    /// As in [`RxHandle`].
+    _out: Option<Arc<()>>,
 }
 
 /// What asking a device for finished buffers has brought.
@@ -56,9 +62,8 @@ pub enum Cleanup {
 
 impl PortQueues {
     pub(super) fn new(port: &Arc<Attached>) -> Self {
-        let (port, id) = (port.clone(), port.id);
-        let rx = RxHandle::new(&port, 0, None);
-        Self { rx, tx: TxHandle { port, id, cleanup_unsupported: false } }
+        let rx = RxHandle { others: port.shape.beside_the_first(), ..RxHandle::new(port, 0, None) };
+        Self { rx, tx: TxHandle::new(port, 0, None) }
     }
 
     pub(super) fn belong_to(&self, port: &Arc<Attached>) -> bool {
@@ -68,7 +73,7 @@ impl PortQueues {
 
 impl RxHandle {
     pub(super) fn new(port: &Arc<Attached>, queue: u16, out: Option<Arc<()>>) -> Self {
-        Self { interrupt: None, port: port.clone(), id: port.id, queue, _out: out }
+        Self { interrupt: None, port: port.clone(), id: port.id, queue, others: 0..0, turn: 0, _out: out }
     }
 
     /// Appends what has arrived to `out`, as far as there is room. Returns how many packets that were.
@@ -76,15 +81,34 @@ impl RxHandle {
     /// The calling thread should be registered ([`crate::eal::Eal::register_thread`]).
     #[inline]
     pub fn burst(&mut self, out: &mut ArrayVec<Mbuf, BURST>) -> usize {
+        if self.others.is_empty() { self.poll(self.queue, out) } else { self.poll_all(out) }
+    }
+
+    /// Each queue in turn, as long as there is room: one that is always full keeps none of the others waiting.
+    fn poll_all(&mut self, out: &mut ArrayVec<Mbuf, BURST>) -> usize {
+        let (filled, others) = (out.len(), self.others.len() as u16);
+        for _ in 0..=others {
+            let queue = if self.turn == 0 { self.queue } else { self.others.start + self.turn - 1 };
+            self.turn = if self.turn < others { self.turn + 1 } else { 0 };
+            self.poll(queue, out);
+            if out.is_full() {
+                break;
+            }
+        }
+        out.len() - filled
+    }
+
+    #[inline]
+    fn poll(&mut self, queue: u16, out: &mut ArrayVec<Mbuf, BURST>) -> usize {
         let filled = out.len();
         // At most BURST, which is 32.
         let room = out.remaining_capacity() as u16;
-        // SAFETY: the port is started and this queue is configured for as long as `self.port` lives and the handles
-        // are out; `&mut self` makes this the only burst. `room` places are allocated behind `filled`, and Mbuf is
+        // SAFETY: the port is started and this queue, which is one of this handle's, is configured for as long as `self.port`
+        // lives and the handles are out; `&mut self` makes this the only burst. `room` places are allocated behind `filled`, and Mbuf is
         // transparent over the pointers that DPDK writes there, each a chain that is now ours.
         unsafe {
             let places = out.as_mut_ptr().add(filled).cast();
-            let received = usize::from(dpdk_sys::rte_eth_rx_burst(self.id, self.queue, places, room));
+            let received = usize::from(dpdk_sys::rte_eth_rx_burst(self.id, queue, places, room));
             out.set_len(filled + received);
             received
         }
@@ -120,6 +144,11 @@ impl RxHandle {
         self.queue
     }
 
+    /// Whether it is more than one queue of the device: an interrupt is one queue's.
+    pub(crate) fn is_several(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Whether both are queues of one port.
     #[must_use]
     pub fn is_of_the_port_of(&self, tx: &TxHandle) -> bool {
@@ -128,6 +157,10 @@ impl RxHandle {
 }
 
 impl TxHandle {
+    pub(super) fn new(port: &Arc<Attached>, queue: u16, out: Option<Arc<()>>) -> Self {
+        Self { port: port.clone(), id: port.id, queue, cleanup_unsupported: false, _out: out }
+    }
+
     /// Hands packets to the device, from the first on. Those that it took are gone from `packets`; the others stay, in
     /// order. Returns how many it took.
     #[inline]
@@ -136,13 +169,13 @@ impl TxHandle {
             return 0;
         }
         let count = packets.len();
-        // SAFETY: the port is started and its queue 0 configured (see `RxHandle::burst`); `&mut self` makes this the
+        // SAFETY: the port is started and this queue configured (see `RxHandle::burst`); `&mut self` makes this the
         // only burst. The array holds `count` pointers to whole chains. Those taken are the device's from here on:
         // the rest is moved to the front without dropping them.
         unsafe {
             let first: *mut Mbuf = packets.as_mut_ptr();
             // At most BURST, which is 32.
-            let taken = usize::from(dpdk_sys::rte_eth_tx_burst(self.id, QUEUE, first.cast(), count as u16));
+            let taken = usize::from(dpdk_sys::rte_eth_tx_burst(self.id, self.queue, first.cast(), count as u16));
             packets.set_len(0);
             std::ptr::copy(first.add(taken), first, count - taken);
             packets.set_len(count - taken);
@@ -161,9 +194,9 @@ impl TxHandle {
             return 0;
         }
         let first = packets.as_ptr().cast_mut().cast();
-        // SAFETY: the port is started and its queue 0 configured (see `RxHandle::burst`); `&mut self` makes this the only
+        // SAFETY: the port is started and this queue configured (see `RxHandle::burst`); `&mut self` makes this the only
         // burst; NonNull is transparent over the pointers, which DPDK only reads.
-        usize::from(unsafe { dpdk_sys::rte_eth_tx_burst(self.id, QUEUE, first, packets.len().min(BURST) as u16) })
+        usize::from(unsafe { dpdk_sys::rte_eth_tx_burst(self.id, self.queue, first, packets.len().min(BURST) as u16) })
     }
 
     /// Prepares packets whose flags ask the device for checksums (pseudo headers, as the driver wants them). Returns
@@ -173,7 +206,7 @@ impl TxHandle {
         let count = packets.len() as u16;
         // SAFETY: as in `burst`; the packets stay ours, and their headers may be written by this call only while
         // nobody else reads them, which is so for headers.
-        usize::from(unsafe { dpdk_sys::rte_eth_tx_prepare(self.id, QUEUE, packets.as_mut_ptr().cast(), count) })
+        usize::from(unsafe { dpdk_sys::rte_eth_tx_prepare(self.id, self.queue, packets.as_mut_ptr().cast(), count) })
     }
 
     /// Asks the device to give back what it has sent. For idle turns.
@@ -182,8 +215,8 @@ impl TxHandle {
         if self.cleanup_unsupported {
             return Cleanup::Unsupported;
         }
-        // SAFETY: the port is started and its queue 0 configured; 0 means as many as there are.
-        let freed = unsafe { dpdk_sys::rte_eth_tx_done_cleanup(self.id, QUEUE, 0) };
+        // SAFETY: the port is started and this queue configured; 0 means as many as there are.
+        let freed = unsafe { dpdk_sys::rte_eth_tx_done_cleanup(self.id, self.queue, 0) };
         u32::try_from(freed).map_or_else(|_| self.no_cleanup(), Cleanup::Freed)
     }
 
