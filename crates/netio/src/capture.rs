@@ -163,7 +163,7 @@ impl CaptureEnd {
     #[cold]
     pub fn note_time(&self, now: Tai) {
         if let Some(ring) = &self.ring {
-            // Read by the same thread, in the port's other queue.
+            // Read in the port's other queues, mostly by the same thread: a time alone.
             ring.now.store(now.as_nanos(), Ordering::Relaxed);
         }
     }
@@ -197,7 +197,7 @@ impl CaptureEnd {
 /// The side that turns a port's capture on and off.
 #[derive(Debug)]
 pub struct CaptureTap {
-    slots: [Arc<Slot>; 2],
+    slots: Vec<Arc<Slot>>,
     /// Kept until no end has it.
     rings: Mutex<Vec<Arc<CaptureRing>>>,
 }
@@ -210,14 +210,19 @@ pub struct CaptureBusy;
 /// A tap with the ends for a port's receive and transmit queue.
 #[must_use]
 pub fn capture() -> (CaptureTap, CaptureEnd, CaptureEnd) {
-    let slot = || Arc::new(Slot { is_on: AtomicBool::new(false), changes: ArrayQueue::new(4) });
-    let slots = [slot(), slot()];
-    let end = |at: usize, way| CaptureEnd { slot: Arc::clone(&slots[at]), way, ring: None, skip: 0 };
-    let (rx, tx) = (end(0, CaptureWay::In), end(1, CaptureWay::Out));
-    (CaptureTap { slots, rings: Mutex::default() }, rx, tx)
+    let mut tap = CaptureTap { slots: Vec::new(), rings: Mutex::default() };
+    let (rx, tx) = (tap.further(CaptureWay::In), tap.further(CaptureWay::Out));
+    (tap, rx, tx)
 }
 
 impl CaptureTap {
+    /// An end for one more queue of the port. What it sends carries the time of the turn of the worker that receives.
+    pub fn further(&mut self, way: CaptureWay) -> CaptureEnd {
+        let slot = Arc::new(Slot { is_on: AtomicBool::new(false), changes: ArrayQueue::new(4) });
+        self.slots.push(Arc::clone(&slot));
+        CaptureEnd { slot, way, ring: None, skip: 0 }
+    }
+
     /// Turns the capture on.
     ///
     /// # Errors
@@ -289,6 +294,23 @@ mod tests {
         assert_eq!((ring.seen(), ring.dropped()), (30, 6));
         let kept: Vec<u8> = std::iter::from_fn(|| ring.next()).map(|frame| frame.kept()[0]).collect();
         assert_eq!(kept, [0, 3, 6, 9]);
+    }
+
+    #[test]
+    fn further_queues_are_captured_with_the_others() {
+        let (mut tap, mut rx, mut tx) = capture();
+        let mut further = tap.further(CaptureWay::Out);
+        let ring = tap.start(CONFIG).unwrap();
+        take(&mut rx, b"x");
+        take(&mut further, b"f");
+        take(&mut tx, b"y");
+        let taken: Vec<_> = std::iter::from_fn(|| ring.next()).map(|frame| (frame.kept()[0], frame.way)).collect();
+        assert_eq!(taken, [(b'x', CaptureWay::In), (b'f', CaptureWay::Out), (b'y', CaptureWay::Out)]);
+        tap.stop();
+        [&mut rx, &mut tx, &mut further].into_iter().for_each(|end| take(end, b"z"));
+        assert!(ring.next().is_none() && tap.start(CONFIG).is_err());
+        drop(ring);
+        assert!(tap.start(CONFIG).is_ok(), "every end has let go of it");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is not media crosses here: frames between a worker's port and the thread that is present on the wire.
+//! What is not media crosses here: frames between a port's workers and the thread that is present on the wire.
 //!
 //! ```text
 //!  worker                                        presence thread
@@ -11,7 +11,8 @@
 //!
 //! A worker's packet buffers stay its own: frames cross as copied octets, in buffers that are allocated once and go
 //! round. Everything is bounded; what does not fit is refused and counted. On the worker's side nothing allocates,
-//! frees, waits or locks. One thread holds each end; the ends may drop in any order.
+//! frees, waits or locks. One thread holds each end; the ends may drop in any order. Where several workers serve a port, each
+//! has two ends of its own ([`exchange_of`]), and the presence thread one for all of them.
 
 mod counters;
 mod frames;
@@ -57,7 +58,7 @@ impl Default for ExchangeConfig {
     }
 }
 
-/// What the three ends share.
+/// What the two ends of a worker share with the third.
 struct Shared {
     received: Frames,
     to_send: Frames,
@@ -70,9 +71,30 @@ struct Shared {
     counters: Counters,
 }
 
+/// Frames that may be under way with a worker that is not the port's first: what comes for the host comes to the first.
+const FURTHER_FRAMES: u16 = 8;
+
 /// An exchange between one port of one worker and the presence thread, and all memory that it will ever use.
 #[must_use]
 pub fn exchange(config: ExchangeConfig) -> (RxEnd, TxEnd, HostEnd) {
+    let (shared, rx, tx) = lane(config);
+    (rx, tx, HostEnd::new([shared].into()))
+}
+
+/// The same for a port of several workers, at least one: what the host sends leaves by the first.
+#[must_use]
+pub fn exchange_of(config: ExchangeConfig, workers: usize) -> (Vec<(RxEnd, TxEnd)>, HostEnd) {
+    let further = ExchangeConfig { frames: FURTHER_FRAMES.min(config.frames), ..config };
+    let (mut lanes, mut ends) = (Vec::new(), Vec::new());
+    for at in 0..workers.max(1) {
+        let (shared, rx, tx) = lane(if at == 0 { config } else { further });
+        lanes.push(shared);
+        ends.push((rx, tx));
+    }
+    (ends, HostEnd::new(lanes.into()))
+}
+
+fn lane(config: ExchangeConfig) -> (Arc<Shared>, RxEnd, TxEnd) {
     let frame_octets = usize::from(config.frame_octets).min(FRAME_OCTETS);
     let frames = usize::from(config.frames).max(1);
     let shared = Arc::new(Shared {
@@ -83,5 +105,6 @@ pub fn exchange(config: ExchangeConfig) -> (RxEnd, TxEnd, HostEnd) {
         retired: ArrayQueue::new(2),
         counters: Counters::default(),
     });
-    (RxEnd::new(Arc::clone(&shared)), TxEnd::new(Arc::clone(&shared)), HostEnd::new(shared))
+    let (rx, tx) = (RxEnd::new(Arc::clone(&shared)), TxEnd::new(Arc::clone(&shared)));
+    (shared, rx, tx)
 }

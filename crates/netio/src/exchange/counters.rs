@@ -25,6 +25,24 @@ pub struct ExchangeCounters {
     pub tables: u64,
 }
 
+impl ExchangeCounters {
+    /// The sum of both.
+    #[must_use]
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            offered: self.offered + other.offered,
+            offered_full: self.offered_full + other.offered_full,
+            offered_too_long: self.offered_too_long + other.offered_too_long,
+            sent: self.sent + other.sent,
+            sent_full: self.sent_full + other.sent_full,
+            sent_too_long: self.sent_too_long + other.sent_too_long,
+            requests: self.requests + other.requests,
+            requests_full: self.requests_full + other.requests_full,
+            tables: self.tables + other.tables,
+        }
+    }
+}
+
 /// One end's counters, away from the other end's cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]

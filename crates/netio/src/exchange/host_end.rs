@@ -9,24 +9,26 @@ use super::{ExchangeCounters, ExchangedFrame, MediaTable, Resolve, Shared};
 
 /// The end in the presence thread: all that came for the host, all that the host sends.
 pub struct HostEnd {
-    pub(super) shared: Arc<Shared>,
+    /// Of each worker of the port; the first sends what the host does.
+    pub(super) lanes: Box<[Arc<Shared>]>,
 }
 
 impl HostEnd {
-    pub(super) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(super) const fn new(lanes: Box<[Arc<Shared>]>) -> Self {
+        Self { lanes }
     }
 
     /// The next frame that is not media. Its buffer goes back when it drops.
     pub fn receive(&mut self) -> Option<ExchangedFrame<'_>> {
-        self.shared.received.next()
+        self.lanes.iter().find_map(|shared| shared.received.next())
     }
 
     /// Has the worker send a frame, from the destination's link address on. False when it was dropped and counted:
     /// the worker has not sent the earlier ones, or the frame is too long.
     pub fn send(&mut self, frame: &[u8]) -> bool {
-        let counters = &self.shared.counters.host;
-        let put = self.shared.to_send.put(iter::once(frame));
+        let Some(shared) = self.lanes.first() else { return false };
+        let counters = &shared.counters.host;
+        let put = shared.to_send.put(iter::once(frame));
         match put {
             Put::Taken => counters.taken.add_one(),
             Put::Full => counters.full.add_one(),
@@ -35,28 +37,32 @@ impl HostEnd {
         put == Put::Taken
     }
 
-    /// Says what is media from now on. Drops the tables that the worker has done with.
+    /// Says what is media from now on. Drops the tables that the workers have done with.
     pub fn publish(&mut self, table: MediaTable) {
         self.collect();
-        self.shared.counters.tables.add_one();
-        // A table that was never taken up comes back from here, and is dropped here too.
-        drop(self.shared.fresh.force_push(Box::new(table)));
+        let Some((first, further)) = self.lanes.split_first() else { return };
+        for shared in further {
+            // A table that was never taken up comes back from here, and is dropped here too.
+            drop(shared.fresh.force_push(Box::new(table.clone())));
+        }
+        first.counters.tables.add_one();
+        drop(first.fresh.force_push(Box::new(table)));
     }
 
-    /// Drops the tables that the worker has done with.
+    /// Drops the tables that the workers have done with.
     pub fn collect(&mut self) {
-        while self.shared.retired.pop().is_some() {}
+        self.lanes.iter().for_each(|shared| while shared.retired.pop().is_some() {});
     }
 
     /// The next question for a neighbour.
     pub fn request(&mut self) -> Option<Resolve> {
-        self.shared.requests.pop()
+        self.lanes.iter().find_map(|shared| shared.requests.pop())
     }
 
     /// What has crossed so far.
     #[must_use]
     pub fn counters(&self) -> ExchangeCounters {
-        self.shared.counters.read()
+        self.lanes.iter().map(|shared| shared.counters.read()).fold(ExchangeCounters::default(), ExchangeCounters::plus)
     }
 }
 

@@ -91,7 +91,7 @@ fn a_worker_never_frees_a_table_even_where_nobody_collects() {
     let (mut rx, _tx, mut host) = small();
     for port in 1..=4 {
         // As `publish`, by a host that never collects.
-        drop(host.shared.fresh.force_push(Box::new(table(&format!("192.0.2.1:{port}")))));
+        drop(host.lanes[0].fresh.force_push(Box::new(table(&format!("192.0.2.1:{port}")))));
         let _ = rx.media();
     }
     assert!(rx.media().contains("192.0.2.1:2".parse().unwrap()), "it keeps the last that it could exchange");
@@ -162,4 +162,25 @@ fn both_directions_and_the_tables_go_on_at_once() {
     }
     assert_eq!(worker.join().unwrap(), 7);
     assert_eq!(host.counters().offered, u64::from(FRAMES));
+}
+
+#[test]
+fn several_workers_have_one_host() {
+    let (mut ends, mut host) = exchange_of(ExchangeConfig { frames: 2, frame_octets: 10, requests: 2 }, 3);
+    let next_hop: IpAddr = "192.0.2.9".parse().unwrap();
+    for (at, (rx, tx)) in (0..).zip(&mut ends) {
+        assert_eq!(rx.offer(iter::once([at].as_slice())), Offer::Taken);
+        assert!(tx.resolve(next_hop, Arc::default()));
+    }
+    let received: Vec<u8> = iter::from_fn(|| host.receive().map(|frame| frame[0])).collect();
+    assert_eq!(received, [0, 1, 2]);
+    assert_eq!(iter::from_fn(|| host.request()).count(), 3);
+    host.publish(table("192.0.2.1:5004"));
+    assert!(ends.iter_mut().all(|(rx, _)| rx.media().contains("192.0.2.1:5004".parse().unwrap())));
+    // What the host sends leaves once.
+    assert!(host.send(&[7]));
+    assert!(ends[1].1.next().is_none() && ends[2].1.next().is_none());
+    assert_eq!(ends[0].1.next().map(|frame| frame[0]), Some(7));
+    let counters = host.counters();
+    assert_eq!((counters.offered, counters.sent, counters.requests, counters.tables), (3, 1, 3, 1));
 }
