@@ -205,6 +205,8 @@ counter_set! {
         doubtful,
         /// Breaks of the sequence that were taken for a sender's restart.
         sequence_restarts,
+        /// Times that half of the kept packets were given back because the queue had no buffer left.
+        backlogs_cut,
         /// Destinations that it has; no count.
         destinations,
         /// Packets that are kept for destinations that have not taken them; no count.

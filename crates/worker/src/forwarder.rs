@@ -127,9 +127,10 @@ impl Forwarder {
         self.next
     }
 
-    /// Follows a relay whose window ends at `head`; it goes on where it was when it has followed it before.
+    /// Follows a relay whose window ends at `head`; it goes on where it was when it has followed it before. A window that ends
+    /// before that place is another one.
     pub(crate) fn join(&mut self, head: u64) {
-        if self.joined != self.follows {
+        if self.joined != self.follows || self.next > head {
             self.joined = self.follows;
             self.next = head;
             self.run = None;

@@ -137,7 +137,8 @@ impl<B: PacketBuf> Relay<B> {
                     return self.counters.duplicates.add(1);
                 }
                 let run = (arrival != Arrival::Doubtful).then_some(self.stream.run());
-                let begins = run.is_some() && self.stream.begins(header.timestamp);
+                // A late packet of the last picture begins none, nor does what follows it.
+                let begins = run.is_some() && arrival != Arrival::Reordered && self.stream.begins(header.timestamp);
                 Kept { original: original(number), packet, run, begins }
             }
         };
@@ -201,6 +202,19 @@ impl<B: PacketBuf> Relay<B> {
             }
             self.window.release(self.window.tail() + 1);
         }
+    }
+
+    /// Packets that are kept.
+    pub(crate) fn held(&self) -> usize {
+        self.window.len()
+    }
+
+    /// The receive queue has no buffer left: gives back the older half of what is kept.
+    #[cold]
+    pub(crate) fn cut_backlog(&mut self) {
+        self.window.release(self.window.tail() + (self.window.len() as u64).div_ceil(2));
+        self.counters.backlogs_cut.add(1);
+        self.counters.packets_held.set(self.window.len() as u64);
     }
 
     /// Whether packets wait for a destination.

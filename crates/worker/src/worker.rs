@@ -21,14 +21,17 @@ use crate::output::Output;
 use crate::pulse::{Pulse, PulseCounters};
 use crate::relay::Forwarders;
 use crate::roster::Roster;
-use crate::sender::{Sender, Settled};
+use crate::sender::{LEGS_MAX, Sender, Settled};
 pub use berth::{Berth, Slept};
 
 /// Receivers, senders, relays, and forwarders, that one worker serves at most.
 pub const WORKER_LIMIT: usize = 256;
 
-/// Inputs that one worker polls at most: two sockets for each receiver.
-const INPUT_LIMIT: usize = 2 * WORKER_LIMIT;
+/// Inputs that one worker polls at most: two sockets for each receiver and each relay.
+const INPUT_LIMIT: usize = 4 * WORKER_LIMIT;
+
+/// Paths that one output has at most: two legs of each sender, and each forwarder.
+const PATHS_LIMIT: usize = (LEGS_MAX + 1) * WORKER_LIMIT;
 
 /// What a turn amounted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             pulse: Pulse::default(),
             inputs: Roster::new(INPUT_LIMIT),
             receivers: Roster::new(WORKER_LIMIT),
-            outputs: queues.into_iter().map(|queue| Output::new(queue, 2 * WORKER_LIMIT)).collect(),
+            outputs: queues.into_iter().map(|queue| Output::new(queue, PATHS_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
             first_sender: 0,
             obeyed: 0,
@@ -154,15 +157,21 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         packets > 0
     }
 
-    /// The queue of an input has no buffer left: the receiver that holds most of them lets go of a grain, so that one
-    /// stream that misses packets costs the others none.
+    /// The queue of an input has no buffer left: who holds most of them lets go, a receiver of a grain, a relay of half of
+    /// what it keeps. So one stream that misses packets, or one destination that takes none, costs the others nothing.
     #[cold]
     fn relieve(&mut self, input: u16, now: Tai, locked: bool) {
         let hearing = self.receivers.iter_mut().filter(|receiver| receiver.inputs().contains(&input));
-        if let Some(most) = hearing.max_by_key(|steered| steered.receiver.held())
-            && most.receiver.held() > 0
-        {
-            most.receiver.cut_wait(now, locked);
+        let receiver = hearing.max_by_key(|steered| steered.receiver.held());
+        let key = self.inputs.at(input).map(|input| input.key());
+        let keeping = self.relays.iter_mut().filter(|relay| relay.legs().iter().any(|leg| Some(leg.input) == key));
+        let relay = keeping.max_by_key(|relay| relay.held());
+        let (held, kept) =
+            (receiver.as_ref().map_or(0, |one| one.receiver.held()), relay.as_ref().map_or(0, |one| one.held()));
+        match (receiver, relay) {
+            (_, Some(relay)) if kept > held => relay.cut_backlog(),
+            (Some(receiver), _) if held > 0 => receiver.receiver.cut_wait(now, locked),
+            _ => {}
         }
     }
 

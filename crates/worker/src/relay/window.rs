@@ -53,7 +53,7 @@ impl<B> Window<B> {
     /// The packet of that number, which is none before [`Self::tail`].
     #[inline]
     pub(crate) fn at(&self, number: u64) -> Option<&B> {
-        if number < self.head { self.slots[self.slot(number)].as_ref() } else { None }
+        if number >= self.tail && number < self.head { self.slots[self.slot(number)].as_ref() } else { None }
     }
 
     /// Appends a packet, in place of the oldest when all slots are used.
@@ -124,6 +124,7 @@ mod tests {
                 }
                 prop_assert_eq!(window.head(), next);
                 prop_assert_eq!(window.len(), model.len());
+                prop_assert!(window.tail().checked_sub(1).is_none_or(|before| window.at(before).is_none()));
                 let kept: Vec<u64> = (window.tail()..window.head()).filter_map(|n| window.at(n).copied()).collect();
                 prop_assert_eq!(kept, Vec::from(model.clone()));
             }

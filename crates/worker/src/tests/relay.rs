@@ -1,4 +1,6 @@
-//! Relayed streams: one packet to many destinations, sources that change, destinations that are stuck.
+//! Relayed streams: one packet to many destinations, sources that change, what its packets become.
+
+mod stuck;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,24 +18,24 @@ use crate::relay::{Relay, RelayConfig};
 use crate::steered::Leg;
 
 const CLOCK_HZ: u32 = 90_000;
-const MS: i64 = 1_000_000;
+pub(super) const MS: i64 = 1_000_000;
 
 /// A source of RTP that says what its packets are to be.
-struct Source {
+pub(super) struct Source {
     tx: SimTx<OwnedBytes>,
     path: PathId,
     ssrc: u32,
 }
 
 impl Source {
-    fn new(studio: &Studio, destination: SocketAddr, ssrc: u32) -> Self {
+    pub(super) fn new(studio: &Studio, destination: SocketAddr, ssrc: u32) -> Self {
         let source = SocketAddr::from(([192, 0, 2, 10], 40_000));
         let mut tx = studio.net.open_tx(SimTxConfig { source, queue_packets: 4096, ..SimTxConfig::default() });
         let path = tx.open_path(&Path::to(destination)).unwrap();
         Self { tx, path, ssrc }
     }
 
-    fn send(&mut self, sequence: u16, timestamp: u32) {
+    pub(super) fn send(&mut self, sequence: u16, timestamp: u32) {
         let mut header = [0; FIXED_HEADER_OCTETS];
         let fixed = FixedHeader {
             marker: false,
@@ -62,18 +64,18 @@ fn payload(sequence: u16, ssrc: u32) -> Vec<u8> {
 }
 
 /// A relay that the worker serves.
-struct Relaying {
-    key: ReceiverKey,
-    destination: SocketAddr,
-    counters: Arc<RelayCounters>,
+pub(super) struct Relaying {
+    pub(super) key: ReceiverKey,
+    pub(super) destination: SocketAddr,
+    pub(super) counters: Arc<RelayCounters>,
 }
 
 /// A destination: what is sent there, and what has arrived.
-struct Far {
-    key: SenderKey,
-    counters: Arc<SenderCounters>,
-    destination: SocketAddr,
-    rx: SimRx,
+pub(super) struct Far {
+    pub(super) key: SenderKey,
+    pub(super) counters: Arc<SenderCounters>,
+    pub(super) destination: SocketAddr,
+    pub(super) rx: SimRx,
 }
 
 /// What arrived of one packet.
@@ -106,23 +108,23 @@ impl Far {
         all
     }
 
-    fn sequences(&mut self) -> Vec<u16> {
+    pub(super) fn sequences(&mut self) -> Vec<u16> {
         self.take().iter().map(|got| got.sequence).collect()
     }
 }
 
 impl Studio {
-    fn relay(&mut self) -> Relaying {
+    pub(super) fn relay(&mut self) -> Relaying {
         self.relay_with(|_| {})
     }
 
-    fn relay_with(&mut self, change: impl FnOnce(&mut RelayConfig)) -> Relaying {
+    pub(super) fn relay_with(&mut self, change: impl FnOnce(&mut RelayConfig)) -> Relaying {
         let destination = self.address();
         let (input, _) = self.shared(&[destination], 1);
         self.relay_of(&[Leg { input, destination }], change)
     }
 
-    fn relay_of(&mut self, legs: &[Leg], change: impl FnOnce(&mut RelayConfig)) -> Relaying {
+    pub(super) fn relay_of(&mut self, legs: &[Leg], change: impl FnOnce(&mut RelayConfig)) -> Relaying {
         let mut config =
             RelayConfig { sources: Vec::new(), clock_hz: CLOCK_HZ, backlog_packets: 0, backlog_nanos: 100 * MS };
         change(&mut config);
@@ -132,11 +134,11 @@ impl Studio {
         Relaying { key, destination: legs[0].destination, counters }
     }
 
-    fn forward(&mut self, relay: Option<&Relaying>, rewrite: Rewrite) -> Far {
+    pub(super) fn forward(&mut self, relay: Option<&Relaying>, rewrite: Rewrite) -> Far {
         self.forward_by(relay, rewrite, 0)
     }
 
-    fn forward_by(&mut self, relay: Option<&Relaying>, rewrite: Rewrite, output: u8) -> Far {
+    pub(super) fn forward_by(&mut self, relay: Option<&Relaying>, rewrite: Rewrite, output: u8) -> Far {
         let destination = self.address();
         let rx = self.net.open_rx(SimRxConfig::of(destination));
         let key = SenderKey(self.key());
@@ -155,7 +157,7 @@ impl Studio {
     }
 }
 
-fn own() -> Rewrite {
+pub(super) fn own() -> Rewrite {
     Rewrite {
         payload_type: Some(PayloadType(33)),
         ssrc: Some(Ssrc(0xfeed)),
@@ -255,6 +257,25 @@ fn losses_stay_gaps_late_packets_keep_their_place_and_copies_go_once() {
     assert_eq!((counters.duplicates.value(), counters.reordered.value(), counters.packets_lost.value()), (1, 1, 2));
 }
 
+/// A packet of the picture before comes late: neither it nor what follows it begins a picture.
+#[test]
+fn a_late_packet_begins_no_picture() {
+    let mut studio = Studio::new(1, Faults::default());
+    let relay = studio.relay();
+    let mut source = Source::new(&studio, relay.destination, 7);
+    for (n, timestamp) in [(0, 1), (2, 1), (3, 2)] {
+        source.send(n, timestamp);
+    }
+    studio.pass(MS);
+    let mut far = studio.forward(Some(&relay), own());
+    for (n, timestamp) in [(1, 1), (4, 2), (5, 2), (6, 3), (7, 3)] {
+        source.send(n, timestamp);
+    }
+    studio.pass(MS);
+    let stamps: Vec<u32> = far.take().iter().map(|got| got.timestamp).collect();
+    assert_eq!((stamps, far.counters.packets_before_picture.value()), (vec![3, 3], 3));
+}
+
 #[test]
 fn both_legs_of_a_stream_are_one_stream() {
     let mut studio = Studio::new(1, Faults::default());
@@ -335,110 +356,6 @@ fn what_is_no_rtp_and_reports_are_counted_and_go_nowhere() {
     source.send_raw(&[0xb1, 0xe0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7], &[9, 9, 9, 9, 0, 1, 0, 1, 5, 5, 5, 5, 42, 0, 0, 3]);
     studio.pass(MS);
     assert_eq!(far.take()[0].payload, [42]);
-}
-
-#[test]
-fn a_stuck_port_costs_the_other_destinations_nothing() {
-    let mut studio = Studio::with_outputs(1, Faults::default(), 2);
-    let relay = studio.relay();
-    let mut good: Vec<Far> = (0..60).map(|_| studio.forward_by(Some(&relay), own(), 0)).collect();
-    let mut stuck: Vec<Far> = (0..4).map(|_| studio.forward_by(Some(&relay), own(), 1)).collect();
-    let mut source = Source::new(&studio, relay.destination, 7);
-    studio.valves[1].shut();
-    let sent = 3_000;
-    for n in 0..sent {
-        source.send(n, u32::from(n / 10));
-        if n % 10 == 9 {
-            studio.pass(MS);
-        }
-    }
-    // The relay keeps no more than one turn may bring, whoever is stuck.
-    assert_eq!(relay.counters.packets_held.value(), 256);
-    for far in &mut good {
-        let expected: Vec<u16> = (0..sent).map(|n| n.wrapping_add(65_534)).collect();
-        assert_eq!(far.sequences(), expected);
-        assert_eq!(far.counters.packets_dropped_backlog.value(), 0);
-    }
-    studio.valves[1].open();
-    studio.pass(5 * MS);
-    assert_eq!(relay.counters.packets_held.value(), 0);
-    for far in &mut stuck {
-        let dropped = far.counters.packets_dropped_backlog.value();
-        let got = far.sequences();
-        assert_eq!((got.len() as u64 + dropped, dropped > 1_000), (u64::from(sent), true), "{dropped} dropped");
-        // What it got last is what was sent last: the newest were kept.
-        assert_eq!(got.last(), Some(&(sent - 1).wrapping_add(65_534)));
-    }
-}
-
-/// As a socket is whose buffer is full, while all others of the same queue go on.
-#[test]
-fn a_path_that_takes_nothing_waits_alone() {
-    let mut studio = Studio::new(1, Faults::default());
-    let relay = studio.relay();
-    let mut good: Vec<Far> = (0..8).map(|_| studio.forward(Some(&relay), own())).collect();
-    let mut stuck = studio.forward(Some(&relay), own());
-    let mut source = Source::new(&studio, relay.destination, 7);
-    studio.valves[0].bar(Some(stuck.destination));
-    for n in 0..1_000 {
-        source.send(n, u32::from(n / 10));
-        if n % 10 == 9 {
-            studio.pass(MS);
-        }
-    }
-    let all: Vec<u16> = (0..1_000_u16).map(|n| n.wrapping_add(65_534)).collect();
-    for far in &mut good {
-        assert_eq!(far.sequences(), all, "{:?}", far.counters.values());
-    }
-    studio.valves[0].bar(None);
-    studio.pass(5 * MS);
-    let dropped = stuck.counters.packets_dropped_backlog.value();
-    assert_eq!((stuck.sequences().len() as u64 + dropped, dropped > 500), (1_000, true), "{dropped}");
-}
-
-/// Every destination always has something, and the queue takes less: they share what it takes, whichever relay they follow.
-#[test]
-fn a_queue_with_little_room_is_shared_by_all_relays() {
-    for (at_once, passed) in [(20, 50), (200, 50)] {
-        let mut studio = Studio::new(1, Faults::default());
-        let relays: Vec<Relaying> = (0..3).map(|_| studio.relay()).collect();
-        let mut far: Vec<Far> = relays.iter().map(|relay| studio.forward(Some(relay), own())).collect();
-        let mut sources: Vec<_> = relays.iter().map(|relay| Source::new(&studio, relay.destination, 7)).collect();
-        studio.valves[0].shut();
-        for turn in 0..60 {
-            for source in &mut sources {
-                (turn * at_once..(turn + 1) * at_once).for_each(|n| source.send(n, 1));
-            }
-            studio.valves[0].pass(passed);
-            studio.pass(50_000);
-        }
-        let got: Vec<usize> = far.iter_mut().map(|far| far.sequences().len()).collect();
-        let all: usize = got.iter().sum();
-        assert_eq!(all, 60 * passed as usize);
-        assert!(got.iter().all(|got| got.abs_diff(all / 3) < 100), "{got:?}");
-    }
-}
-
-#[test]
-fn a_backlog_is_bounded_by_time_where_packets_are_few() {
-    let mut studio = Studio::new(1, Faults::default());
-    let relay = studio.relay_with(|config| config.backlog_nanos = 20 * MS);
-    let mut far = studio.forward(Some(&relay), own());
-    let mut source = Source::new(&studio, relay.destination, 7);
-    studio.valves[0].shut();
-    for n in 0..100 {
-        source.send(n, u32::from(n));
-        studio.pass(MS);
-    }
-    // The burst of 32 that the output has taken is its own.
-    assert!((19..=21).contains(&relay.counters.packets_held.value()), "{}", relay.counters.packets_held.value());
-    studio.pass(100 * MS);
-    assert_eq!(relay.counters.packets_held.value(), 0);
-    studio.valves[0].open();
-    source.send(100, 100);
-    studio.pass(MS);
-    assert_eq!(far.sequences().len(), 33);
-    assert_eq!(far.counters.packets_dropped_backlog.value(), 68);
 }
 
 #[test]
