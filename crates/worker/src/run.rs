@@ -30,8 +30,8 @@ pub fn usable_cores() -> Vec<usize> {
     core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
 }
 
-/// Turns `worker` until `stop` is set; what it serves is finished in the last turn. Whoever sends it a command, or sets
-/// `stop`, rings `bell`, or waits for the end of a nap.
+/// Turns `worker` until `stop` is set. What it serves then stays as it is: who wants a grain whole, or what waits sent, asks for
+/// that first. Whoever sends it a command, or sets `stop`, rings `bell`, or waits for the end of a nap.
 pub fn run<R, T, C>(worker: &mut Worker<R, T, C>, policy: IdlePolicy, bell: &Arc<Doorbell>, stop: &AtomicBool)
 where
     R: RxQueue,

@@ -220,7 +220,6 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             return self.miss(now);
         }
         let Some(Picked { lease, t_vd, timestamp }) = self.pick(now) else { return };
-        let place = self.make_room();
         let attached = self.legs.iter().flatten().filter(|leg| leg.is_attached(outputs));
         let legs = attached.map(Leg::bit).fold(0, |legs, bit| legs | bit);
         let home = self.legs.iter().flatten().find(|leg| leg.is_attached(outputs)).map(Leg::place);
@@ -232,6 +231,8 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             Ok(payload) => {
                 // Whatever is not sent has its numbers all the same: the receivers shall see a loss.
                 packetiser.skip(packets);
+                // Only now: the oldest grain is not to be lost for one that cannot be sent either.
+                let place = self.make_room();
                 self.grains.put(place, active::Active::new(grain, payload, legs, (t_vd, timestamp), sequence));
                 self.assign();
                 self.look(now);

@@ -149,7 +149,7 @@ fn folded(one: u64, other: u64) -> u64 {
 }
 
 /// A destination as the table has it.
-fn named(destination: SocketAddr) -> SocketAddr {
+pub(crate) fn named(destination: SocketAddr) -> SocketAddr {
     if destination.ip().is_unspecified() { wildcard(destination.port()) } else { plain(destination) }
 }
 

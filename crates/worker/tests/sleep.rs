@@ -143,6 +143,16 @@ fn a_packet_ends_the_sleep() {
     }
 }
 
+/// A socket whose receiver is not there yet is not polled, and rings for nobody: a command ends that.
+#[test]
+fn a_socket_without_its_receiver_is_slept_on() {
+    let mut bench = Bench::new();
+    let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), bench.clock.clone()).unwrap();
+    assert!(matches!(bench.ask(Command::AddInput(Box::new(Input::private(InputKey(1), queue)))), Report::Added));
+    bench.rest();
+    assert_eq!(bench.worker.sleep_in(&mut bench.berth, Duration::ZERO), Slept::ToTheEnd);
+}
+
 #[test]
 fn a_command_ends_the_sleep_and_what_it_brings_is_slept_on() {
     let mut bench = Bench::new();

@@ -18,8 +18,11 @@ impl<R: RxQueue> Input<R> {
         queue.alarm().is_some_and(|alarm| bed.set(alarm).is_ok())
     }
 
-    /// As [`RxQueue::arm`].
+    /// As [`RxQueue::arm`]. One whose receiver is not there is not polled: a command ends that.
     pub(crate) fn arm(&mut self) -> bool {
+        if self.is_waiting() {
+            return true;
+        }
         self.queue.as_mut().is_none_or(|queue| queue.arm())
     }
 

@@ -41,7 +41,7 @@ pub(super) struct Leg<T: TxQueue<Lease = GrainLease>> {
     /// The first of them, and its grain's T_VD.
     front: (u32, Tai),
     pacer: Option<Pacer>,
-    /// The last packet that was asked for was not made, but may be later.
+    /// The last packet that was asked for had no buffer.
     is_short: bool,
     counters: Arc<LegCounters>,
 }
@@ -200,6 +200,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         next: &mut u32,
         wanted: u32,
     ) -> Stop {
+        self.is_short = false;
         let (Some(path), true) = (self.open, wanted > 0) else { return Stop::NotNow };
         let slices = active.slices;
         let packets = ready.packetiser.frame(*next, active.sequence, active.timestamp);
@@ -215,7 +216,8 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.counters.packets.add(made as u64);
         ready.book.counters.packets.add(made as u64);
         ready.book.counters.octets.add(octets);
-        self.is_short = gathered.is_err_and(TxFull::is_transient);
+        // A next hop that is not known may be so for ever: the naps of a worker are short enough for it.
+        self.is_short = gathered.is_err_and(|full| full.is_transient() && full != TxFull::Unresolved);
         match gathered {
             Ok(()) => Stop::NotNow,
             Err(full) => self.not_gathered(full, ready.book.counters, next),
@@ -275,7 +277,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         Stop::NotNow
     }
 
-    /// Nanoseconds until the queue is asked again; `None` when nothing waits for it, or for a buffer or the next hop.
+    /// Nanoseconds until the queue is asked again; `None` when nothing waits for it, or for a buffer.
     pub(super) fn retry_in(&self) -> Option<i64> {
         (self.holds() || self.is_short && self.at.is_some()).then_some(RETRY_NANOS)
     }

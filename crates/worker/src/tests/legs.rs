@@ -116,6 +116,9 @@ fn a_receiver_is_taken_on_with_all_of_its_legs_or_not_at_all() {
     let gone = Leg { input: InputKey(999), destination: two };
     assert_eq!(refused(&mut studio, &[leg(one), gone]), ReceiverRefusal::NoInput);
     assert_eq!(refused(&mut studio, &[leg(one), leg(one)]), ReceiverRefusal::Taken { destination: one });
+    let wildcards = ["0.0.0.0:5004", "[::]:5004"].map(|address| address.parse().unwrap());
+    let taken = refused(&mut studio, &wildcards.map(leg));
+    assert_eq!(taken, ReceiverRefusal::Taken { destination: wildcards[1] }, "all addresses are all of both families");
     let third = studio.address();
     assert_eq!(refused(&mut studio, &[leg(one), leg(two), leg(third)]), ReceiverRefusal::Full { room: 2 });
     // Nothing of them was left.

@@ -201,3 +201,17 @@ fn what_waits_for_a_queue_keeps_its_worker_from_sleeping_long() {
     studio.pass(FRAME);
     assert_eq!((far.counters.grains_complete.value(), patience(&mut studio)), (2, None), "{:?}", far.counters.values());
 }
+
+/// It may never be known; others are not to be kept awake for it.
+#[test]
+fn a_next_hop_that_is_not_known_keeps_no_worker_from_sleeping() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 1);
+    let (near, far, counters) = road(&mut studio, |source| source);
+    studio.valves[0].unresolve();
+    studio.camera(&near, 1).send(0, 0);
+    studio.pass(FRAME / 4);
+    assert_eq!((studio.worker.turn().due_in_nanos, counters.unresolved.value() > 0), (None, true));
+    studio.valves[0].open();
+    studio.pass(2 * FRAME);
+    assert_eq!(far.counters.grains_complete.value(), 1);
+}

@@ -179,6 +179,7 @@ pub(super) struct Studio {
     pub(super) rx_drag: Drag,
     /// Of all outputs.
     pub(super) tx_drag: Drag,
+    device: SimTxConfig,
     ports: u16,
     keys: u64,
 }
@@ -189,9 +190,9 @@ fn worker_on(
     net: &SimNet,
     valves: &[Valve],
     drag: &Drag,
+    config: SimTxConfig,
 ) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
     let mailbox = crate::Mailbox::new();
-    let config = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
     let queues = valves
         .iter()
         .map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone(), drag: drag.clone(), paths: Vec::new() })
@@ -215,14 +216,19 @@ impl Studio {
     }
 
     pub(super) fn with_outputs(seed: u64, faults: Faults, outputs: usize) -> Self {
+        let device = SimTxConfig { queue_packets: 4096, ..SimTxConfig::default() };
+        Self::with_devices(seed, faults, outputs, device)
+    }
+
+    pub(super) fn with_devices(seed: u64, faults: Faults, outputs: usize, device: SimTxConfig) -> Self {
         let clock = ManualClock::at(NOON);
         let net = SimNet::new(seed, faults, clock.clone());
         let valves = (0..outputs).map(|_| Valve::default()).collect::<Vec<_>>();
         let (rx_drag, tx_drag) = (Drag::on(&clock), Drag::on(&clock));
-        let (worker, mailbox) = worker_on(&clock, &net, &valves, &tx_drag);
+        let (worker, mailbox) = worker_on(&clock, &net, &valves, &tx_drag, device);
         let outputs = worker.output_counters();
         let shortage = Shortage::default();
-        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0, shortage, rx_drag, tx_drag }
+        Self { clock, net, worker, mailbox, valves, outputs, ports: 5000, keys: 0, shortage, rx_drag, tx_drag, device }
     }
 
     /// Goes on with a fresh worker on queues of its own; the one before is gone with all that it still serves.
@@ -232,7 +238,7 @@ impl Studio {
 
     /// A second worker, on queues of its own behind the same valves.
     pub(super) fn another_worker(&self) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
-        worker_on(&self.clock, &self.net, &self.valves, &self.tx_drag)
+        worker_on(&self.clock, &self.net, &self.valves, &self.tx_drag, self.device)
     }
 
     pub(super) fn key(&mut self) -> u64 {

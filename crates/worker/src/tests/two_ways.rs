@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use netio::Path;
-use netio::sim::Faults;
+use netio::sim::{Faults, SimTxConfig};
 
 use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::{OutputIndex, SenderKey};
-use crate::sender::{Sender, SenderTiming};
+use crate::sender::{Sender, SenderConfig, SenderTiming};
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -23,9 +23,13 @@ struct Roads {
 }
 
 fn roads(studio: &mut Studio) -> Roads {
+    roads_with(studio, |_| {})
+}
+
+fn roads_with(studio: &mut Studio, change: impl FnOnce(&mut SenderConfig)) -> Roads {
     let mut near = studio.receive(format(25), 16);
     let far = [1, 2].map(|_| studio.receive(format(25), 16));
-    let (one, _) = studio.sender(far[0].destination, SenderTiming::Source);
+    let (one, _) = studio.sender_with(far[0].destination, SenderTiming::Source, change);
     let Report::SenderRemoved(one) = studio.ask(Command::RemoveSender(one)) else { panic!("not removed") };
     let key = SenderKey(900);
     let sender = Sender::new(key, one.config().clone()).with_second_leg(Path::to(far[1].destination), OutputIndex(1));
@@ -116,4 +120,26 @@ fn a_second_leg_by_an_output_that_is_not_there_opens_neither() {
         // More often than a queue has paths: none stays open.
         assert!(matches!(studio.ask(Command::AddSender(Box::new(sender))), Report::SenderRefused(..)));
     }
+}
+
+/// A stuck leg is at both grains that a sender may have on their way, and for the next one there is no place in the queue's
+/// table: then that one is missed, and neither of the others given up for it.
+#[test]
+fn a_grain_that_cannot_be_attached_costs_no_other() {
+    let device = SimTxConfig { queue_packets: 4096, payloads: 2, ..SimTxConfig::default() };
+    let mut studio = Studio::with_devices(1, Faults::default(), 2, device);
+    let roads = roads_with(&mut studio, |config| config.lateness_frames = 100);
+    let mut camera = studio.camera(&roads.near, 1);
+    studio.valves[0].shut();
+    for number in 0..3 {
+        camera.send(number, number * TICKS);
+        studio.pass(FRAME);
+    }
+    assert_eq!((roads.counters.grains_missed.value(), roads.counters.queue_full.value() > 0), (1, true));
+    studio.valves[0].open();
+    studio.pass(4 * FRAME);
+    for far in &roads.far {
+        assert_eq!((far.counters.grains_complete.value(), far.counters.grains_incomplete.value()), (2, 0));
+    }
+    assert_eq!(roads.counters.grains_late.value(), 0);
 }

@@ -11,7 +11,7 @@ use crate::key::{InputKey, ReceiverKey, SenderKey};
 use crate::port::{PortKey, QueuePair};
 use crate::sender::{Sender, Source};
 use crate::steered::{Leg, SteeredReceiver};
-use crate::steering::Target;
+use crate::steering::{Target, named};
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// Takes the next command, if there is one; tells whether there was.
@@ -100,7 +100,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         }
         (0..).zip(legs).find_map(|(at, leg)| {
             let before = || legs[..at].iter().filter(|other| other.input == leg.input);
-            if before().any(|other| other.destination == leg.destination) {
+            if before().any(|other| named(other.destination) == named(leg.destination)) {
                 return Some(ReceiverRefusal::Taken { destination: leg.destination });
             }
             match self.input(leg.input).and_then(|place| self.inputs.at(place)) {
