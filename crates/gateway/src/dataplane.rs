@@ -29,7 +29,7 @@ use worker::{ReceiverKey, SenderKey};
 
 use crate::alarms::Alarms;
 use crate::clock::TaiClock;
-use crate::engine::{Engine, ReceiverOrder, SenderOrder, StreamKey};
+use crate::engine::{Engine, ReceiverOrder, SenderOrder, Stands, StreamKey};
 use crate::recorder::{Recorder, RecorderSettings};
 use entries::{Entries, ReceiverEntry};
 use placement::Place;
@@ -240,9 +240,7 @@ impl Dataplane for Gateway {
     fn apply(&self, table: &CrosspointTable) -> Result<(), DataplaneError> {
         let _change = self.change();
         self.check_running()?;
-        self.entries().table = table.clone();
-        self.reconcile_changing();
-        Ok(())
+        self.change_table(table)
     }
 
     fn flows(&self) -> Vec<FlowStatus> {
@@ -268,7 +266,12 @@ impl Dataplane for Gateway {
             }
         };
         let Some((place, key)) = found else { return Ok(()) };
-        self.engine(&place).move_to(key, worker)?;
+        if let Err(error) = self.engine(&place).move_to(key, worker) {
+            if error.stands == Stands::Apart {
+                self.recover(stream);
+            }
+            return Err(error.cause);
+        }
         tracing::info!("{stream}: is served by worker {worker} now");
         Ok(())
     }
@@ -311,6 +314,16 @@ impl Gateway {
         if let Err(error) = self.parts().broker.remove_flow(name) {
             tracing::warn!("flow {name} could not be removed: {error}");
         }
+    }
+
+    /// A sender has come apart when it was to be moved: it is given its source again.
+    fn recover(&self, stream: &StreamName) {
+        if let StreamName::Sender(name) = stream
+            && let Some(sender) = self.entries().senders.get_mut(name)
+        {
+            sender.come_apart();
+        }
+        self.reconcile_changing();
     }
 
     /// A warning that status shows from now on.

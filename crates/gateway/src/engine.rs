@@ -14,8 +14,10 @@
 //! * [`Engine::ports`] is what placing goes by: a receiver or sender reaches this engine when it names one of these
 //!   ports as its interface, has one of their addresses, or sends into one of their networks.
 
+mod change;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
+mod forwarders;
 mod kernel;
 mod order;
 #[cfg(test)]
@@ -32,6 +34,7 @@ use netio::capture::CaptureTap;
 use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use crate::loss::Reception;
+pub use change::{ChangeError, Stands};
 pub use kernel::{KernelEngine, KernelSettings};
 pub use order::{ReceiverOrder, SenderOrder, sender_path};
 pub use relaying::{RelayOrder, Relaying};
@@ -122,12 +125,12 @@ pub trait Engine: Send + Sync {
     /// grain and its reorder window go along. A sender goes between two grains.
     ///
     /// # Errors
-    /// No such worker, it has no room, or the queues cannot move.
-    fn move_to(&self, _stream: StreamKey, _worker: &str) -> Result<(), DataplaneError> {
-        Err(DataplaneError::Unsupported {
+    /// No such worker, it has no room, or the queues cannot move; how the stream stands.
+    fn move_to(&self, _stream: StreamKey, _worker: &str) -> Result<(), ChangeError> {
+        Err(ChangeError::as_before(DataplaneError::Unsupported {
             what: "moving what is on a port".to_owned(),
             remedy: "a port has one queue each way, and one worker owns both: give the port another core".to_owned(),
-        })
+        }))
     }
 
     /// Relays what comes in from now on, to no sender yet.
@@ -149,11 +152,13 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
-    /// Has a sender forward a relay of this engine from its next picture on, or none: then it can be connected again.
+    /// Has a sender forward a relay of this engine from its next picture on, or none: then it can be connected again. What
+    /// it does already is no error.
     ///
     /// # Errors
-    /// The sender does not send where the relay's worker does, or no answer from a worker.
-    fn forward(&self, _key: SenderKey, _relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
+    /// The sender does not send where the relay's worker does, its path cannot be opened there, or no answer from a
+    /// worker; how the sender stands.
+    fn forward(&self, _key: SenderKey, _relay: Option<ReceiverKey>) -> Result<(), ChangeError> {
         Ok(())
     }
 

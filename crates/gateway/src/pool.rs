@@ -6,6 +6,7 @@
 mod error;
 mod heartbeat;
 mod load;
+mod refused;
 mod relays;
 mod requests;
 
@@ -26,6 +27,8 @@ use crate::idleness::{self, Idleness};
 pub use error::{NoAnswer, PoolError};
 use heartbeat::{Beat, Heartbeat};
 pub use load::{UNKNOWN_PACKETS_PER_SECOND, packets_per_second};
+pub use refused::Refused;
+pub(crate) use requests::unexpected;
 
 /// How long a worker may take to answer. A switch waits for a grain to end.
 const ANSWER: Duration = Duration::from_secs(10);

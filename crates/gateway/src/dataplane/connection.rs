@@ -3,6 +3,8 @@
 use media::{FlowFormat, Name};
 use shm::FlowSnapshot;
 
+use super::sender_entry::Wish;
+
 /// One ring that a sender reads.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
@@ -19,5 +21,10 @@ impl Connection {
     /// What tells one ring from another.
     pub(super) fn key(&self) -> (Name, u128) {
         (self.flow.clone(), self.epoch)
+    }
+
+    /// The same, as what a sender should have.
+    pub(super) fn wish(&self) -> Wish {
+        Wish::Ring(self.flow.clone(), self.epoch)
     }
 }

@@ -50,6 +50,19 @@ impl Entries {
         self.relays.values().map(|relay| (relay.place.clone(), relay.key)).collect()
     }
 
+    /// The senders whose source is another than in the table `before`; what they were refused is forgotten.
+    pub(super) fn ask_anew(&mut self, before: &CrosspointTable) -> Vec<Name> {
+        let Self { senders, table, .. } = self;
+        let mut changed = Vec::new();
+        for (name, sender) in senders {
+            if table.source(name) != before.source(name) {
+                sender.forget_refusal();
+                changed.push(name.clone());
+            }
+        }
+        changed
+    }
+
     pub(super) fn note_warning(&mut self, warning: String) {
         if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) {
             self.warnings.push(warning);

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use control::{DataplaneError, SenderSpec};
+use control::{CrosspointTable, DataplaneError, SenderSpec};
 use media::Name;
 use worker::SenderKey;
 
@@ -10,7 +10,9 @@ use super::connection::Connection;
 use super::entries::Entries;
 use super::placement::Place;
 use super::relays::SourceKind;
+use super::sender_entry::Wish;
 use super::{Gateway, build, sdp};
+use crate::engine::{ChangeError, Stands};
 
 impl Gateway {
     /// Makes what is connected agree with the table and with the flows that exist; nothing once it drains.
@@ -33,23 +35,49 @@ impl Gateway {
     }
 
     pub(super) fn reconcile_changing(&self) {
-        let names: Vec<Name> = self.entries().senders.keys().cloned().collect();
-        for name in names {
-            if let Err(error) = self.connect(&name) {
-                tracing::warn!("sender {name}: {error}");
-                self.note_trouble(&name, Some(error.to_string()));
-            }
-        }
+        let _ = self.connect_all(&[]);
     }
 
-    fn note_trouble(&self, name: &Name, trouble: Option<String>) {
-        if let Some(sender) = self.entries().senders.get_mut(name) {
-            sender.trouble = trouble;
+    /// Acts upon `table`. When a sender cannot have what it is given anew, the table before stays.
+    pub(super) fn change_table(&self, table: &CrosspointTable) -> Result<(), DataplaneError> {
+        let before = std::mem::replace(&mut self.entries().table, table.clone());
+        let changed = self.entries().ask_anew(&before);
+        let Err(cause) = self.connect_all(&changed) else { return Ok(()) };
+        let mut entries = self.entries();
+        let refused = std::mem::replace(&mut entries.table, before);
+        entries.ask_anew(&refused);
+        drop(entries);
+        self.reconcile_changing();
+        Err(cause)
+    }
+
+    /// Connects all senders; the first failure among those of `vital`.
+    fn connect_all(&self, vital: &[Name]) -> Result<(), DataplaneError> {
+        let names: Vec<Name> = self.entries().senders.keys().cloned().collect();
+        let mut outcome = Ok(());
+        for name in names {
+            let Err(unmet) = self.connect(&name) else { continue };
+            self.note_unmet(&name, &unmet);
+            if outcome.is_ok() && vital.contains(&name) {
+                outcome = Err(unmet.error.cause);
+            }
+        }
+        outcome
+    }
+
+    fn note_unmet(&self, name: &Name, unmet: &Unmet) {
+        let mut entries = self.entries();
+        let Some(sender) = entries.senders.get_mut(name) else { return };
+        if unmet.error.stands == Stands::Apart {
+            sender.come_apart();
+        }
+        if sender.refuse(unmet.wish.clone(), unmet.error.to_string(), unmet.is_lasting) {
+            tracing::warn!("sender {name}: {}", unmet.error);
         }
     }
 
     /// Gives one sender the source that the table says, if that is another than it has.
-    fn connect(&self, name: &Name) -> Result<(), DataplaneError> {
+    fn connect(&self, name: &Name) -> Result<(), Box<Unmet>> {
         if self.forward(name)? == SourceKind::Relay {
             return Ok(());
         }
@@ -65,7 +93,10 @@ impl Gateway {
             },
         };
         let engine = self.engine(&wanted.place);
-        engine.connect(wanted.key, source)?;
+        engine.connect(wanted.key, source).map_err(|cause| {
+            let wish = connection.as_ref().map_or(Wish::Home, Connection::wish);
+            Unmet::change(wish, ChangeError { cause, stands: Stands::Apart })
+        })?;
         let identity = engine.identity(&wanted.spec, wanted.place.port.as_ref());
         let second = wanted.spec.second_leg().map(|leg| {
             let identity = engine.identity(&leg, wanted.second_port.as_ref());
@@ -92,7 +123,7 @@ impl Gateway {
     fn refuse(&self, name: &Name, connection: &Connection, error: &build::SourceError) {
         let mut entries = self.entries();
         let Some(sender) = entries.senders.get_mut(name) else { return };
-        if sender.refuse(connection, error.to_string(), error.is_lasting()) {
+        if sender.refuse(connection.wish(), error.to_string(), error.is_lasting()) {
             tracing::warn!("sender {name} cannot send {}: {error}", connection.flow);
         }
     }
@@ -110,7 +141,7 @@ impl Gateway {
             sender.settle();
             return None;
         }
-        if connection.as_ref().is_some_and(|connection| !sender.may_try(connection)) {
+        if !sender.may_try(&connection.as_ref().map_or(Wish::Home, Connection::wish)) {
             return None;
         }
         let receiver_sdp = flow.and_then(|flow| receivers.get(&flow.name)).map(|receiver| receiver.spec.sdp.clone());
@@ -122,6 +153,28 @@ impl Gateway {
             key: sender.key,
             receiver_sdp,
         })
+    }
+}
+
+/// What a sender should have and could not be given.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    wish: Wish,
+    error: ChangeError,
+    /// Whether it is tried in vain however often.
+    is_lasting: bool,
+}
+
+impl Unmet {
+    /// Its engine refused.
+    pub(super) fn change(wish: Wish, error: ChangeError) -> Box<Self> {
+        let is_lasting = matches!(error.cause, DataplaneError::Unsupported { .. });
+        Box::new(Self { wish, error, is_lasting })
+    }
+
+    /// It cannot be: nothing was touched.
+    pub(super) fn lasting(wish: Wish, cause: DataplaneError) -> Box<Self> {
+        Box::new(Self { wish, error: cause.into(), is_lasting: true })
     }
 }
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use control::{DataplaneError, RelaySpec, RelayStatus};
 use media::Name;
-use worker::{InputCounters, ReceiverKey, RelayCounters};
+use worker::{InputCounters, ReceiverKey, RelayCounters, SenderKey};
 
 use super::Gateway;
 use super::entries::Movement;
 use super::placement::{self, Place};
+use super::reconcile::Unmet;
+use super::sender_entry::{Forwarding, Wish};
 use crate::engine::{RelayOrder, Relaying};
 
 /// Packets of the slowest stream that counts as alive come no further apart.
@@ -84,47 +86,98 @@ impl Gateway {
         self.entries().relays.values().map(RelayEntry::status).collect()
     }
 
-    /// Has a sender forward the relay that the table gives it; or ends that, where it gives it none.
-    pub(super) fn forward(&self, name: &Name) -> Result<SourceKind, DataplaneError> {
-        let (place, key, has, wanted) = {
-            let entries = self.entries();
-            let Some(sender) = entries.senders.get(name) else { return Ok(SourceKind::Ring) };
-            let relay = entries.table.source(name).and_then(|source| entries.relays.get(source));
-            let wanted = relay.map(|relay| (relay.key, relay.place.clone(), relay.spec.name.clone()));
-            (sender.place.clone(), sender.key, sender.relay, wanted)
-        };
+    /// Has a sender forward the relay that the table gives it; or ends that, where it gives it none. Where that has to wait
+    /// it is the relay's still.
+    pub(super) fn forward(&self, name: &Name) -> Result<SourceKind, Box<Unmet>> {
+        let Some(sought) = self.sought(name) else { return Ok(SourceKind::Ring) };
+        let Sought { place, key, has, legs, relay } = sought;
         let engine = self.engine(&place);
-        let Some((relay, relay_place, source)) = wanted else {
-            if has.is_some() {
-                engine.forward(key, None)?;
-                self.note_relay(name, None);
+        let Some((relay, relay_place, source)) = relay else {
+            if has == Forwarding::Nothing {
+                return Ok(SourceKind::Ring);
             }
+            if !self.may_try(name, &Wish::Home) {
+                return Ok(SourceKind::Relay);
+            }
+            engine.forward(key, None).map_err(|error| Unmet::change(Wish::Home, error))?;
+            self.note_forwarding(name, Forwarding::Nothing);
             return Ok(SourceKind::Ring);
         };
-        if has == Some(relay) {
-            return Ok(SourceKind::Relay);
+        let wish = Wish::Relay(relay);
+        if has == Forwarding::Relay(relay) {
+            self.settle(name);
+        } else if self.may_try(name, &wish) {
+            check_forwarding(name, &source, &relay_place, &place, legs)
+                .map_err(|cause| Unmet::lasting(wish.clone(), cause))?;
+            engine.forward(key, Some(relay)).map_err(|error| Unmet::change(wish, error))?;
+            self.note_forwarding(name, Forwarding::Relay(relay));
+            tracing::info!("sender {name}: forwards {source}");
         }
-        if relay_place.engine != place.engine {
-            return Err(DataplaneError::Unsupported {
-                what: format!("forwarding {source} from {} by {}", words(&relay_place), words(&place)),
-                remedy: "place both on ports of one core, or both on the kernel's sockets (interface)".to_owned(),
-            });
-        }
-        engine.forward(key, Some(relay))?;
-        self.note_relay(name, Some(relay));
-        tracing::info!("sender {name}: forwards {source}");
         Ok(SourceKind::Relay)
     }
 
-    fn note_relay(&self, name: &Name, relay: Option<ReceiverKey>) {
+    /// What a sender is to forward, and what it does forward.
+    fn sought(&self, name: &Name) -> Option<Sought> {
+        let entries = self.entries();
+        let sender = entries.senders.get(name)?;
+        let relay = entries.table.source(name).and_then(|source| entries.relays.get(source));
+        Some(Sought {
+            place: sender.place.clone(),
+            key: sender.key,
+            has: sender.forwarding,
+            legs: 1 + usize::from(sender.spec.second_leg().is_some()),
+            relay: relay.map(|relay| (relay.key, relay.place.clone(), relay.spec.name.clone())),
+        })
+    }
+
+    fn may_try(&self, name: &Name, wish: &Wish) -> bool {
+        self.entries().senders.get(name).is_some_and(|sender| sender.may_try(wish))
+    }
+
+    fn settle(&self, name: &Name) {
         if let Some(sender) = self.entries().senders.get_mut(name) {
-            sender.relay = relay;
+            sender.settle();
+        }
+    }
+
+    fn note_forwarding(&self, name: &Name, forwarding: Forwarding) {
+        if let Some(sender) = self.entries().senders.get_mut(name) {
+            sender.forwarding = forwarding;
             sender.packets.restart(sender.counters.packets.value());
             sender.connection = None;
             sender.sdp = None;
             sender.settle();
         }
     }
+}
+
+/// What a sender is to forward.
+struct Sought {
+    place: Place,
+    key: SenderKey,
+    has: Forwarding,
+    legs: usize,
+    /// The relay, its place and its name.
+    relay: Option<(ReceiverKey, Place, Name)>,
+}
+
+/// Whether a sender can forward a relay at all.
+fn check_forwarding(name: &Name, source: &Name, from: &Place, by: &Place, legs: usize) -> Result<(), DataplaneError> {
+    if from.engine != by.engine {
+        return Err(DataplaneError::Unsupported {
+            what: format!("forwarding {source} from {} by {}", words(from), words(by)),
+            remedy: "place both on ports of one core, or both on the kernel's sockets (interface)".to_owned(),
+        });
+    }
+    if legs > 1 {
+        return Err(DataplaneError::Unsupported {
+            what: format!("forwarding {source} by the two legs of sender {name}"),
+            remedy: "give each way a sender of its own, and take both to the relay; with relay_keep = [\"ssrc\", \
+                     \"sequence\", \"timestamp\"] their packets are the same"
+                .to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn words(place: &Place) -> String {

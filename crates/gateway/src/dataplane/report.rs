@@ -42,9 +42,7 @@ pub(super) fn sender(entry: &SenderEntry, table: &CrosspointTable, worker: Optio
     let state = match (table.source(&entry.spec.name), &entry.trouble, &entry.connection) {
         (None, ..) => SenderState::Idle,
         (Some(_), Some(trouble), _) => SenderState::Refused { trouble: trouble.clone() },
-        (Some(_), None, None) if entry.relay.is_some() && entry.packets.is_recent(Duration::ZERO) => {
-            SenderState::Sending
-        }
+        (Some(_), None, None) if entry.forwards() && entry.packets.is_recent(Duration::ZERO) => SenderState::Sending,
         (Some(_), None, Some(connection)) if is_recent(connection.format.rate()) => SenderState::Sending,
         _ => SenderState::Waiting,
     };

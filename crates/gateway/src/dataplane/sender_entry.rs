@@ -11,9 +11,31 @@ use super::connection::Connection;
 use super::entries::Movement;
 use super::placement::Place;
 
-/// Until a ring that did not admit a sender is asked again; doubles with each refusal.
+/// Until what did not admit a sender is asked again; doubles with each refusal.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// What a sender forwards, as far as its engine has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forwarding {
+    /// It is its worker's own.
+    Nothing,
+    /// This relay.
+    Relay(ReceiverKey),
+    /// A change was broken off: its engine is to be told anew.
+    Unclear,
+}
+
+/// What a sender should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// A ring, by its flow and epoch.
+    Ring(Name, u128),
+    /// A relay.
+    Relay(ReceiverKey),
+    /// To forward nothing.
+    Home,
+}
 
 /// A sender.
 pub(super) struct SenderEntry {
@@ -26,8 +48,7 @@ pub(super) struct SenderEntry {
     pub(super) counters: Arc<SenderCounters>,
     pub(super) packets: Movement,
     pub(super) connection: Option<Connection>,
-    /// The relay that it forwards.
-    pub(super) relay: Option<ReceiverKey>,
+    pub(super) forwarding: Forwarding,
     pub(super) sdp: Option<String>,
     pub(super) trouble: Option<String>,
     refused: Option<Refused>,
@@ -51,7 +72,7 @@ impl SenderEntry {
             counters,
             packets: Movement::default(),
             connection: None,
-            relay: None,
+            forwarding: Forwarding::Nothing,
             sdp: None,
             trouble: None,
             refused: None,
@@ -68,37 +89,52 @@ impl SenderEntry {
         }
     }
 
+    /// Whether it forwards a relay.
+    pub(super) fn forwards(&self) -> bool {
+        matches!(self.forwarding, Forwarding::Relay(_))
+    }
+
     pub(super) fn is_evicted(&self) -> bool {
         self.counters.evictions.value() != self.evictions_seen
     }
 
-    /// It has what it should have: what was said about other rings is past.
+    /// It has what it should have: what was said about other sources is past.
     pub(super) fn settle(&mut self) {
         self.trouble = None;
         self.refused = None;
     }
 
-    pub(super) fn may_try(&self, connection: &Connection) -> bool {
-        !self.refused.as_ref().is_some_and(|refused| refused.keeps_from(&connection.key()))
+    /// Has been asked for something new: what was refused before may be tried at once.
+    pub(super) fn forget_refusal(&mut self) {
+        self.refused = None;
     }
 
-    /// Notes that it cannot have a ring; `is_lasting`: however often it is tried. Returns whether that is news.
-    pub(super) fn refuse(&mut self, connection: &Connection, trouble: String, is_lasting: bool) -> bool {
-        let ring = connection.key();
-        let before = self.refused.take().filter(|refused| refused.ring == ring);
+    pub(super) fn may_try(&self, wish: &Wish) -> bool {
+        !self.refused.as_ref().is_some_and(|refused| refused.keeps_from(wish))
+    }
+
+    /// What its engine left of it when a change was broken off: no source, and nobody knows what it forwards.
+    pub(super) fn come_apart(&mut self) {
+        self.connection = None;
+        self.sdp = None;
+        self.forwarding = Forwarding::Unclear;
+    }
+
+    /// Notes that it cannot have what it should; `is_lasting`: however often it is tried. Returns whether that is news.
+    pub(super) fn refuse(&mut self, wish: Wish, trouble: String, is_lasting: bool) -> bool {
+        let before = self.refused.take().filter(|refused| refused.wish == wish);
         let pause = before.map_or(PAUSE_MIN, |refused| (refused.pause * 2).min(PAUSE_MAX));
         let again = (!is_lasting).then(|| Instant::now() + pause);
-        self.refused = Some(Refused { ring, again, pause, is_pausing: true });
+        self.refused = Some(Refused { wish, again, pause, is_pausing: true });
         let is_news = self.trouble.as_ref() != Some(&trouble);
         self.trouble = Some(trouble);
         is_news
     }
 }
 
-/// A ring that a sender should have and cannot.
+/// What a sender should have and cannot.
 struct Refused {
-    /// Flow and epoch.
-    ring: (Name, u128),
+    wish: Wish,
     /// When it is tried again; `None` where that is in vain.
     again: Option<Instant>,
     pause: Duration,
@@ -113,8 +149,8 @@ impl Refused {
         is_over
     }
 
-    /// Whether this ring is not to be tried now.
-    fn keeps_from(&self, ring: &(Name, u128)) -> bool {
-        self.is_pausing && self.ring == *ring
+    /// Whether this is not to be tried now.
+    fn keeps_from(&self, wish: &Wish) -> bool {
+        self.is_pausing && self.wish == *wish
     }
 }

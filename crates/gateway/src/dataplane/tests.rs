@@ -31,13 +31,19 @@ impl Plane {
 
     /// With a worker on each of these cores.
     fn on(cores: Vec<usize>) -> Self {
+        Self::with_paths(cores, KernelTxConfig::default().paths)
+    }
+
+    /// With workers that send to so many destinations at most.
+    fn with_paths(cores: Vec<usize>, paths: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("broker.sock");
         let config = BrokerConfig { page_policy: PagePolicy::PlainOnly, ..BrokerConfig::new(socket) };
         let clock = ClockKeeper::start().clock();
         let idle = IdlePolicy::Event { longest: Duration::from_micros(250) }.into();
         let thread = ThreadSettings { idle, nice: 0 };
-        let settings = KernelSettings { cores, thread, tx: KernelTxConfig::default() };
+        let tx = KernelTxConfig { paths, ..KernelTxConfig::default() };
+        let settings = KernelSettings { cores, thread, tx };
         let red = RecordingEngine::new(&[("red", &["192.0.2.1/24"])]);
         let parts = Parts {
             broker: Broker::start(config, |_| {}).unwrap(),
@@ -260,3 +266,4 @@ fn a_seat_that_is_nobodys_is_not_evicted() {
 }
 
 mod moves;
+mod relays;

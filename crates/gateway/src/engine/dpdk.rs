@@ -35,7 +35,10 @@ use netio::capture::CaptureTap;
 use shm::GrainLease;
 use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, SenderCounters, SenderKey, Source};
 
-use super::{Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder};
+use super::forwarders::Forwarders;
+use super::{
+    ChangeError, Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder,
+};
 use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::Idleness;
@@ -74,6 +77,8 @@ pub struct DpdkEngine {
     present: PresenceHandle,
     placement: DmaPlacement,
     homes: Mutex<Homes>,
+    /// Held while a worker is waited for; those that tell do without.
+    forwarders: Mutex<Forwarders<Tx>>,
 }
 
 impl DpdkEngine {
@@ -105,11 +110,24 @@ impl DpdkEngine {
         let watch = Watch::start(Arc::clone(&ports), present.clone(), placement.clone());
         let watch = Mutex::new(Some(watch.map_err(DpdkStartError::Thread)?));
         let presence = Mutex::new(Some(presence));
-        Ok(Self { watch, pool, ports, presence, present, placement, homes: Mutex::default() })
+        Ok(Self {
+            watch,
+            pool,
+            ports,
+            presence,
+            present,
+            placement,
+            homes: Mutex::default(),
+            forwarders: Mutex::default(),
+        })
     }
 
     fn homes(&self) -> MutexGuard<'_, Homes> {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forwarders(&self) -> MutexGuard<'_, Forwarders<Tx>> {
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The port of that name, and which it is.
@@ -224,16 +242,15 @@ impl Engine for DpdkEngine {
         let sender = order.build(port.key.output, second);
         let counters = sender.counters();
         self.pool.add_sender(port.worker, Box::new(sender))?;
-        let mut homes = self.homes();
-        homes.senders.insert(order.key, at);
-        homes.forwarders.note(order.key, port.worker, order.forwarder(port.key.output), &counters);
+        self.homes().senders.insert(order.key, at);
+        self.forwarders().note(order.key, port.worker, order.forwarder(port.key.output), &counters);
         Ok(counters)
     }
 
     fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
         let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        let forwards = self.homes().forwarders.remove(&self.pool, key)?;
-        if !forwards {
+        let is_aside = self.forwarders().remove(&self.pool, key)?;
+        if !is_aside {
             drop(self.pool.remove_sender(self.ports[at].worker, key)?);
         }
         self.homes().senders.remove(&key);
@@ -254,7 +271,7 @@ impl Engine for DpdkEngine {
         self.end_relay(key)
     }
 
-    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
+    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), ChangeError> {
         self.have_forwarded(key, relay)
     }
 

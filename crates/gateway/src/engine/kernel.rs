@@ -1,9 +1,9 @@
 //! The engine of the kernel's sockets: a socket for each receiver, one transmit queue for each worker.
 
+mod homes;
 mod identity;
 mod moves;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,19 +12,17 @@ use control::{DataplaneError, PortStatus, RelaySpec, SenderSpec, WorkerStatus};
 use media::{Name, VideoFormat};
 use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
 use shm::GrainLease;
-use worker::{
-    Core, Input, InputKey, Leg, OutputIndex, ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source,
-};
+use worker::{Core, Input, InputKey, Leg, OutputIndex, ReceiverKey, SenderCounters, SenderKey, Source};
 
-use super::relaying::{Followed, Forwarders};
+use super::forwarders::{Followed, Forwarders};
 use super::{
-    Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder, StreamKey,
+    ChangeError, Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder,
+    StreamKey,
 };
 use crate::clock::TaiClock;
 use crate::loss::Reception;
-use crate::pool::{
-    Pool, PoolError, PoolNames, Seat, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, WorkerIndex, packets_per_second,
-};
+use crate::pool::{Pool, PoolError, PoolNames, Seat, ThreadSettings, packets_per_second, unexpected};
+use homes::{Homes, ReceiverHome};
 
 type Rx = KernelRx<TaiClock>;
 type Tx = KernelTx<GrainLease>;
@@ -53,31 +51,8 @@ pub struct KernelEngine {
     pool: Pool<Rx, Tx>,
     clock: TaiClock,
     homes: Mutex<Homes>,
-}
-
-/// Which worker serves whom.
-#[derive(Default)]
-struct Homes {
-    receivers: BTreeMap<ReceiverKey, ReceiverHome>,
-    senders: BTreeMap<SenderKey, SenderHome>,
-    relays: BTreeMap<ReceiverKey, WorkerIndex>,
-    forwarders: Forwarders<Tx>,
-}
-
-/// Where a receiver is, and what its socket takes.
-#[derive(Clone)]
-struct ReceiverHome {
-    worker: WorkerIndex,
-    counters: Arc<ReceiverCounters>,
-    holds_nanos: u64,
-    packets_per_second: u64,
-}
-
-/// Where a sender is, and what it was placed for.
-#[derive(Clone, Copy)]
-struct SenderHome {
-    worker: WorkerIndex,
-    packets_per_second: u64,
+    /// Held while a worker is waited for; those that tell do without.
+    forwarders: Mutex<Forwarders<Tx>>,
 }
 
 impl KernelEngine {
@@ -91,11 +66,15 @@ impl KernelEngine {
         let seat = |core| Seat { core, outputs: vec![Tx::new(settings.tx)] };
         let seats = cores.into_iter().map(seat).collect();
         let pool = Pool::start(NAMES, seats, settings.thread, clock, |_| Ok(()))?;
-        Ok(Self { pool, clock: clock.clone(), homes: Mutex::default() })
+        Ok(Self { pool, clock: clock.clone(), homes: Mutex::default(), forwarders: Mutex::default() })
     }
 
     fn homes(&self) -> MutexGuard<'_, Homes> {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forwarders(&self) -> MutexGuard<'_, Forwarders<Tx>> {
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,7 +98,7 @@ impl Engine for KernelEngine {
         self.pool.add_input(worker, Box::new(Input::private(leg.input, queue)))?;
         if let Err(refused) = self.pool.add_receiver(worker, Box::new(receiver)) {
             drop(self.pool.remove_input(worker, leg.input)?);
-            return Err(refused);
+            return Err(refused.cause);
         }
         self.pool.burden(worker, 0, packets_per_second);
         let home = ReceiverHome { worker, counters: Arc::clone(&counters), holds_nanos, packets_per_second };
@@ -153,22 +132,18 @@ impl Engine for KernelEngine {
         let sender = order.build(OutputIndex(0), OutputIndex(0));
         let counters = sender.counters();
         self.pool.add_sender(worker, Box::new(sender))?;
-        let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
-        self.pool.burden(worker, 0, packets_per_second);
-        let mut homes = self.homes();
-        homes.senders.insert(order.key, SenderHome { worker, packets_per_second });
-        homes.forwarders.note(order.key, worker, order.forwarder(OutputIndex(0)), &counters);
+        self.homes().add_sender(&self.pool, order.key, worker);
+        self.forwarders().note(order.key, worker, order.forwarder(OutputIndex(0)), &counters);
         Ok(counters)
     }
 
     fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
         let Some(home) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        let forwards = self.homes().forwarders.remove(&self.pool, key)?;
-        if !forwards {
+        let is_aside = self.forwarders().remove(&self.pool, key)?;
+        if !is_aside {
             drop(self.pool.remove_sender(home.worker, key)?);
         }
-        self.pool.burden(home.worker, home.packets_per_second, 0);
-        self.homes().senders.remove(&key);
+        self.homes().remove_sender(&self.pool, key);
         Ok(())
     }
 
@@ -177,8 +152,7 @@ impl Engine for KernelEngine {
         // Without a source it counts for what it sent last: it will send something like it again.
         let packets_per_second = source.as_ref().map_or(home.packets_per_second, |source| source.packets_per_second());
         drop(self.pool.connect(home.worker, key, source)?);
-        self.pool.burden(home.worker, home.packets_per_second, packets_per_second);
-        self.homes().senders.insert(key, SenderHome { packets_per_second, ..home });
+        self.homes().change_sender(&self.pool, key, |home| home.packets_per_second = packets_per_second);
         Ok(())
     }
 
@@ -186,16 +160,16 @@ impl Engine for KernelEngine {
         let homes = self.homes();
         let worker = match stream {
             StreamKey::Receiver(key) => homes.receivers.get(&key)?.worker,
-            StreamKey::Sender(key) => homes.senders.get(&key)?.worker,
+            StreamKey::Sender(key) => homes.senders.get(&key)?.serves(),
         };
         Some(self.pool.worker_name(worker).to_owned())
     }
 
-    fn move_to(&self, stream: StreamKey, worker: &str) -> Result<(), DataplaneError> {
+    fn move_to(&self, stream: StreamKey, worker: &str) -> Result<(), ChangeError> {
         let to = self.pool.named(worker)?;
         self.pool.check_room(to)?;
         match stream {
-            StreamKey::Receiver(key) => self.move_receiver(key, to),
+            StreamKey::Receiver(key) => Ok(self.move_receiver(key, to)?),
             StreamKey::Sender(key) => self.move_sender(key, to),
         }
     }
@@ -222,27 +196,33 @@ impl Engine for KernelEngine {
         self.pool.add_input(worker, Box::new(input))?;
         if let Err(refused) = self.pool.add_relay(worker, Box::new(relay)) {
             drop(self.pool.remove_input(worker, leg.input)?);
-            return Err(refused);
+            return Err(refused.cause);
         }
-        self.homes().relays.insert(order.key, worker);
+        self.homes().add_relay(&self.pool, order.key, worker, &counters);
         Ok(Relaying { counters, input: Some(seen), warning })
     }
 
     fn remove_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let Some(worker) = self.homes().relays.get(&key).copied() else { return Ok(()) };
+        let Some(worker) = self.homes().relays.get(&key).map(|home| home.worker) else { return Ok(()) };
         drop(self.pool.remove_relay(worker, key)?);
         drop(self.pool.remove_input(worker, input_of(key))?);
-        self.homes().relays.remove(&key);
+        self.homes().remove_relay(&self.pool, key);
         Ok(())
     }
 
-    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
-        let mut homes = self.homes();
-        let followed = relay.and_then(|relay| {
-            let worker = *homes.relays.get(&relay)?;
-            Some(Followed { relay, worker, output: OutputIndex(0) })
-        });
-        homes.forwarders.follow(&self.pool, key, followed)
+    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), ChangeError> {
+        let at = |relay| {
+            let worker = self.homes().relays.get(&relay).map(|home| home.worker);
+            let worker = worker.ok_or_else(|| unexpected("having a sender forward a relay"))?;
+            Ok::<_, DataplaneError>(Followed { relay, worker, output: OutputIndex(0) })
+        };
+        let followed = relay.map(at).transpose()?;
+        let mut forwarders = self.forwarders();
+        let outcome = forwarders.follow(&self.pool, key, followed);
+        let follows = forwarders.followed(key);
+        drop(forwarders);
+        self.homes().change_sender(&self.pool, key, |home| home.follows = follows);
+        outcome
     }
 
     fn identity(&self, spec: &SenderSpec, _port: Option<&Name>) -> SenderIdentity {
@@ -259,6 +239,7 @@ impl Engine for KernelEngine {
 
     fn look(&self, now: Instant) {
         self.pool.look(now);
+        self.homes().weigh_relays(&self.pool, now);
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {

@@ -11,7 +11,10 @@ use media::Name;
 use shm::FrameWriter;
 use worker::{ReceiverKey, SenderCounters, SenderKey, Source};
 
-use super::{Engine, EnginePort, ReceiverOrder, Receiving, SenderIdentity, SenderOrder};
+use super::{
+    ChangeError, Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder,
+    Stands,
+};
 use crate::loss::Reception;
 
 /// What the engine was told. Names are those of receivers, senders and ports.
@@ -22,6 +25,7 @@ pub(crate) enum Told {
     AddSender { name: Name, port: Option<Name> },
     RemoveSender(Name),
     Connect { name: Name, has_source: bool },
+    Forward { name: Name, relay: Option<ReceiverKey> },
     RestartPort(Name),
     Stop,
 }
@@ -37,7 +41,9 @@ struct Records {
     told: Vec<Told>,
     receivers: BTreeMap<ReceiverKey, (Name, FrameWriter)>,
     senders: BTreeMap<SenderKey, (Name, Option<Box<Source>>)>,
+    forwarding: BTreeMap<SenderKey, ReceiverKey>,
     refuses: bool,
+    breaks_off: Option<Stands>,
 }
 
 impl RecordingEngine {
@@ -57,6 +63,12 @@ impl RecordingEngine {
     /// Refuses receivers and senders from now on.
     pub(crate) fn refuse(&self) {
         self.records().refuses = true;
+    }
+
+    /// Refuses from now on to have senders forward, and leaves them like this, apart without a source; `None`: does it
+    /// again.
+    pub(crate) fn break_off(&self, stands: Option<Stands>) {
+        self.records().breaks_off = stands;
     }
 
     /// What it was told since the last time it was asked.
@@ -125,6 +137,29 @@ impl Engine for RecordingEngine {
         *connected = source;
         let name = name.clone();
         records.told.push(Told::Connect { name, has_source });
+        Ok(())
+    }
+
+    fn add_relay(&self, _order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
+        Ok(Relaying { counters: Arc::default(), input: None, warning: None })
+    }
+
+    fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), ChangeError> {
+        let mut records = self.records();
+        let Some(name) = records.senders.get(&key).map(|(name, _)| name.clone()) else { return Ok(()) };
+        if records.forwarding.get(&key).copied() == relay {
+            return Ok(());
+        }
+        records.told.push(Told::Forward { name, relay });
+        if let Some(stands) = records.breaks_off {
+            let sender = records.senders.get_mut(&key).filter(|_| stands == Stands::Apart);
+            drop(sender.and_then(|(_, source)| source.take()));
+            return Err(ChangeError { cause: DataplaneError::Stopping, stands });
+        }
+        match relay {
+            Some(relay) => records.forwarding.insert(key, relay),
+            None => records.forwarding.remove(&key),
+        };
         Ok(())
     }
 

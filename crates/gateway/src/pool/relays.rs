@@ -5,28 +5,24 @@ use std::sync::atomic::Ordering;
 use control::DataplaneError;
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
-use worker::{Command, Forwarder, ReceiverKey, ReceiverRefusal, Relay, Report, SenderKey, SenderRefusal};
+use worker::{Command, Forwarder, ReceiverKey, Relay, Report, SenderKey};
 
 use super::requests::{no_answer, unexpected};
-use super::{Pool, WorkerIndex};
-
-/// A forwarder that is not served, where it came back, and why.
-type Refused = (Option<Box<Forwarder>>, DataplaneError);
+use super::{Pool, Refused, WorkerIndex};
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     /// Serves a relay on inputs that are there.
     ///
     /// # Errors
     /// Its destination is taken, an input or the worker has no room, or no answer.
-    pub fn add_relay(&self, worker: WorkerIndex, relay: Box<Relay<R::Buf>>) -> Result<(), DataplaneError> {
-        match self.ask(worker, Command::AddRelay(relay)).map_err(no_answer)? {
+    pub fn add_relay(&self, worker: WorkerIndex, relay: Box<Relay<R::Buf>>) -> Result<(), Refused<Relay<R::Buf>>> {
+        match self.ask(worker, Command::AddRelay(relay))? {
             Report::Added => {
                 self.receivers(worker).fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            Report::RelayRefused(_, ReceiverRefusal::WorkerFull { .. }) => Err(self.full("relays")),
-            Report::RelayRefused(_, refusal) => Err(DataplaneError::PacketIo(Box::new(refusal))),
-            _ => Err(unexpected("adding a relay")),
+            Report::RelayRefused(back, refusal) => Err(Refused::new(back, self.unheard(refusal, "relays"))),
+            _ => Err(Refused::lost(unexpected("adding a relay"))),
         }
     }
 
@@ -52,20 +48,15 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     /// Serves a forwarder.
     ///
     /// # Errors
-    /// The forwarder, where it came back, and why: its path cannot be opened, there is no room, or no answer.
-    pub fn add_forwarder(&self, worker: WorkerIndex, forwarder: Box<Forwarder>) -> Result<(), Refused> {
-        match self.ask(worker, Command::AddForwarder(forwarder)).map_err(|error| (None, no_answer(error)))? {
+    /// Its path cannot be opened, there is no room, or no answer.
+    pub fn add_forwarder(&self, worker: WorkerIndex, forwarder: Box<Forwarder>) -> Result<(), Refused<Forwarder>> {
+        match self.ask(worker, Command::AddForwarder(forwarder))? {
             Report::Added => {
                 self.senders(worker).fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            Report::ForwarderRefused(forwarder, SenderRefusal::Full { .. }) => {
-                Err((Some(forwarder), self.full("senders")))
-            }
-            Report::ForwarderRefused(forwarder, refusal) => {
-                Err((Some(forwarder), DataplaneError::PacketIo(Box::new(refusal))))
-            }
-            _ => Err((None, unexpected("adding a forwarder"))),
+            Report::ForwarderRefused(back, refusal) => Err(Refused::new(back, self.unsent(refusal))),
+            _ => Err(Refused::lost(unexpected("adding a forwarder"))),
         }
     }
 

@@ -11,18 +11,18 @@ use worker::{
     SenderRefusal, Source, SteeredReceiver, WORKER_LIMIT,
 };
 
-use super::{NoAnswer, Pool, WorkerIndex};
+use super::{NoAnswer, Pool, Refused, WorkerIndex};
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     /// Polls an input.
     ///
     /// # Errors
     /// No room, or no answer.
-    pub fn add_input(&self, worker: WorkerIndex, input: Box<Input<R>>) -> Result<(), DataplaneError> {
-        match self.ask(worker, Command::AddInput(input)).map_err(no_answer)? {
+    pub fn add_input(&self, worker: WorkerIndex, input: Box<Input<R>>) -> Result<(), Refused<Input<R>>> {
+        match self.ask(worker, Command::AddInput(input))? {
             Report::Added => Ok(()),
-            Report::InputRefused(_) => Err(self.full("receivers")),
-            _ => Err(unexpected("adding an input")),
+            Report::InputRefused(input) => Err(Refused::new(input, self.full("receivers"))),
+            _ => Err(Refused::lost(unexpected("adding an input"))),
         }
     }
 
@@ -46,15 +46,14 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         &self,
         worker: WorkerIndex,
         receiver: Box<SteeredReceiver<R::Buf>>,
-    ) -> Result<(), DataplaneError> {
-        match self.ask(worker, Command::AddReceiver(receiver)).map_err(no_answer)? {
+    ) -> Result<(), Refused<SteeredReceiver<R::Buf>>> {
+        match self.ask(worker, Command::AddReceiver(receiver))? {
             Report::Added => {
                 self.receivers(worker).fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            Report::ReceiverRefused(_, ReceiverRefusal::WorkerFull { .. }) => Err(self.full("receivers")),
-            Report::ReceiverRefused(_, refusal) => Err(DataplaneError::PacketIo(Box::new(refusal))),
-            _ => Err(unexpected("adding a receiver")),
+            Report::ReceiverRefused(back, refusal) => Err(Refused::new(back, self.unheard(refusal, "receivers"))),
+            _ => Err(Refused::lost(unexpected("adding a receiver"))),
         }
     }
 
@@ -113,15 +112,14 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     ///
     /// # Errors
     /// Its path cannot be opened, there is no room, or no answer.
-    pub fn add_sender(&self, worker: WorkerIndex, sender: Box<Sender<T>>) -> Result<(), DataplaneError> {
-        match self.ask(worker, Command::AddSender(sender)).map_err(no_answer)? {
+    pub fn add_sender(&self, worker: WorkerIndex, sender: Box<Sender<T>>) -> Result<(), Refused<Sender<T>>> {
+        match self.ask(worker, Command::AddSender(sender))? {
             Report::Added => {
                 self.senders(worker).fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            Report::SenderRefused(_, SenderRefusal::Full { .. }) => Err(self.full("senders")),
-            Report::SenderRefused(_, refusal) => Err(DataplaneError::PacketIo(Box::new(refusal))),
-            _ => Err(unexpected("adding a sender")),
+            Report::SenderRefused(back, refusal) => Err(Refused::new(back, self.unsent(refusal))),
+            _ => Err(Refused::lost(unexpected("adding a sender"))),
         }
     }
 
@@ -187,6 +185,22 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         &self.workers[worker.0].senders
     }
 
+    /// Why a receiver or relay (`resource`, as a plural) is not served.
+    pub(super) fn unheard(&self, refusal: ReceiverRefusal, resource: &str) -> DataplaneError {
+        match refusal {
+            ReceiverRefusal::WorkerFull { .. } => self.full(resource),
+            refusal => DataplaneError::PacketIo(Box::new(refusal)),
+        }
+    }
+
+    /// Why a sender or forwarder is not served.
+    pub(super) fn unsent(&self, refusal: SenderRefusal) -> DataplaneError {
+        match refusal {
+            SenderRefusal::Full { .. } => self.full("senders"),
+            refusal => DataplaneError::PacketIo(Box::new(refusal)),
+        }
+    }
+
     pub(super) fn full(&self, resource: &str) -> DataplaneError {
         DataplaneError::Exhausted {
             resource: format!("the worker's room for {resource}"),
@@ -199,6 +213,6 @@ pub(super) fn no_answer(error: NoAnswer) -> DataplaneError {
     DataplaneError::System { what: "asking a worker".to_owned(), cause: io::Error::other(error) }
 }
 
-pub(super) fn unexpected(what: &str) -> DataplaneError {
+pub(crate) fn unexpected(what: &str) -> DataplaneError {
     DataplaneError::System { what: what.to_owned(), cause: io::Error::other("the worker answered otherwise") }
 }

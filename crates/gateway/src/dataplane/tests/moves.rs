@@ -1,16 +1,23 @@
 //! Placing on several workers, and moving between them.
 
+use control::RelaySpec;
+
 use super::*;
 
 /// A gateway with two workers, the receiver "cam" and the sender "out"; none where there is one core only.
 fn two_workers() -> Option<(Plane, u16)> {
+    two_workers_with(KernelTxConfig::default().paths)
+}
+
+/// The same, with room for so many paths on each worker.
+fn two_workers_with(paths: u16) -> Option<(Plane, u16)> {
     let mut cores = worker::run::usable_cores();
     cores.truncate(2);
     if cores.len() < 2 {
         eprintln!("SKIPPED: two workers need two cores");
         return None;
     }
-    let plane = Plane::on(cores);
+    let plane = Plane::with_paths(cores, paths);
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     plane.gateway.add_receiver(&receiver("127.0.0.1", port)).unwrap();
     plane.gateway.add_sender(&SenderSpec::new(name("out"), "127.0.0.1:9".parse().unwrap())).unwrap();
@@ -75,4 +82,52 @@ fn a_receiver_and_a_sender_are_moved_and_go_on() {
     plane.gateway.remove_receiver(&name("cam")).unwrap();
     plane.gateway.remove_sender(&name("out")).unwrap();
     assert!(plane.gateway.node().workers.iter().all(|worker| worker.receivers + worker.senders == 0));
+}
+
+#[test]
+fn a_sender_that_cannot_be_moved_goes_on_with_its_flow() {
+    // Each worker has room for one path, and both are taken.
+    let Some((plane, _)) = two_workers_with(1) else { return };
+    plane.take("cam");
+    plane.gateway.add_sender(&SenderSpec::new(name("second"), "127.0.0.1:10".parse().unwrap())).unwrap();
+    assert_eq!(workers(&plane), [worker_n(0), worker_n(1)]);
+    let out = StreamName::Sender(name("out"));
+    let refused = plane.gateway.move_stream(&out, "worker-0").unwrap_err();
+    assert!(refused.to_string().contains("1"), "{refused}");
+    assert_eq!(workers(&plane), [worker_n(0), worker_n(1)]);
+    // Another reader has no room in this ring: were the first one gone, the rival would be let in.
+    let class = ConsumerClass::Leased { k: 3, deadline_nanos: i64::MAX };
+    let rival = plane.gateway.parts().broker.subscribe(&name("cam"), class);
+    assert!(rival.is_err() && plane.gateway.flows()[0].consumers.len() == 1, "it has its source");
+    plane.gateway.remove_sender(&name("second")).unwrap();
+    plane.gateway.move_stream(&out, "worker-0").unwrap();
+    assert_eq!(workers(&plane), [worker_n(0), worker_n(0)]);
+}
+
+#[test]
+fn a_relay_counts_for_what_comes_in_and_its_senders_are_its_workers() {
+    let Some((plane, _)) = two_workers() else { return };
+    plane.gateway.remove_receiver(&name("cam")).unwrap();
+    let listen = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    plane.gateway.add_relay(&RelaySpec::new(name("wild"), listen)).unwrap();
+    let loads = |plane: &Plane| -> Vec<u64> {
+        plane.gateway.node().workers.iter().take(2).map(|worker| worker.placed_packets_per_second).collect()
+    };
+    assert_eq!(loads(&plane), [260_000, 260_000], "what is not known counts for much");
+    plane.take("wild");
+    assert_eq!(loads(&plane), [520_000, 0], "the relay's worker sends");
+    assert_eq!(plane.gateway.senders().remove(0).worker, worker_n(0));
+    let refused = plane.gateway.move_stream(&StreamName::Sender(name("out")), "worker-1").unwrap_err().to_string();
+    assert!(refused.contains("move the relay"), "{refused}");
+    let camera = UdpSocket::bind("127.0.0.1:0").unwrap();
+    camera.send_to(b"knock", listen).unwrap();
+    while plane.gateway.relays()[0].counters.iter().all(|(name, value)| *name != "packets" || *value == 0) {
+        std::thread::yield_now();
+    }
+    plane.gateway.tick(Instant::now() + IN_AN_HOUR);
+    assert_eq!(loads(&plane), [2, 0], "one packet an hour, in and out");
+    plane.gateway.remove_relay(&name("wild")).unwrap();
+    assert_eq!(loads(&plane), [0, 260_000]);
+    plane.gateway.remove_sender(&name("out")).unwrap();
+    assert_eq!(loads(&plane), [0, 0]);
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::relaying::Forwarders;
-use super::Tx;
 use worker::{ReceiverKey, SenderKey};
 
 /// By key, as the data plane names them.
@@ -14,7 +12,6 @@ pub(super) struct Homes {
     pub(super) relays: BTreeMap<ReceiverKey, ReceiverHome>,
     /// Of a sender, the port.
     pub(super) senders: BTreeMap<SenderKey, usize>,
-    pub(super) forwarders: Forwarders<Tx>,
 }
 
 /// Where a receiver is, and what its port listens to for it.

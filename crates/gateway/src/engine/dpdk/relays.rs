@@ -3,9 +3,11 @@
 use control::DataplaneError;
 use worker::{Leg, ReceiverKey, SenderKey};
 
-use super::super::relaying::Followed;
+use super::super::ChangeError;
+use super::super::forwarders::Followed;
 use super::homes::ReceiverHome;
 use super::{DpdkEngine, RelayOrder, Relaying};
+use crate::pool::unexpected;
 
 impl DpdkEngine {
     pub(super) fn serve_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
@@ -43,22 +45,27 @@ impl DpdkEngine {
     }
 
     /// A packet stays on the worker that received it: only that one can send it on.
-    pub(super) fn have_forwarded(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), DataplaneError> {
-        let mut homes = self.homes();
-        let Some(to) = homes.senders.get(&key).map(|at| &self.ports[*at]) else { return Ok(()) };
-        let followed = match relay.and_then(|relay| Some((relay, &self.ports[homes.relays.get(&relay)?.port]))) {
+    pub(super) fn have_forwarded(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), ChangeError> {
+        let followed = match relay {
             None => None,
-            Some((relay, from)) if from.worker == to.worker => {
-                Some(Followed { relay, worker: from.worker, output: to.key.output })
-            }
-            Some((_, from)) => {
-                let (from, to) = (&from.facts.plan.name, &to.facts.plan.name);
-                return Err(DataplaneError::Unsupported {
-                    what: format!("forwarding from port {from} by port {to}, which is another worker's"),
-                    remedy: "give both ports the same core (port.core), or none".to_owned(),
-                });
-            }
+            Some(relay) => Some(self.followed(key, relay)?),
         };
-        homes.forwarders.follow(&self.pool, key, followed)
+        self.forwarders().follow(&self.pool, key, followed)
+    }
+
+    /// Where a sender forwards a relay.
+    fn followed(&self, key: SenderKey, relay: ReceiverKey) -> Result<Followed, DataplaneError> {
+        let homes = self.homes();
+        let found = homes.senders.get(&key).zip(homes.relays.get(&relay));
+        let (to, from) = found.ok_or_else(|| unexpected("having a sender forward a relay"))?;
+        let (to, from) = (&self.ports[*to], &self.ports[from.port]);
+        if from.worker == to.worker {
+            return Ok(Followed { relay, worker: from.worker, output: to.key.output });
+        }
+        let (from, to) = (&from.facts.plan.name, &to.facts.plan.name);
+        Err(DataplaneError::Unsupported {
+            what: format!("forwarding from port {from} by port {to}, which is another worker's"),
+            remedy: "give both ports the same core (port.core), or none".to_owned(),
+        })
     }
 }

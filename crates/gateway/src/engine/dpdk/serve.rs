@@ -57,7 +57,7 @@ impl Seated {
         let input = Box::new(Input::shared(key, rx, WORKER_LIMIT));
         let input_counters = input.counters();
         let refused = |cause| DpdkStartError::Input { port: name.clone(), cause: Box::new(cause) };
-        pool.add_input(worker, input).map_err(refused)?;
+        pool.add_input(worker, input).map_err(|back| refused(back.cause))?;
         presence.attach(PortPresence::of(&facts.plan, facts.mac.octets()), host)?;
         tracing::info!("port {name}: {} ({}), {}", facts.plan.device, facts.mac, facts.sizing);
         Ok(ServedPort {

@@ -1,0 +1,113 @@
+//! Senders that are taken to relays, and those that are refused them.
+
+use control::{LegSpec, RelaySpec};
+
+use super::*;
+use crate::engine::Stands;
+
+/// A plane whose sender "far" and relay "wild" are on the port "red", and whose worker writes the flow "cam".
+fn plane() -> Plane {
+    let plane = Plane::with_camera_and_sender();
+    plane.gateway.remove_sender(&name("out")).unwrap();
+    plane.gateway.add_sender(&SenderSpec::new(name("far"), "192.0.2.9:5004".parse().unwrap())).unwrap();
+    plane.gateway.add_relay(&relay("wild", "192.0.2.1:5006")).unwrap();
+    plane.red.told();
+    plane
+}
+
+fn relay(relay: &str, listen: &str) -> RelaySpec {
+    RelaySpec::new(name(relay), listen.parse().unwrap())
+}
+
+fn take(plane: &Plane, source: &str) -> Result<(), DataplaneError> {
+    let entries = vec![(name("far"), name(source))];
+    plane.gateway.apply(&CrosspointTable { version: 1, entries })
+}
+
+/// The names of the calls, but for who is meant.
+fn told(plane: &Plane) -> Vec<&'static str> {
+    let word = |told: &Told| match told {
+        Told::Connect { has_source: true, .. } => "connect",
+        Told::Connect { has_source: false, .. } => "disconnect",
+        Told::Forward { relay: Some(_), .. } => "forward",
+        Told::Forward { relay: None, .. } => "home",
+        _ => "else",
+    };
+    plane.red.told().iter().map(word).collect()
+}
+
+#[test]
+fn a_take_that_is_refused_leaves_the_ring_that_is_sent() {
+    let plane = plane();
+    take(&plane, "cam").unwrap();
+    assert_eq!(told(&plane), ["connect"]);
+    plane.red.break_off(Some(Stands::AsBefore));
+    take(&plane, "wild").unwrap_err();
+    assert_eq!(told(&plane), ["forward"], "what is on air is not touched");
+    assert_eq!(plane.gateway.entries().table.source(&name("far")), Some(&name("cam")));
+    assert!(matches!(plane.state(), SenderState::Waiting), "{:?}", plane.state());
+    assert_eq!(plane.gateway.flows()[0].consumers.len(), 1);
+}
+
+#[test]
+fn a_sender_that_a_refused_take_left_apart_is_given_its_ring_again() {
+    let plane = plane();
+    take(&plane, "cam").unwrap();
+    plane.red.break_off(Some(Stands::Apart));
+    plane.red.told();
+    take(&plane, "wild").unwrap_err();
+    // The ring has room for one, and hears of the reader that is gone when its broker does.
+    let mut later = Instant::now();
+    while matches!(plane.state(), SenderState::Refused { .. }) {
+        later += IN_AN_HOUR;
+        plane.gateway.tick(later);
+    }
+    assert_eq!(told(&plane), ["forward", "connect"]);
+    assert_eq!(plane.gateway.entries().table.source(&name("far")), Some(&name("cam")));
+}
+
+#[test]
+fn a_take_back_to_the_relay_before_is_told_to_the_engine_again() {
+    let plane = plane();
+    plane.gateway.add_relay(&relay("wild-2", "192.0.2.1:5008")).unwrap();
+    take(&plane, "wild").unwrap();
+    plane.red.break_off(Some(Stands::Apart));
+    take(&plane, "wild-2").unwrap_err();
+    assert_eq!(told(&plane), ["forward", "forward"]);
+    plane.red.break_off(None);
+    take(&plane, "wild-2").unwrap();
+    take(&plane, "cam").unwrap();
+    assert_eq!(told(&plane), ["forward", "home", "connect"]);
+}
+
+#[test]
+fn a_relay_that_comes_and_is_refused_is_tried_again_after_a_pause() {
+    let plane = plane();
+    take(&plane, "late").unwrap();
+    plane.red.break_off(Some(Stands::AsBefore));
+    plane.gateway.add_relay(&relay("late", "192.0.2.1:5008")).unwrap();
+    assert!(matches!(plane.state(), SenderState::Refused { .. }), "{:?}", plane.state());
+    plane.gateway.reconcile();
+    assert_eq!(told(&plane), ["forward"], "one try a pause");
+    plane.red.break_off(None);
+    plane.gateway.tick(Instant::now() + IN_AN_HOUR);
+    assert_eq!(told(&plane), ["forward"]);
+    assert!(matches!(plane.state(), SenderState::Waiting), "{:?}", plane.state());
+}
+
+#[test]
+fn what_cannot_be_forwarded_is_refused_with_what_works() {
+    let plane = plane();
+    let kernel = RelaySpec { interface: Some("lo".to_owned()), ..relay("near", "127.0.0.1:0") };
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    plane.gateway.add_relay(&RelaySpec { listen: port, ..kernel }).unwrap();
+    let refused = take(&plane, "near").unwrap_err().to_string();
+    assert!(refused.contains("from the kernel's sockets by port red"), "{refused}");
+    let leg = LegSpec { destination: "192.0.2.10:5004".parse().unwrap(), source: None, interface: None };
+    let two = SenderSpec::new(name("two"), "192.0.2.9:5010".parse().unwrap());
+    plane.gateway.add_sender(&SenderSpec { second: Some(leg), ..two }).unwrap();
+    let entries = vec![(name("two"), name("wild"))];
+    let refused = plane.gateway.apply(&CrosspointTable { version: 2, entries }).unwrap_err().to_string();
+    assert!(refused.contains("two legs of sender two") && refused.contains("a sender of its own"), "{refused}");
+    assert_eq!(told(&plane), ["else"], "only the second sender was made");
+}
