@@ -88,19 +88,27 @@ fn measure(arguments: &Scale, flows: u16) -> Result<Point> {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let report: Value = serde_json::from_slice(&output.stdout)?;
-    let number = |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap_or(0.0);
-    Ok(Point {
-        flows,
-        memory_mib: number("/rounds/0/memory_octets") / f64::from(1 << 20),
-        tx_cores: number("/rounds/0/whole/tx_busy"),
-        rx_cores: number("/rounds/0/whole/rx_busy"),
-        packets_per_second: number("/rounds/0/whole/rx_packets_per_second"),
-        packets_lost: number("/rounds/0/packets_lost") as u64,
-        is_whole: output.status.success(),
-    })
+    Point::of(flows, &report, output.status.success())
 }
 
 impl Point {
+    /// What one of these processes has reported; a figure that is not there is no 0.
+    fn of(flows: u16, report: &Value, is_whole: bool) -> Result<Self> {
+        let number = |name: &str| {
+            let value = report.pointer(&format!("/rounds/0/{name}")).and_then(Value::as_f64);
+            value.with_context(|| format!("the report of the loop has no {name}"))
+        };
+        Ok(Self {
+            flows,
+            memory_mib: number("memory_octets")? / f64::from(1 << 20),
+            tx_cores: number("whole/tx_busy")?,
+            rx_cores: number("whole/rx_busy")?,
+            packets_per_second: number("whole/rx_packets_per_second")?,
+            packets_lost: number("packets_lost")? as u64,
+            is_whole,
+        })
+    }
+
     fn text(&self) -> String {
         format!(
             "{:>3} flows: {:>6.0} MiB, {:.3} cores to send, {:.3} to receive and place; {:.3} Mpps, lost {}",
@@ -125,4 +133,24 @@ fn plot(arguments: &Scale, points: &[Point]) -> String {
         lines: vec![series("send", |point| point.tx_cores), series("receive", |point| point.rx_cores)],
     };
     plot::svg(&format!("flows of {} over {}", String::from(arguments.format), arguments.device), &[memory, cores])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_figure_that_is_missing_is_no_zero() {
+        let whole = json!({"tx_busy": 0.1, "rx_busy": 0.2, "rx_packets_per_second": 3e5});
+        let report = json!({"rounds": [{"memory_octets": 1 << 20, "packets_lost": 7, "whole": whole}]});
+        let point = Point::of(8, &report, false).unwrap();
+        assert_eq!((point.memory_mib, point.packets_lost, point.is_whole), (1.0, 7, false));
+        for name in ["memory_octets", "packets_lost", "whole"] {
+            let mut other = report.clone();
+            other["rounds"][0].as_object_mut().unwrap().remove(name);
+            assert!(Point::of(8, &other, true).unwrap_err().to_string().contains(name), "{name}");
+        }
+    }
 }

@@ -55,6 +55,9 @@ const LAPS: usize = 8;
 /// Octets that the frames of a ring have together, at least.
 const RING_OCTETS: u64 = 128 << 20;
 
+/// Turns that a batch may take: one for each of its packets would be slow.
+const TURNS_MOST: usize = 1_000_000;
+
 type Rx = DpdkRx<ManualClock>;
 type Tx = DpdkTx<GrainLease>;
 
@@ -176,8 +179,11 @@ impl Served {
             let until = self.counters.packets.value() + count;
             self.clock.advance_nanos(200_000);
             let began = thread_time();
+            let mut turns = 0;
             while self.counters.packets.value() < until {
                 self.worker.turn();
+                turns += 1;
+                ensure!(turns < TURNS_MOST, "packets were lost on the way to the worker: {:?}", self.counters.values());
             }
             watch.time += thread_time() - began;
             watch.packets += count;
@@ -216,8 +222,15 @@ impl BareLoop {
             let count = put(&mut lap, &mut self.way_in)? as u64;
             let until = self.number + count;
             let began = thread_time();
+            let mut turns = 0;
             while self.number < until {
                 watch.octets += self.drain()?;
+                turns += 1;
+                ensure!(
+                    turns < TURNS_MOST,
+                    "packets were lost on the way to the bare loop: {} are missing",
+                    until - self.number
+                );
             }
             watch.time += thread_time() - began;
             watch.packets += count;

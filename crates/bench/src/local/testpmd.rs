@@ -9,6 +9,7 @@ use std::{fs, thread};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use st2110::PackingPlan;
 
 use crate::device::DeviceName;
 use crate::role::Policy;
@@ -39,8 +40,7 @@ pub(super) fn measure(device: &DeviceName, traffic: &Traffic) -> Result<f64> {
     let mut running = Running(start(device, traffic)?);
     let thread = running.begun()?;
     thread::sleep(Duration::from_secs(traffic.seconds.into()));
-    let on_core = cpu_ns(&thread);
-    let text = running.end()?;
+    let (text, on_core) = running.end(&thread)?;
     let packets = sent(&text).with_context(|| format!("{PROGRAM} does not say what it sent; it said:\n{text}"))?;
     Ok(packets * 1e9 / on_core as f64)
 }
@@ -71,11 +71,17 @@ fn start(device: &DeviceName, traffic: &Traffic) -> Result<Child> {
             command.args(["--allow", address]);
         }
     }
-    let payload = traffic.plan()?.packets().first().map_or(0, |packet| packet.octets);
+    let payload = mean_octets(&traffic.plan()?);
     command.args(["--", "--forward-mode=txonly", &format!("--txpkts={HEADER_OCTETS},{payload}"), "--nb-cores=1"]);
     command.args(["--burst=32", "--stats-period=1", &format!("--total-num-mbufs={MBUFS}")]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().with_context(|| format!("{PROGRAM} cannot be run"))
+}
+
+/// Of the samples in a packet: the last one of a row has fewer than the others.
+fn mean_octets(plan: &PackingPlan) -> u32 {
+    let octets: u64 = plan.packets().iter().map(|packet| u64::from(packet.octets)).sum();
+    (octets / u64::from(plan.packets_per_frame()).max(1)) as u32
 }
 
 /// It ends with what runs it.
@@ -100,15 +106,26 @@ impl Running {
         bail!("{PROGRAM} has not begun to send within {} s", STARTING.as_secs())
     }
 
-    /// Interrupts it, and returns what it has said.
-    fn end(&mut self) -> Result<String> {
+    /// Interrupts it; what it has said, and how long the thread that sends has been on its core until it stopped: it counts
+    /// packets until then too.
+    fn end(&mut self, thread: &Path) -> Result<(String, u64)> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("a process without a number")?;
+        let mut on_core = cpu_ns(thread);
         kill_process(pid, Signal::INT).context("it has ended by itself")?;
+        // When it has stopped it sleeps, and is on its core no longer.
+        loop {
+            thread::sleep(LOOK);
+            let now = cpu_ns(thread);
+            if now <= on_core {
+                break;
+            }
+            on_core = now;
+        }
         let mut text = String::new();
         let Some(output) = &mut self.0.stdout else { bail!("a process without output") };
         output.read_to_string(&mut text)?;
         self.0.wait()?;
-        Ok(text)
+        Ok((text, on_core))
     }
 }
 
