@@ -174,16 +174,20 @@ impl Live {
         let total = self.take();
         let Seen { seconds, whole } = seen;
         let is_heard = self.listening.is_some();
-        let rate = if is_heard { whole.rx_packets_per_second } else { whole.tx_packets_per_second };
+        // A relay keeps up with what comes in, however often that leaves.
+        let is_taken = is_heard || self.relaying.is_some();
+        let rate = if is_taken { whole.rx_packets_per_second } else { whole.tx_packets_per_second };
         let missing = match (&self.sending, &self.listening) {
+            _ if self.relaying.is_some() => self.missing_of_relay(&total),
             // Of two legs one may lose what the other brings: one copy of each packet is to be there.
             (Some(sending), Some(_)) => {
                 (total.tx_packets / sending.outputs.len().max(1) as u64).saturating_sub(total.rx_packets)
             }
             _ => 0,
         };
-        let meters =
-            [self.sending.as_ref().map(|watch| &*watch.meter), self.listening.as_ref().map(|watch| &*watch.meter)];
+        let sending = self.sending.as_ref().map(|watch| &*watch.meter);
+        let sending = self.relaying.as_ref().map_or(sending, |watch| Some(&*watch.meter));
+        let meters = [sending, self.listening.as_ref().map(|watch| &*watch.meter)];
         let longest = |meter: Option<&Meter>| meter.map_or(0, |meter| meter.longest_turn.value()) as f64;
         Ok(Outcome {
             memory: std::mem::take(&mut self.memory),
@@ -196,12 +200,19 @@ impl Live {
             lateness_ns: self.sending.as_ref().filter(|_| self.is_paced).map(Lateness::of),
             longest_turn_us: meters.map(|meter| longest(meter) / self.counts_per_us),
             // What was never sent is missing by its number too.
-            packets_lost: if is_heard {
+            packets_lost: if is_taken {
                 missing.max(total.lost)
             } else {
                 total.lost + total.late_skipped + total.not_sent
             },
         })
+    }
+
+    /// Packets that came to no relay, and copies that left for no destination.
+    fn missing_of_relay(&self, total: &Tally) -> u64 {
+        let destinations = self.relaying.iter().map(RelayingWatch::destinations).sum::<u64>();
+        let copies = (total.rx_packets * destinations).saturating_sub(total.tx_packets);
+        total.source_packets.saturating_sub(total.rx_packets) + copies
     }
 
     fn stop(&mut self) -> Result<()> {
@@ -215,7 +226,7 @@ impl Live {
 
     fn take(&self) -> Tally {
         match &self.relaying {
-            Some(relaying) => Tally::of_relay(relaying),
+            Some(relaying) => Tally::of_relay(relaying, self.sending.as_ref()),
             None => Tally::take(self.sending.as_ref(), self.listening.as_ref()),
         }
     }

@@ -21,12 +21,12 @@ pub struct Outcome {
     pub whole: Interval,
     /// From the first packet, also before and after these seconds, to the last.
     pub total: Tally,
-    /// Packets over what the format has in a second, all streams together: of the receivers, or of the senders where there
-    /// is none.
+    /// Packets over what the format has in a second, all streams together: of the receivers or relays, or of the senders where
+    /// there is none of them.
     pub times_real_time: f64,
     /// How late packets were handed over; where something was sent on a schedule.
     pub lateness_ns: Option<Lateness>,
-    /// The longest turn of the worker that sends and of the one that receives, µs.
+    /// The longest turn of the worker that sends, or that relays, and of the one that receives, µs.
     pub longest_turn_us: [f64; 2],
     /// Packets that were lost: those that are missing by number, and those that were never sent.
     pub packets_lost: u64,
@@ -108,10 +108,14 @@ impl Outcome {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { total, whole, packets_lost, .. } = self;
+        let source = match total.source_packets {
+            0 => String::new(),
+            packets => format!("the source sent {packets}, "),
+        };
         let lateness = self.lateness_ns.as_ref().map_or(String::new(), Lateness::text);
         let word = if self.is_whole() { "whole" } else { "NOT WHOLE" };
         format!(
-            "{word}: {}\n  {:.2} times real time; sent {}, received {}, lost {packets_lost}, late-skipped {}, not sent {}, refused by the device {}, \
+            "{word}: {}\n  {:.2} times real time; {source}sent {}, received {}, lost {packets_lost}, late-skipped {}, not sent {}, refused by the device {}, \
              reordered {}, late {}, refused {}; grains complete {}, incomplete {}, missed by the source {}; {:.1} GiB \
              checked, wrong blocks {}; longest turn µs tx {:.0} rx {:.0}\n  rings on {}; {}\n{lateness}",
             whole.text(),
@@ -138,12 +142,11 @@ impl Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outcome(change: impl FnOnce(&mut Outcome)) -> Outcome {
+impl Outcome {
+    /// Of a round of a second in which ten packets were sent and received.
+    pub(crate) fn of_ten_packets() -> Self {
         let whole = Interval::between(&Tally::default(), &Tally { at: 1_000_000_000, ..Tally::default() }, &mut []);
-        let mut outcome = Outcome {
+        Self {
             memory: String::new(),
             ring_pages: String::new(),
             memory_octets: 0,
@@ -154,7 +157,16 @@ mod tests {
             lateness_ns: None,
             longest_turn_us: [0.0; 2],
             packets_lost: 0,
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(change: impl FnOnce(&mut Outcome)) -> Outcome {
+        let mut outcome = Outcome::of_ten_packets();
         change(&mut outcome);
         outcome
     }

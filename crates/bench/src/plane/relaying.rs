@@ -35,6 +35,13 @@ pub(crate) struct RelayingWatch {
     pub(crate) forwarders: Vec<Arc<SenderCounters>>,
 }
 
+impl RelayingWatch {
+    /// Destinations of each stream.
+    pub(crate) fn destinations(&self) -> u64 {
+        (self.forwarders.len() / self.relays.len().max(1)) as u64
+    }
+}
+
 /// Sets a relay for each stream, with so many destinations. `back` is what comes back by the second port, where it loops: it
 /// is taken and dropped.
 pub(crate) fn relay<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(

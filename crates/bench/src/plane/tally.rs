@@ -20,6 +20,8 @@ pub struct Tally {
     pub tx_packets: u64,
     /// Octets of their UDP payloads.
     pub tx_octets: u64,
+    /// Packets that the source of a relay sent to it; 0 without a relay.
+    pub source_packets: u64,
     /// Times that the device was full.
     pub tx_full: u64,
     /// Counts of the sending thread in turns that did something, ns that it was on a core, and counts in all turns.
@@ -75,15 +77,22 @@ impl Tally {
         tally
     }
 
-    /// The sums of a relay: what it forwarded is what was sent, what came in is what was received.
-    pub(crate) fn of_relay(watch: &RelayingWatch) -> Self {
+    /// The sums of a relay: what it forwarded is what was sent, what came in is what was received. What its source did not get
+    /// to, and what came to no destination, is amiss as well.
+    pub(crate) fn of_relay(watch: &RelayingWatch, source: Option<&SendingWatch>) -> Self {
+        let source = Self::take(source, None);
         let mut tally = Self {
             at: clock::now(),
             tx_packets: watch.output.packets.value(),
             tx_octets: watch.output.octets.value(),
             tx_full: watch.output.would_block.value(),
             tx_spent: spent(&watch.meter),
-            refused_by_device: watch.output.errors.value(),
+            source_packets: source.tx_packets,
+            grains_sent: source.grains_sent,
+            grains_missed: source.grains_missed,
+            late_skipped: source.late_skipped,
+            not_sent: source.not_sent,
+            refused_by_device: source.refused_by_device + watch.output.errors.value(),
             ..Self::default()
         };
         for relay in &watch.relays {
@@ -96,6 +105,7 @@ impl Tally {
         }
         for forwarder in &watch.forwarders {
             tally.not_sent += forwarder.packets_dropped_backlog.value() + forwarder.packets_dropped_detached.value();
+            tally.not_sent += forwarder.packets_dropped_foreign.value();
             tally.refused_by_device += forwarder.packets_refused.value() + forwarder.packets_dropped_unresolved.value();
         }
         tally
