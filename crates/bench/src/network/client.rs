@@ -90,7 +90,7 @@ where
     };
     let seen = live.watch(tell, |second| second >= arguments.traffic.seconds)?;
     let sender = live.end(seen)?;
-    control.tell(&Sent { packets: sender.total.tx_packets })?;
+    control.tell(&Sent { packets: sender.total.tx_packets, grains: sender.total.grains_sent })?;
     let Heard { machine: server, outcome: receiver } = control.hear()?;
     let words: Vec<String> = std::env::args().skip(1).collect();
     let report = Report {

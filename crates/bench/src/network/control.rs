@@ -2,8 +2,10 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::net::sockopt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,12 @@ use crate::traffic::Traffic;
 
 /// Longest line: an outcome of a day has one for each second.
 const LINE_OCTETS_MAX: u64 = 64 << 20;
+
+/// How long the other end is silent before it is asked whether it is there, between two such questions, and how often.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_TRIES: u32 = 3;
+/// How long a client may take until it says what it wants.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// From the client, first.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,8 +41,10 @@ pub(super) enum Answer {
 /// From the client, last.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Sent {
-    /// Packets that its device took.
+    /// Packets that its devices took, on all legs.
     pub(super) packets: u64,
+    /// Grains of which every packet was made.
+    pub(super) grains: u64,
 }
 
 /// From the server, last.
@@ -54,12 +64,25 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
+        // A host that is gone without a word is found out: it would keep the only server from all others.
+        sockopt::set_socket_keepalive(&stream, true)?;
+        sockopt::set_tcp_keepidle(&stream, KEEPALIVE)?;
+        sockopt::set_tcp_keepintvl(&stream, KEEPALIVE)?;
+        sockopt::set_tcp_keepcnt(&stream, KEEPALIVE_TRIES)?;
         Ok(Self { reader: BufReader::new(stream.try_clone()?), stream })
     }
 
     pub(super) fn tell(&mut self, message: &impl Serialize) -> Result<()> {
         let line = serde_json::to_string(message)? + "\n";
         self.stream.write_all(line.as_bytes()).context("the other end is gone")
+    }
+
+    /// As [`Self::hear`], from one that has something to say at once.
+    pub(super) fn hear_at_once<M: DeserializeOwned>(&mut self) -> Result<M> {
+        self.stream.set_read_timeout(Some(AT_ONCE))?;
+        let heard = self.hear();
+        self.stream.set_read_timeout(None)?;
+        heard.with_context(|| format!("nothing was heard within {} s", AT_ONCE.as_secs()))
     }
 
     pub(super) fn hear<M: DeserializeOwned>(&mut self) -> Result<M> {

@@ -12,7 +12,7 @@ use crate::desk::Desk;
 use crate::device::DeviceName;
 use crate::plane::ends::Ends;
 use crate::plane::live::{Here, Live};
-use crate::plane::udp;
+use crate::plane::{Outcome, udp};
 use crate::traffic::Traffic;
 use crate::{Machine, Verdict};
 
@@ -63,11 +63,11 @@ impl Device {
 }
 
 fn serve_one(mut control: Control, device: &Device, arguments: &Server) -> Result<Verdict> {
-    let offer: Offer = control.hear()?;
+    let offer: Offer = control.hear_at_once()?;
     match prepared(&control, &offer, device, arguments) {
         Ok((live, destinations)) => {
             control.tell(&Answer::Ready(destinations))?;
-            listen(control, live)
+            listen(control, live, offer.traffic.legs)
         }
         Err(error) => {
             control.tell(&Answer::Refused(format!("{error:#}")))?;
@@ -110,7 +110,7 @@ where
 }
 
 /// Until the client says that it is done.
-fn listen(mut control: Control, live: Live) -> Result<Verdict> {
+fn listen(mut control: Control, live: Live, legs: u16) -> Result<Verdict> {
     let tell = |second, interval: &crate::plane::Interval| {
         println!("{second:>4} s  {}", interval.text());
         Ok(())
@@ -119,10 +119,55 @@ fn listen(mut control: Control, live: Live) -> Result<Verdict> {
     let sent = control.hear::<Sent>();
     let mut outcome = live.end(seen)?;
     let sent = sent?;
-    outcome.total.tx_packets = sent.packets;
-    outcome.packets_lost = outcome.total.lost.max(sent.packets.saturating_sub(outcome.total.rx_packets));
+    account(&mut outcome, &sent, legs);
     print!("{}", outcome.text());
     let verdict = if outcome.is_whole() { Verdict::Whole } else { Verdict::Lossy };
     control.tell(&Heard { machine: serde_json::to_value(Machine::look())?, outcome })?;
     Ok(verdict)
+}
+
+/// Counts what the client has sent and what is not here. Of two legs one may lose what the other brings.
+fn account(outcome: &mut Outcome, sent: &Sent, legs: u16) {
+    let total = &mut outcome.total;
+    (total.tx_packets, total.grains_sent) = (sent.packets, sent.grains);
+    let once = match legs {
+        1 => total.rx_packets,
+        _ => total.rx_packets.saturating_sub(total.duplicates),
+    };
+    outcome.packets_lost = total.lost.max((sent.packets / u64::from(legs.max(1))).saturating_sub(once));
+    // Frames of which nothing came at all.
+    total.grains_incomplete += sent.grains.saturating_sub(total.grains_complete + total.grains_incomplete);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accounted(legs: u16, packets: u64, heard: impl FnOnce(&mut Outcome)) -> Outcome {
+        let mut outcome = Outcome::of_ten_packets();
+        outcome.total.grains_complete = 2;
+        heard(&mut outcome);
+        account(&mut outcome, &Sent { packets, grains: 2 }, legs);
+        outcome
+    }
+
+    #[test]
+    fn what_one_of_two_legs_lost_and_the_other_brought_is_not_lost() {
+        // Ten packets by each leg; three did not come by one of them.
+        let brought = accounted(2, 20, |heard| (heard.total.rx_packets, heard.total.duplicates) = (17, 7));
+        assert!(brought.is_whole(), "{brought:?}");
+        let gone = accounted(2, 20, |heard| (heard.total.rx_packets, heard.total.duplicates) = (17, 8));
+        assert_eq!((gone.packets_lost, gone.is_whole()), (1, false));
+    }
+
+    #[test]
+    fn whatever_does_not_come_is_lost() {
+        assert!(accounted(1, 10, |_| {}).is_whole());
+        assert_eq!(accounted(1, 13, |_| {}).packets_lost, 3);
+        assert_eq!(accounted(1, 10, |heard| heard.total.lost = 2).packets_lost, 2);
+        let frame = accounted(2, 20, |heard| {
+            (heard.total.rx_packets, heard.total.duplicates, heard.total.grains_complete) = (20, 10, 1);
+        });
+        assert!(!frame.is_whole() && frame.total.grains_incomplete == 1);
+    }
 }
