@@ -144,9 +144,16 @@ pub struct Server {
     /// Where clients say what they are going to send: TCP.
     #[arg(long, default_value = "0.0.0.0:5210")]
     pub listen: SocketAddr,
-    /// udp, or a port of DPDK's: it receives groups from 239.192.1.1 on, which nobody joins by IGMP here.
+    /// udp, or a port of DPDK's.
     #[arg(long, default_value = "udp")]
     pub device: DeviceName,
+    /// The port of the second leg, where the first one is a port.
+    #[arg(long)]
+    pub second_device: Option<DeviceName>,
+    /// Addresses of the ports of each leg, with the lengths of their prefixes (10.77.0.2/24): streams come there, from port 5004 on,
+    /// each 2 further, and the ports answer for them. Otherwise streams come to groups from 239.192.1.1 on, which are joined.
+    #[arg(long = "address", value_delimiter = ',')]
+    pub addresses: Vec<String>,
     /// Core of the thread that receives; otherwise the last one.
     #[arg(long)]
     pub core: Option<usize>,
@@ -166,6 +173,13 @@ pub struct Client {
     /// udp, or a port of DPDK's.
     #[arg(long, default_value = "udp")]
     pub device: DeviceName,
+    /// The port of the second leg, where the first one is a port.
+    #[arg(long)]
+    pub second_device: Option<DeviceName>,
+    /// Addresses of the ports of each leg, with the lengths of their prefixes (10.77.0.1/24); a server that receives at an address
+    /// has to be on the same network.
+    #[arg(long = "address", value_delimiter = ',')]
+    pub addresses: Vec<String>,
     /// The interface that multicast leaves by, with udp.
     #[arg(long)]
     pub interface: Option<String>,

@@ -16,3 +16,23 @@ mod server;
 
 pub use client::call;
 pub use server::serve;
+
+#[cfg(feature = "dpdk")]
+use crate::device::DeviceName;
+
+/// The ports of both legs.
+#[cfg(feature = "dpdk")]
+fn ports<'a>(first: &'a DeviceName, second: Option<&'a DeviceName>) -> Vec<&'a DeviceName> {
+    std::iter::once(first).chain(second).collect()
+}
+
+/// Each leg has a port of its own.
+#[cfg(feature = "dpdk")]
+fn check_legs(legs: u16, ports: &[&DeviceName]) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        usize::from(legs) <= ports.len(),
+        "two legs need two ports, and here is {} alone: name the other one by --second-device",
+        ports[0]
+    );
+    Ok(())
+}

@@ -6,6 +6,8 @@ pub(crate) mod live;
 mod outcome;
 #[cfg(feature = "dpdk")]
 pub(crate) mod port;
+#[cfg(feature = "dpdk")]
+mod presence;
 pub(crate) mod relaying;
 pub(crate) mod stage;
 mod tally;

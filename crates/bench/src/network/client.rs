@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::plane::ends::Ends;
 use crate::plane::live::{Here, Live};
 use crate::plane::{Interval, Outcome, udp};
-use crate::producer::Content;
+use crate::traffic::Traffic;
 use crate::{Machine, Verdict};
 
 /// What both ends found.
@@ -36,49 +36,85 @@ struct Report {
 /// # Errors
 /// When the server cannot be reached or refuses, or nothing can be sent.
 pub fn call(arguments: &Client) -> Result<Verdict> {
+    let device = Device::start(arguments)?;
+    let report = send(arguments, &device, &arguments.traffic)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(report.verdict())
+}
+
+/// What it sends by; DPDK starts once.
+enum Device {
+    Udp,
+    #[cfg(feature = "dpdk")]
+    Dpdk(dpdk::eal::Eal),
+}
+
+impl Device {
+    fn start(arguments: &Client) -> Result<Self> {
+        match &arguments.device {
+            DeviceName::Udp => Ok(Self::Udp),
+            #[cfg(feature = "dpdk")]
+            DeviceName::Dpdk(_) => Ok(Self::Dpdk(crate::plane::port::start(
+                &super::ports(&arguments.device, arguments.second_device.as_ref()),
+                arguments.traffic.pages,
+            )?)),
+            #[cfg(not(feature = "dpdk"))]
+            DeviceName::Dpdk(name) => bail!("{name} needs DPDK, which this program was built without"),
+        }
+    }
+}
+
+/// Asks the server, and sends.
+fn send(arguments: &Client, device: &Device, traffic: &Traffic) -> Result<Report> {
     let stream = TcpStream::connect(arguments.server);
     let stream =
         stream.with_context(|| format!("no server at {}: start `flypack bench server` there", arguments.server))?;
     let mut control = Control::new(stream)?;
-    control.tell(&Offer { version: env!("CARGO_PKG_VERSION").to_owned(), traffic: arguments.traffic.clone() })?;
+    control.tell(&Offer { version: env!("CARGO_PKG_VERSION").to_owned(), traffic: traffic.clone() })?;
     let destinations = match control.hear()? {
         Answer::Ready(destinations) => destinations,
         Answer::Refused(why) => bail!("the server refuses: {why}"),
     };
-    match &arguments.device {
-        DeviceName::Udp => talk(control, udp::open_to(destinations, arguments.interface.clone()), arguments),
-        DeviceName::Dpdk(_) => over_a_port(control, destinations, arguments),
+    match device {
+        Device::Udp => talk(control, udp::open_to(destinations, arguments.interface.clone()), arguments, traffic),
+        #[cfg(feature = "dpdk")]
+        Device::Dpdk(eal) => over_ports(control, eal, destinations, arguments, traffic),
     }
 }
 
 #[cfg(feature = "dpdk")]
-fn over_a_port(control: Control, destinations: Vec<Vec<SocketAddr>>, arguments: &Client) -> Result<Verdict> {
-    use crate::plane::port;
-
-    // The port's own stack is the gateway's, which is not here: nobody would ask for a neighbour's address.
+fn over_ports(
+    control: Control,
+    eal: &dpdk::eal::Eal,
+    destinations: Vec<Vec<SocketAddr>>,
+    arguments: &Client,
+    traffic: &Traffic,
+) -> Result<Report> {
+    // Without an address of its own the port is nobody's neighbour.
     anyhow::ensure!(
-        destinations.iter().flatten().all(|destination| destination.ip().is_multicast()),
-        "the server receives at {destinations:?}, and a port here sends to groups only: start the server with --device too, \
-         or the client with --device udp"
+        !arguments.addresses.is_empty()
+            || destinations.iter().flatten().all(|destination| destination.ip().is_multicast()),
+        "the server receives at {destinations:?}, and a port without an address sends to groups only: give the client's one on the \
+         same network by --address, or start the server with --device and without --address"
     );
-    let eal = port::start(&[&arguments.device], arguments.traffic.pages)?;
-    let mut ends = port::open(&eal, &[&arguments.device], &arguments.traffic)?;
+    let ports = super::ports(&arguments.device, arguments.second_device.as_ref());
+    super::check_legs(traffic.legs, &ports)?;
+    let mut ends = crate::plane::port::open(eal, &ports[..traffic.legs.into()], &arguments.addresses, traffic)?;
     ends.around.destinations = destinations;
-    talk(control, ends, arguments)
+    talk(control, ends, arguments, traffic)
 }
 
-#[cfg(not(feature = "dpdk"))]
-fn over_a_port(_: Control, _: Vec<Vec<SocketAddr>>, arguments: &Client) -> Result<Verdict> {
-    bail!("{} needs DPDK, which this program was built without", arguments.device)
-}
-
-fn talk<R, T>(mut control: Control, ends: Ends<R, T>, arguments: &Client) -> Result<Verdict>
+fn talk<R, T>(mut control: Control, ends: Ends<R, T>, arguments: &Client, traffic: &Traffic) -> Result<Report>
 where
     R: RxQueue + 'static,
     T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {
-    let live = Live::begin(ends, &arguments.traffic, Here::Sender(Content::EachAnew))?;
+    let live = Live::begin(ends, traffic, Here::Client)?;
     let tell = |second, interval: &Interval| {
         let line = format!("{second:>4} s  {}", interval.text());
         if arguments.json {
@@ -88,26 +124,20 @@ where
         }
         Ok(())
     };
-    let seen = live.watch(tell, |second| second >= arguments.traffic.seconds)?;
+    let seen = live.watch(tell, |second| second >= traffic.seconds)?;
     let sender = live.end(seen)?;
     control.tell(&Sent { packets: sender.total.tx_packets, grains: sender.total.grains_sent })?;
     let Heard { machine: server, outcome: receiver } = control.hear()?;
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let report = Report {
+    Ok(Report {
         command: format!("flypack bench {}", words.join(" ")),
-        plan: Plan::of(&arguments.traffic)?,
+        plan: Plan::of(traffic)?,
         device: arguments.device.to_string(),
         machine: Machine::look(),
         sender,
         server,
         receiver,
-    };
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{}", report.text());
-    }
-    Ok(report.verdict())
+    })
 }
 
 impl Report {

@@ -55,7 +55,10 @@ impl Device {
         match &arguments.device {
             DeviceName::Udp => Ok(Self::Udp),
             #[cfg(feature = "dpdk")]
-            name @ DeviceName::Dpdk(_) => Ok(Self::Dpdk(crate::plane::port::start(&[name], arguments.pages)?)),
+            name @ DeviceName::Dpdk(_) => {
+                let ports = super::ports(name, arguments.second_device.as_ref());
+                Ok(Self::Dpdk(crate::plane::port::start(&ports, arguments.pages)?))
+            }
             #[cfg(not(feature = "dpdk"))]
             DeviceName::Dpdk(name) => anyhow::bail!("{name} needs DPDK, which this program was built without"),
         }
@@ -93,8 +96,10 @@ fn prepared(
         Device::Udp => begin(udp::open(control.local_addr()?.ip(), traffic.streams, traffic.legs)?, &traffic),
         #[cfg(feature = "dpdk")]
         Device::Dpdk(eal) => {
-            ensure!(traffic.legs == 1, "two legs need two ports, and this server has {}", arguments.device);
-            begin(crate::plane::port::open(eal, &[&arguments.device], &traffic)?, &traffic)
+            let ports = super::ports(&arguments.device, arguments.second_device.as_ref());
+            super::check_legs(traffic.legs, &ports)?;
+            let ports = &ports[..traffic.legs.into()];
+            begin(crate::plane::port::open(eal, ports, &arguments.addresses, &traffic)?, &traffic)
         }
     }
 }

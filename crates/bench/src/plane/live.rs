@@ -33,8 +33,10 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Which ends of a run are in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Here {
-    /// What sends, to whoever it is.
+    /// What sends, to nobody in particular.
     Sender(Content),
+    /// What sends, to a server elsewhere.
+    Client,
     /// What receives.
     Receiver,
     /// Both.
@@ -79,14 +81,15 @@ impl Live {
             Here::Relay(destinations) => Some(relay(&mut tx, &mut rx, &around, destinations)?),
             _ => None,
         };
-        let (content, listens) = match here {
-            Here::Sender(content) => (Some(content), false),
-            Here::Receiver => (None, true),
-            Here::Both => (Some(Content::EachAnew), true),
-            Here::Relay(_) => (Some(Content::EachAnew), false),
+        let content = match here {
+            Here::Sender(content) => Some(content),
+            Here::Receiver => None,
+            Here::Client | Here::Both | Here::Relay(_) => Some(Content::EachAnew),
         };
-        let listening = listens.then(|| stage::listen::<R, T>(rx, &around, traffic)).transpose()?;
-        let sending = content.map(|content| stage::send::<R, T>(tx, &around, traffic, content)).transpose()?;
+        let (tx, beside_tx, rx, beside_rx) = shares(here, tx, rx);
+        let listening = rx.map(|rx| stage::listen::<R, T>(rx, beside_rx, &around, traffic)).transpose()?;
+        let sending =
+            content.map(|content| stage::send::<R, T>((tx, beside_tx), &around, traffic, content)).transpose()?;
         let mut live = Self {
             threads: Vec::new(),
             sending: sending.as_ref().map(|sending| sending.watch.clone()),
@@ -242,6 +245,17 @@ impl Drop for Live {
     /// Also when something failed meanwhile: the threads have the queues, which go before what is kept.
     fn drop(&mut self) {
         let _ = self.stop();
+    }
+}
+
+/// What each end has of the queues: what it sends by, the shared queues that it only empties; what it receives by, and what it
+/// only answers by. Where one end is here a port still has both: questions of neighbours come in, and answers go out.
+fn shares<R, T>(here: Here, tx: Vec<T>, rx: Receiving<R>) -> (Vec<T>, Vec<R>, Option<Receiving<R>>, Vec<T>) {
+    match (here, rx) {
+        (Here::Both, rx) => (tx, Vec::new(), Some(rx), Vec::new()),
+        (Here::Receiver, rx) => (Vec::new(), Vec::new(), Some(rx), tx),
+        (Here::Client, Receiving::Shared(ports)) => (tx, ports, None, Vec::new()),
+        (Here::Sender(_) | Here::Client | Here::Relay(_), _) => (tx, Vec::new(), None, Vec::new()),
     }
 }
 

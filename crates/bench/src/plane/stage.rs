@@ -72,15 +72,18 @@ pub(crate) struct ListeningWatch {
     pub(crate) latencies: Arc<ArrayQueue<u64>>,
 }
 
-/// Sets what sends: `content` is new in each grain.
+/// Sets what sends: `content` is new in each grain. What comes in beside it by ports is taken and dropped.
 pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
-    tx: Vec<T>,
+    (tx, beside): (Vec<T>, Vec<R>),
     around: &Around,
     traffic: &Traffic,
     content: Content,
 ) -> Result<Sending<R, T>> {
     let clock = RunClock::start();
     let (mut desk, plan) = (Desk::new(tx, clock), Arc::new(traffic.plan()?));
+    for queue in beside {
+        desk.add_port(queue, 1)?;
+    }
     let lateness_frames = traffic.lateness_frames()?;
     let held = if traffic.unpaced { SENT } else { SENT + u16::from(lateness_frames) };
     let class = if traffic.unpaced {
@@ -123,13 +126,14 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
     Ok(Sending { desk, producers, watch, clock, pages })
 }
 
-/// Sets what receives, and checks.
+/// Sets what receives, and checks. By `beside` ports answer.
 pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
     rx: Receiving<R>,
+    beside: Vec<T>,
     around: &Around,
     traffic: &Traffic,
 ) -> Result<Listening<R, T>> {
-    let (mut desk, format) = (Desk::new(Vec::new(), RunClock::start()), traffic.video()?);
+    let (mut desk, format) = (Desk::new(beside, RunClock::start()), traffic.video()?);
     let latencies = Arc::new(ArrayQueue::new(LATENCIES));
     let slots = u16::try_from(Geometry::slots_for(1, [CHECKED]))?;
     let class = ConsumerClass::Leased { k: CHECKED, deadline_nanos: i64::MAX };
