@@ -183,6 +183,10 @@ pub struct Client {
     /// The interface that multicast leaves by, with udp.
     #[arg(long)]
     pub interface: Option<String>,
+    /// Looks for the rate at which the first packet is lost: runs of --seconds, at the frame rate of --format, then at twice of
+    /// it and so on, then between the last that was whole and the first that was not, to within a tenth.
+    #[arg(long, conflicts_with = "unpaced")]
+    pub search: bool,
     /// What is sent.
     #[command(flatten)]
     pub traffic: Traffic,

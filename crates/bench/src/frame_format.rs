@@ -48,6 +48,20 @@ impl FrameFormat {
     }
 }
 
+impl FrameFormat {
+    /// Frames a second.
+    #[must_use]
+    pub fn rate(self) -> Rate {
+        self.rate
+    }
+
+    /// The same pictures at another rate.
+    #[must_use]
+    pub fn at(self, rate: Rate) -> Self {
+        Self { rate, ..self }
+    }
+}
+
 impl FromStr for FrameFormat {
     type Err = FrameFormatError;
 

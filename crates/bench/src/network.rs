@@ -12,6 +12,7 @@
 
 mod client;
 mod control;
+mod search;
 mod server;
 
 pub use client::call;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use shm::GrainLease;
 
 use super::control::{Answer, Control, Heard, Offer, Sent};
+use super::search;
 use crate::arguments::Client;
 use crate::desk::Desk;
 use crate::device::DeviceName;
@@ -20,15 +21,15 @@ use crate::{Machine, Verdict};
 
 /// What both ends found.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     command: String,
-    plan: Plan,
+    pub(super) plan: Plan,
     device: String,
     machine: Machine,
     sender: Outcome,
     /// Where the server runs.
     server: serde_json::Value,
-    receiver: Outcome,
+    pub(super) receiver: Outcome,
 }
 
 /// Sends, and prints what both ends found.
@@ -37,6 +38,9 @@ struct Report {
 /// When the server cannot be reached or refuses, or nothing can be sent.
 pub fn call(arguments: &Client) -> Result<Verdict> {
     let device = Device::start(arguments)?;
+    if arguments.search {
+        return search::run(arguments, |traffic| send(arguments, &device, traffic));
+    }
     let report = send(arguments, &device, &arguments.traffic)?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -141,7 +145,7 @@ where
 }
 
 impl Report {
-    fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> Verdict {
         if self.sender.is_whole() && self.receiver.is_whole() { Verdict::Whole } else { Verdict::Lossy }
     }
 
