@@ -1,7 +1,7 @@
 # Flypack. `make` or `make help` lists the targets; CONTRIBUTING.md says more.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test loom aarch64 test-unprivileged lint demo bench bench-ring bench-local build-bench soak fuzz clean
+.PHONY: help build test loom aarch64 test-unprivileged lint demo bench bench-ring bench-local bench-rows build-rows build-bench soak fuzz clean
 
 CARGO ?= cargo
 # Where cargo puts what it builds; the same setting that cargo itself reads.
@@ -14,6 +14,8 @@ SOAK_SECONDS ?= 3600
 IO ?= dpdk
 # More arguments for the bench: make bench-ring BENCH="--rounds 21 --json"
 BENCH ?=
+# The rows' own arguments: make bench-rows ROWS="--only tx,rx --hurry 10"
+ROWS ?=
 # The demo's own arguments: make demo DEMO="--seconds 20"
 DEMO ?=
 # The gateway as it is shipped: with DPDK.
@@ -80,6 +82,14 @@ bench-local: build-bench ## the data plane without a network, beside dpdk-testpm
 	$(TARGET)/release/flypack bench local loop --format 2160p59.94 --unpaced --seconds 3 --rounds 10 --quiet --against bare $(BENCH)
 	$(TARGET)/release/flypack bench local loop --format 2160p59.94 --lateness-ms 100 --seconds 60 --quiet $(BENCH)
 	$(TARGET)/release/flypack bench local relay --unpaced --seconds 3 --rounds 10 --quiet $(BENCH)
+
+build-rows: ## everything that bench-rows runs, for release
+	scripts/install build dpdk
+	$(CARGO) build --locked --release -p flypack-cli -p flypack-bench -p flypack-gateway -p flypack-hwtests -p flypack-benches --bins --examples $(WITH_DPDK)
+
+bench-rows: build-rows ## every row of what the data plane promises, into out/rows/rows.json (about 17 minutes, alone, as root)
+	scripts/install testpmd
+	$(TARGET)/release/flypack-rows $(ROWS)
 
 soak: ## the long runs: an hour of receivers and pods, many more random cases, a long demo, fuzzing (about 95 minutes)
 	scripts/install build dpdk peers fuzz

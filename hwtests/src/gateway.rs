@@ -58,11 +58,35 @@ impl Gateway {
         Self::launch(folder, &(String::new(), ""), (None, pids), log)
     }
 
+    /// As [`Self::start`], where the caller is, with more keys of `[broker]` (`spares_mb = [96]`), and with all of its threads on
+    /// one core, its workers too, where there is one given.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; without `taskset`.
+    pub fn start_on(core: Option<usize>, folder: &Path, broker: &str, objects: &str, log: &Path) -> Result<Self> {
+        let users = format!("uids = [{}]\n{broker}\n", rustix::process::geteuid().as_raw());
+        let prefix = core.map(|core| format!("taskset -c {core}"));
+        Self::run(folder, &(users, objects), PidSpace::Shared, log, |daemon| match &prefix {
+            None => daemon,
+            Some(prefix) => daemon.under(prefix),
+        })
+    }
+
     fn launch(
         folder: &Path,
-        (users, objects): &(String, &str),
+        texts: &(String, &str),
         (namespace, pids): (Option<&Namespace>, PidSpace),
         log: &Path,
+    ) -> Result<Self> {
+        Self::run(folder, texts, pids, log, |daemon| daemon.inside(namespace))
+    }
+
+    fn run<'a>(
+        folder: &Path,
+        (users, objects): &(String, &str),
+        pids: PidSpace,
+        log: &Path,
+        place: impl FnOnce(Launch<'a>) -> Launch<'a>,
     ) -> Result<Self> {
         let (broker, api) = (folder.join("broker.sock"), folder.join("flypack.sock"));
         let config = folder.join("flypackd.toml");
@@ -70,7 +94,7 @@ impl Gateway {
         std::fs::write(&config, text).context("cannot write the configuration")?;
         let flypack = folder.join("flypack");
         std::fs::copy(program("flypack")?, &flypack).context("cannot copy flypack")?;
-        let process = daemon(&config, log, pids)?.inside(namespace).start()?;
+        let process = place(daemon(&config, log, pids)?).start()?;
         let endpoint = format!("unix:{}", api.display());
         let log = log.to_owned();
         let mut gateway = Self { process, config, log, pids, starts: 1, flypack, broker, endpoint };
@@ -255,7 +279,10 @@ fn configuration(broker: &Path, api: &Path, users: &str, objects: &str) -> Strin
 }
 
 /// A program that cargo built beside this one, or beside the folder of this test.
-fn program(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there.
+pub fn program(name: &str) -> Result<PathBuf> {
     let here = std::env::current_exe().context("this program does not know where it is")?;
     let folders = here.ancestors().skip(1).take(2);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());

@@ -58,6 +58,17 @@ impl<'a> Launch<'a> {
         self
     }
 
+    /// Runs it by another program, which replaces itself by it: `taskset -c 0`.
+    #[must_use]
+    pub fn under(mut self, words: &str) -> Self {
+        let mut words = words.split_whitespace().map(str::to_owned);
+        let Some(first) = words.next() else { return self };
+        let program = std::mem::replace(&mut self.program, first.into());
+        let arguments = words.chain([program.to_string_lossy().into_owned()]).chain(self.arguments.drain(..));
+        self.arguments = arguments.collect();
+        self
+    }
+
     /// Runs it in `namespace`; `None` is where the caller is.
     #[must_use]
     pub fn inside(mut self, namespace: Option<&'a Namespace>) -> Self {

@@ -34,6 +34,12 @@ pub enum Command {
     Server(Server),
     /// Sends to a server, which says what has arrived.
     Client(Client),
+    /// What this machine is, as reports have it.
+    Machine {
+        /// As everywhere; it is always one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// One party of a measurement.
     #[command(hide = true)]
     Role {
