@@ -12,7 +12,7 @@ use dpdk::flow::{Datagrams, FlowRuleError};
 use dpdk::interrupt::InterruptError;
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::{Mempool, MempoolConfig};
-use dpdk::port::{Features, Port, PortConfig, Reception, RxHandle, Stopped};
+use dpdk::port::{Features, Port, PortConfig, Reception, RxHandle, Stopped, TxHandle};
 use dpdk::sizing::{Demand, Sizing};
 use hwtests::isolated::is_inside;
 use hwtests::{Isolated, Namespace, namespace, take_turn};
@@ -47,7 +47,7 @@ fn probe(eal: &Eal, device: &str, features: Features) -> Port<Stopped> {
     let demand = Demand { packets_per_second: 1_000, hold_ms: 1, mtu: 1_500, streams: 1 };
     let sizing = Sizing::new(&device, demand).unwrap();
     let one = sizing.rx_pool(None);
-    let mbufs = one.mbufs * u32::from(features.rx_queues);
+    let mbufs = one.mbufs * u32::from(features.rx_queues.max(features.tx_queues));
     let pool = Mempool::create(eal, &MempoolConfig { mbufs, ..one }).unwrap();
     Port::probe_with(eal, PortConfig { device, sizing, reception: Reception::Multicast }, features, pool).unwrap()
 }
@@ -201,5 +201,43 @@ fn a_tap_steers_where_the_kernel_classifies() {
         assert!(rule.is_in_place());
         drop(rule);
         arrived(false);
+    });
+}
+
+/// Sends by each queue in turn, and waits until all of it has come in on the other side.
+fn passes(pool: &Mempool, lanes: &mut [TxHandle], rx: &mut RxHandle) {
+    const PACKETS: usize = 20;
+    for (udp_port, tx) in (6_000..).zip(lanes) {
+        let mut burst: ArrayVec<Mbuf, BURST> = (0..PACKETS).map(|_| datagram(pool, udp_port)).collect();
+        let (mut arrived, deadline) = (0, Instant::now() + LIMIT);
+        while arrived < PACKETS {
+            assert!(Instant::now() < deadline, "{arrived} of {PACKETS} to port {udp_port} have arrived");
+            tx.burst(&mut burst);
+            arrived += count(rx, udp_port);
+        }
+        assert_eq!((arrived, burst.len()), (PACKETS, 0));
+    }
+}
+
+#[test]
+fn a_tap_and_packet_sockets_send_by_several_queues_and_receive_on_all() {
+    inside("a_tap_and_packet_sockets_send_by_several_queues_and_receive_on_all", || {
+        let eal = eal();
+        let _registered = eal.register_thread().unwrap();
+        let several = Features { tx_queues: 3, ..Features::default() };
+        let (mut tap, mut tap_queues) = probe(&eal, "net_tap:fp-tap", several).start().unwrap();
+        let mut far_port = probe(&eal, "net_af_packet:fp-tap", several);
+        for _ in 0..2 {
+            let (mut far, mut far_queues) = far_port.start().unwrap();
+            assert_eq!((tap.tx_queues(), far.tx_queues()), (3, 3));
+            let pool = Mempool::create(&eal, &far.config().sizing.linear_pool(None)).unwrap();
+            let (mut tap_lanes, mut far_lanes) = (tap.further_tx(), far.further_tx());
+            passes(&pool, std::slice::from_mut(&mut tap_queues.tx), &mut far_queues.rx);
+            passes(&pool, &mut tap_lanes, &mut far_queues.rx);
+            passes(&pool, std::slice::from_mut(&mut far_queues.tx), &mut tap_queues.rx);
+            passes(&pool, &mut far_lanes, &mut tap_queues.rx);
+            drop((tap_lanes, far_lanes));
+            far_port = far.stop(far_queues).unwrap();
+        }
     });
 }
