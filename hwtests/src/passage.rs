@@ -22,7 +22,7 @@ pub const SLOTS: u16 = 24;
 /// Pictures for which nobody may take packets: then the ring evicts the sender, which holds what is in flight.
 pub const STUCK: u32 = 5;
 /// The port that sends, on its worker.
-pub const PORT: PortKey = PortKey { input: InputKey(1), output: OutputIndex(0) };
+pub const PORT: PortKey = PortKey { input: Some(InputKey(1)), output: OutputIndex(0) };
 /// Where pictures go.
 const GROUP: &str = "239.1.2.3:5004";
 /// Pictures in which a receiver is in step again after an interruption.

@@ -412,8 +412,8 @@ impl Config {
         self.broker.access.iter().try_for_each(|access| access.rule().map(drop))?;
         octal("broker.mode", &self.broker.mode)?;
         octal("api.mode", &self.api.mode)?;
-        port_plan::dpdk(&self.dpdk)?;
-        port_plan::ports(&self.ports)?;
+        let shared = port_plan::dpdk(&self.dpdk)?;
+        port_plan::check_seats(&port_plan::ports(&self.ports)?, &shared)?;
         match self.ports.first() {
             Some(port) if !cfg!(feature = "dpdk") => Err(ConfigError::NoPorts { port: port.name.clone() }),
             _ => Ok(()),

@@ -1,6 +1,7 @@
 //! Ports as checked: what `[dpdk]` and `[[port]]` say, in types, before anything is opened.
 
 mod device;
+mod seating;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,6 +12,9 @@ use media::Name;
 
 use crate::config::{ConfigError, DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
 pub use device::{PortDevice, PortDeviceError};
+#[cfg(feature = "dpdk")]
+pub(crate) use seating::assign;
+pub use seating::{Seating, WORKERS_MAX};
 
 /// The smallest IP packet that every link carries (RFC 791), octets.
 const MTU_MIN: u16 = 576;
@@ -29,8 +33,8 @@ pub struct PortPlan {
     pub name: Name,
     /// Its device.
     pub device: PortDevice,
-    /// The core of its worker; `None` for the gateway's choice.
-    pub core: Option<usize>,
+    /// Who serves it.
+    pub seating: Seating,
     /// Its addresses and networks.
     pub network: Network,
     /// The routers on them, one per family at most.
@@ -83,6 +87,8 @@ pub struct DpdkPlan {
     pub allow_no_iommu: bool,
     /// Name among DPDK's processes; `None` for one of its own.
     pub file_prefix: Option<String>,
+    /// Cores for the workers of ports that name none.
+    pub cores: Vec<usize>,
 }
 
 /// Checks `[dpdk]`.
@@ -107,6 +113,7 @@ pub fn dpdk(config: &DpdkConfig) -> Result<DpdkPlan, ConfigError> {
         iova: config.iova,
         allow_no_iommu: config.allow_no_iommu,
         file_prefix: (!prefix.is_empty()).then(|| prefix.clone()),
+        cores: seating::distinct("dpdk.cores", &config.cores)?,
     })
 }
 
@@ -126,6 +133,14 @@ pub fn ports(configs: &[PortConfig]) -> Result<Vec<PortPlan>, ConfigError> {
         }
     }
     Ok(plans)
+}
+
+/// Whether there are cores for the workers of all ports.
+///
+/// # Errors
+/// [`ConfigError::Value`], naming the port.
+pub fn check_seats(ports: &[PortPlan], dpdk: &DpdkPlan) -> Result<(), ConfigError> {
+    seating::check(ports, &dpdk.cores)
 }
 
 /// What a port cannot share with another, as key and value.
@@ -175,7 +190,7 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
     let exception = exception(config, &name, &device).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
     Ok(PortPlan {
         device,
-        core: config.core,
+        seating: Seating::of(config, &name)?,
         network,
         gateways,
         vlan: (config.vlan != 0).then_some(config.vlan),

@@ -142,6 +142,12 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         &self.config
     }
 
+    /// Has its legs leave by these outputs, for a worker that numbers its own otherwise. Before it is added there.
+    pub fn set_outputs(&mut self, first: OutputIndex, second: OutputIndex) {
+        self.config.output = first;
+        self.legs.iter_mut().flatten().zip([first, second]).for_each(|(leg, output)| leg.set_output(output));
+    }
+
     /// Whether one of its legs leaves by the output at this place.
     pub(crate) fn leaves_by(&self, place: usize) -> bool {
         self.legs.iter().flatten().any(|leg| leg.place() == place)

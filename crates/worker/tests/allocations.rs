@@ -160,7 +160,7 @@ impl Bench {
 
     /// Takes the far end's queues away and gives them back; how often that allocated.
     fn restart(&mut self) -> u64 {
-        let port = PortKey { input: InputKey(2), output: OutputIndex(0) };
+        let port = PortKey { input: Some(InputKey(2)), output: OutputIndex(0) };
         assert!(self.mailbox.send(Command::Detach(port)).is_ok());
         let mut allocations = self.turn();
         let Some(Report::Detached(queues)) = self.mailbox.report() else { panic!("not detached") };

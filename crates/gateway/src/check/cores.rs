@@ -11,7 +11,8 @@ const NAME: &str = "cores of the workers";
 
 pub(super) fn look(config: &Config) -> Finding {
     let mut named: Vec<usize> = config.workers.cores.clone();
-    named.extend(config.ports.iter().filter_map(|port| port.core));
+    named.extend(config.ports.iter().flat_map(|port| port.core.iter().chain(&port.cores)));
+    named.extend(&config.dpdk.cores);
     named.sort_unstable();
     named.dedup();
     judge(&named, &usable_cores(), &Cores::here())
@@ -27,7 +28,7 @@ fn judge(named: &[usize], usable: &[usize], cores: &Cores) -> Finding {
     let absent = of(&|core| !usable.contains(&core));
     if !absent.is_empty() {
         let found = format!("core {} is none that this process may use: {usable:?}", absent.join(", "));
-        return Finding::fail(NAME, found, "name some of these in workers.cores and port.core");
+        return Finding::fail(NAME, found, "name some of these in workers.cores, port.core, port.cores and dpdk.cores");
     }
     let shared = of(&|core| cores.isolation(core) == CoreIsolation::Shared);
     if !shared.is_empty() {

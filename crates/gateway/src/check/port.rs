@@ -56,7 +56,7 @@ fn sizing(name: &str, plan: &PortPlan, shared: &DpdkPlan, senders: usize) -> (Ve
     match sizes::sizing(plan, &device, senders) {
         Ok(sizing) => {
             findings.push(Finding::ok(name, sizing.to_string()));
-            (findings, sizes::pools_octets(&sizing))
+            (findings, sizes::pools_octets(&sizing, plan.seating.workers))
         }
         Err(refusal) => {
             findings.push(Finding::fail(name, refusal.to_string(), "lower packets_per_second, hold_ms or mtu"));

@@ -20,6 +20,8 @@ pub struct DpdkConfig {
     pub allow_no_iommu: bool,
     /// Name of this instance among DPDK's processes; empty for one of its own.
     pub file_prefix: String,
+    /// Cores for the workers of ports that name none.
+    pub cores: Vec<usize>,
 }
 
 /// Where packets lie.
@@ -55,6 +57,12 @@ pub struct PortConfig {
     /// The core of its worker; none for the gateway's choice.
     #[serde(default)]
     pub core: Option<usize>,
+    /// The cores of its workers, where several send by it; the first one receives.
+    #[serde(default)]
+    pub cores: Vec<usize>,
+    /// How many workers it has, where it names no core.
+    #[serde(default = "defaults::workers")]
+    pub workers: u16,
     /// `address/length`, IPv4 or IPv6.
     #[serde(default)]
     pub addresses: Vec<String>,
@@ -95,6 +103,9 @@ impl PortConfig {
 }
 
 mod defaults {
+    pub(super) fn workers() -> u16 {
+        1
+    }
     pub(super) fn mtu() -> u16 {
         1500
     }
@@ -118,6 +129,7 @@ impl Default for DpdkConfig {
             iova: IovaConfig::Auto,
             allow_no_iommu: false,
             file_prefix: String::new(),
+            cores: Vec::new(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The engine of DPDK's ports: each port is one device with one queue each way, and belongs to one worker.
+//! The engine of DPDK's ports: each port is one device with one receive queue, which one worker polls, and a transmit queue for
+//! each worker that sends by it.
 //!
 //! ```text
 //!  Environment::start (before all other threads)   EAL, memory for the ports
@@ -6,12 +7,14 @@
 //!  DpdkEngine::restart_port                        worker gives the queues back → device stops and starts → worker goes on
 //!  DpdkEngine::stop                                queues back → workers end → devices closed → presence ends
 //! ```
-//! Ports that name the same core share its worker; those that name none share one that floats.
+//! Ports that name the same core share its worker; those that name none share one that floats, or are given cores of
+//! `dpdk.cores`. A sender goes to the worker of its port that has the fewest packets a second.
 
 mod checks;
 mod environment;
 mod error;
 mod homes;
+mod moves;
 mod open;
 mod port;
 mod relays;
@@ -38,16 +41,17 @@ use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, SenderCounters, SenderKey, 
 use super::forwarders::Forwarders;
 use super::{
     ChangeError, Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder,
+    StreamKey,
 };
 use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::Idleness;
 use crate::loss::Reception;
-use crate::pool::{Pool, PoolNames, ThreadSettings};
+use crate::pool::{Pool, PoolNames, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, WorkerIndex, packets_per_second};
 use crate::presence::{Presence, PresenceHandle};
 pub use environment::Environment;
 pub use error::{DpdkStartError, PortCause, RestartError};
-use homes::{Homes, ReceiverHome};
+use homes::{Homes, ReceiverHome, SenderHome};
 use open::{Opened, Wakes};
 use port::ServedPort;
 use serve::Seated;
@@ -56,7 +60,7 @@ use watch::Watch;
 type Rx = DpdkRx<TaiClock>;
 type Tx = DpdkTx<GrainLease>;
 
-const NAMES: PoolNames = PoolNames { worker: "port-worker", cores_key: "port.core" };
+const NAMES: PoolNames = PoolNames { worker: "port-worker", cores_key: "port.cores" };
 
 /// What the engine starts with, beside DPDK and the ports.
 #[derive(Clone, Debug)]
@@ -88,13 +92,15 @@ impl DpdkEngine {
     /// [`DpdkStartError`]; what was started is stopped again.
     pub fn start(environment: Environment, settings: &DpdkSettings, clock: &TaiClock) -> Result<Self, DpdkStartError> {
         let Environment { eal, placement, ports } = environment;
-        let taken = |port: &environment::Sized| port.plan.core.filter(|core| settings.taken_cores.contains(core));
+        let taken = |port: &environment::Sized| {
+            port.plan.seating.cores.iter().copied().find(|core| settings.taken_cores.contains(core))
+        };
         if let Some((port, core)) = ports.iter().find_map(|port| Some((port, taken(port)?))) {
             return Err(DpdkStartError::CoreTaken { port: port.plan.name.clone(), core });
         }
         let cores = Cores::here();
         let open = |sized: environment::Sized| {
-            let wakes = wakes(settings.thread.idle, &cores, sized.plan.core);
+            let wakes = wakes(settings.thread.idle, &cores, sized.plan.seating.cores.first().copied());
             Opened::open(&eal, sized, wakes, clock)
         };
         let opened = ports.into_iter().map(open);
@@ -194,15 +200,18 @@ impl Engine for DpdkEngine {
         let (destination, sources) = (order.spec.sdp.destination, order.spec.sdp.sources.clone());
         port.check_destination(destination)?;
         let key = order.key;
-        let receiver = order.build([Leg { input: port.key.input, destination }]);
+        let packets_per_second = packets_per_second(&order.spec.sdp.format);
+        let receiver = order.build([Leg { input: port.key, destination }]);
         let counters = receiver.receiver().counters();
-        self.pool.add_receiver(port.worker, Box::new(receiver))?;
+        self.pool.add_receiver(port.worker(), Box::new(receiver))?;
         // Now there is somebody to take what comes.
         if let Err(refusal) = self.present.listen(&port.facts.plan.name, destination, &sources) {
-            drop(self.pool.remove_receiver(port.worker, key)?);
+            drop(self.pool.remove_receiver(port.worker(), key)?);
             return Err(DataplaneError::PacketIo(Box::new(refusal)));
         }
-        self.homes().receivers.insert(key, ReceiverHome { port: at, destination, sources, is_listening: true });
+        self.pool.burden(port.worker(), 0, packets_per_second);
+        let home = ReceiverHome { port: at, destination, sources, is_listening: true, packets_per_second };
+        self.homes().receivers.insert(key, home);
         Ok(Receiving { counters, warning: None })
     }
 
@@ -219,7 +228,8 @@ impl Engine for DpdkEngine {
             }
         }
         // The flow's writer ends here, off the worker.
-        drop(self.pool.remove_receiver(port.worker, key)?);
+        drop(self.pool.remove_receiver(port.worker(), key)?);
+        self.pool.burden(port.worker(), home.packets_per_second, 0);
         self.homes().receivers.remove(&key);
         Ok(())
     }
@@ -232,35 +242,70 @@ impl Engine for DpdkEngine {
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
         let (at, port) = self.port(order.port)?;
         port.check_packets(order.spec)?;
-        let mut second = port.key.output;
-        if let Some((leg, name)) = order.second {
-            let (_, other) = self.port(name)?;
-            other.check_packets(leg)?;
-            port.check_shares_worker(other)?;
-            second = other.key.output;
-        }
-        let sender = order.build(port.key.output, second);
+        let second = match order.second {
+            Some((leg, name)) => {
+                let (at, other) = self.port(name)?;
+                other.check_packets(leg)?;
+                Some((at, other))
+            }
+            None => None,
+        };
+        let workers = port.workers_shared_with(second.map(|(_, other)| other))?;
+        let worker = self.pool.lightest_of(port.facts.capabilities.numa, |worker| workers.contains(&worker));
+        let outputs = port.outputs_of(worker, second.map(|(_, other)| other));
+        let sender = order.build(outputs[0], outputs[1]);
         let counters = sender.counters();
-        self.pool.add_sender(port.worker, Box::new(sender))?;
-        self.homes().senders.insert(order.key, at);
-        self.forwarders().note(order.key, port.worker, order.forwarder(port.key.output), &counters);
+        self.pool.add_sender(worker, Box::new(sender))?;
+        let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
+        self.pool.burden(worker, 0, packets_per_second);
+        let second = second.map(|(at, _)| at);
+        let home = SenderHome { port: at, second, worker, forwarded_by: None, packets_per_second };
+        self.homes().senders.insert(order.key, home);
+        let mut forwarders = self.forwarders();
+        forwarders.note(order.key, worker, order.forwarder(outputs[0]), &counters);
+        forwarders.leaves_by(order.key, outputs);
         Ok(counters)
     }
 
     fn remove_sender(&self, key: SenderKey) -> Result<(), DataplaneError> {
-        let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        let Some(home) = self.homes().senders.get(&key).copied() else { return Ok(()) };
         let is_aside = self.forwarders().remove(&self.pool, key)?;
         if !is_aside {
-            drop(self.pool.remove_sender(self.ports[at].worker, key)?);
+            drop(self.pool.remove_sender(home.worker, key)?);
         }
+        self.pool.burden(home.worker, home.packets_per_second, 0);
         self.homes().senders.remove(&key);
         Ok(())
     }
 
     fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError> {
-        let Some(at) = self.homes().senders.get(&key).copied() else { return Ok(()) };
-        drop(self.pool.connect(self.ports[at].worker, key, source)?);
+        let Some(home) = self.homes().senders.get(&key).copied() else { return Ok(()) };
+        // Without a source it counts for what it sent last: it will send something like it again.
+        let packets_per_second = source.as_ref().map_or(home.packets_per_second, |source| source.packets_per_second());
+        drop(self.pool.connect(home.worker, key, source)?);
+        self.pool.burden(home.worker, home.packets_per_second, packets_per_second);
+        self.homes().senders.insert(key, SenderHome { packets_per_second, ..home });
         Ok(())
+    }
+
+    fn worker_of(&self, stream: StreamKey) -> Option<String> {
+        let homes = self.homes();
+        let worker = match stream {
+            StreamKey::Receiver(key) => self.ports[homes.receivers.get(&key)?.port].worker(),
+            StreamKey::Sender(key) => homes.senders.get(&key).map(|home| home.forwarded_by.unwrap_or(home.worker))?,
+        };
+        Some(self.pool.worker_name(worker).to_owned())
+    }
+
+    fn move_to(&self, stream: StreamKey, worker: &str) -> Result<(), ChangeError> {
+        match stream {
+            StreamKey::Receiver(_) => Err(ChangeError::as_before(DataplaneError::Unsupported {
+                what: "moving a receiver that is on a port".to_owned(),
+                remedy: "a port receives by the first of its cores: name another one there, and restart flypackd"
+                    .to_owned(),
+            })),
+            StreamKey::Sender(key) => self.move_sender(key, worker),
+        }
     }
 
     fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
@@ -302,7 +347,8 @@ impl Engine for DpdkEngine {
         let left = self.placement.left_to_cpu();
         let status = |port: &ServedPort| {
             let report = self.present.report(&port.facts.plan.name).unwrap_or_default();
-            port.status(report, self.pool.worker_name(port.worker), left)
+            let workers: Vec<&str> = port.workers().map(|worker| self.pool.worker_name(worker)).collect();
+            port.status(report, &workers, left)
         };
         self.ports.iter().map(status).collect()
     }

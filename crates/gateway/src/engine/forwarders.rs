@@ -32,6 +32,8 @@ pub(super) struct Forwarders<T: TxQueue<Lease = GrainLease>>(BTreeMap<SenderKey,
 struct Served<T: TxQueue<Lease = GrainLease>> {
     /// The worker that serves it while it does not forward.
     home: WorkerIndex,
+    /// What its legs leave by there.
+    outputs: [OutputIndex; 2],
     config: ForwarderConfig,
     counters: Arc<SenderCounters>,
     /// With the numbers at which it was; `None` while a worker has it, and before it was needed.
@@ -61,7 +63,15 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
         counters: &Arc<SenderCounters>,
     ) {
         let counters = Arc::clone(counters);
-        self.0.insert(key, Served { home, config, counters, forwarder: None, follows: None, aside: None });
+        let outputs = [config.output; 2];
+        self.0.insert(key, Served { home, outputs, config, counters, forwarder: None, follows: None, aside: None });
+    }
+
+    /// What a sender's legs leave by, where that is not one output.
+    pub(super) fn leaves_by(&mut self, key: SenderKey, outputs: [OutputIndex; 2]) {
+        if let Some(served) = self.0.get_mut(&key) {
+            served.outputs = outputs;
+        }
     }
 
     /// What a sender forwards, and where.
@@ -105,6 +115,21 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
         key: SenderKey,
         to: WorkerIndex,
     ) -> Result<(), ChangeError> {
+        let outputs = self.0.get(&key).map_or([OutputIndex(0); 2], |served| served.outputs);
+        self.move_to_by(pool, key, to, outputs)
+    }
+
+    /// The same to a worker that numbers its outputs otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::move_to`].
+    pub(super) fn move_to_by<R: RxQueue>(
+        &mut self,
+        pool: &Pool<R, T>,
+        key: SenderKey,
+        to: WorkerIndex,
+        outputs: [OutputIndex; 2],
+    ) -> Result<(), ChangeError> {
         let Some(served) = self.0.get_mut(&key) else { return Ok(()) };
         if served.follows.is_some() {
             return Err(ChangeError::as_before(DataplaneError::Unsupported {
@@ -112,7 +137,7 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
                 remedy: "the relay's worker sends its packets: move the relay, and its senders go along".to_owned(),
             }));
         }
-        served.move_to(pool, key, to)
+        served.move_to(pool, key, (to, outputs))
     }
 
     /// Forgets a sender; whether its worker has it no longer.
@@ -194,11 +219,12 @@ impl<T: TxQueue<Lease = GrainLease>> Served<T> {
 
     /// The sender comes back to its own worker, and the forwarder leaves the relay's.
     fn go_home<R: RxQueue>(&mut self, pool: &Pool<R, T>, key: SenderKey) -> Result<(), ChangeError> {
-        if let Some(sender) = self.aside.take()
-            && let Err(refused) = pool.add_sender(self.home, sender)
-        {
-            self.aside = refused.back;
-            return Err(ChangeError::as_before(refused.cause));
+        if let Some(mut sender) = self.aside.take() {
+            sender.set_outputs(self.outputs[0], self.outputs[1]);
+            if let Err(refused) = pool.add_sender(self.home, sender) {
+                self.aside = refused.back;
+                return Err(ChangeError::as_before(refused.cause));
+            }
         }
         let Some(followed) = self.follows else { return Ok(()) };
         self.forwarder = pool.remove_forwarder(followed.worker, key).map_err(ChangeError::apart)?;
@@ -218,16 +244,23 @@ impl<T: TxQueue<Lease = GrainLease>> Served<T> {
         Err(ChangeError { cause, stands })
     }
 
-    fn move_to<R: RxQueue>(&mut self, pool: &Pool<R, T>, key: SenderKey, to: WorkerIndex) -> Result<(), ChangeError> {
+    fn move_to<R: RxQueue>(
+        &mut self,
+        pool: &Pool<R, T>,
+        key: SenderKey,
+        (to, outputs): (WorkerIndex, [OutputIndex; 2]),
+    ) -> Result<(), ChangeError> {
         if self.aside.is_some() {
-            let from = std::mem::replace(&mut self.home, to);
+            let from = (self.home, self.outputs);
+            (self.home, self.outputs) = (to, outputs);
             let came = self.go_home(pool, key);
             if came.is_err() {
-                self.home = from;
+                (self.home, self.outputs) = from;
             }
             return came;
         }
-        let (sender, source) = self.leave_home(pool, key)?;
+        let (mut sender, source) = self.leave_home(pool, key)?;
+        sender.set_outputs(outputs[0], outputs[1]);
         if let Err(refused) = pool.add_sender(to, sender) {
             self.aside = refused.back;
             let stands = match self.go_home(pool, key) {
@@ -236,7 +269,7 @@ impl<T: TxQueue<Lease = GrainLease>> Served<T> {
             };
             return Err(ChangeError { cause: refused.cause, stands });
         }
-        self.home = to;
+        (self.home, self.outputs) = (to, outputs);
         pool.connect(to, key, source).map(drop).map_err(ChangeError::apart)
     }
 

@@ -26,10 +26,17 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     /// The worker with the least to do; where some have cores on the NUMA node `near`, one of these.
     #[must_use]
     pub fn lightest(&self, near: Option<u16>) -> WorkerIndex {
+        self.lightest_of(near, |_| true)
+    }
+
+    /// The same among some workers, of which there is one at least.
+    #[must_use]
+    pub fn lightest_of(&self, near: Option<u16>, serves: impl Fn(WorkerIndex) -> bool) -> WorkerIndex {
         let is_near = |worker: &WorkerThread<R, T>| near.is_none() || worker.numa_node == near;
-        let any_is_near = self.workers.iter().any(is_near);
-        let candidates = self.workers.iter().enumerate().filter(|(_, worker)| !any_is_near || is_near(worker));
-        let least = candidates.min_by_key(|(_, worker)| worker.load_and_number());
+        let candidates = || self.workers.iter().enumerate().filter(|(index, _)| serves(WorkerIndex(*index)));
+        let any_is_near = candidates().any(|(_, worker)| is_near(worker));
+        let nearby = candidates().filter(|(_, worker)| !any_is_near || is_near(worker));
+        let least = nearby.min_by_key(|(_, worker)| worker.load_and_number());
         WorkerIndex(least.map_or(0, |(index, _)| index))
     }
 

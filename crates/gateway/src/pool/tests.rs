@@ -161,7 +161,7 @@ fn a_hook_that_refuses_stops_the_start() {
 fn a_port_that_is_not_there_cannot_be_detached() {
     let clock = ClockKeeper::start().clock();
     let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[None]), settings(), &clock, |_| Ok(())).unwrap();
-    let port = PortKey { input: worker::InputKey(7), output: OutputIndex(0) };
+    let port = PortKey { input: Some(worker::InputKey(7)), output: OutputIndex(0) };
     assert!(pool.detach(WorkerIndex(0), port).is_err());
 }
 

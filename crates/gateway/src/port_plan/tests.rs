@@ -21,7 +21,8 @@ fn with(keys: &str) -> Result<PortPlan, ConfigError> {
 #[test]
 fn a_port_has_defaults() {
     let plan = with("").unwrap();
-    assert_eq!((plan.vlan, plan.mtu, plan.mac, plan.core), (None, 1500, None, None));
+    assert_eq!((plan.vlan, plan.mtu, plan.mac), (None, 1500, None));
+    assert_eq!(plan.seating, Seating { cores: Vec::new(), workers: 1 });
     assert_eq!(plan.exception, Exception::None);
     assert_eq!((plan.packets_per_second, plan.hold), (260_000, Duration::from_millis(100)));
     assert_eq!(plan.network.addresses()[1].to_string(), "2001:db8::10/64");
@@ -34,7 +35,7 @@ fn every_key_arrives() {
          exception = \"tap\"\ntap_name = \"studio\"\npackets_per_second = 1_036_000\nhold_ms = 50",
     )
     .unwrap();
-    assert_eq!((plan.core, plan.vlan, plan.mtu), (Some(3), Some(4094), 9000));
+    assert_eq!((plan.seating.cores.as_slice(), plan.vlan, plan.mtu), ([3].as_slice(), Some(4094), 9000));
     assert_eq!(plan.mac, Some(MacAddr::new([2, 0, 0x5e, 0, 0, 1])));
     assert_eq!(plan.exception, Exception::Tap("studio".to_owned()));
     assert_eq!(plan.gateways, ["192.0.2.1".parse::<IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]);

@@ -82,6 +82,12 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         1 << self.number
     }
 
+    /// For another worker: its path is not open.
+    pub(super) fn set_output(&mut self, output: OutputIndex) {
+        debug_assert!(self.open.is_none(), "a path is open still");
+        self.output = output;
+    }
+
     /// Where its output stands among the worker's.
     pub(super) fn place(&self) -> usize {
         usize::from(self.output.0)

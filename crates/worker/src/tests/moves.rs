@@ -5,6 +5,7 @@ use std::ops::Range;
 use netio::sim::Faults;
 
 use super::studio::{Camera, Command, Receiving, Report, Studio, drain, format, picture};
+use crate::key::OutputIndex;
 use crate::sender::SenderTiming;
 use crate::steered::Leg;
 
@@ -69,7 +70,7 @@ fn a_receiver_changes_its_worker_in_the_middle_of_a_grain_without_losing_a_packe
 
 #[test]
 fn a_sender_changes_its_worker_between_two_grains_with_its_sequence_unbroken() {
-    let mut studio = Studio::new(1, Faults::default());
+    let mut studio = Studio::with_outputs(1, Faults::default(), 2);
     let mut near = studio.receive(format(25), 16);
     let mut far = studio.receive(format(25), 16);
     let (key, counters) = studio.sender(far.destination, SenderTiming::Source);
@@ -88,8 +89,10 @@ fn a_sender_changes_its_worker_between_two_grains_with_its_sequence_unbroken() {
     }
     // In the middle of a grain: that one is sent to its end first.
     let Report::Disconnected(source) = studio.ask(Command::Connect(key, None)) else { panic!("not disconnected") };
-    let Report::SenderRemoved(sender) = studio.ask(Command::RemoveSender(key)) else { panic!("not removed") };
+    let Report::SenderRemoved(mut sender) = studio.ask(Command::RemoveSender(key)) else { panic!("not removed") };
     assert_eq!((counters.grains_sent.value(), counters.packets_skipped_gone.value()), (3, 0));
+    // The other worker numbers its queues in another way.
+    sender.set_outputs(OutputIndex(1), OutputIndex(0));
     assert!(matches!(ask_other(Command::AddSender(sender)), Report::Added));
     assert!(matches!(ask_other(Command::Connect(key, source)), Report::Disconnected(None)));
     for number in 3..6 {
@@ -100,6 +103,8 @@ fn a_sender_changes_its_worker_between_two_grains_with_its_sequence_unbroken() {
         }
     }
     studio.pass(FRAME);
+    let sent: Vec<u64> = other.output_counters().iter().map(|output| output.packets.value()).collect();
+    assert!(sent[0] == 0 && sent[1] > 0, "{sent:?}");
     let grains: Vec<_> = drain(&mut reader).into_iter().map(|(octets, _)| octets).collect();
     assert!(grains == (0..6).map(|number| picture(&near.format, number)).collect::<Vec<_>>(), "{}", grains.len());
     assert_eq!([&far.counters.packets_lost, &far.counters.sequence_restarts].map(netio::Counter::value), [0; 2]);

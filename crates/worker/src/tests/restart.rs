@@ -34,7 +34,7 @@ fn restart(timing: SenderTiming) -> Restart {
     assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
     let (sender, counters) = studio.sender(far.destination, timing);
     studio.connect(sender, &mut near, 4);
-    Restart { studio, port: PortKey { input, output: OutputIndex(0) }, near, far, sender, counters }
+    Restart { studio, port: PortKey { input: Some(input), output: OutputIndex(0) }, near, far, sender, counters }
 }
 
 #[test]
@@ -111,10 +111,35 @@ fn queues_are_attached_to_a_port_that_lacks_them_only() {
     let Restart { mut studio, port, .. } = restart(SenderTiming::Source);
     let elsewhere = PortKey { output: OutputIndex(9), ..port };
     assert!(matches!(studio.ask(Command::Detach(elsewhere)), Report::Unknown(None)));
-    assert!(matches!(studio.ask(Command::Detach(PortKey { input: InputKey(999), ..port })), Report::Unknown(None)));
+    assert!(matches!(
+        studio.ask(Command::Detach(PortKey { input: Some(InputKey(999)), ..port })),
+        Report::Unknown(None)
+    ));
     let Report::Detached(queues) = studio.ask(Command::Detach(port)) else { panic!("not detached") };
     let Report::AttachRefused(queues) = studio.ask(Command::Attach(elsewhere, queues)) else { panic!("attached") };
     let other = PortKey { output: OutputIndex(1), ..port };
     let Report::AttachRefused(queues) = studio.ask(Command::Attach(other, queues)) else { panic!("attached") };
     assert!(matches!(studio.ask(Command::Attach(port, queues)), Report::Attached));
+}
+
+#[test]
+fn what_is_only_sent_by_is_detached_and_its_receivers_go_on() {
+    let Restart { mut studio, port, mut near, counters, .. } = restart(SenderTiming::Source);
+    let mut reader = studio.reader(&mut near, 12);
+    let mut camera = studio.camera(&near, 1);
+    let lane = PortKey { input: None, ..port };
+    let Report::Detached(queues) = studio.ask(Command::Detach(lane)) else { panic!("not detached") };
+    assert!(queues.rx.is_none());
+    assert!(matches!(studio.ask(Command::Detach(port)), Report::Unknown(None)), "its output is gone");
+    camera.send(0, 0);
+    studio.pass(FRAME);
+    assert_eq!(drain(&mut reader)[0].0, picture(&near.format, 0));
+    assert_eq!(counters.grains_sent.value(), 0);
+    let Report::AttachRefused(queues) = studio.ask(Command::Attach(port, queues)) else { panic!("without its input") };
+    assert!(matches!(studio.ask(Command::Attach(lane, queues)), Report::Attached));
+    for number in 1..4 {
+        camera.send(number, number * TICKS);
+        studio.pass(FRAME);
+    }
+    assert!(counters.grains_sent.value() > 0, "{:?}", counters.values());
 }

@@ -162,12 +162,19 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
 
     fn detach(&mut self, port: PortKey) -> Report<R, T> {
         let place = usize::from(port.output.0);
-        let Some(input) = self.input(port.input) else { return Report::Unknown(None) };
-        let Some(input) = self.inputs.at_mut(input) else { return Report::Unknown(None) };
         let Some(output) = self.outputs.get_mut(place).filter(|output| output.is_attached()) else {
             return Report::Unknown(None);
         };
-        let Some(rx) = input.detach(&mut self.receivers) else { return Report::Unknown(None) };
+        let rx = match port.input {
+            None => None,
+            Some(key) => {
+                let input = self.inputs.find(|input| input.key() == key).and_then(|input| self.inputs.at_mut(input));
+                let Some(rx) = input.and_then(|input| input.detach(&mut self.receivers)) else {
+                    return Report::Unknown(None);
+                };
+                Some(rx)
+            }
+        };
         for sender in self.senders.iter_mut().filter(|sender| sender.leaves_by(place)) {
             sender.detach(place);
         }
@@ -181,14 +188,19 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
     }
 
     fn attach(&mut self, port: PortKey, queues: QueuePair<R, T>) -> Report<R, T> {
-        let input = self.input(port.input).and_then(|place| self.inputs.at_mut(place));
-        let output = self.outputs.get_mut(usize::from(port.output.0));
-        let (Some(input), Some(output)) = (input, output) else { return Report::AttachRefused(queues) };
-        if input.is_attached() || output.is_attached() {
+        let place = port.input.map(|key| self.input(key));
+        let Some(output) = self.outputs.get_mut(usize::from(port.output.0)).filter(|output| !output.is_attached())
+        else {
             return Report::AttachRefused(queues);
+        };
+        let QueuePair { rx, tx } = queues;
+        let input = place.map(|place| place.and_then(|place| self.inputs.at_mut(place)));
+        match (input, rx) {
+            (None, None) => {}
+            (Some(Some(input)), Some(rx)) if !input.is_attached() => input.attach(rx),
+            (_, rx) => return Report::AttachRefused(QueuePair { rx, tx }),
         }
-        input.attach(queues.rx);
-        output.attach(queues.tx);
+        output.attach(tx);
         Report::Attached
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use control::{DataplaneError, SenderSpec};
 
 use super::port::ServedPort;
+use crate::pool::WorkerIndex;
 
 /// Octets of an IP header without options.
 const IPV4_OCTETS: u32 = 20;
@@ -25,15 +26,17 @@ impl ServedPort {
         })
     }
 
-    /// Whether a worker serves this port and that one: a sender's two legs are one worker's.
-    pub(super) fn check_shares_worker(&self, other: &Self) -> Result<(), DataplaneError> {
-        if self.worker == other.worker {
-            return Ok(());
+    /// The workers that send by this port and by `other`: a sender's two legs are one worker's.
+    pub(super) fn workers_shared_with(&self, other: Option<&Self>) -> Result<Vec<WorkerIndex>, DataplaneError> {
+        let Some(other) = other else { return Ok(self.workers().collect()) };
+        let shared: Vec<WorkerIndex> = self.workers().filter(|worker| other.output_of(*worker).is_some()).collect();
+        if !shared.is_empty() {
+            return Ok(shared);
         }
         let (one, two) = (&self.facts.plan.name, &other.facts.plan.name);
         Err(DataplaneError::Unsupported {
             what: format!("a sender with one leg on port \"{one}\" and one on \"{two}\", which other cores serve"),
-            remedy: format!("give \"{one}\" and \"{two}\" the same core"),
+            remedy: format!("give \"{one}\" and \"{two}\" a core in common (port.core, port.cores)"),
         })
     }
 

@@ -9,7 +9,8 @@ use media::Name;
 use super::error::{DpdkStartError, PortCause};
 use super::sizes;
 use crate::config::{DpdkMemoryConfig, IovaConfig};
-use crate::port_plan::{DpdkPlan, PortPlan};
+use crate::cores::Cores;
+use crate::port_plan::{self, DpdkPlan, PortPlan};
 
 /// Rings from here on are given to devices; smaller ones (audio, ancillary data) are copied from: EAL takes few.
 const REGISTERED_OCTETS_MIN: u64 = 1 << 20;
@@ -42,7 +43,8 @@ impl Environment {
             let sizing = sizes::sizing(&plan, &device, senders).map_err(|error| refuse(PortCause::Sizing(error)))?;
             Ok(Sized { plan, device, sizing })
         };
-        let ports = ports.into_iter().map(sized).collect::<Result<Vec<_>, DpdkStartError>>()?;
+        let mut ports = ports.into_iter().map(sized).collect::<Result<Vec<_>, DpdkStartError>>()?;
+        seat(&mut ports, &plan.cores);
         let eal = Eal::start(&config(plan, &ports))?;
         let names: Vec<&str> = ports.iter().map(|port| Name::as_str(&port.plan.name)).collect();
         tracing::info!("{} drives the ports {}", eal.version(), names.join(", "));
@@ -57,8 +59,20 @@ impl Environment {
     }
 }
 
+/// Gives ports that name no core theirs.
+fn seat(ports: &mut [Sized], pool: &[usize]) {
+    let cores = Cores::here();
+    let nodes: Vec<(Name, Option<u16>)> =
+        ports.iter().map(|port| (port.plan.name.clone(), sizes::numa(&port.device))).collect();
+    let near = |plan: &PortPlan, core: usize| {
+        let node = nodes.iter().find(|(name, _)| *name == plan.name).and_then(|(_, node)| *node);
+        node.is_none() || cores.numa_node(core) == node
+    };
+    port_plan::assign(&mut ports.iter_mut().map(|port| &mut port.plan).collect::<Vec<_>>(), pool, near);
+}
+
 fn config(plan: &DpdkPlan, ports: &[Sized]) -> EalConfig {
-    let octets = ports.iter().map(|port| sizes::pools_octets(&port.sizing)).sum();
+    let octets = ports.iter().map(|port| sizes::pools_octets(&port.sizing, port.plan.seating.workers)).sum();
     let mib = sizes::memory_mib(plan, octets);
     let memory = match plan.memory {
         DpdkMemoryConfig::Huge => Memory::Huge { mib },

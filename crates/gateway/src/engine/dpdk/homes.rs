@@ -5,13 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use worker::{ReceiverKey, SenderKey};
 
+use crate::pool::WorkerIndex;
+
 /// By key, as the data plane names them.
 #[derive(Default)]
 pub(super) struct Homes {
     pub(super) receivers: BTreeMap<ReceiverKey, ReceiverHome>,
     pub(super) relays: BTreeMap<ReceiverKey, ReceiverHome>,
-    /// Of a sender, the port.
-    pub(super) senders: BTreeMap<SenderKey, usize>,
+    pub(super) senders: BTreeMap<SenderKey, SenderHome>,
 }
 
 /// Where a receiver is, and what its port listens to for it.
@@ -23,4 +24,20 @@ pub(super) struct ReceiverHome {
     pub(super) sources: Vec<IpAddr>,
     /// False once that has been taken back.
     pub(super) is_listening: bool,
+    /// What it was placed for.
+    pub(super) packets_per_second: u64,
+}
+
+/// Where a sender is, and what it was placed for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SenderHome {
+    /// Among the engine's ports.
+    pub(super) port: usize,
+    /// That of its second leg.
+    pub(super) second: Option<usize>,
+    /// Where it is while it does not forward.
+    pub(super) worker: WorkerIndex,
+    /// Where its packets are sent while it does: the relay's.
+    pub(super) forwarded_by: Option<WorkerIndex>,
+    pub(super) packets_per_second: u64,
 }

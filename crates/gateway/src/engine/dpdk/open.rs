@@ -12,8 +12,8 @@ use dpdk::sizing::{LINK_OCTETS, Sizing};
 use dpdk::station::Station;
 use dpdk::tx::{DpdkTx, DpdkTxConfig, Reads, TxPools};
 use ip::MacAddr;
-use netio::capture::capture;
-use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, exchange};
+use netio::capture::{CaptureWay, capture};
+use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, exchange_of};
 use uuid::Uuid;
 use worker::WORKER_LIMIT;
 
@@ -41,8 +41,17 @@ pub(super) struct Opened {
     pub(super) facts: Facts,
     pub(super) port: Port<Started>,
     pub(super) rx: Rx,
-    pub(super) tx: Tx,
+    /// As many as the device has of those that were asked for; the first is the receiving worker's.
+    pub(super) lanes: Vec<OpenedLane>,
     pub(super) host: HostEnd,
+}
+
+/// What a worker sends by.
+pub(super) struct OpenedLane {
+    /// The worker's; `None` lets it float.
+    pub(super) core: Option<usize>,
+    pub(super) tx: Tx,
+    pub(super) counters: Arc<PortCounters>,
 }
 
 impl Opened {
@@ -62,16 +71,16 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
     let rx_pool = pool(sizing.rx_pool(numa))?;
     let rings = match device {
-        Device::Tap { .. } => wakes != Wakes::Never,
+        // Of several queues none can wake for the others.
+        Device::Tap { .. } => wakes != Wakes::Never && plan.seating.workers == 1,
         Device::Pci(_) => wakes == Wakes::ByInterrupt,
         _ => false,
     };
-    let features = Features { rx_interrupts: rings, ..Features::default() };
+    let features = Features { rx_interrupts: rings, tx_queues: plan.seating.workers, ..Features::default() };
     let stopped = Port::probe_with(eal, PortConfig { device, sizing, reception }, features, rx_pool)?;
     let capabilities = stopped.capabilities().clone();
-    let pools = tx_pools(&sizing, capabilities.gathers, |config| pool(MempoolConfig { numa, ..config }))?;
     let mac = plan.mac.unwrap_or_else(|| own_or_random(stopped.mac()));
-    let (port, queues) = stopped.start().map_err(|refused| refused.error)?;
+    let (mut port, queues) = stopped.start().map_err(|refused| refused.error)?;
     let station = Station {
         name: plan.name.to_string(),
         mac,
@@ -79,19 +88,34 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         network: plan.network.clone().with_link_local(mac),
         mtu: plan.mtu,
     };
-    let (rx_end, tx_end, host) = exchange(exchange_config(plan.mtu));
+    let (mut ends, host) = exchange_of(exchange_config(plan.mtu), port.tx_queues().into());
+    let (rx_end, tx_end) = ends.remove(0);
     let counters: Arc<PortCounters> = Arc::default();
     let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
-    let (tap, rx_capture, tx_capture) = capture();
+    let (mut tap, rx_capture, tx_capture) = capture();
     let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
     // A kernel behind the port may have sockets of its own.
     let mut rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
     if let Some(error) = rings.then(|| rx.wake_by_interrupt().err()).flatten() {
         tracing::info!("port {}: {error}", plan.name);
     }
-    let tx = DpdkTx::new(queues.tx, station, &capabilities, pools, tx_end, Arc::clone(&counters), config);
-    let (rx, tx, tap) = (rx.captured_by(rx_capture), tx.captured_by(tx_capture), Arc::new(tap));
-    Ok(Opened { facts: Facts { plan, sizing, mac, capabilities, reads, counters, tap }, port, rx, tx, host })
+    let lane = |at: usize, handle, end, counters: Arc<PortCounters>, capture| {
+        let pools = tx_pools(&sizing, capabilities.gathers, |config| pool(MempoolConfig { numa, ..config }))?;
+        let station = station.clone();
+        let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(&counters), config);
+        Ok::<_, PortCause>(OpenedLane {
+            core: plan.seating.cores.get(at).copied(),
+            tx: tx.captured_by(capture),
+            counters,
+        })
+    };
+    let mut lanes = vec![lane(0, queues.tx, tx_end, counters, tx_capture)?];
+    for (handle, (_, end)) in port.further_tx().into_iter().zip(ends) {
+        lanes.push(lane(lanes.len(), handle, end, Arc::default(), tap.further(CaptureWay::Out))?);
+    }
+    let (rx, tap) = (rx.captured_by(rx_capture), Arc::new(tap));
+    let facts = Facts { plan, sizing, mac, capabilities, reads, tap };
+    Ok(Opened { facts, port, rx, lanes, host })
 }
 
 /// Headers and references where the device gathers, whole packets where it does not.

@@ -1,8 +1,9 @@
-//! A port that a worker serves: stopped, started again, and looked at.
+//! A port that one worker serves, or several: stopped, started again, and looked at.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use control::DataplaneError;
 use dpdk::capabilities::Capabilities;
 use dpdk::counters::PortCounters;
 use dpdk::port::{Port, PortQueues, Started, Stopped};
@@ -11,7 +12,7 @@ use dpdk::tx::Reads;
 use ip::MacAddr;
 use netio::TxQueue;
 use netio::capture::CaptureTap;
-use worker::{InputCounters, OutputCounters, PortKey, PulseCounters, QueuePair};
+use worker::{InputCounters, InputKey, OutputCounters, OutputIndex, PortKey, PulseCounters, QueuePair};
 
 use super::error::RestartError;
 use super::seen::Seen;
@@ -27,7 +28,6 @@ pub(super) struct Facts {
     pub(super) mac: MacAddr,
     pub(super) capabilities: Capabilities,
     pub(super) reads: Reads,
-    pub(super) counters: Arc<PortCounters>,
     /// Captures what passes.
     pub(super) tap: Arc<CaptureTap>,
 }
@@ -40,15 +40,25 @@ impl Facts {
     }
 }
 
-/// A port, its worker, and the state that it is in.
+/// A worker that sends by the port, and the queue that it does it by.
+pub(super) struct Lane {
+    pub(super) worker: WorkerIndex,
+    pub(super) key: PortKey,
+    /// Of its queues.
+    pub(super) counters: Arc<PortCounters>,
+    pub(super) output: Arc<OutputCounters>,
+}
+
+/// A port, its workers, and the state that it is in.
 pub(super) struct ServedPort {
     pub(super) facts: Facts,
-    pub(super) worker: WorkerIndex,
+    /// At least one. The first one's worker receives.
+    pub(super) lanes: Vec<Lane>,
     /// Of that worker.
     pub(super) pulse: Arc<PulseCounters>,
-    pub(super) key: PortKey,
+    /// What receives.
+    pub(super) key: InputKey,
     pub(super) input: Arc<InputCounters>,
-    pub(super) output: Arc<OutputCounters>,
     pub(super) restarts: AtomicU64,
     pub(super) restart_failures: AtomicU64,
     pub(super) seen: Mutex<Seen>,
@@ -60,12 +70,33 @@ pub(super) enum State {
     /// The worker has the queues.
     Running(Port<Started>),
     /// They are here, and wait for the next start.
-    Stopped { queues: QueuePair<Rx, Tx>, port: Port<Stopped>, why: String },
+    Stopped { queues: Vec<QueuePair<Rx, Tx>>, port: Port<Stopped>, why: String },
     /// The queues are gone, and the port with them.
     Closed(String),
 }
 
 impl ServedPort {
+    /// The worker that receives.
+    pub(super) fn worker(&self) -> WorkerIndex {
+        self.lanes[0].worker
+    }
+
+    /// All workers that send by the port.
+    pub(super) fn workers(&self) -> impl Iterator<Item = WorkerIndex> {
+        self.lanes.iter().map(|lane| lane.worker)
+    }
+
+    /// What a worker sends by; `None` where it does not send by this port.
+    pub(super) fn output_of(&self, worker: WorkerIndex) -> Option<OutputIndex> {
+        self.lanes.iter().find(|lane| lane.worker == worker).map(|lane| lane.key.output)
+    }
+
+    /// What the legs of a sender leave by on a worker that sends by this port, and by that of the second leg.
+    pub(super) fn outputs_of(&self, worker: WorkerIndex, second: Option<&Self>) -> [OutputIndex; 2] {
+        let first = self.output_of(worker).unwrap_or(OutputIndex(0));
+        [first, second.and_then(|other| other.output_of(worker)).unwrap_or(first)]
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,7 +117,7 @@ impl ServedPort {
             pulse: Arc::clone(&self.pulse),
             holds_nanos: self.facts.holds_nanos(),
             dropped: is_counting.then_some(dropped),
-            without_buffer: without_buffer.saturating_add(self.facts.counters.rx.no_mbufs.value()),
+            without_buffer: without_buffer.saturating_add(self.lanes[0].counters.rx.no_mbufs.value()),
         }
     }
 
@@ -118,18 +149,24 @@ impl ServedPort {
         RestartError::Closed { port: self.facts.plan.name.clone(), cause: why.to_owned() }
     }
 
-    /// Takes the queues from the worker, and stops the device. What runs still afterwards could not be stopped.
+    /// Takes the queues from the workers, and stops the device. What runs still afterwards could not be stopped.
     pub(super) fn halted(&self, before: State, pool: &Pool<Rx, Tx>) -> State {
         let State::Running(port) = before else { return before };
-        let mut queues = match pool.detach(self.worker, self.key) {
+        let mut queues = match self.detached(pool) {
             Ok(queues) => queues,
             Err(error) => {
                 tracing::warn!("port {}: {error}", self.facts.plan.name);
                 return State::Running(port);
             }
         };
-        let handles = queues.rx.detach_device().zip(queues.tx.detach_device());
-        let Some((rx, tx)) = handles else { return State::Closed("its queues had lost their device".to_owned()) };
+        let rx = queues.first_mut().and_then(|first| first.rx.as_mut()?.detach_device());
+        let mut senders: Vec<_> = queues.iter_mut().filter_map(|queues| queues.tx.detach_device()).collect();
+        let (Some(rx), true) = (rx, senders.len() == self.lanes.len()) else {
+            return State::Closed("its queues had lost their device".to_owned());
+        };
+        let tx = senders.remove(0);
+        // The further ones are gone before the port stops.
+        drop(senders);
         let (port, why) = match port.stop(PortQueues { rx, tx }) {
             Ok(port) => (port, String::new()),
             Err(refused) => {
@@ -138,18 +175,35 @@ impl ServedPort {
             }
         };
         // The device has given back all that it had: the leases end here.
-        queues.tx.reap();
+        queues.iter_mut().for_each(|queues| queues.tx.reap());
         State::Stopped { port, queues, why }
     }
 
-    /// Starts the device, and gives the worker its queues.
+    /// The queues of all workers, or none of them.
+    fn detached(&self, pool: &Pool<Rx, Tx>) -> Result<Vec<QueuePair<Rx, Tx>>, DataplaneError> {
+        let mut taken = Vec::with_capacity(self.lanes.len());
+        for lane in &self.lanes {
+            match pool.detach(lane.worker, lane.key) {
+                Ok(queues) => taken.push(queues),
+                Err(error) => {
+                    for (lane, queues) in self.lanes.iter().zip(taken) {
+                        pool.attach(lane.worker, lane.key, queues)?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Starts the device, and gives the workers its queues.
     fn started(
         &self,
         port: Port<Stopped>,
-        mut queues: QueuePair<Rx, Tx>,
+        mut queues: Vec<QueuePair<Rx, Tx>>,
         pool: &Pool<Rx, Tx>,
     ) -> (State, Result<(), RestartError>) {
-        let (port, handles) = match port.start() {
+        let (mut port, handles) = match port.start() {
             Ok(started) => started,
             Err(refused) => {
                 let cause = refused.error.to_string();
@@ -158,13 +212,22 @@ impl ServedPort {
             }
         };
         self.compare_mac(port.mac());
-        queues.rx.attach_device(handles.rx);
-        queues.tx.attach_device(handles.tx);
-        match pool.attach(self.worker, self.key, queues) {
-            Ok(()) => (State::Running(port), Ok(())),
-            // The queues are with the worker, or gone: the device closes when they are.
-            Err(error) => (State::Closed(error.to_string()), Err(self.closed(&error.to_string()))),
+        let senders: Vec<_> = std::iter::once(handles.tx).chain(port.further_tx()).collect();
+        if senders.len() < queues.len() {
+            let why = format!("its device has come back with {} transmit queues of {}", senders.len(), queues.len());
+            return (State::Closed(why.clone()), Err(self.closed(&why)));
         }
+        queues.iter_mut().filter_map(|queues| queues.rx.as_mut()).zip([handles.rx]).for_each(|(rx, handle)| {
+            rx.attach_device(handle);
+        });
+        queues.iter_mut().zip(senders).for_each(|(queues, handle)| queues.tx.attach_device(handle));
+        for (lane, queues) in self.lanes.iter().zip(queues) {
+            if let Err(error) = pool.attach(lane.worker, lane.key, queues) {
+                // The queues are with the workers, or gone: the device closes when they are.
+                return (State::Closed(error.to_string()), Err(self.closed(&error.to_string())));
+            }
+        }
+        (State::Running(port), Ok(()))
     }
 
     /// Stops the port for good, and closes its device.

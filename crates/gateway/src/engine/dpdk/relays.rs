@@ -7,22 +7,24 @@ use super::super::ChangeError;
 use super::super::forwarders::Followed;
 use super::homes::ReceiverHome;
 use super::{DpdkEngine, RelayOrder, Relaying};
-use crate::pool::unexpected;
+use crate::pool::{UNKNOWN_PACKETS_PER_SECOND, unexpected};
 
 impl DpdkEngine {
     pub(super) fn serve_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
         let (at, port) = self.port(order.port)?;
         let (destination, sources) = (order.spec.listen, order.spec.sources.clone());
         port.check_destination(destination)?;
-        let relay = order.build([Leg { input: port.key.input, destination }]);
+        let relay = order.build([Leg { input: port.key, destination }]);
         let counters = relay.counters();
-        self.pool.add_relay(port.worker, Box::new(relay))?;
+        self.pool.add_relay(port.worker(), Box::new(relay))?;
         // Now there is somebody to take what comes.
         if let Err(refusal) = self.present.listen(&port.facts.plan.name, destination, &sources) {
-            drop(self.pool.remove_relay(port.worker, order.key)?);
+            drop(self.pool.remove_relay(port.worker(), order.key)?);
             return Err(DataplaneError::PacketIo(Box::new(refusal)));
         }
-        let home = ReceiverHome { port: at, destination, sources, is_listening: true };
+        let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
+        let home = ReceiverHome { port: at, destination, sources, is_listening: true, packets_per_second };
+        self.pool.burden(port.worker(), 0, packets_per_second);
         self.homes().relays.insert(order.key, home);
         Ok(Relaying { counters, input: None, warning: None })
     }
@@ -39,7 +41,8 @@ impl DpdkEngine {
                 home.is_listening = false;
             }
         }
-        drop(self.pool.remove_relay(port.worker, key)?);
+        drop(self.pool.remove_relay(port.worker(), key)?);
+        self.pool.burden(port.worker(), home.packets_per_second, 0);
         self.homes().relays.remove(&key);
         Ok(())
     }
@@ -50,7 +53,14 @@ impl DpdkEngine {
             None => None,
             Some(relay) => Some(self.followed(key, relay)?),
         };
-        self.forwarders().follow(&self.pool, key, followed)
+        let mut forwarders = self.forwarders();
+        let outcome = forwarders.follow(&self.pool, key, followed);
+        let follows = forwarders.followed(key);
+        drop(forwarders);
+        if let Some(home) = self.homes().senders.get_mut(&key) {
+            home.forwarded_by = follows.map(|followed| followed.worker);
+        }
+        outcome
     }
 
     /// Where a sender forwards a relay.
@@ -58,14 +68,14 @@ impl DpdkEngine {
         let homes = self.homes();
         let found = homes.senders.get(&key).zip(homes.relays.get(&relay));
         let (to, from) = found.ok_or_else(|| unexpected("having a sender forward a relay"))?;
-        let (to, from) = (&self.ports[*to], &self.ports[from.port]);
-        if from.worker == to.worker {
-            return Ok(Followed { relay, worker: from.worker, output: to.key.output });
-        }
-        let (from, to) = (&from.facts.plan.name, &to.facts.plan.name);
-        Err(DataplaneError::Unsupported {
-            what: format!("forwarding from port {from} by port {to}, which is another worker's"),
-            remedy: "give both ports the same core (port.core), or none".to_owned(),
-        })
+        let (to, from) = (&self.ports[to.port], &self.ports[from.port]);
+        let worker = from.worker();
+        let (of, by) = (&from.facts.plan.name, &to.facts.plan.name);
+        let lacks = || DataplaneError::Unsupported {
+            what: format!("forwarding from port {of} by port {by}, by which the worker of {of} does not send"),
+            remedy: format!("give port {by} the core that receives on port {of} too (port.core, port.cores)"),
+        };
+        let output = to.output_of(worker).ok_or_else(lacks)?;
+        Ok(Followed { relay, worker, output })
     }
 }

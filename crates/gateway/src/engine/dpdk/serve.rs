@@ -1,71 +1,87 @@
 //! From opened ports to served ones: who shares a worker, and the worker's side of each port.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
+use dpdk::counters::PortCounters;
 use dpdk::port::{Port, Started};
 use netio::exchange::HostEnd;
 use worker::{Core, Input, InputKey, OutputIndex, PortKey, WORKER_LIMIT};
 
 use super::error::DpdkStartError;
-use super::open::Opened;
-use super::port::{Facts, ServedPort, State};
+use super::open::{Opened, OpenedLane};
+use super::port::{Facts, Lane, ServedPort, State};
 use super::{Rx, Tx};
 use crate::pool::{Pool, Seat, WorkerIndex};
 use crate::presence::{PortPresence, PresenceHandle};
 
-/// A port whose transmit queue has a worker, and that is not served yet.
+/// A port whose transmit queues have workers, and that is not served yet.
 pub(super) struct Seated {
     facts: Facts,
     port: Port<Started>,
     rx: Rx,
     host: HostEnd,
+    /// The first receives too.
+    lanes: Vec<SeatedLane>,
+}
+
+struct SeatedLane {
     worker: WorkerIndex,
     output: OutputIndex,
+    counters: Arc<PortCounters>,
 }
 
 /// The workers of these ports: one for each core that is named, and one for all ports that name none.
 pub(super) fn seats(opened: Vec<Opened>) -> (Vec<Seat<Tx>>, Vec<Seated>) {
-    let mut by_core: BTreeMap<Option<usize>, Vec<Opened>> = BTreeMap::new();
-    for port in opened {
-        by_core.entry(port.facts.plan.core).or_default().push(port);
-    }
-    let (mut seats, mut seated) = (Vec::new(), Vec::new());
-    for (core, ports) in by_core {
-        let mut seat = Seat { core: core.map(Core), outputs: Vec::new() };
-        for Opened { facts, port, rx, tx, host } in ports {
-            let (worker, output) = (WorkerIndex(seats.len()), OutputIndex(seat.outputs.len() as u8));
-            seat.outputs.push(tx);
-            seated.push(Seated { facts, port, rx, host, worker, output });
-        }
-        seats.push(seat);
-    }
+    let cores: BTreeSet<Option<usize>> = opened.iter().flat_map(|port| &port.lanes).map(|lane| lane.core).collect();
+    let mut seats: Vec<Seat<Tx>> =
+        cores.iter().map(|core| Seat { core: core.map(Core), outputs: Vec::new() }).collect();
+    let mut take = |OpenedLane { core, tx, counters }: OpenedLane| {
+        let worker = cores.iter().position(|other| *other == core).unwrap_or_default();
+        let outputs = &mut seats[worker].outputs;
+        let output = OutputIndex(outputs.len() as u8);
+        outputs.push(tx);
+        SeatedLane { worker: WorkerIndex(worker), output, counters }
+    };
+    let mut seat = |Opened { facts, port, rx, lanes, host }: Opened| {
+        let lanes = lanes.into_iter().map(&mut take).collect();
+        Seated { facts, port, rx, host, lanes }
+    };
+    let seated = opened.into_iter().map(&mut seat).collect();
     (seats, seated)
 }
 
 impl Seated {
-    /// Gives the worker the receive queue too, and makes the port present.
+    /// Gives the first worker the receive queue too, and makes the port present.
     pub(super) fn serve(
         self,
         key: InputKey,
         pool: &Pool<Rx, Tx>,
         presence: &PresenceHandle,
     ) -> Result<ServedPort, DpdkStartError> {
-        let Self { facts, port, rx, host, worker, output } = self;
+        let Self { facts, port, rx, host, lanes } = self;
         let name = facts.plan.name.clone();
         let input = Box::new(Input::shared(key, rx, WORKER_LIMIT));
         let input_counters = input.counters();
+        let mut keys = std::iter::once(Some(key)).chain(std::iter::repeat(None));
+        let served = |SeatedLane { worker, output, counters }: SeatedLane| Lane {
+            worker,
+            key: PortKey { input: keys.next().flatten(), output },
+            counters,
+            output: pool.output_counters(worker).get(usize::from(output.0)).cloned().unwrap_or_default(),
+        };
+        let lanes: Vec<Lane> = lanes.into_iter().map(served).collect();
+        let worker = lanes[0].worker;
         let refused = |cause| DpdkStartError::Input { port: name.clone(), cause: Box::new(cause) };
         pool.add_input(worker, input).map_err(|back| refused(back.cause))?;
         presence.attach(PortPresence::of(&facts.plan, facts.mac.octets()), host)?;
         tracing::info!("port {name}: {} ({}), {}", facts.plan.device, facts.mac, facts.sizing);
         Ok(ServedPort {
-            worker,
             pulse: pool.pulse(worker).unwrap_or_default(),
-            key: PortKey { input: key, output },
+            key,
+            lanes,
             input: input_counters,
-            output: pool.output_counters(worker).get(usize::from(output.0)).cloned().unwrap_or_default(),
             restarts: AtomicU64::new(0),
             restart_failures: AtomicU64::new(0),
             seen: Mutex::default(),

@@ -27,13 +27,14 @@ pub(crate) fn sizing(plan: &PortPlan, device: &Device, senders: usize) -> Result
         mtu: plan.mtu,
         streams: u16::try_from(senders.max(STREAMS_MIN)).unwrap_or(u16::MAX),
     };
-    Sizing::new(device, demand)
+    Sizing::new(device, demand)?.sending_by(device, plan.seating.workers)
 }
 
-/// Octets of all pools that a port may make.
-pub(crate) fn pools_octets(sizing: &Sizing) -> u64 {
-    let pools = [sizing.rx_pool(None), sizing.header_pool(None), sizing.reference_pool(None), sizing.linear_pool(None)];
-    pools.iter().map(pool_octets).sum()
+/// Octets of all pools that a port of so many workers may make.
+pub(crate) fn pools_octets(sizing: &Sizing, workers: u16) -> u64 {
+    let of_each = [sizing.header_pool(None), sizing.reference_pool(None), sizing.linear_pool(None)];
+    let sent: u64 = of_each.iter().map(pool_octets).sum();
+    pool_octets(&sizing.rx_pool(None)) + u64::from(workers) * sent
 }
 
 fn pool_octets(pool: &MempoolConfig) -> u64 {
@@ -66,7 +67,7 @@ mod tests {
         let port: PortConfig = toml::from_str(text).unwrap();
         let plan = port_plan::ports(&[port]).unwrap().remove(0);
         let device = device(&plan).unwrap();
-        let octets = pools_octets(&sizing(&plan, &device, 3).unwrap());
+        let octets = pools_octets(&sizing(&plan, &device, 3).unwrap(), 1);
         // 26,000 packets held: 32,767 buffers of more than 2 KiB, and those for what is sent.
         assert!((64 << 20..256 << 20).contains(&octets), "{octets}");
         let mut dpdk = port_plan::dpdk(&DpdkConfig::default()).unwrap();
@@ -75,5 +76,8 @@ mod tests {
         assert_eq!(memory_mib(&dpdk, octets), 77);
         assert_eq!(sizing(&plan, &device, 3).unwrap().demand.streams, 16);
         assert_eq!(numa(&device), None);
+        // Each worker has buffers of its own to send.
+        let of_three = pools_octets(&sizing(&plan, &device, 3).unwrap(), 3);
+        assert!((octets + (16 << 20)..3 * octets).contains(&of_three), "{octets} {of_three}");
     }
 }

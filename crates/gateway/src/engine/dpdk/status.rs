@@ -22,6 +22,15 @@ fn names(before: &str, after: &str, counters: &[(&'static str, u64)]) -> Vec<Str
     counters.iter().map(|(name, _)| format!("{before}{name}{after}")).collect()
 }
 
+/// Adds a queue's counters to those of the others.
+fn add(sums: &mut Vec<(&'static str, u64)>, values: Vec<(&'static str, u64)>) {
+    if sums.is_empty() {
+        *sums = values;
+    } else {
+        sums.iter_mut().zip(values).for_each(|(sum, (_, value))| sum.1 = sum.1.saturating_add(value));
+    }
+}
+
 fn named(
     names: &'static LazyLock<Vec<String>>,
     values: Vec<(&'static str, u64)>,
@@ -30,15 +39,16 @@ fn named(
 }
 
 impl ServedPort {
-    /// The port now; `presence` is what its host says, `worker` who owns it, and `left_to_cpu` how many rings no device
+    /// The port now; `presence` is what its host says, `workers` who sends by it, the receiving one first, and `left_to_cpu` how many rings no device
     /// reaches.
-    pub(super) fn status(&self, presence: PresenceReport, worker: &str, left_to_cpu: u64) -> PortStatus {
+    pub(super) fn status(&self, presence: PresenceReport, workers: &[&str], left_to_cpu: u64) -> PortStatus {
         let (plan, capabilities) = (&self.facts.plan, &self.facts.capabilities);
         let seen = self.seen();
         let mut troubles: Vec<String> = seen.trouble.iter().cloned().chain(presence.troubles).collect();
         if self.facts.reads == Reads::Registered && left_to_cpu > 0 {
             troubles.push(format!("{left_to_cpu} rings could not be registered: their frames are copied when sent"));
         }
+        troubles.extend(self.lacking_queues());
         let mut counters = vec![
             ("restarts", self.restarts.load(Ordering::Relaxed)),
             ("restart_failures", self.restart_failures.load(Ordering::Relaxed)),
@@ -63,26 +73,45 @@ impl ServedPort {
             gathers: capabilities.gathers,
             driver_copies_in: capabilities.driver_copies_rx.into(),
             driver_copies_out: capabilities.driver_copies_tx.into(),
-            sizing: self.sizing_words(),
+            sizing: self.sizing_words(workers),
             capabilities: self.capability_words(seen.speed_mbps),
             troubles,
-            worker: worker.to_owned(),
+            worker: workers.join(", "),
             counters,
         }
     }
 
-    fn counted(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let PortCounters { rx, bad, tx } = &*self.facts.counters;
-        let worker = [
-            ("rx_unsteered_packets", self.input.packets_unsteered.value()),
-            ("tx_refused_packets", self.output.errors.value()),
-        ];
-        named(&RX, rx.values()).chain(named(&BAD, bad.values())).chain(named(&TX, tx.values())).chain(worker)
+    /// Over all its queues.
+    fn counted(&self) -> Vec<(&'static str, u64)> {
+        let (mut rx, mut bad, mut tx) = (Vec::new(), Vec::new(), Vec::new());
+        for PortCounters { rx: received, bad: dropped, tx: sent } in self.lanes.iter().map(|lane| &*lane.counters) {
+            add(&mut rx, received.values());
+            add(&mut bad, dropped.values());
+            add(&mut tx, sent.values());
+        }
+        let refused = self.lanes.iter().map(|lane| lane.output.errors.value()).sum();
+        let worker = [("rx_unsteered_packets", self.input.packets_unsteered.value()), ("tx_refused_packets", refused)];
+        named(&RX, rx).chain(named(&BAD, bad)).chain(named(&TX, tx)).chain(worker).collect()
     }
 
-    fn sizing_words(&self) -> Vec<String> {
-        let mib = sizes::pools_octets(&self.facts.sizing).div_ceil(1 << 20);
-        vec![self.facts.sizing.to_string(), format!("its pools take at most {mib} MiB")]
+    /// Workers that were asked for, and have no queue here.
+    fn lacking_queues(&self) -> Option<String> {
+        let (has, asked) = (self.lanes.len(), usize::from(self.facts.plan.seating.workers));
+        (has < asked).then(|| {
+            let device = &self.facts.plan.device;
+            format!("{asked} workers were to send by it, and {device} has transmit queues for {has}: name {has} cores")
+        })
+    }
+
+    fn sizing_words(&self, workers: &[&str]) -> Vec<String> {
+        let mib = sizes::pools_octets(&self.facts.sizing, self.lanes.len() as u16).div_ceil(1 << 20);
+        let (most, first) = (self.facts.capabilities.tx_queues_max, workers.first().unwrap_or(&""));
+        let queues = match workers {
+            [_] if most == 1 => format!("one queue each way, which is all that the device has: {first}"),
+            [_] => format!("one queue each way, {first}; more cores (port.cores) would send by queues of their own"),
+            _ => format!("{} transmit queues: {}; {first} receives", workers.len(), workers.join(", ")),
+        };
+        vec![self.facts.sizing.to_string(), format!("its pools take at most {mib} MiB"), queues]
     }
 
     fn capability_words(&self, speed_mbps: Option<u32>) -> Vec<String> {
