@@ -47,7 +47,7 @@ use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::Idleness;
 use crate::loss::Reception;
-use crate::pool::{Pool, PoolNames, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, WorkerIndex, packets_per_second};
+use crate::pool::{Pool, PoolNames, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, packets_per_second};
 use crate::presence::{Presence, PresenceHandle};
 pub use environment::Environment;
 pub use error::{DpdkStartError, PortCause, RestartError};
