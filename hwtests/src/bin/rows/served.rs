@@ -120,7 +120,10 @@ fn record(place: &Place) -> Result<Found> {
     let (seconds, rounds) = (place.seconds(4), place.rounds(10));
     let (mut turns, mut cores, mut words, mut details) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        let without = stretch(&stage, || Ok(std::thread::sleep(Duration::from_secs(seconds.into()))))?;
+        let without = stretch(&stage, || {
+            std::thread::sleep(Duration::from_secs(seconds.into()));
+            Ok(())
+        })?;
         let mut grains = [0.0; 2];
         let with = stretch(&stage, || {
             let file = format!("round-{round}.fpk");
