@@ -53,9 +53,11 @@ fn a_port_that_stops_with_packets_in_flight_gives_every_slot_back() {
             passage.play();
             assert!(passage.leased() > 0, "in flight");
             let mut queues = passage.turning.detach(PORT).unwrap();
-            let stopped = passage.ports[0].stop(&mut queues.tx, &mut queues.rx.rx).unwrap();
+            let rx = &mut queues.rx.as_mut().unwrap().rx;
+            let stopped = passage.ports[0].stop(&mut queues.tx, rx).unwrap();
             passage.play();
-            passage.ports[0].start(stopped, &mut queues.tx, &mut queues.rx.rx).unwrap();
+            let rx = &mut queues.rx.as_mut().unwrap().rx;
+            passage.ports[0].start(stopped, &mut queues.tx, rx).unwrap();
             passage.turning.attach(PORT, queues).unwrap();
             passage.accounts().unwrap();
             passage.is_shut.set(false);
