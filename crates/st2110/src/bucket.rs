@@ -66,6 +66,21 @@ impl Bucket {
         i64::try_from(over.div_ceil(self.drain.0)).unwrap_or(i64::MAX)
     }
 
+    /// Nanoseconds in which `packets` drain, rounded up: so far apart none finds another one in it.
+    #[inline]
+    #[must_use]
+    pub fn drain_nanos(&self, packets: u32) -> i64 {
+        let nanos = (u128::from(packets) * self.drain.1).div_ceil(self.drain.0);
+        i64::try_from(nanos).unwrap_or(i64::MAX)
+    }
+
+    /// Packets that drain in `nanos`; none in a negative time.
+    #[inline]
+    #[must_use]
+    pub fn drained_in(&self, nanos: i64) -> u32 {
+        quotient(u128::from(nanos.max(0).unsigned_abs()) * self.drain.0, self.drain.1)
+    }
+
     /// A clock that is set back stops the drain until it has caught up by the time that the full bucket takes.
     #[inline]
     fn drain(&mut self, now: Tai) {
@@ -113,6 +128,13 @@ mod tests {
         assert_eq!(bucket.room(START.plus_nanos(1_000_000_000)), 4, "a pause saves nothing up");
         assert_eq!(bucket.put(6, START.plus_nanos(2_000_000_000)), 6, "what was sent is told, whatever was allowed");
         assert_eq!(bucket.room(START.plus_nanos(2_000_000_000)), 0);
+    }
+
+    #[test]
+    fn what_drains_is_told_from_either_side() {
+        let bucket = bucket(4);
+        assert_eq!([0, 1, 11].map(|packets| bucket.drain_nanos(packets)), [0, 909_091, 10_000_000]);
+        assert_eq!([-1, 0, 909_090, 909_091, 10_000_000].map(|nanos| bucket.drained_in(nanos)), [0, 0, 0, 1, 11]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! of its own: what its queue does not take delays nobody else.
 
 mod active;
+mod launch;
 mod leg;
 mod pacer;
 mod pick;

@@ -2,6 +2,7 @@
 
 mod devices;
 mod hostile;
+mod launching;
 mod legs;
 mod many;
 mod moves;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use media::{Clock, Tai};
-use netio::{Burst, Path, PathId, Planned, TxFull, TxQueue};
+use netio::{Burst, Pacing, Path, PathId, Planned, TxFull, TxQueue};
 use shm::GrainLease;
 use st2110::PlannedPacket;
 
 use super::active::{Active, Book, Ready};
-use super::pacer::Pacer;
+use super::pacer::{Front, Pacer};
 use crate::command::SenderRefusal;
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::OutputIndex;
@@ -38,9 +38,11 @@ pub(super) struct Leg<T: TxQueue<Lease = GrainLease>> {
     pub(super) at: Option<At>,
     /// Made, and not taken by the queue yet.
     waiting: Burst<T::Buf>,
-    /// The first of them, and its grain's T_VD.
-    front: (u32, Tai),
+    /// The first of them.
+    front: Front,
     pacer: Option<Pacer>,
+    /// Of the port.
+    pacing: Pacing,
     /// The last packet that was asked for had no buffer.
     is_short: bool,
     counters: Arc<LegCounters>,
@@ -65,7 +67,8 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             open: None,
             at: None,
             waiting: Burst::new(),
-            front: (0, Tai::EPOCH),
+            front: Front { packet: 0, t_vd: Tai::EPOCH, launch: None },
+            pacing: Pacing::Software,
             pacer: None,
             is_short: false,
             counters: Arc::default(),
@@ -101,6 +104,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         let output = outputs.get_mut(self.place()).ok_or(SenderRefusal::NoOutput)?;
         let queue = output.queue().ok_or(SenderRefusal::Detached)?;
         self.open = Some(queue.open_path(&self.path)?);
+        self.pacing = queue.pacing();
         Ok(())
     }
 
@@ -111,7 +115,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
     }
 
     pub(super) fn pace(&mut self, pacer: Option<Pacer>) {
-        self.pacer = pacer;
+        self.pacer = pacer.map(|pacer| pacer.on(self.pacing));
     }
 
     /// Whether packets wait for the queue.
@@ -149,9 +153,8 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
     fn send<C: Clock>(&mut self, queue: &mut T, book: &Book<'_, C>) -> usize {
         let taken = queue.tx_burst(&mut self.waiting);
         if let Some(pacer) = self.pacer.as_mut().filter(|_| taken > 0) {
-            pacer.sent(taken as u32, self.front, book);
+            self.front = pacer.sent(taken as u32, self.front, book);
         }
-        self.front.0 += taken as u32;
         if !self.waiting.is_empty() {
             self.counters.queue_full.add(1);
             book.counters.queue_full.add(1);
@@ -169,7 +172,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         let Some(queue) = outputs.get_mut(self.place()).and_then(Output::queue) else { return 0 };
         let (Some(at), Some(pacer)) = (self.at, &mut self.pacer) else { return 0 };
         let due = pacer.due(ready.book.watch.now(), active.t_vd);
-        let mut allowed = pacer.room(ready.book.watch.now()).saturating_sub(self.waiting.len() as u32);
+        let mut allowed = pacer.room(ready.book.watch.now(), self.waiting.len());
         let (mut next, mut made) = (at.next, 0);
         for _ in 0..BURSTS_PER_TURN {
             let wanted = due.saturating_sub(next).min(allowed);
@@ -212,11 +215,23 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         let packets = ready.packetiser.frame(*next, active.sequence, active.timestamp);
         let packets = packets.take(wanted as usize).take_while(|(packet, _)| packet.last_row < slices).map(planned);
         let before = self.waiting.len();
+        let launches = self.pacer.as_ref().and_then(|pacer| pacer.launches(*next, active.t_vd, ready.book.watch.now()));
         if before == 0 {
-            self.front = (*next, active.t_vd);
+            let launch = launches.map(|launches| launches.at(*next));
+            self.front = Front { packet: *next, t_vd: active.t_vd, launch };
         }
-        let gathered = queue.gather_burst(path, &active.payload, packets, &mut self.waiting);
+        let gathered = match launches {
+            None => queue.gather_burst(path, &active.payload, packets, &mut self.waiting),
+            Some(launches) => {
+                let at = |(number, packet)| Planned { launch: Some(launches.at(number)), ..packet };
+                queue.gather_burst(path, &active.payload, (*next..).zip(packets).map(at), &mut self.waiting)
+            }
+        };
         let made = self.waiting.len() - before;
+        let last = launches.filter(|_| made > 0).map(|launches| launches.at(*next + made as u32 - 1));
+        if let (Some(pacer), Some(last)) = (&mut self.pacer, last) {
+            pacer.launched(last);
+        }
         let octets = ready.source.octets(*next, made);
         *next += made as u32;
         self.counters.packets.add(made as u64);

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use media::ManualClock;
+use media::{Clock, ManualClock, Tai};
 use netio::sim::{SimBuf, SimRx, SimTx};
-use netio::{Burst, Pacing, Path, PathError, PathId, RxCounters, RxQueue, TxCounters, TxFull, TxQueue};
+use netio::{Burst, Pacing, Path, PathError, PathId, Planned, RxCounters, RxQueue, TxCounters, TxFull, TxQueue};
 use shm::GrainLease;
 
 /// A receive queue that hears several destinations, the first of them first.
@@ -29,6 +29,10 @@ impl Drag {
     /// From now on each call takes so long.
     pub(super) fn set(&self, nanos: i64) {
         self.1.store(nanos, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Tai {
+        self.0.now()
     }
 
     fn pass(&self) {
@@ -67,7 +71,10 @@ impl RxQueue for SimPort {
 
 /// Lets a [`ValvedTx`] take packets or not.
 #[derive(Clone, Default)]
-pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>, Arc<Mutex<Option<SocketAddr>>>);
+pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>, Arc<Mutex<Option<SocketAddr>>>, Launches);
+
+/// What a port that paces was told: now, and when the packet is to leave. `None` for a port that does not pace.
+type Launches = Arc<Mutex<Option<Vec<(Tai, Option<Tai>)>>>>;
 
 const OPEN: u8 = 0;
 const SHUT: u8 = 1;
@@ -81,6 +88,16 @@ impl Valve {
     /// Stops at the packets to `destination` alone, as a socket does whose buffer is full; those behind wait with them.
     pub(super) fn bar(&self, destination: Option<SocketAddr>) {
         *self.2.lock().unwrap() = destination;
+    }
+
+    /// From now on the port sends each packet at its time.
+    pub(super) fn launch(&self) {
+        *self.3.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// When packets were handed over, and when they are to leave.
+    pub(super) fn launches(&self) -> Vec<(Tai, Option<Tai>)> {
+        self.3.lock().unwrap().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// No next hop has told its address.
@@ -127,7 +144,7 @@ impl TxQueue for ValvedTx {
     type Received = SimBuf;
 
     fn pacing(&self) -> Pacing {
-        self.tx.pacing()
+        if self.valve.3.lock().unwrap().is_some() { Pacing::LaunchTime } else { self.tx.pacing() }
     }
 
     fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
@@ -156,6 +173,21 @@ impl TxQueue for ValvedTx {
             return Err(TxFull::Unresolved);
         }
         Ok((path, self.tx.gather(path, header, payload, range)?))
+    }
+
+    fn gather_burst(
+        &mut self,
+        path: PathId,
+        payload: &Self::Payload,
+        packets: impl Iterator<Item = Planned>,
+        out: &mut Burst<Self::Buf>,
+    ) -> Result<(), TxFull> {
+        for packet in packets.take(out.room()) {
+            out.push(self.gather(path, packet.header(), payload, packet.range())?).unwrap();
+            let mut launches = self.valve.3.lock().unwrap();
+            launches.iter_mut().for_each(|launches| launches.push((self.drag.now(), packet.launch)));
+        }
+        Ok(())
     }
 
     fn forward(&mut self, path: PathId, header: &[u8], received: &SimBuf, skip: u16) -> Result<Self::Buf, TxFull> {
