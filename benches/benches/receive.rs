@@ -39,7 +39,7 @@ fn receive(criterion: &mut Criterion) {
     group.bench_function("receiver into a ring", |bencher| {
         bencher.iter(|| {
             now += 20_000_000;
-            packets.next_frame(|packet| receiver.accept(&packet, Tai::from_nanos(now), false));
+            packets.next_frame(|packet| receiver.accept(&packet, 0, Tai::from_nanos(now), false));
             receiver.end_burst();
         });
     });

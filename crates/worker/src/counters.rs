@@ -179,6 +179,18 @@ counter_set! {
 }
 
 counter_set! {
+    /// What one leg of a receiver or a relay brings (ST 2022-7), where there are several.
+    HeardLegCounters {
+        /// Packets of the stream that came by it.
+        packets,
+        /// Packets that did not come by it, or have not yet: the other may have brought them.
+        packets_lost,
+        /// How much later than the other it brought the beginning of the last picture, nanoseconds; no count.
+        behind_ns,
+    }
+}
+
+counter_set! {
     /// What became of the packets of one relay.
     RelayCounters {
         /// Packets that the queue delivered for this relay.

@@ -164,14 +164,14 @@ impl<R: RxQueue> Input<R> {
                 last = target;
             }
             match target {
-                Some(Target::Receiver(place)) => {
+                Some(Target::Receiver(place, leg)) => {
                     // While one is copied, the octets of the next come nearer.
                     packets.get(at + 1).into_iter().for_each(PacketBuf::prefetch);
                     if let Some(steered) = receivers.at_mut(place) {
-                        steered.receiver.accept(packet, now, locked);
+                        steered.receiver.accept(packet, leg, now, locked);
                     }
                 }
-                Some(Target::Relay(_)) => is_relayed = true,
+                Some(Target::Relay(..)) => is_relayed = true,
                 None => {
                     self.counters.packets_unsteered.add(1);
                     worker.packets_unsteered.add(1);
@@ -188,10 +188,10 @@ impl<R: RxQueue> Input<R> {
     /// Hands relays their packets: they keep them.
     fn relay_burst(&mut self, targets: &[Option<Target>; BURST], relays: &mut Relays<R::Buf>, now: Tai) {
         for (packet, target) in self.burst.drain().zip(targets) {
-            if let Some(Target::Relay(place)) = target
+            if let Some(Target::Relay(place, leg)) = target
                 && let Some(relay) = relays.at_mut(*place)
             {
-                relay.accept(packet, now);
+                relay.accept(packet, *leg, now);
             }
         }
     }
@@ -219,7 +219,7 @@ impl<R: RxQueue> Input<R> {
         }
         // What a shared queue has dropped was meant for nobody knows whom.
         if self.kind == Kind::Private
-            && let Some(Target::Receiver(place)) = self.steering.sole()
+            && let Some(Target::Receiver(place, _)) = self.steering.sole()
             && let Some(steered) = receivers.at(place)
         {
             let (counters, seen) = (steered.receiver.counters_ref(), &self.counters);
@@ -286,7 +286,7 @@ impl<R: RxQueue> Input<R> {
 /// What was for `target` has been handed over.
 #[inline]
 fn end_burst<B: PacketBuf>(receivers: &mut Receivers<B>, target: Option<Target>) {
-    if let Some(Target::Receiver(place)) = target
+    if let Some(Target::Receiver(place, _)) = target
         && let Some(steered) = receivers.at_mut(place)
     {
         steered.receiver.end_burst();

@@ -8,6 +8,7 @@
 pub mod command;
 pub mod counters;
 mod forwarder;
+mod heard;
 mod hold;
 pub mod idle;
 mod input;
@@ -27,7 +28,8 @@ mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
 pub use counters::{
-    InputCounters, LegCounters, OutputCounters, ReceiverCounters, RelayCounters, SenderCounters, WorkerCounters,
+    HeardLegCounters, InputCounters, LegCounters, OutputCounters, ReceiverCounters, RelayCounters, SenderCounters,
+    WorkerCounters,
 };
 pub use forwarder::{Forwarder, ForwarderConfig, Rewrite, Timestamps};
 pub use idle::{Idle, IdlePolicy, Rest};

@@ -15,13 +15,13 @@ mod stream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use media::{PayloadType, Ssrc, Tai, VideoFormat};
+use media::{ExtSeqNum, PayloadType, SeqNum, Ssrc, Tai, VideoFormat};
 use netio::{PacketBuf, TimeSource};
 use rtp::{Arrival, RtpHeader};
 use shm::FrameWriter;
 use st2110::timeline::TimelineMode;
 
-use crate::counters::ReceiverCounters;
+use crate::counters::{HeardLegCounters, ReceiverCounters};
 use crate::hold::Hold;
 use assembly::{Assembly, Closed};
 use samples::Samples;
@@ -50,7 +50,7 @@ struct Arrived<'a, B> {
     packet: &'a B,
     header: &'a RtpHeader,
     samples: &'a Samples,
-    number: media::ExtSeqNum,
+    number: ExtSeqNum,
 }
 
 /// As [`Arrived`], of a packet that is kept beyond its burst.
@@ -59,7 +59,7 @@ struct Kept<B> {
     packet: B,
     header: RtpHeader,
     samples: Samples,
-    number: media::ExtSeqNum,
+    number: ExtSeqNum,
 }
 
 impl<B: PacketBuf> Arrived<'_, B> {
@@ -122,6 +122,19 @@ impl<B: PacketBuf> Receiver<B> {
         }
     }
 
+    /// Is heard on so many legs (ST 2022-7). Before its first packet; what that needs is allocated here.
+    #[must_use]
+    pub(crate) fn on_legs(mut self, legs: usize) -> Self {
+        self.stream.on_legs(legs);
+        self
+    }
+
+    /// What each leg brings, for whoever reports it; empty where there is one leg.
+    #[must_use]
+    pub fn leg_counters(&self) -> Vec<Arc<HeardLegCounters>> {
+        self.stream.legs().counters()
+    }
+
     /// The counters, for whoever reports them.
     #[must_use]
     pub fn counters(&self) -> Arc<ReceiverCounters> {
@@ -145,9 +158,9 @@ impl<B: PacketBuf> Receiver<B> {
         self.doubtful = None;
     }
 
-    /// Takes in one packet of a burst. `locked`: whether our own clock follows PTP.
+    /// Takes in one packet of a burst, which came by `leg`. `locked`: whether our own clock follows PTP.
     #[inline]
-    pub fn accept(&mut self, packet: &B, now: Tai, locked: bool) {
+    pub fn accept(&mut self, packet: &B, leg: u8, now: Tai, locked: bool) {
         self.packets += 1;
         self.octets += packet.octets() as u64;
         match packet.meta().timed_by {
@@ -168,7 +181,8 @@ impl<B: PacketBuf> Receiver<B> {
         if identity == Identity::Candidate {
             self.adopt(header.ssrc, now, locked);
         }
-        let (number, arrival) = self.stream.observe(header.sequence, now, &self.counters);
+        let came = packet.meta().arrival;
+        let (number, arrival) = self.stream.observe(leg, &header, came, now, &self.counters);
         self.order(&Arrived { packet, header: &header, samples: &samples, number }, arrival, now, locked);
     }
 
@@ -176,6 +190,7 @@ impl<B: PacketBuf> Receiver<B> {
     #[inline]
     pub fn end_burst(&mut self) {
         self.assembly.end_burst();
+        self.stream.legs().mirror();
         self.counters.packets.add(self.packets);
         self.counters.octets.add(self.octets);
         self.counters.packets_timed_by_kernel.add(self.timed_by_kernel);
@@ -187,7 +202,10 @@ impl<B: PacketBuf> Receiver<B> {
     /// lets consumers join and leave.
     pub(crate) fn tick(&mut self, horizon: Tai, now: Tai, locked: bool) {
         self.assembly.poll(now);
-        if self.assembly.open_since().is_some_and(|since| horizon.nanos_since(since) > self.grain_timeout_nanos) {
+        let Some(since) = self.assembly.open_since() else { return };
+        // What came long after now came before a clock stepped back.
+        let waited = horizon.nanos_since(since).max(since.nanos_since(now));
+        if waited > self.grain_timeout_nanos {
             self.give_up(now, locked);
         }
     }
@@ -257,7 +275,10 @@ impl<B: PacketBuf> Receiver<B> {
                 self.doubtful = Some(arrived.keep());
             }
             Arrival::Restarted => {
-                if let Some(first) = self.doubtful.take() {
+                if let Some(mut first) = self.doubtful.take()
+                    && SeqNum(first.header.sequence.0.wrapping_add(1)) == arrived.header.sequence
+                {
+                    first.number = ExtSeqNum(arrived.number.0 - 1);
                     self.deliver(&first.arrived(), now, locked);
                 }
                 self.deliver(arrived, now, locked);

@@ -20,7 +20,7 @@ use netio::{PacketBuf, TxQueue};
 use rtp::{Arrival, FIXED_HEADER_OCTETS, RtpHeader};
 use shm::GrainLease;
 
-use crate::counters::RelayCounters;
+use crate::counters::{HeardLegCounters, RelayCounters};
 use crate::forwarder::{Original, Serving};
 use crate::input::PACKETS_PER_TURN;
 use crate::key::ReceiverKey;
@@ -84,13 +84,14 @@ impl<B: PacketBuf> Relay<B> {
         let legs = legs.into();
         // A smaller window would lose packets of destinations that keep up.
         let window = usize::from(config.backlog_packets).max(PACKETS_PER_TURN * legs.len());
+        let stream = Stream::new(legs.len());
         Self {
             key,
             legs,
             sources: config.sources.clone().into_boxed_slice(),
             clock_hz: config.clock_hz,
             backlog_nanos: config.backlog_nanos,
-            stream: Stream::new(),
+            stream,
             window: Window::new(window),
             members: Vec::with_capacity(WORKER_LIMIT),
             first: 0,
@@ -116,9 +117,15 @@ impl<B: PacketBuf> Relay<B> {
         Arc::clone(&self.counters)
     }
 
-    /// Takes in one packet.
+    /// What each leg brings, for whoever reports it; empty where there is one leg.
+    #[must_use]
+    pub fn leg_counters(&self) -> Vec<Arc<HeardLegCounters>> {
+        self.stream.legs().counters()
+    }
+
+    /// Takes in one packet that came by `leg`.
     #[inline]
-    pub(crate) fn accept(&mut self, packet: B, now: Tai) {
+    pub(crate) fn accept(&mut self, packet: B, leg: u8, now: Tai) {
         self.counters.packets.add(1);
         self.counters.octets.add(packet.octets() as u64);
         let Some((header, fixed)) = self.read_header(&packet) else { return };
@@ -126,15 +133,22 @@ impl<B: PacketBuf> Relay<B> {
         let kept = match self.stream.identify(header.ssrc, now) {
             Identity::Foreign => {
                 self.counters.ssrc_foreign.add(1);
+                if !self.stream.carries(leg, now) {
+                    return;
+                }
                 Kept { original: original(ExtSeqNum(0)), packet, run: None, begins: false }
             }
             identity => {
                 if identity == Identity::Candidate && self.stream.adopt(header.ssrc) {
                     self.counters.ssrc_changes.add(1);
                 }
-                let (number, arrival) = self.stream.observe(&header, now, &self.counters);
+                let came = packet.meta().arrival;
+                let (number, arrival) = self.stream.observe(leg, &header, came, now, &self.counters);
                 if arrival == Arrival::Duplicate {
                     return self.counters.duplicates.add(1);
+                }
+                if arrival == Arrival::Doubtful && !self.stream.carries(leg, now) {
+                    return;
                 }
                 let run = (arrival != Arrival::Doubtful).then_some(self.stream.run());
                 // A late packet of the last picture begins none, nor does what follows it.
@@ -190,6 +204,7 @@ impl<B: PacketBuf> Relay<B> {
             self.expire(now);
         }
         self.counters.packets_held.set(self.window.len() as u64);
+        self.stream.legs().mirror();
         made
     }
 

@@ -31,6 +31,7 @@ impl<B: PacketBuf> SteeredReceiver<B> {
     #[must_use]
     pub fn new(key: ReceiverKey, legs: impl Into<Box<[Leg]>>, receiver: Receiver<B>) -> Self {
         let legs = legs.into();
+        let receiver = receiver.on_legs(legs.len());
         let inputs = Vec::with_capacity(legs.len());
         Self { key, legs, receiver, inputs }
     }

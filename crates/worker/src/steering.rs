@@ -9,13 +9,25 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 
-/// Whom a packet is for: its place on the worker.
+/// Whom a packet is for: its place on the worker, and which of its legs this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     /// A receiver, which writes frames.
-    Receiver(u16),
+    Receiver(u16, u8),
     /// A relay, which forwards packets.
-    Relay(u16),
+    Relay(u16, u8),
+}
+
+impl Target {
+    /// Whether both are legs of the same receiver or relay.
+    fn is_of(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Receiver(one, _), Self::Receiver(other, _)) | (Self::Relay(one, _), Self::Relay(other, _)) => {
+                one == other
+            }
+            _ => false,
+        }
+    }
 }
 
 /// No entry.
@@ -123,9 +135,9 @@ impl Steering {
         self.last = None;
     }
 
-    /// Steers nothing to `target` any more.
+    /// Steers nothing to whom `target` is a leg of any more.
     pub(crate) fn remove(&mut self, target: Target) {
-        self.entries.retain(|(_, other)| *other != target);
+        self.entries.retain(|(_, other)| !other.is_of(target));
         self.table.fill(VACANT);
         (self.steps, self.wildcards, self.last) = (0, 0, None);
         (0..self.entries.len()).for_each(|entry| self.enter(entry));
@@ -172,13 +184,13 @@ mod tests {
     }
 
     fn receiver(place: u16) -> Option<Target> {
-        Some(Target::Receiver(place))
+        Some(Target::Receiver(place, 0))
     }
 
     fn steering(destinations: &[&str]) -> Steering {
         let mut steering = Steering::new(destinations.len());
         for (place, text) in (0..).zip(destinations) {
-            steering.insert(at(text), Target::Receiver(place));
+            steering.insert(at(text), Target::Receiver(place, 0));
         }
         steering
     }
@@ -204,13 +216,13 @@ mod tests {
     fn a_change_forgets_the_last_answer() {
         let mut steering = steering(&["192.0.2.1:5004", "192.0.2.2:5004", "0.0.0.0:5008"]);
         assert_eq!(steering.find(at("192.0.2.2:5004")), receiver(1));
-        steering.remove(Target::Receiver(1));
+        steering.remove(Target::Receiver(1, 0));
         assert_eq!(steering.find(at("192.0.2.2:5004")), None);
-        steering.insert(at("192.0.2.2:5004"), Target::Receiver(7));
+        steering.insert(at("192.0.2.2:5004"), Target::Receiver(7, 0));
         assert_eq!(steering.find(at("192.0.2.2:5004")), receiver(7));
         assert_eq!((steering.len(), steering.sole()), (3, None));
-        steering.remove(Target::Receiver(0));
-        steering.remove(Target::Receiver(7));
+        steering.remove(Target::Receiver(0, 0));
+        steering.remove(Target::Receiver(7, 0));
         assert_eq!(steering.sole(), receiver(2));
         assert_eq!(steering.find(at("192.0.2.9:5008")), receiver(2));
         steering.clear();
@@ -235,7 +247,7 @@ mod tests {
             assert_eq!(steering.find(destination), None);
         }
         for place in (0..256).step_by(2) {
-            steering.remove(Target::Receiver(place));
+            steering.remove(Target::Receiver(place, 0));
         }
         for (place, destination) in (0..).zip(&destinations) {
             assert_eq!(steering.find(at(destination)), receiver(place).filter(|_| place % 2 == 1), "{destination}");

@@ -1,9 +1,10 @@
 //! Who sends: the SSRC that a receiver follows, and the order of its packets.
 
-use media::{ExtSeqNum, Rate, SeqNum, Ssrc, Tai};
-use rtp::{Arrival, Reception};
+use media::{ExtSeqNum, Rate, Ssrc, Tai};
+use rtp::{Arrival, RtpHeader};
 
 use crate::counters::ReceiverCounters;
+use crate::heard::HeardLegs;
 
 /// Frame periods of silence after which another SSRC may take the stream over.
 const SILENT_PERIODS: i64 = 3;
@@ -29,15 +30,24 @@ pub(super) struct Stream {
     current: Option<Ssrc>,
     last_packet: Tai,
     silent_nanos: i64,
-    reception: Reception,
-    lost_before: u64,
+    legs: HeardLegs,
 }
 
 impl Stream {
     pub(super) fn new(rate: Rate) -> Self {
         let silent_nanos = rate.period_nanos().saturating_mul(SILENT_PERIODS).max(SILENT_NANOS_MIN);
-        let reception = Reception::new();
-        Self { current: None, last_packet: Tai::EPOCH, silent_nanos, reception, lost_before: 0 }
+        Self { current: None, last_packet: Tai::EPOCH, silent_nanos, legs: HeardLegs::new(1) }
+    }
+
+    /// Is heard on so many legs. Before the first packet.
+    pub(super) fn on_legs(&mut self, legs: usize) {
+        self.legs = HeardLegs::new(legs);
+    }
+
+    /// Its legs.
+    #[inline]
+    pub(super) const fn legs(&self) -> &HeardLegs {
+        &self.legs
     }
 
     #[inline]
@@ -52,16 +62,22 @@ impl Stream {
 
     /// Follows `ssrc` from now on; returns whether it replaces another.
     pub(super) fn adopt(&mut self, ssrc: Ssrc) -> bool {
-        self.lost_before += self.reception.counters().lost();
-        self.reception = Reception::new();
+        self.legs.begin();
         self.current.replace(ssrc).is_some()
     }
 
     /// Takes the next packet's number, and mirrors the statistics.
     #[inline]
-    pub(super) fn observe(&mut self, sequence: SeqNum, now: Tai, counters: &ReceiverCounters) -> (ExtSeqNum, Arrival) {
+    pub(super) fn observe(
+        &mut self,
+        leg: u8,
+        header: &RtpHeader,
+        arrival: Tai,
+        now: Tai,
+        counters: &ReceiverCounters,
+    ) -> (ExtSeqNum, Arrival) {
         self.last_packet = now;
-        let observed = self.reception.observe(sequence);
+        let observed = self.legs.observe(leg, header, arrival, now);
         if observed.1 != Arrival::InOrder {
             self.count(observed.1, counters);
         }
@@ -70,7 +86,7 @@ impl Stream {
 
     #[cold]
     fn count(&self, arrival: Arrival, counters: &ReceiverCounters) {
-        counters.packets_lost.set(self.lost_before + self.reception.counters().lost());
+        counters.packets_lost.set(self.legs.lost());
         match arrival {
             Arrival::Reordered => counters.reordered.add(1),
             Arrival::Restarted => counters.sequence_restarts.add(1),

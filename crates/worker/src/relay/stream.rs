@@ -1,9 +1,10 @@
 //! Which SSRC a relay follows, and the order of its packets.
 
 use media::{ExtSeqNum, RtpTimestamp, Ssrc, Tai};
-use rtp::{Arrival, Reception, RtpHeader};
+use rtp::{Arrival, RtpHeader};
 
 use crate::counters::RelayCounters;
+use crate::heard::HeardLegs;
 
 /// Silence after which another SSRC may take the stream over, nanoseconds. Still longer than slow streams pause.
 const SILENT_NANOS: i64 = 1_000_000_000;
@@ -25,15 +26,25 @@ pub(super) struct Stream {
     current: Option<Ssrc>,
     last_packet: Tai,
     last_timestamp: Option<RtpTimestamp>,
-    reception: Reception,
-    lost_before: u64,
+    legs: HeardLegs,
     run: u32,
 }
 
 impl Stream {
-    pub(super) fn new() -> Self {
-        let reception = Reception::new();
-        Self { current: None, last_packet: Tai::EPOCH, last_timestamp: None, reception, lost_before: 0, run: 0 }
+    pub(super) fn new(legs: usize) -> Self {
+        let legs = HeardLegs::new(legs);
+        Self { current: None, last_packet: Tai::EPOCH, last_timestamp: None, legs, run: 0 }
+    }
+
+    /// Its legs.
+    pub(super) const fn legs(&self) -> &HeardLegs {
+        &self.legs
+    }
+
+    /// As [`HeardLegs::carries`].
+    #[inline]
+    pub(super) fn carries(&mut self, leg: u8, now: Tai) -> bool {
+        self.legs.carries(leg, now)
     }
 
     #[inline]
@@ -49,8 +60,7 @@ impl Stream {
     /// Follows `ssrc` from now on; returns whether it replaces another.
     #[cold]
     pub(super) fn adopt(&mut self, ssrc: Ssrc) -> bool {
-        self.lost_before += self.reception.counters().lost();
-        self.reception = Reception::new();
+        self.legs.begin();
         self.begin_run();
         self.current.replace(ssrc).is_some()
     }
@@ -68,9 +78,16 @@ impl Stream {
 
     /// Takes the next packet's number, and mirrors the statistics.
     #[inline]
-    pub(super) fn observe(&mut self, header: &RtpHeader, now: Tai, counters: &RelayCounters) -> (ExtSeqNum, Arrival) {
+    pub(super) fn observe(
+        &mut self,
+        leg: u8,
+        header: &RtpHeader,
+        arrival: Tai,
+        now: Tai,
+        counters: &RelayCounters,
+    ) -> (ExtSeqNum, Arrival) {
         self.last_packet = now;
-        let observed = self.reception.observe(header.sequence);
+        let observed = self.legs.observe(leg, header, arrival, now);
         match observed.1 {
             Arrival::InOrder => return observed,
             Arrival::Reordered => counters.reordered.add(1),
@@ -81,7 +98,7 @@ impl Stream {
             }
             Arrival::AfterGap(_) | Arrival::Duplicate => {}
         }
-        counters.packets_lost.set(self.lost_before + self.reception.counters().lost());
+        counters.packets_lost.set(self.legs.lost());
         observed
     }
 

@@ -1,8 +1,11 @@
 //! One stream on two legs (ST 2022-7).
 
+use media::VideoFormat;
+use netio::Counter;
 use netio::sim::Faults;
+use rtp::SequenceExtender;
 
-use super::studio::{Camera, Command, Receiving, Report, Studio, drain, format, picture};
+use super::studio::{Camera, Command, Receiving, Report, Studio, drain, format, picture, tall};
 use crate::command::ReceiverRefusal;
 use crate::key::{InputKey, ReceiverKey};
 use crate::steered::Leg;
@@ -12,11 +15,15 @@ const TICKS: u32 = 3600;
 
 /// A receiver of two sockets, and the camera of each leg.
 fn two_sockets(studio: &mut Studio) -> (Receiving, [Leg; 2], [Camera; 2]) {
+    two_sockets_for(studio, format(25))
+}
+
+fn two_sockets_for(studio: &mut Studio, format: VideoFormat) -> (Receiving, [Leg; 2], [Camera; 2]) {
     let legs = [(); 2].map(|()| {
         let destination = studio.address();
         studio.socket(destination)
     });
-    let (receiver, receiving) = studio.receiver(&legs, format(25), 16, |config| config.reorder_packets = 64);
+    let (receiver, receiving) = studio.receiver(&legs, format, 16, |config| config.reorder_packets = 64);
     assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
     let cameras = legs.map(|leg| studio.camera_to(leg, &receiving, 1));
     (receiving, legs, cameras)
@@ -67,6 +74,57 @@ fn a_leg_that_comes_and_goes_is_not_noticed() {
     assert_eq!(drain(&mut reader).len(), 1);
     assert!(matches!(studio.ask(Command::RemoveReceiver(receiving.key)), Report::ReceiverRemoved(_)));
     assert!(matches!(studio.ask(Command::RemoveReceiver(ReceiverKey(0))), Report::Unknown(None)));
+}
+
+/// Sends `frames` by both legs, the second `lag` frames behind the first; `brings` says which packets a leg has.
+fn send_apart(
+    studio: &mut Studio,
+    cameras: &mut [Camera; 2],
+    frames: std::ops::Range<u32>,
+    lag: u32,
+    brings: impl Fn(usize, u32, u32) -> bool,
+) {
+    for turn in frames.start..frames.end + lag {
+        for (leg, number) in [(0, Some(turn)), (1, turn.checked_sub(lag))] {
+            if let Some(number) = number.filter(|number| frames.contains(number)) {
+                cameras[leg].send_some(number, number.wrapping_mul(TICKS), |packet| brings(leg, number, packet));
+            }
+        }
+        studio.worker.turn();
+        studio.clock.advance_nanos(FRAME);
+        studio.worker.turn();
+    }
+}
+
+#[test]
+fn a_leg_that_lags_by_thousands_of_packets_leaves_the_other_alone() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (receiving, _, mut cameras) = two_sockets_for(&mut studio, tall());
+    let packets = cameras[0].packets();
+    // Beyond the window in which a single leg's numbers are put in order again.
+    assert!(48 * packets > u32::from(SequenceExtender::MAX_MISORDER));
+    send_apart(&mut studio, &mut cameras, 0..80, 48, |_, _, _| true);
+    let counters = &receiving.counters;
+    let seen = [&counters.grains_complete, &counters.packets_lost, &counters.sequence_restarts, &counters.doubtful]
+        .map(Counter::value);
+    assert_eq!(seen, [80, 0, 0, 0], "{:?}", counters.values());
+    assert_eq!((counters.grains_incomplete.value(), counters.grains_too_soon.value()), (0, 0));
+    let legs: Vec<_> = receiving.legs.iter().map(|leg| leg.values()).collect();
+    let packets = u64::from(80 * packets);
+    assert_eq!(legs[0], [("packets", packets), ("packets_lost", 0), ("behind_ns", 0)]);
+    // Of more pictures than are remembered it is not told how far they are behind.
+    assert_eq!(legs[1][..2], [("packets", packets), ("packets_lost", 0)]);
+}
+
+#[test]
+fn each_leg_tells_what_it_brings_and_how_late() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (receiving, _, mut cameras) = two_sockets(&mut studio);
+    send_apart(&mut studio, &mut cameras, 0..20, 3, |leg, _, packet| leg == 0 || packet % 8 != 5);
+    let legs: Vec<_> = receiving.legs.iter().map(|leg| leg.values()).collect();
+    assert_eq!(legs[0], [("packets", 20 * 32), ("packets_lost", 0), ("behind_ns", 0)]);
+    assert_eq!(legs[1], [("packets", 20 * 28), ("packets_lost", 20 * 4), ("behind_ns", 3 * FRAME as u64)]);
+    assert_eq!(receiving.counters.packets_lost.value(), 0);
 }
 
 #[test]

@@ -301,6 +301,34 @@ fn both_legs_of_a_stream_are_one_stream() {
 }
 
 #[test]
+fn what_belongs_to_no_followed_stream_goes_on_by_one_leg_only() {
+    let mut studio = Studio::new(1, Faults::default());
+    let destinations = [studio.address(), studio.address()];
+    let legs = destinations.map(|destination| Leg { input: studio.shared(&[destination], 1).0, destination });
+    let relay = studio.relay_of(&legs, |_| {});
+    let mut far = studio.forward(Some(&relay), Rewrite::default());
+    let mut sources = destinations.map(|destination| Source::new(&studio, destination, 7));
+    let mut other = destinations.map(|destination| Source::new(&studio, destination, 8));
+    for n in 0..400 {
+        for leg in 0..2 {
+            // The first leg is cut for a second and comes back.
+            if leg == 1 || !(100..200).contains(&n) {
+                sources[leg].send(n, n.into());
+                other[leg].send(n, n.into());
+            }
+        }
+        studio.pass(10 * MS);
+    }
+    let got = far.take();
+    let of = |ssrc| got.iter().filter(|got| got.ssrc == ssrc).map(|got| got.sequence).collect::<Vec<_>>();
+    assert_eq!(of(7), (0..400).collect::<Vec<_>>());
+    // Until the cut is noticed the others are lost with their leg: a copy of them cannot be told.
+    let others = of(8);
+    assert!(others.windows(2).all(|pair| pair[0] < pair[1]), "one came twice");
+    assert!(others.len() > 370, "{} of 400", others.len());
+}
+
+#[test]
 fn a_sender_that_begins_anew_has_a_place_in_the_numbers() {
     let mut studio = Studio::new(1, Faults::default());
     let relay = studio.relay();

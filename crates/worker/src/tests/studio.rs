@@ -13,7 +13,7 @@ use shm::{
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
 
 use super::devices::{Drag, Shortage, SimPort, Valve, ValvedTx};
-use crate::counters::{InputCounters, OutputCounters, ReceiverCounters, SenderCounters};
+use crate::counters::{HeardLegCounters, InputCounters, OutputCounters, ReceiverCounters, SenderCounters};
 use crate::input::Input;
 use crate::key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 use crate::receiver::{Receiver, ReceiverConfig};
@@ -205,6 +205,7 @@ pub(super) struct Receiving {
     pub(super) ring: Ring,
     pub(super) key: ReceiverKey,
     pub(super) counters: Arc<ReceiverCounters>,
+    pub(super) legs: Vec<Arc<HeardLegCounters>>,
     pub(super) writer: Arc<WriterCounters>,
     pub(super) destination: SocketAddr,
     pub(super) format: VideoFormat,
@@ -299,8 +300,8 @@ impl Studio {
         let counters = receiver.counters();
         let key = ReceiverKey(self.key());
         let steered = SteeredReceiver::new(key, legs, receiver);
-        let destination = legs[0].destination;
-        (steered, Receiving { ring, key, counters, writer: counters_of_ring, destination, format })
+        let (destination, legs) = (legs[0].destination, steered.receiver().leg_counters());
+        (steered, Receiving { ring, key, counters, legs, writer: counters_of_ring, destination, format })
     }
 
     /// A queue that hears `destinations`.

@@ -92,6 +92,17 @@ fn a_camera_that_starts_anew_after_a_step_back_is_followed() {
 }
 
 #[test]
+fn a_clock_that_steps_back_does_not_keep_a_grain_open() {
+    let mut studio = Studio::new(1, Faults::default());
+    let receiving = studio.receive(format(25), 16);
+    studio.camera(&receiving, 1).send_some(0, 0, |packet| packet != 3);
+    studio.pass(FRAME / 4);
+    studio.clock.set(Tai::from_nanos(NOON.as_nanos() - HOUR));
+    studio.pass(3 * FRAME);
+    assert_eq!(receiving.counters.grains_incomplete.value(), 1, "{:?}", receiving.counters.values());
+}
+
+#[test]
 fn nothing_of_a_stream_that_was_replaced_comes_after_the_new_one() {
     let mut studio = Studio::new(1, Faults::default());
     let mut receiving = studio.receive_with(format(25), 16, |config| {

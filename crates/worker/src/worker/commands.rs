@@ -82,12 +82,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         };
         let (inputs, receivers) = (&mut self.inputs, &mut self.receivers);
         let Some(receiver) = receivers.at_mut(place) else { return Report::Unknown(None) };
-        for at in 0..receiver.legs().len() {
+        for (at, number) in (0..receiver.legs().len()).zip(0_u8..) {
             let leg = receiver.legs()[at];
             let Some(input) = inputs.find(|input| input.key() == leg.input) else { continue };
             receiver.hear(input);
             if let Some(input) = inputs.at_mut(input) {
-                input.steer(leg.destination, Target::Receiver(place));
+                input.steer(leg.destination, Target::Receiver(place, number));
             }
         }
         Report::Added
@@ -123,7 +123,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
     /// A receiver that nothing is steered to any more.
     fn released(&mut self, key: ReceiverKey) -> Option<Box<SteeredReceiver<R::Buf>>> {
         let place = self.receivers.find(|receiver| receiver.key() == key)?;
-        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Receiver(place)));
+        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Receiver(place, 0)));
         let mut released = self.receivers.remove(place)?;
         released.release();
         Some(released)

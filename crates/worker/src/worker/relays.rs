@@ -52,10 +52,10 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         };
         if let Some(relay) = self.relays.at_mut(place) {
             relay.relink(&mut self.forwarders);
-            for leg in relay.legs() {
+            for (leg, number) in relay.legs().iter().zip(0_u8..) {
                 let input = self.inputs.find(|input| input.key() == leg.input);
                 if let Some(input) = input.and_then(|input| self.inputs.at_mut(input)) {
-                    input.steer(leg.destination, Target::Relay(place));
+                    input.steer(leg.destination, Target::Relay(place, number));
                 }
             }
         }
@@ -64,7 +64,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
 
     pub(super) fn remove_relay(&mut self, key: ReceiverKey) -> Report<R, T> {
         let Some(place) = self.relays.find(|relay| relay.key() == key) else { return Report::Unknown(None) };
-        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Relay(place)));
+        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Relay(place, 0)));
         let Some(mut removed) = self.relays.remove(place) else { return Report::Unknown(None) };
         removed.finish();
         Report::RelayRemoved(removed)
