@@ -16,6 +16,7 @@ use crate::schedule::SenderType;
 
 mod clock;
 mod fmtp;
+mod legs;
 mod parse;
 mod write;
 
@@ -32,6 +33,17 @@ pub struct Origin {
     pub address: String,
 }
 
+/// The second way of a stream that is sent twice (ST 2022-7, RFC 7104).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondLeg {
+    /// Address of its `c=` and port of its `m=`.
+    pub destination: SocketAddr,
+    /// Time to live of an IPv4 multicast destination.
+    pub ttl: Option<u8>,
+    /// Sources that its `a=source-filter: incl` admits; empty for any.
+    pub sources: Vec<IpAddr>,
+}
+
 /// One raw video stream, progressive, as SDP describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoSdp {
@@ -45,6 +57,8 @@ pub struct VideoSdp {
     pub ttl: Option<u8>,
     /// Sources that `a=source-filter: incl` admits; empty for any.
     pub sources: Vec<IpAddr>,
+    /// Where the same packets come once more; the rest of the description is that of the first leg.
+    pub second: Option<SecondLeg>,
     /// Payload type.
     pub payload_type: PayloadType,
     /// Width, height, sampling, depth, exactframerate.
@@ -101,6 +115,7 @@ impl VideoSdp {
             destination,
             ttl: (group && destination.is_ipv4()).then_some(64),
             sources: if group && !source.is_unspecified() { vec![source] } else { Vec::new() },
+            second: None,
             payload_type,
             format,
             packing: PackingMode::Gpm,
@@ -129,10 +144,20 @@ impl VideoSdp {
         parse::video(text, default_rate)
     }
 
-    /// Writes the description, CRLF line ends.
+    /// Writes the description, CRLF line ends; of a stream with a second leg both (RFC 7104 §3.1).
     #[must_use]
     pub fn to_sdp(&self) -> String {
-        write::video(self)
+        match self.second_leg() {
+            Some(second) => write::legs(self, &second),
+            None => write::video(self),
+        }
+    }
+
+    /// The second leg as a stream of its own.
+    #[must_use]
+    pub fn second_leg(&self) -> Option<Self> {
+        let SecondLeg { destination, ttl, sources } = self.second.clone()?;
+        Some(Self { destination, ttl, sources, second: None, ..self.clone() })
     }
 
     /// Writes the description of a stream that is sent twice (ST 2022-7): this is the first leg, the other the second

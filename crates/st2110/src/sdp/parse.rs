@@ -6,6 +6,7 @@ use media::{Depth, PayloadType, Rate, RateError, Sampling, Ssrc, VIDEO_CLOCK_HZ,
 use sdp_types::{Attribute, Media, Session, SourceFilter, SourceFilterAddress, SourceFilterDestination};
 
 use super::fmtp::Fmtp;
+use super::legs;
 use super::{MediaClock, Origin, ReferenceClock, SdpError, VideoSdp};
 use crate::packing::{PackingMode, UdpLimit};
 use crate::schedule::SenderType;
@@ -25,22 +26,36 @@ pub(super) fn video(text: &str, default_rate: Option<Rate>) -> Result<VideoSdp, 
     let session = Session::parse(text.as_bytes()).map_err(|error| SdpError::Syntax { reason: error.to_string() })?;
     let mut warnings = Vec::new();
     let (media, payload_type) = raw_video(&session, &mut warnings)?;
+    let mut sdp = stream(&session, media, payload_type, default_rate, &mut warnings)?;
+    sdp.second = legs::second(&session, media, &sdp, default_rate, &mut warnings);
+    sdp.warnings = warnings;
+    Ok(sdp)
+}
+
+/// The stream of one media section.
+pub(super) fn stream(
+    session: &Session,
+    media: &Media,
+    payload_type: PayloadType,
+    default_rate: Option<Rate>,
+    warnings: &mut Vec<String>,
+) -> Result<VideoSdp, SdpError> {
     let mut fmtp = Fmtp::parse(parameters(media, payload_type)?)?;
     if of_payload_type_all(media, "fmtp", payload_type).count() > 1 {
         warnings.push(format!("more than one a=fmtp:{}: the first is used, the others are not", payload_type.0));
     }
-    let format = format(&mut fmtp, media, default_rate, &mut warnings)?;
-    let (address, ttl) = connection(&session, media, &mut warnings)?;
+    let format = format(&mut fmtp, media, default_rate, warnings)?;
+    let (address, ttl) = connection(session, media, warnings)?;
     let destination = SocketAddr::new(address, port(media)?);
     let mut sdp = VideoSdp::new("", address, destination, payload_type, format);
     sdp.ttl = ttl;
     sdp.session_name = session.session_name.trim().to_owned();
-    sdp.origin = origin(&session);
-    sdp.sources = sources(&session, media, address, &mut warnings);
-    sdp.ssrc = ssrc(media, &mut warnings);
-    sdp.reference_clock = attribute(&session, media, "ts-refclk").map(ReferenceClock::from);
-    sdp.media_clock = attribute(&session, media, "mediaclk").map(MediaClock::from);
-    transport(&mut sdp, &mut fmtp, &mut warnings)?;
+    sdp.origin = origin(session);
+    sdp.sources = sources(session, media, address, warnings);
+    sdp.ssrc = ssrc(media, warnings);
+    sdp.reference_clock = attribute(session, media, "ts-refclk").map(ReferenceClock::from);
+    sdp.media_clock = attribute(session, media, "mediaclk").map(MediaClock::from);
+    transport(&mut sdp, &mut fmtp, warnings)?;
     sdp.colorimetry = fmtp.take("colorimetry");
     sdp.tcs = fmtp.take("TCS");
     sdp.range = fmtp.take("RANGE");
@@ -48,8 +63,7 @@ pub(super) fn video(text: &str, default_rate: Option<Rate>) -> Result<VideoSdp, 
     sdp.other = fmtp.rest();
     let unknown = sdp.other.iter().filter(|(name, _)| !KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known)));
     warnings.extend(unknown.map(|(name, _)| format!("unknown parameter {name} in a=fmtp: kept, without effect")));
-    clock_warnings(&sdp, &mut warnings);
-    sdp.warnings = warnings;
+    clock_warnings(&sdp, warnings);
     Ok(sdp)
 }
 
@@ -61,15 +75,17 @@ fn raw_video<'a>(session: &'a Session, warnings: &mut Vec<String>) -> Result<(&'
         let value = first.0.proto.clone();
         return Err(SdpError::Unsupported { name: "m=video protocol", value, want: "use RTP/AVP over UDP" });
     }
-    if found.next().is_some() {
-        warnings
-            .push("more than one raw video section: the first is used, the others (ST 2022-7 legs?) are not".into());
+    if found.any(|(other, _)| !legs::are_grouped(session, first.0, other)) {
+        warnings.push(
+            "more than one raw video section: the first is used, the others are not (legs of ST 2022-7 need a=group:DUP)"
+                .into(),
+        );
     }
     Ok(first)
 }
 
 /// The first payload type of a video section that `a=rtpmap` calls raw.
-fn raw_payload_type(media: &Media) -> Option<PayloadType> {
+pub(super) fn raw_payload_type(media: &Media) -> Option<PayloadType> {
     if !media.media.eq_ignore_ascii_case("video") {
         return None;
     }
@@ -108,7 +124,7 @@ fn of_payload_type_all<'a>(media: &'a Media, name: &str, payload_type: PayloadTy
 }
 
 /// The values of an attribute, its name in any case.
-fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a str> {
     attributes.iter().filter(move |a| a.attribute.eq_ignore_ascii_case(name)).filter_map(|a| a.value.as_deref())
 }
 
@@ -291,7 +307,7 @@ fn ssrc(media: &Media, warnings: &mut Vec<String>) -> Option<Ssrc> {
         [] => None,
         [one] => Some(Ssrc(*one)),
         _ => {
-            warnings.push("several a=ssrc (ST 2022-7 legs?): any is accepted".into());
+            warnings.push("several a=ssrc: one of them is followed, whichever comes first".into());
             None
         }
     }

@@ -375,7 +375,7 @@ fn every_truncation_is_refused_or_read() {
 }
 
 #[test]
-fn a_stream_with_two_legs_is_grouped_and_its_first_leg_is_read() {
+fn a_stream_with_two_legs_is_grouped_and_read() {
     let format = VideoFormat::new(1920, 1080, Sampling::YCbCr422, Depth::Bits10, Rate::new(50, 1).unwrap()).unwrap();
     let leg = |source: &str, to: &str| {
         VideoSdp::new("both", source.parse().unwrap(), to.parse().unwrap(), PayloadType(96), format)
@@ -393,4 +393,36 @@ fn a_stream_with_two_legs_is_grouped_and_its_first_leg_is_read() {
     assert!(at("a=source-filter: incl IN IP4 239.1.2.1 198.51.100.1") > medias[1]);
     let read = VideoSdp::parse(&text, None).unwrap();
     assert_eq!((read.destination, read.format), (first.destination, format));
+    let leg = SecondLeg { destination: second.destination, ttl: second.ttl, sources: second.sources.clone() };
+    assert_eq!((&read.second, read.warnings.len()), (&Some(leg), 1), "{:?}", read.warnings);
+    assert_eq!(read.second_leg().unwrap().sources, second.sources);
+    assert_eq!(VideoSdp::parse(&read.to_sdp(), None).unwrap(), read, "{}", read.to_sdp());
+}
+
+#[test]
+fn a_second_section_is_a_leg_only_where_it_is_a_duplicate() {
+    let (head, media) = ST2110.split_at(ST2110.find("m=video").unwrap());
+    let section = |mid: &str, port: &str| {
+        media.replace("m=video 50000", &format!("m=video {port}")).replace("a=mid:primary\r\n", mid)
+    };
+    let two = |group: &str, second: &str| {
+        let text = [head, group, &section("a=mid:one\r\n", "50000"), second].concat();
+        let read = parse(&text).unwrap();
+        (read.second.map(|leg| leg.destination.port()), read.warnings.join("; "))
+    };
+    let other = section("a=mid:other\r\n", "50010");
+    assert_eq!(two("a=group:DUP one other\r\n", &other).0, Some(50_010));
+    assert_eq!(two("a=group:dup x other one\r\n", &other).0, Some(50_010));
+    for (group, second, why) in [
+        ("", other.clone(), "more than one raw video section"),
+        ("a=group:LS one other\r\n", other.clone(), "more than one raw video section"),
+        ("a=group:DUP one else\r\n", other.clone(), "more than one raw video section"),
+        ("a=group:DUP one other\r\n", other.replace("width=1920", "width=1280"), "1280x1080"),
+        ("a=group:DUP one other\r\n", section("a=mid:other\r\n", "50000"), "both go to"),
+        ("a=group:DUP one other\r\n", other.replace("raw/90000", "jxsv/90000"), "no raw video"),
+        ("a=group:DUP one other\r\n", other.replace("50010", "0"), "port 0"),
+    ] {
+        let (leg, warnings) = two(group, &second);
+        assert!(leg.is_none() && warnings.contains(why), "{why}: {leg:?} {warnings}");
+    }
 }
