@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -165,6 +165,15 @@ pub struct AddReceiver {
     /// Slots of the ring, 4 to 1024; otherwise the gateway's default.
     #[arg(long)]
     pub slots: Option<u16>,
+    /// Where the same packets come once more (ST 2022-7); otherwise what the SDP says.
+    #[arg(long)]
+    pub second_at: Option<SocketAddr>,
+    /// Admitted sources of the second way; all where none is named.
+    #[arg(long)]
+    pub second_sources: Vec<IpAddr>,
+    /// The network interface of the second way.
+    #[arg(long)]
+    pub second_interface: Option<String>,
     /// Packets of the next frame that may arrive while a frame is incomplete, at most 1024.
     #[arg(long)]
     pub reorder_packets: Option<u32>,
@@ -241,13 +250,22 @@ pub struct AddRelay {
     pub listen: SocketAddr,
     /// An admitted source; may be given more than once. Otherwise all.
     #[arg(long = "source")]
-    pub sources: Vec<std::net::IpAddr>,
+    pub sources: Vec<IpAddr>,
     /// The network interface; otherwise the kernel chooses.
     #[arg(long)]
     pub interface: Option<String>,
     /// Rate of the time stamps, what a=rtpmap says.
     #[arg(long, default_value_t = 90_000)]
     pub clock_hz: u32,
+    /// Where the same packets come once more (ST 2022-7).
+    #[arg(long)]
+    pub second_listen: Option<SocketAddr>,
+    /// Admitted sources of the second way; all where none is named.
+    #[arg(long)]
+    pub second_sources: Vec<IpAddr>,
+    /// The network interface of the second way.
+    #[arg(long)]
+    pub second_interface: Option<String>,
     /// Packets kept at most for senders that do not take them at once.
     #[arg(long)]
     pub backlog_packets: Option<u32>,

@@ -1,6 +1,7 @@
 //! The commands, by name.
 
 use std::io::Read as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use control::{Endpoint, v1};
@@ -123,4 +124,13 @@ pub(crate) fn read_sdp(path: &Path) -> Result<String, Failure> {
         Ok(_) => Ok(String::from_utf8_lossy(&octets).into_owned()),
         Err(cause) => Err(Failure::File { action: "cannot read the SDP", path: path.into(), cause }),
     }
+}
+
+/// The second way of a receiver or a relay, if anything of it is given.
+fn second_leg(at: Option<SocketAddr>, sources: &[IpAddr], interface: Option<String>) -> Option<v1::SecondLeg> {
+    (at.is_some() || !sources.is_empty() || interface.is_some()).then(|| v1::SecondLeg {
+        destination: at.map(|at| at.to_string()).unwrap_or_default(),
+        sources: sources.iter().map(ToString::to_string).collect(),
+        interface: interface.unwrap_or_default(),
+    })
 }

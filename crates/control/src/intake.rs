@@ -8,7 +8,7 @@ use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::{SdpError, VideoSdp};
 
 use crate::v1;
-use crate::{LegSpec, ReceiverSpec, Rewriting, SenderSpec, SenderTiming, SpecError, StreamName};
+use crate::{HeardLegSpec, LegSpec, ReceiverSpec, Rewriting, SenderSpec, SenderTiming, SpecError, StreamName};
 
 /// The largest SDP that is read, octets.
 pub(crate) const MAX_SDP_OCTETS: usize = VideoSdp::MAX_OCTETS;
@@ -78,9 +78,12 @@ pub(crate) fn receiver(request: v1::CreateReceiverRequest) -> Result<ReceiverSpe
         0 => None,
         slots => Some(u16::try_from(slots).map_err(|_| SpecError::Slots { slots })?),
     };
+    let sdp = VideoSdp::parse(&request.sdp, default_rate)?;
+    let leg = request.second.map(second_leg).transpose()?.unwrap_or_default();
     Ok(ReceiverSpec {
         name,
-        sdp: VideoSdp::parse(&request.sdp, default_rate)?,
+        second: HeardLegSpec::of(&sdp, leg.destination, leg.sources, leg.interface)?,
+        sdp,
         interface: non_empty(request.interface),
         slots,
         reorder_packets: request
@@ -90,6 +93,29 @@ pub(crate) fn receiver(request: v1::CreateReceiverRequest) -> Result<ReceiverSpe
         grain_timeout_ms: request.grain_timeout_ms,
         receive_buffer_octets: request.receive_buffer_octets,
     })
+}
+
+/// A second leg as far as it was given.
+#[derive(Default)]
+pub(crate) struct GivenLeg {
+    pub(crate) destination: Option<SocketAddr>,
+    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) interface: Option<String>,
+}
+
+pub(crate) fn second_leg(leg: v1::SecondLeg) -> Result<GivenLeg, IntakeError> {
+    let given = non_empty(leg.destination);
+    Ok(GivenLeg {
+        destination: given.as_deref().map(destination).transpose()?,
+        sources: sources(&leg.sources)?,
+        interface: non_empty(leg.interface),
+    })
+}
+
+/// Admitted sources.
+pub(crate) fn sources(texts: &[String]) -> Result<Vec<IpAddr>, IntakeError> {
+    let refused = |text: &str| IntakeError::Address { field: "sources", text: shortened(text), example: "10.0.0.1" };
+    texts.iter().map(|text| text.parse().map_err(|_| refused(text))).collect()
 }
 
 pub(crate) fn sender(request: v1::CreateSenderRequest) -> Result<SenderSpec, IntakeError> {

@@ -25,6 +25,7 @@ pub mod v1;
 
 mod archive_service;
 mod authority;
+mod heard_leg;
 mod intake;
 mod relay_intake;
 mod report;
@@ -40,6 +41,7 @@ pub use controller::{ControlError, Controller, SourcePresence, State, TakeOutcom
 pub use crosspoint::{CrosspointTable, resolve};
 pub use dataplane::{Dataplane, DataplaneError, StreamName};
 pub use endpoint::{Endpoint, EndpointError};
+pub use heard_leg::HeardLegSpec;
 pub use listener::{ListenError, Listener};
 pub use relay_spec::{Numbers, RelaySpec, Rewriting};
 pub use routing::Routing;
@@ -47,6 +49,6 @@ pub use server::{ServeError, serve};
 pub use spec::{LegSpec, ReceiverSpec, SenderSpec, SenderTiming, SpecError};
 pub use status::{
     ConsumerClass, ConsumerHolder, ConsumerStatus, CoreIsolation, Counters, FlowProducer, FlowStanding, FlowStatus,
-    NodeStatus, PortStatus, PulseStatus, ReceiverStatus, RelayStatus, SenderState, SenderStatus, Signal, SlotUse,
-    SpanStatus, WorkerStatus,
+    LegStatus, NodeStatus, PortStatus, PulseStatus, ReceiverStatus, RelayStatus, SenderState, SenderStatus, Signal,
+    SlotUse, SpanStatus, WorkerStatus,
 };

@@ -154,6 +154,7 @@ impl Dataplane for RecordingDataplane {
             signal: Signal::Async,
             worker: Some("worker-0".into()),
             last_grain: Some(GrainIndex(42)),
+            legs: Vec::new(),
             counters: vec![("packets", 1000), ("dropped_row_packets", 3), ("lost_wire_packets", 2)],
         };
         records.receivers.keys().map(status).collect()

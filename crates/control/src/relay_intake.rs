@@ -1,14 +1,14 @@
 //! Requests of the API about relays as specifications, and relays as messages.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use media::Name;
 
 use crate::config::Owned;
-use crate::intake::{IntakeError, name, non_empty, shortened};
-use crate::report::scope;
-use crate::{Dataplane, RelaySpec, RelayStatus, SpecError, State, v1};
+use crate::intake::{GivenLeg, IntakeError, name, non_empty, second_leg, shortened, sources};
+use crate::report::{legs, scope};
+use crate::{Dataplane, HeardLegSpec, RelaySpec, RelayStatus, SpecError, State, v1};
 
 /// What `CreateRelay` asks for.
 pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, IntakeError> {
@@ -18,19 +18,17 @@ pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, Intake
         text: shortened(&request.listen),
         example: "239.1.1.1:5004 or [ff3e::1]:5004",
     })?;
-    let source = |text: &String| {
-        text.parse::<IpAddr>().map_err(|_| IntakeError::Address {
-            field: "sources",
-            text: shortened(text),
-            example: "10.0.0.1",
-        })
-    };
+    let second = request.second.map(second_leg).transpose()?.map(|leg| {
+        let GivenLeg { destination, sources, interface } = leg;
+        destination.map(|destination| HeardLegSpec { destination, sources, interface }).ok_or(SpecError::NoSecondLeg)
+    });
     let backlog_packets = match request.backlog_packets {
         0 => None,
         packets => Some(u16::try_from(packets).map_err(|_| SpecError::BacklogPackets(packets))?),
     };
     Ok(RelaySpec {
-        sources: request.sources.iter().map(source).collect::<Result<_, _>>()?,
+        sources: sources(&request.sources)?,
+        second: second.transpose()?,
         interface: non_empty(request.interface),
         clock_hz: if request.clock_hz == 0 { RelaySpec::DEFAULT_CLOCK_HZ } else { request.clock_hz },
         backlog_packets,
@@ -60,6 +58,7 @@ fn message(owned: &Owned<RelaySpec>, status: Option<&RelayStatus>) -> v1::Relay 
         backlog_ms: spec.backlog_ms.unwrap_or(RelaySpec::DEFAULT_BACKLOG_MS),
         alive: status.is_some_and(|status| status.is_alive),
         senders: status.map_or(0, |status| status.senders),
+        legs: legs((spec.listen, &spec.interface), spec.second.as_ref(), status.map(|status| &status.legs)),
     }
 }
 

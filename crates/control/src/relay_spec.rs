@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use media::{Name, PayloadType};
 
-use crate::SpecError;
 use crate::spec::check_interface;
+use crate::{HeardLegSpec, SpecError};
 
 /// An RTP stream to take from the network and to forward packet by packet, whatever it carries. Senders are connected to
 /// it by its name, as to a flow; it has no ring, and no pod can read it.
@@ -19,6 +19,8 @@ pub struct RelaySpec {
     pub sources: Vec<IpAddr>,
     /// The network interface; `None`: the kernel chooses.
     pub interface: Option<String>,
+    /// Where the same packets come once more (ST 2022-7).
+    pub second: Option<HeardLegSpec>,
     /// Rate of its time stamps, as its `a=rtpmap` says.
     pub clock_hz: u32,
     /// Packets that are kept for senders that do not take them at once; `None`: the default.
@@ -49,6 +51,7 @@ impl RelaySpec {
             listen,
             sources: Vec::new(),
             interface: None,
+            second: None,
             clock_hz: Self::DEFAULT_CLOCK_HZ,
             backlog_packets: None,
             backlog_ms: None,
@@ -67,6 +70,9 @@ impl RelaySpec {
         }
         if let Some(source) = self.sources.iter().find(|source| source.is_ipv4() != self.listen.is_ipv4()) {
             return Err(SpecError::RelaySource { source_address: *source, listen: self.listen });
+        }
+        if let Some(leg) = &self.second {
+            leg.check(self.listen, self.interface.as_deref())?;
         }
         if !(1..=1_000_000_000).contains(&self.clock_hz) {
             return Err(SpecError::ClockRate(self.clock_hz));

@@ -3,6 +3,7 @@
 mod flow;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use media::Name;
 use st2110::packing::{PackingMode, UdpLimit};
@@ -10,8 +11,8 @@ use st2110::schedule::{ReadSchedule, SenderType};
 
 use crate::config::Owned;
 use crate::{
-    CoreIsolation, Counters, Dataplane, FlowStatus, NodeStatus, PortStatus, ReceiverSpec, ReceiverStatus, Scope,
-    SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, SpanStatus, State, v1,
+    CoreIsolation, Counters, Dataplane, FlowStatus, HeardLegSpec, LegStatus, NodeStatus, PortStatus, ReceiverSpec,
+    ReceiverStatus, Scope, SenderSpec, SenderState, SenderStatus, SenderTiming, Signal, SpanStatus, State, v1,
 };
 pub(crate) use flow::{consumer, flows, video};
 
@@ -102,7 +103,30 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         destination: spec.sdp.destination.to_string(),
         lost: status.map(lost).unwrap_or_default(),
         worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
+        legs: legs((spec.sdp.destination, &spec.interface), spec.second.as_ref(), status.map(|status| &status.legs)),
     }
+}
+
+/// The two legs of what comes twice; none of what comes once.
+pub(crate) fn legs(
+    (destination, interface): (SocketAddr, &Option<String>),
+    second: Option<&HeardLegSpec>,
+    status: Option<&Vec<LegStatus>>,
+) -> Vec<v1::HeardLeg> {
+    let Some(second) = second else { return Vec::new() };
+    let ways = [(destination, interface), (second.destination, &second.interface)];
+    let leg = |(at, (destination, interface)): (usize, (SocketAddr, &Option<String>))| {
+        let status = status.and_then(|legs| legs.get(at)).copied().unwrap_or_default();
+        v1::HeardLeg {
+            destination: destination.to_string(),
+            interface: interface.clone().unwrap_or_default(),
+            alive: status.is_alive,
+            packets: status.packets,
+            packets_lost: status.packets_lost,
+            behind_ns: status.behind_ns,
+        }
+    };
+    ways.into_iter().enumerate().map(leg).collect()
 }
 
 /// The counters of lost packets, and the places that they stand for.

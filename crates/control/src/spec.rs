@@ -7,7 +7,7 @@ use st2110::packing::{PackingMode, UdpLimit};
 use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::VideoSdp;
 
-use crate::Rewriting;
+use crate::{HeardLegSpec, Rewriting};
 
 /// A stream to take from the network. Its flow has the receiver's name.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct ReceiverSpec {
     pub sdp: VideoSdp,
     /// The network interface; `None`: the kernel chooses.
     pub interface: Option<String>,
+    /// Where the same packets come once more (ST 2022-7).
+    pub second: Option<HeardLegSpec>,
     /// Slots of the ring; `None`: the gateway's default.
     pub slots: Option<u16>,
     /// Packets of the next grain that may arrive while a grain is incomplete; `None`: the default.
@@ -105,6 +107,9 @@ pub enum SpecError {
     /// A time-out that never comes, or comes before the packets.
     #[error("grain_timeout_ms is {0}, it must be 1 to {max}", max = ReceiverSpec::MAX_GRAIN_TIMEOUT_MS)]
     GrainTimeout(u32),
+    /// An interface or sources of a second leg that nobody describes.
+    #[error("a second leg has an interface or sources, and no destination: give one, or an SDP with a=group:DUP")]
+    NoSecondLeg,
     /// A receive buffer too small for a burst, or larger than any kernel gives.
     #[error("receive_buffer_octets is {0}, it must be 65536 to 1073741824")]
     ReceiveBuffer(u32),
@@ -189,6 +194,9 @@ impl ReceiverSpec {
         }
         if let Some(ms) = self.grain_timeout_ms.filter(|ms| !(1..=Self::MAX_GRAIN_TIMEOUT_MS).contains(ms)) {
             return Err(SpecError::GrainTimeout(ms));
+        }
+        if let Some(leg) = &self.second {
+            leg.check(self.sdp.destination, self.interface.as_deref())?;
         }
         match self.receive_buffer_octets {
             Some(octets) if !(65_536..=1 << 30).contains(&octets) => Err(SpecError::ReceiveBuffer(octets)),

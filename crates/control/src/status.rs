@@ -151,6 +151,19 @@ pub enum Signal {
     Locked,
 }
 
+/// How one leg of a receiver or a relay does (ST 2022-7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegStatus {
+    /// Whether packets come by it.
+    pub is_alive: bool,
+    /// Packets of the stream that came by it.
+    pub packets: u64,
+    /// Packets that did not; the other may have brought them.
+    pub packets_lost: u64,
+    /// How much later than the other it brought the last picture, nanoseconds.
+    pub behind_ns: u64,
+}
+
 /// How a receiver does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiverStatus {
@@ -162,6 +175,8 @@ pub struct ReceiverStatus {
     pub worker: Option<String>,
     /// The grain that was begun last.
     pub last_grain: Option<GrainIndex>,
+    /// Its legs in their order; none where there is one only.
+    pub legs: Vec<LegStatus>,
     /// What it counted.
     pub counters: Counters,
 }
@@ -175,6 +190,8 @@ pub struct RelayStatus {
     pub is_alive: bool,
     /// Senders that forward it.
     pub senders: u32,
+    /// Its legs in their order; none where there is one only.
+    pub legs: Vec<LegStatus>,
     /// What it counted.
     pub counters: Counters,
 }

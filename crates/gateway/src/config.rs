@@ -157,6 +157,15 @@ pub struct ReceiverConfig {
     /// Interface of the join; empty for the routes' choice.
     #[serde(default)]
     pub interface: String,
+    /// Where the same packets come once more: `address:port`; empty for what the SDP says.
+    #[serde(default)]
+    pub second_destination: String,
+    /// Admitted sources of the second leg; empty for all, or what the SDP says.
+    #[serde(default)]
+    pub second_sources: Vec<String>,
+    /// Interface of the second leg; empty for the routes' choice.
+    #[serde(default)]
+    pub second_interface: String,
     /// Rate for an SDP without one; empty for none.
     #[serde(default)]
     pub rate: String,

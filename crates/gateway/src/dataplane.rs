@@ -7,6 +7,7 @@ mod archive;
 mod build;
 mod connection;
 mod entries;
+mod heard_legs;
 mod placement;
 mod reconcile;
 mod relays;
@@ -153,13 +154,7 @@ impl Gateway {
     fn place_second(&self, first: &Place, leg: Option<&SenderSpec>) -> Result<Option<Place>, DataplaneError> {
         let Some(leg) = leg else { return Ok(None) };
         let second = placement::of_sender(&self.parts().engines, leg);
-        if second.engine != first.engine {
-            return Err(DataplaneError::Unsupported {
-                what: format!("sender {}: one leg on a DPDK port, the other on the kernel's network", leg.name),
-                remedy: "name two interfaces of one kind".to_owned(),
-            });
-        }
-        Ok(Some(second))
+        first.with_second(second, &leg.name).map(Some)
     }
 
     fn check_running(&self) -> Result<(), DataplaneError> {
@@ -172,12 +167,15 @@ impl Dataplane for Gateway {
         let _change = self.change();
         self.check_running()?;
         let place = placement::of_receiver(&self.parts().engines, spec);
+        let second = placement::of_second(&self.parts().engines, &spec.name, &place, spec.second.as_ref())?;
+        let second_port = second.as_ref().and_then(|place| place.port.as_ref());
         let key = ReceiverKey(self.entries().next_key());
         let writer = build::flow(self.parts(), spec)?;
-        let order = ReceiverOrder { key, spec, port: place.port.as_ref(), writer };
+        let order = ReceiverOrder { key, spec, port: place.port.as_ref(), second_port, writer };
         let receiving = self.engine(&place).add_receiver(order).inspect_err(|_| self.remove_flow(&spec.name))?;
         let on = place.port.as_ref().map(|port| format!(" on port {port}")).unwrap_or_default();
-        tracing::info!("receiver {}: {} at {}{on}", spec.name, spec.sdp.format, spec.sdp.destination);
+        let and = spec.second.as_ref().map(|leg| format!(" and {}", leg.destination)).unwrap_or_default();
+        tracing::info!("receiver {}: {} at {}{and}{on}", spec.name, spec.sdp.format, spec.sdp.destination);
         let entry = ReceiverEntry::new(spec.clone(), key, place, receiving);
         self.entries().receivers.insert(spec.name.clone(), entry);
         self.reconcile_changing();

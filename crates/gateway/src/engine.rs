@@ -23,6 +23,7 @@ mod order;
 #[cfg(test)]
 pub(crate) mod recording;
 mod relaying;
+mod way;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,13 +32,14 @@ use std::time::Instant;
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
 use media::Name;
 use netio::capture::CaptureTap;
-use worker::{ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
+use worker::{HeardLegCounters, ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use crate::loss::Reception;
 pub use change::{ChangeError, Stands};
 pub use kernel::{KernelEngine, KernelSettings};
 pub use order::{ReceiverOrder, SenderOrder, sender_path};
 pub use relaying::{RelayOrder, Relaying};
+pub use way::{Way, admitted};
 
 /// A port of an engine, as far as placing goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct EnginePort {
 pub struct Receiving {
     /// Its counters.
     pub counters: Arc<ReceiverCounters>,
+    /// What each of its legs brings; empty where there is one only.
+    pub legs: Vec<Arc<HeardLegCounters>>,
     /// What status should warn of as long as it is there.
     pub warning: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! `/metrics` in OpenMetrics text: every counter of status, by name and reason.
 
 mod archive;
+mod legs;
 mod rings;
 mod workers;
 
@@ -83,12 +84,14 @@ impl Collector for GatewayCollector {
             counter.encode_counter::<NoLabelSet, u64, f64>(&value, None)?;
         }
         let receivers = gateway.receivers();
-        let receivers = receivers.iter().map(|entry| (entry.name.to_string(), &entry.counters));
-        families(&mut encoder, "receiver", MetricType::Counter, by_counter(receivers))?;
+        let counters = receivers.iter().map(|entry| (entry.name.to_string(), &entry.counters));
+        families(&mut encoder, "receiver", MetricType::Counter, by_counter(counters))?;
+        legs::encode(&mut encoder, "receiver", receivers.iter().map(|entry| (&entry.name, entry.legs.as_slice())))?;
         let senders = gateway.senders();
         let senders = senders.iter().map(|entry| (entry.name.to_string(), &entry.counters));
         families(&mut encoder, "sender", MetricType::Counter, by_counter(senders))?;
         let relays = gateway.relays();
+        legs::encode(&mut encoder, "relay", relays.iter().map(|entry| (&entry.name, entry.legs.as_slice())))?;
         let relays = by_counter(relays.iter().map(|entry| (entry.name.to_string(), &entry.counters)));
         let (levels, counts) = relays.into_iter().partition(|(name, _)| name.ends_with("_held"));
         families(&mut encoder, "relay", MetricType::Counter, counts)?;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use control::{LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming};
+use control::{HeardLegSpec, LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming, SpecError};
 use media::{Name, PayloadType, Rate};
 use st2110::{PackingMode, ReadSchedule, SenderType, UdpLimit, VideoSdp};
 
@@ -24,7 +24,13 @@ pub fn receiver(config: &ReceiverConfig) -> Result<ReceiverSpec, ConfigError> {
     for warning in &sdp.warnings {
         tracing::warn!("receiver {name}: SDP: {warning}");
     }
+    let ReceiverConfig { second_destination, second_sources, second_interface, .. } = config;
+    let leg = heard_leg(&name, "second_destination", second_destination, second_sources, second_interface)?;
+    let second = HeardLegSpec::of(&sdp, leg.destination, leg.sources, leg.interface);
     Ok(ReceiverSpec {
+        second: second.map_err(|error| {
+            ConfigError::value(key(&name, "second_interface"), &config.second_interface, error.to_string())
+        })?,
         name,
         sdp,
         interface: optional(&config.interface),
@@ -60,13 +66,19 @@ pub fn relay(config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
     let listen: SocketAddr = config.listen.parse().map_err(|_| {
         ConfigError::value(key(&name, "listen"), &config.listen, "address:port, such as 239.1.1.1:5004")
     })?;
-    let source = |text: &String| {
-        let refused = |_| ConfigError::value(key(&name, "sources"), text, "addresses, such as [\"192.0.2.10\"]");
-        text.parse::<IpAddr>().map_err(refused)
+    let leg =
+        heard_leg(&name, "second_listen", &config.second_listen, &config.second_sources, &config.second_interface)?;
+    let second = match leg {
+        GivenLeg { destination: Some(destination), sources, interface } => {
+            Some(HeardLegSpec { destination, sources, interface })
+        }
+        GivenLeg { sources, interface: None, .. } if sources.is_empty() => None,
+        _ => return Err(ConfigError::value(key(&name, "second_listen"), "", SpecError::NoSecondLeg.to_string())),
     };
     Ok(RelaySpec {
         listen,
-        sources: config.sources.iter().map(source).collect::<Result<_, _>>()?,
+        second,
+        sources: sources(&name, "sources", &config.sources)?,
         interface: optional(&config.interface),
         clock_hz: config.clock_hz,
         backlog_packets: Some(config.backlog_packets),
@@ -74,6 +86,26 @@ pub fn relay(config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
         receive_buffer_octets: Some(config.receive_buffer_octets),
         name,
     })
+}
+
+/// The second leg of a receiver or a relay, as far as it is given.
+struct GivenLeg {
+    destination: Option<SocketAddr>,
+    sources: Vec<IpAddr>,
+    interface: Option<String>,
+}
+
+fn heard_leg(name: &Name, what: &str, at: &str, from: &[String], interface: &str) -> Result<GivenLeg, ConfigError> {
+    let destination = optional(at).map(|text| destination(name, what, &text)).transpose()?;
+    Ok(GivenLeg { destination, sources: sources(name, "second_sources", from)?, interface: optional(interface) })
+}
+
+fn sources(name: &Name, what: &str, texts: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
+    let source = |text: &String| {
+        let refused = |_| ConfigError::value(key(name, what), text, "addresses, such as [\"192.0.2.10\"]");
+        text.parse::<IpAddr>().map_err(refused)
+    };
+    texts.iter().map(source).collect()
 }
 
 /// A sender of the file.

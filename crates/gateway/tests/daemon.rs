@@ -9,6 +9,8 @@ mod archive;
 mod flypackd;
 #[path = "daemon/idle.rs"]
 mod idle;
+#[path = "daemon/legs.rs"]
+mod legs;
 #[path = "daemon/relay.rs"]
 mod relay;
 #[path = "daemon/road.rs"]

@@ -186,6 +186,7 @@ impl<B: PacketBuf> Relay<B> {
     where
         T: TxQueue<Lease = GrainLease, Received = B>,
     {
+        self.stream.legs().mirror();
         if self.window.is_empty() {
             return 0;
         }
@@ -204,7 +205,6 @@ impl<B: PacketBuf> Relay<B> {
             self.expire(now);
         }
         self.counters.packets_held.set(self.window.len() as u64);
-        self.stream.legs().mirror();
         made
     }
 

@@ -38,7 +38,9 @@ pub(super) fn list(gateway: &mut Gateway) -> Result<Vec<ReceiverView>, Failure> 
 }
 
 fn request(arguments: AddReceiver) -> Result<v1::CreateReceiverRequest, Failure> {
+    let second = super::second_leg(arguments.second_at, &arguments.second_sources, arguments.second_interface);
     Ok(v1::CreateReceiverRequest {
+        second,
         name: arguments.name.to_string(),
         sdp: super::read_sdp(&arguments.sdp)?,
         interface: arguments.interface.unwrap_or_default(),

@@ -35,7 +35,9 @@ fn list(gateway: &mut Gateway) -> Result<Vec<RelayView>, Failure> {
 }
 
 fn request(arguments: AddRelay) -> v1::CreateRelayRequest {
+    let second = super::second_leg(arguments.second_listen, &arguments.second_sources, arguments.second_interface);
     v1::CreateRelayRequest {
+        second,
         name: arguments.name.to_string(),
         listen: arguments.listen.to_string(),
         sources: arguments.sources.iter().map(ToString::to_string).collect(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use control::v1;
 use serde::Serialize;
 
+use super::leg::{self, LegView};
 use super::{FormatView, present, scope};
 use crate::table::Table;
 
@@ -33,6 +34,8 @@ pub struct ReceiverView {
     pub lost: BTreeMap<String, u64>,
     /// The worker that serves it; null where its port says it.
     pub worker: Option<String>,
+    /// The legs of a stream that comes twice; none where it comes once.
+    pub legs: Vec<LegView>,
 }
 
 /// `receivers`.
@@ -67,6 +70,7 @@ impl From<v1::Receiver> for ReceiverView {
             sdp: receiver.sdp,
             sdp_warnings: receiver.sdp_warnings,
             worker: present(receiver.worker),
+            legs: receiver.legs.into_iter().map(Into::into).collect(),
             lost: receiver.lost.into_iter().map(|place| (place.name, place.value)).collect(),
         }
     }
@@ -98,7 +102,8 @@ pub(crate) fn text(receivers: &[ReceiverView]) -> String {
         return "no receivers; add one with `flypack receivers add NAME --sdp FILE`\n".to_owned();
     }
     let warnings = receivers.iter().flat_map(|r| r.sdp_warnings.iter().map(|w| format!("{}: {w}\n", r.name)));
-    table.render() + &warnings.collect::<String>()
+    let legs = leg::text("RECEIVER", receivers.iter().map(|receiver| (receiver.name.as_str(), &*receiver.legs)));
+    table.render() + &legs + &warnings.collect::<String>()
 }
 
 impl ReceiversView {

@@ -3,6 +3,7 @@
 use control::v1;
 use serde::Serialize;
 
+use super::leg::{self, LegView};
 use super::{present, scope};
 use crate::table::Table;
 
@@ -29,6 +30,8 @@ pub struct RelayView {
     pub alive: bool,
     /// Senders that forward it.
     pub senders: u32,
+    /// The legs of a stream that comes twice; none where it comes once.
+    pub legs: Vec<LegView>,
 }
 
 /// `relays`.
@@ -58,6 +61,7 @@ impl From<v1::Relay> for RelayView {
             backlog_ms: relay.backlog_ms,
             alive: relay.alive,
             senders: relay.senders,
+            legs: relay.legs.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -76,7 +80,7 @@ fn text(relays: &[RelayView]) -> String {
     if table.is_empty() {
         return "no relays; add one with `flypack relays add NAME --listen ADDRESS:PORT`\n".to_owned();
     }
-    table.render()
+    table.render() + &leg::text("RELAY", relays.iter().map(|relay| (relay.name.as_str(), &*relay.legs)))
 }
 
 impl RelaysView {

@@ -22,6 +22,7 @@ fn receiver(text: &str) -> ReceiverSpec {
         name: name(text),
         sdp,
         interface: None,
+        second: None,
         slots: None,
         reorder_packets: None,
         grain_timeout_ms: None,

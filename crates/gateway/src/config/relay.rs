@@ -16,6 +16,15 @@ pub struct RelayConfig {
     /// Interface of the join; empty for the routes' choice.
     #[serde(default)]
     pub interface: String,
+    /// Where the same packets come once more: `address:port`; empty for nowhere.
+    #[serde(default)]
+    pub second_listen: String,
+    /// Admitted sources of the second leg; empty for all.
+    #[serde(default)]
+    pub second_sources: Vec<String>,
+    /// Interface of the second leg; empty for the routes' choice.
+    #[serde(default)]
+    pub second_interface: String,
     /// Rate of the time stamps.
     #[serde(default = "clock_hz")]
     pub clock_hz: u32,

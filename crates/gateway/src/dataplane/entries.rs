@@ -8,6 +8,7 @@ use control::{CrosspointTable, ReceiverSpec};
 use media::Name;
 use worker::{ReceiverCounters, ReceiverKey, SenderKey};
 
+use super::heard_legs::HeardLegs;
 use super::placement::Place;
 use super::relays::RelayEntry;
 use super::sender_entry::SenderEntry;
@@ -87,9 +88,11 @@ impl Entries {
     pub(super) fn tick(&mut self, now: Instant) -> bool {
         for receiver in self.receivers.values_mut() {
             receiver.packets.note(receiver.counters.packets.value(), now);
+            receiver.legs.note(now);
         }
         for relay in self.relays.values_mut() {
             relay.packets.note(relay.counters.packets.value(), now);
+            relay.legs.note(now);
         }
         let mut is_due = false;
         for sender in self.senders.values_mut() {
@@ -132,13 +135,15 @@ pub(super) struct ReceiverEntry {
     pub(super) place: Place,
     pub(super) counters: Arc<ReceiverCounters>,
     pub(super) packets: Movement,
+    pub(super) legs: HeardLegs,
     pub(super) warning: Option<String>,
     pub(super) losses: Locator,
 }
 
 impl ReceiverEntry {
     pub(super) fn new(spec: ReceiverSpec, key: ReceiverKey, place: Place, receiving: Receiving) -> Self {
-        let Receiving { counters, warning } = receiving;
-        Self { spec, key, place, counters, packets: Movement::default(), warning, losses: Locator::default() }
+        let Receiving { counters, legs, warning } = receiving;
+        let (packets, legs, losses) = (Movement::default(), HeardLegs::new(legs), Locator::default());
+        Self { spec, key, place, counters, packets, legs, warning, losses }
     }
 }

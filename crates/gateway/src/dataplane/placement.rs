@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{ReceiverSpec, RelaySpec, SenderSpec};
+use control::{DataplaneError, HeardLegSpec, ReceiverSpec, RelaySpec, SenderSpec};
 use media::Name;
 
 use crate::engine::{Engine, EnginePort};
@@ -22,6 +22,22 @@ pub(super) struct Place {
     pub(super) port: Option<Name>,
 }
 
+impl Place {
+    /// The place of a second leg beside this one of the first.
+    ///
+    /// # Errors
+    /// No worker could serve both.
+    pub(super) fn with_second(&self, second: Self, name: &Name) -> Result<Self, DataplaneError> {
+        if second.engine == self.engine {
+            return Ok(second);
+        }
+        Err(DataplaneError::Unsupported {
+            what: format!("{name}: one leg on a DPDK port, the other on the kernel's network"),
+            remedy: "name two interfaces of one kind".to_owned(),
+        })
+    }
+}
+
 /// What the first engine takes: the kernel.
 const KERNEL: Place = Place { engine: 0, port: None };
 
@@ -31,6 +47,21 @@ pub(super) fn of_receiver(engines: &[Arc<dyn Engine>], spec: &ReceiverSpec) -> P
         Some(interface) => named(engines, interface),
         None => first(engines, |port| has(port, destination)),
     }
+}
+
+/// Where the second leg is placed: by the same engine, as one worker serves both.
+pub(super) fn of_second(
+    engines: &[Arc<dyn Engine>],
+    name: &Name,
+    first: &Place,
+    leg: Option<&HeardLegSpec>,
+) -> Result<Option<Place>, DataplaneError> {
+    let Some(leg) = leg else { return Ok(None) };
+    let second = match &leg.interface {
+        Some(interface) => named(engines, interface),
+        None => self::first(engines, |port| has(port, leg.destination.ip())),
+    };
+    first.with_second(second, name).map(Some)
 }
 
 pub(super) fn of_relay(engines: &[Arc<dyn Engine>], spec: &RelaySpec) -> Place {

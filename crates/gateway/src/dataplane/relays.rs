@@ -9,6 +9,7 @@ use worker::{InputCounters, ReceiverKey, RelayCounters, SenderKey};
 
 use super::Gateway;
 use super::entries::Movement;
+use super::heard_legs::HeardLegs;
 use super::placement::{self, Place};
 use super::reconcile::Unmet;
 use super::sender_entry::{Forwarding, Wish};
@@ -27,22 +28,26 @@ pub(super) struct RelayEntry {
     pub(super) place: Place,
     pub(super) packets: Movement,
     pub(super) counters: Arc<RelayCounters>,
-    input: Option<Arc<InputCounters>>,
+    pub(super) legs: HeardLegs,
+    inputs: Vec<Arc<InputCounters>>,
     pub(super) warning: Option<String>,
 }
 
 impl RelayEntry {
     fn status(&self) -> RelayStatus {
         let own = self.counters.values().into_iter().filter(|(name, _)| !LEVELS.contains(name));
-        let queue = self.input.iter().flat_map(|input| {
-            let (drops, dry) = (input.packets_dropped.value(), input.packets_without_buffer.value());
-            [("socket_drops", drops), ("packets_without_buffer", dry)]
-        });
+        let sum = |value: fn(&InputCounters) -> u64| self.inputs.iter().map(|input| value(input)).sum::<u64>();
+        let queues = [
+            ("socket_drops", sum(|input| input.packets_dropped.value())),
+            ("packets_without_buffer", sum(|input| input.packets_without_buffer.value())),
+        ];
+        let queues = queues.into_iter().filter(|_| !self.inputs.is_empty());
         RelayStatus {
             name: self.spec.name.clone(),
             is_alive: self.packets.is_recent(PERIOD),
             senders: u32::try_from(self.counters.destinations.value()).unwrap_or(u32::MAX),
-            counters: own.chain(queue).collect(),
+            legs: self.legs.status(PERIOD),
+            counters: own.chain(queues).collect(),
         }
     }
 }
@@ -60,13 +65,16 @@ impl Gateway {
         self.check_running()?;
         let place = placement::of_relay(&self.parts().engines, spec);
         let key = ReceiverKey(self.entries().next_key());
-        let order = RelayOrder { key, spec, port: place.port.as_ref() };
-        let Relaying { counters, input, warning } = self.engine(&place).add_relay(&order)?;
+        let second = placement::of_second(&self.parts().engines, &spec.name, &place, spec.second.as_ref())?;
+        let second_port = second.as_ref().and_then(|place| place.port.as_ref());
+        let order = RelayOrder { key, spec, port: place.port.as_ref(), second_port };
+        let Relaying { counters, legs, inputs, warning } = self.engine(&place).add_relay(&order)?;
         let on = place.port.as_ref().map(|port| format!(" on port {port}")).unwrap_or_default();
         tracing::info!("relay {}: of what comes to {}{on}", spec.name, spec.listen);
         let spec = spec.clone();
         let name = spec.name.clone();
-        let entry = RelayEntry { spec, key, place, packets: Movement::default(), counters, input, warning };
+        let (legs, packets) = (HeardLegs::new(legs), Movement::default());
+        let entry = RelayEntry { spec, key, place, packets, legs, counters, inputs, warning };
         self.entries().relays.insert(name, entry);
         self.reconcile_changing();
         Ok(())

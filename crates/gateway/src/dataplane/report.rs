@@ -23,7 +23,8 @@ fn period(rate: Rate) -> Duration {
 /// A receiver as it is now.
 pub(super) fn receiver(entry: &ReceiverEntry, worker: Option<String>) -> ReceiverStatus {
     let counters = &entry.counters;
-    let is_recent = entry.packets.is_recent(period(entry.spec.sdp.format.rate()));
+    let period = period(entry.spec.sdp.format.rate());
+    let is_recent = entry.packets.is_recent(period);
     let signal = match (is_recent, counters.is_async.value()) {
         (false, _) => Signal::None,
         (true, 0) => Signal::Locked,
@@ -32,7 +33,8 @@ pub(super) fn receiver(entry: &ReceiverEntry, worker: Option<String>) -> Receive
     let last_grain = (counters.grains_opened.value() > 0).then(|| GrainIndex(counters.last_grain.value()));
     let mut counters = counts(counters.values());
     counters.extend(entry.losses.located().counters());
-    ReceiverStatus { name: entry.spec.name.clone(), signal, worker, last_grain, counters }
+    let legs = entry.legs.status(period);
+    ReceiverStatus { name: entry.spec.name.clone(), signal, worker, last_grain, legs, counters }
 }
 
 /// A sender as it is now.

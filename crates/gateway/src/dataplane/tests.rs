@@ -102,6 +102,7 @@ fn receiver(address: &str, port: u16) -> ReceiverSpec {
         name: name("cam"),
         sdp: VideoSdp::parse(&sdp, None).unwrap(),
         interface: None,
+        second: None,
         slots: None,
         reorder_packets: None,
         grain_timeout_ms: None,

@@ -23,6 +23,7 @@ mod serve;
 pub(crate) mod sizes;
 mod status;
 mod watch;
+mod ways;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +37,7 @@ use dpdk::tx::DpdkTx;
 use media::Name;
 use netio::capture::CaptureTap;
 use shm::GrainLease;
-use worker::{IdlePolicy, InputKey, Leg, ReceiverKey, SenderCounters, SenderKey, Source};
+use worker::{IdlePolicy, InputKey, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use super::forwarders::Forwarders;
 use super::{
@@ -196,46 +197,35 @@ impl Engine for DpdkEngine {
     }
 
     fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError> {
-        let (at, port) = self.port(order.port)?;
-        let (destination, sources) = (order.spec.sdp.destination, order.spec.sdp.sources.clone());
-        port.check_destination(destination)?;
+        let (worker, legs, mut ways) = self.legs(&order.ways())?;
         let key = order.key;
-        let packets_per_second = packets_per_second(&order.spec.sdp.format);
-        let receiver = order.build([Leg { input: port.key, destination }]);
-        let counters = receiver.receiver().counters();
-        self.pool.add_receiver(port.worker(), Box::new(receiver))?;
+        let packets_per_second = packets_per_second(&order.spec.sdp.format) * ways.len() as u64;
+        let receiver = order.build(legs);
+        let (counters, legs) = (receiver.receiver().counters(), receiver.receiver().leg_counters());
+        self.pool.add_receiver(worker, Box::new(receiver))?;
         // Now there is somebody to take what comes.
-        if let Err(refusal) = self.present.listen(&port.facts.plan.name, destination, &sources) {
-            drop(self.pool.remove_receiver(port.worker(), key)?);
-            return Err(DataplaneError::PacketIo(Box::new(refusal)));
+        if let Err(refusal) = self.listen(&mut ways) {
+            drop(self.pool.remove_receiver(worker, key)?);
+            return Err(refusal);
         }
-        self.pool.burden(port.worker(), 0, packets_per_second);
-        let home = ReceiverHome { port: at, destination, sources, is_listening: true, packets_per_second };
-        self.homes().receivers.insert(key, home);
-        Ok(Receiving { counters, warning: None })
+        self.pool.burden(worker, 0, packets_per_second);
+        self.homes().receivers.insert(key, ReceiverHome { ways, packets_per_second });
+        Ok(Receiving { counters, legs, warning: None })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let Some(home) = self.homes().receivers.get(&key).cloned() else { return Ok(()) };
-        let port = &self.ports[home.port];
-        // The group is left before nobody takes its packets any more.
-        if home.is_listening {
-            if let Err(refusal) = self.present.unlisten(&port.facts.plan.name, home.destination, &home.sources) {
-                tracing::warn!("{refusal}");
-            }
-            if let Some(home) = self.homes().receivers.get_mut(&key) {
-                home.is_listening = false;
-            }
-        }
+        let Some((worker, packets_per_second)) = self.leave(|homes| homes.receivers.get_mut(&key)) else {
+            return Ok(());
+        };
         // The flow's writer ends here, off the worker.
-        drop(self.pool.remove_receiver(port.worker(), key)?);
-        self.pool.burden(port.worker(), home.packets_per_second, 0);
+        drop(self.pool.remove_receiver(worker, key)?);
+        self.pool.burden(worker, packets_per_second, 0);
         self.homes().receivers.remove(&key);
         Ok(())
     }
 
     fn reception(&self, key: ReceiverKey) -> Option<Reception> {
-        let port = self.homes().receivers.get(&key)?.port;
+        let port = self.homes().receivers.get(&key)?.port();
         Some(self.ports[port].reception())
     }
 
@@ -291,7 +281,7 @@ impl Engine for DpdkEngine {
     fn worker_of(&self, stream: StreamKey) -> Option<String> {
         let homes = self.homes();
         let worker = match stream {
-            StreamKey::Receiver(key) => self.ports[homes.receivers.get(&key)?.port].worker(),
+            StreamKey::Receiver(key) => self.ports[homes.receivers.get(&key)?.port()].worker(),
             StreamKey::Sender(key) => homes.senders.get(&key).map(|home| home.forwarded_by.unwrap_or(home.worker))?,
         };
         Some(self.pool.worker_name(worker).to_owned())

@@ -3,6 +3,7 @@
 mod homes;
 mod identity;
 mod moves;
+mod sockets;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +11,9 @@ use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, RelaySpec, SenderSpec, WorkerStatus};
 use media::{Name, VideoFormat};
-use netio::{KernelRx, KernelRxConfig, KernelTx, KernelTxConfig};
+use netio::{KernelRx, KernelTx, KernelTxConfig};
 use shm::GrainLease;
-use worker::{Core, Input, InputKey, Leg, OutputIndex, ReceiverKey, SenderCounters, SenderKey, Source};
+use worker::{Core, OutputIndex, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use super::forwarders::{Followed, Forwarders};
 use super::{
@@ -23,6 +24,7 @@ use crate::clock::TaiClock;
 use crate::loss::Reception;
 use crate::pool::{Pool, PoolError, PoolNames, Seat, ThreadSettings, packets_per_second, unexpected};
 use homes::{Homes, ReceiverHome};
+use sockets::{Sockets, inputs_of, unseat};
 
 type Rx = KernelRx<TaiClock>;
 type Tx = KernelTx<GrainLease>;
@@ -84,26 +86,25 @@ impl Engine for KernelEngine {
     }
 
     fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError> {
-        let config = rx_config(&order);
-        let queue = Rx::open(&config, self.clock.clone()).map_err(|error| DataplaneError::PacketIo(Box::new(error)))?;
-        let buffer = queue.receive_buffer();
-        let holds_nanos = holds_nanos(buffer.granted_octets, &order.spec.sdp.format);
-        let warning = buffer.is_short().then(|| format!("receiver {}: {buffer}", order.spec.name));
-        let key = order.key;
-        let packets_per_second = packets_per_second(&order.spec.sdp.format);
-        let worker = self.pool.lightest(near(order.spec.interface.as_deref()));
-        let leg = Leg { input: input_of(key), destination: queue.local_addr() };
-        let receiver = order.build([leg]);
-        let counters = receiver.receiver().counters();
-        self.pool.add_input(worker, Box::new(Input::private(leg.input, queue)))?;
+        let (key, spec) = (order.key, order.spec);
+        let buffers = QUEUE_BUFFERS + usize::from(order.reorder_packets());
+        let ways = order.ways();
+        let mut sockets = Sockets::open(&spec.name, key, &ways, spec.receive_buffer_octets, buffers, &self.clock)?;
+        let holds_nanos = holds_nanos(sockets.granted_octets, &spec.sdp.format);
+        let packets_per_second = packets_per_second(&spec.sdp.format) * ways.len() as u64;
+        let worker = self.pool.lightest(near(spec.interface.as_deref()));
+        let receiver = order.build(sockets.legs.clone());
+        let (counters, legs) = (receiver.receiver().counters(), receiver.receiver().leg_counters());
+        sockets.seat(&self.pool, worker)?;
         if let Err(refused) = self.pool.add_receiver(worker, Box::new(receiver)) {
-            drop(self.pool.remove_input(worker, leg.input)?);
+            unseat(&self.pool, worker, inputs_of(key, ways.len()))?;
             return Err(refused.cause);
         }
         self.pool.burden(worker, 0, packets_per_second);
-        let home = ReceiverHome { worker, counters: Arc::clone(&counters), holds_nanos, packets_per_second };
+        let (ways, counted) = (ways.len(), Arc::clone(&counters));
+        let home = ReceiverHome { worker, ways, counters: counted, holds_nanos, packets_per_second };
         self.homes().receivers.insert(key, home);
-        Ok(Receiving { counters, warning })
+        Ok(Receiving { counters, legs, warning: sockets.warning })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
@@ -111,7 +112,7 @@ impl Engine for KernelEngine {
         let worker = home.worker;
         // The socket and the writer end here, off the worker.
         drop(self.pool.remove_receiver(worker, key)?);
-        drop(self.pool.remove_input(worker, input_of(key))?);
+        unseat(&self.pool, worker, inputs_of(key, home.ways))?;
         self.pool.burden(worker, home.packets_per_second, 0);
         self.homes().receivers.remove(&key);
         Ok(())
@@ -175,37 +176,28 @@ impl Engine for KernelEngine {
     }
 
     fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
-        let spec = order.spec;
-        let config = KernelRxConfig {
-            destination: spec.listen,
-            interface: spec.interface.clone(),
-            sources: spec.sources.clone(),
-            receive_buffer_octets: spec.receive_buffer_octets.unwrap_or(RECEIVE_BUFFER_OCTETS) as usize,
-            // What a turn may bring is kept at least.
-            buffers: QUEUE_BUFFERS + usize::from(order.backlog_packets().max(RelaySpec::DEFAULT_BACKLOG_PACKETS)),
-        };
-        let queue = Rx::open(&config, self.clock.clone()).map_err(|error| DataplaneError::PacketIo(Box::new(error)))?;
-        let buffer = queue.receive_buffer();
-        let warning = buffer.is_short().then(|| format!("relay {}: {buffer}", spec.name));
-        let leg = Leg { input: input_of(order.key), destination: queue.local_addr() };
-        let relay = order.build([leg]);
-        let counters = relay.counters();
+        let (key, spec, ways) = (order.key, order.spec, order.ways());
+        // What a turn may bring is kept at least.
+        let kept = usize::from(order.backlog_packets().max(RelaySpec::DEFAULT_BACKLOG_PACKETS)) * ways.len();
+        let buffers = QUEUE_BUFFERS + kept;
+        let mut sockets = Sockets::open(&spec.name, key, &ways, spec.receive_buffer_octets, buffers, &self.clock)?;
+        let relay = order.build(sockets.legs.clone());
+        let (counters, legs) = (relay.counters(), relay.leg_counters());
         let worker = self.pool.lightest(near(spec.interface.as_deref()));
-        let input = Input::private(leg.input, queue);
-        let seen = input.counters();
-        self.pool.add_input(worker, Box::new(input))?;
+        sockets.seat(&self.pool, worker)?;
         if let Err(refused) = self.pool.add_relay(worker, Box::new(relay)) {
-            drop(self.pool.remove_input(worker, leg.input)?);
+            unseat(&self.pool, worker, inputs_of(key, ways.len()))?;
             return Err(refused.cause);
         }
-        self.homes().add_relay(&self.pool, order.key, worker, &counters);
-        Ok(Relaying { counters, input: Some(seen), warning })
+        self.homes().add_relay(&self.pool, key, worker, ways.len(), &counters);
+        Ok(Relaying { counters, legs, inputs: sockets.seen, warning: sockets.warning })
     }
 
     fn remove_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let Some(worker) = self.homes().relays.get(&key).map(|home| home.worker) else { return Ok(()) };
+        let found = self.homes().relays.get(&key).map(|home| (home.worker, home.ways));
+        let Some((worker, ways)) = found else { return Ok(()) };
         drop(self.pool.remove_relay(worker, key)?);
-        drop(self.pool.remove_input(worker, input_of(key))?);
+        unseat(&self.pool, worker, inputs_of(key, ways))?;
         self.homes().remove_relay(&self.pool, key);
         Ok(())
     }
@@ -262,27 +254,11 @@ fn near(interface: Option<&str>) -> Option<u16> {
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// A socket's input is its receiver's, and has its number.
-fn input_of(key: ReceiverKey) -> InputKey {
-    InputKey(key.0)
-}
-
 /// How long a socket's buffer takes a stream that nobody reads. The kernel counts some 2.3 KB for a packet of 1.4 KB,
 /// so half of it is payload, about.
 fn holds_nanos(buffer_octets: usize, format: &VideoFormat) -> u64 {
     let frames = buffer_octets as u64 / 2 * 1_000 / u64::from(format.frame_octets()).max(1);
     frames.saturating_mul(format.rate().period_nanos().unsigned_abs()) / 1_000
-}
-
-fn rx_config(order: &ReceiverOrder<'_>) -> KernelRxConfig {
-    let spec = order.spec;
-    KernelRxConfig {
-        destination: spec.sdp.destination,
-        interface: spec.interface.clone(),
-        sources: spec.sdp.sources.clone(),
-        receive_buffer_octets: spec.receive_buffer_octets.unwrap_or(RECEIVE_BUFFER_OCTETS) as usize,
-        buffers: QUEUE_BUFFERS + usize::from(order.reorder_packets()),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use worker::{
     SteeredReceiver,
 };
 
+use super::way::{Way, admitted};
+
 /// Reorder window where the receiver states none, packets.
 const REORDER_PACKETS: u16 = 64;
 
@@ -27,11 +29,19 @@ pub struct ReceiverOrder<'a> {
     pub spec: &'a ReceiverSpec,
     /// The port that it was placed on; `None` for the kernel's choice.
     pub port: Option<&'a Name>,
+    /// The port of its second leg.
+    pub second_port: Option<&'a Name>,
     /// The writer of its flow.
     pub writer: FrameWriter,
 }
 
-impl ReceiverOrder<'_> {
+impl<'a> ReceiverOrder<'a> {
+    /// The ways by which its packets come.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Way<'a>> {
+        Way::of_receiver(self.spec, [self.port, self.second_port])
+    }
+
     /// Packets that it may hold.
     #[must_use]
     pub fn reorder_packets(&self) -> u16 {
@@ -51,7 +61,7 @@ impl ReceiverOrder<'_> {
         ReceiverConfig {
             format: sdp.format,
             payload_type: sdp.payload_type,
-            sources: sdp.sources.clone(),
+            sources: admitted(&self.ways()),
             timeline: if sdp.is_ptp_locked() { TimelineMode::Locked } else { TimelineMode::Async },
             reorder_packets: self.reorder_packets(),
             grain_timeout_nanos: self.spec.grain_timeout_ms.map_or(default, |ms| i64::from(ms) * 1_000_000),

@@ -98,7 +98,7 @@ impl Engine for RecordingEngine {
         records.told.push(Told::AddReceiver { name: name.clone(), port: order.port.cloned() });
         records.check()?;
         records.receivers.insert(order.key, (name, order.writer));
-        Ok(Receiving { counters: Arc::default(), warning: None })
+        Ok(Receiving { counters: Arc::default(), legs: Vec::new(), warning: None })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use control::{Numbers, RelaySpec, Rewriting};
 use media::{Name, SeqNum, Ssrc};
 use netio::PacketBuf;
-use worker::{InputCounters, Leg, ReceiverKey, Relay, RelayConfig, RelayCounters, Rewrite, Timestamps};
+use worker::{
+    HeardLegCounters, InputCounters, Leg, ReceiverKey, Relay, RelayConfig, RelayCounters, Rewrite, Timestamps,
+};
+
+use super::way::{Way, admitted};
 
 /// A relay to be served.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +20,17 @@ pub struct RelayOrder<'a> {
     pub spec: &'a RelaySpec,
     /// The port that it was placed on; `None` for the kernel's choice.
     pub port: Option<&'a Name>,
+    /// The port of its second leg.
+    pub second_port: Option<&'a Name>,
 }
 
-impl RelayOrder<'_> {
+impl<'a> RelayOrder<'a> {
+    /// The ways by which its packets come.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Way<'a>> {
+        Way::of_relay(self.spec, [self.port, self.second_port])
+    }
+
     /// Packets that it keeps at most, beside those of one turn.
     #[must_use]
     pub fn backlog_packets(&self) -> u16 {
@@ -29,7 +41,7 @@ impl RelayOrder<'_> {
     #[must_use]
     pub fn build<B: PacketBuf>(&self, legs: impl Into<Box<[Leg]>>) -> Relay<B> {
         let config = RelayConfig {
-            sources: self.spec.sources.clone(),
+            sources: admitted(&self.ways()),
             clock_hz: self.spec.clock_hz,
             backlog_packets: self.backlog_packets(),
             backlog_nanos: i64::from(self.spec.backlog_ms.unwrap_or(RelaySpec::DEFAULT_BACKLOG_MS)) * 1_000_000,
@@ -43,8 +55,10 @@ impl RelayOrder<'_> {
 pub struct Relaying {
     /// Its counters.
     pub counters: Arc<RelayCounters>,
-    /// Those of its queue, where it has one of its own.
-    pub input: Option<Arc<InputCounters>>,
+    /// What each of its legs brings; empty where there is one only.
+    pub legs: Vec<Arc<HeardLegCounters>>,
+    /// Those of its queues, where it has queues of its own.
+    pub inputs: Vec<Arc<InputCounters>>,
     /// What status should warn of as long as it is there.
     pub warning: Option<String>,
 }

@@ -35,6 +35,7 @@ fn receiver(destination: &str, interface: Option<&str>) -> Place {
         name: "cam".parse().unwrap(),
         sdp: VideoSdp::parse(&sdp, None).unwrap(),
         interface: interface.map(str::to_owned),
+        second: None,
         slots: None,
         reorder_packets: None,
         grain_timeout_ms: None,

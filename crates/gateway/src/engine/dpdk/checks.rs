@@ -26,6 +26,18 @@ impl ServedPort {
         })
     }
 
+    /// Whether one worker receives by this port and by `other`: two legs are one worker's.
+    pub(super) fn check_receives_with(&self, other: &Self) -> Result<(), DataplaneError> {
+        if self.worker() == other.worker() {
+            return Ok(());
+        }
+        let (one, two) = (&self.facts.plan.name, &other.facts.plan.name);
+        Err(DataplaneError::Unsupported {
+            what: format!("one leg by port \"{one}\" and the other by \"{two}\", which receive by other cores"),
+            remedy: format!("give \"{one}\" and \"{two}\" the same first core (port.core, port.cores)"),
+        })
+    }
+
     /// The workers that send by this port and by `other`: a sender's two legs are one worker's.
     pub(super) fn workers_shared_with(&self, other: Option<&Self>) -> Result<Vec<WorkerIndex>, DataplaneError> {
         let Some(other) = other else { return Ok(self.workers().collect()) };

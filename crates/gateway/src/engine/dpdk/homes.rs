@@ -15,17 +15,31 @@ pub(super) struct Homes {
     pub(super) senders: BTreeMap<SenderKey, SenderHome>,
 }
 
-/// Where a receiver is, and what its port listens to for it.
+/// Where a receiver or a relay is.
 #[derive(Clone, Debug)]
 pub(super) struct ReceiverHome {
+    /// Its ways; there is one at least.
+    pub(super) ways: Vec<HeardWay>,
+    /// What it was placed for.
+    pub(super) packets_per_second: u64,
+}
+
+impl ReceiverHome {
+    /// The port of its first way.
+    pub(super) fn port(&self) -> usize {
+        self.ways.first().map_or(0, |way| way.port)
+    }
+}
+
+/// What a port listens to for a receiver or a relay.
+#[derive(Clone, Debug)]
+pub(super) struct HeardWay {
     /// Among the engine's ports.
     pub(super) port: usize,
     pub(super) destination: SocketAddr,
     pub(super) sources: Vec<IpAddr>,
     /// False once that has been taken back.
     pub(super) is_listening: bool,
-    /// What it was placed for.
-    pub(super) packets_per_second: u64,
 }
 
 /// Where a sender is, and what it was placed for.

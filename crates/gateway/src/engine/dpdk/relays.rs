@@ -1,7 +1,7 @@
 //! Relays on ports, and senders of ports that forward them.
 
 use control::DataplaneError;
-use worker::{Leg, ReceiverKey, SenderKey};
+use worker::{ReceiverKey, SenderKey};
 
 use super::super::ChangeError;
 use super::super::forwarders::Followed;
@@ -11,38 +11,25 @@ use crate::pool::{UNKNOWN_PACKETS_PER_SECOND, unexpected};
 
 impl DpdkEngine {
     pub(super) fn serve_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
-        let (at, port) = self.port(order.port)?;
-        let (destination, sources) = (order.spec.listen, order.spec.sources.clone());
-        port.check_destination(destination)?;
-        let relay = order.build([Leg { input: port.key, destination }]);
-        let counters = relay.counters();
-        self.pool.add_relay(port.worker(), Box::new(relay))?;
+        let (worker, legs, mut ways) = self.legs(&order.ways())?;
+        let relay = order.build(legs);
+        let (counters, legs) = (relay.counters(), relay.leg_counters());
+        self.pool.add_relay(worker, Box::new(relay))?;
         // Now there is somebody to take what comes.
-        if let Err(refusal) = self.present.listen(&port.facts.plan.name, destination, &sources) {
-            drop(self.pool.remove_relay(port.worker(), order.key)?);
-            return Err(DataplaneError::PacketIo(Box::new(refusal)));
+        if let Err(refusal) = self.listen(&mut ways) {
+            drop(self.pool.remove_relay(worker, order.key)?);
+            return Err(refusal);
         }
         let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
-        let home = ReceiverHome { port: at, destination, sources, is_listening: true, packets_per_second };
-        self.pool.burden(port.worker(), 0, packets_per_second);
-        self.homes().relays.insert(order.key, home);
-        Ok(Relaying { counters, input: None, warning: None })
+        self.pool.burden(worker, 0, packets_per_second);
+        self.homes().relays.insert(order.key, ReceiverHome { ways, packets_per_second });
+        Ok(Relaying { counters, legs, inputs: Vec::new(), warning: None })
     }
 
     pub(super) fn end_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let Some(home) = self.homes().relays.get(&key).cloned() else { return Ok(()) };
-        let port = &self.ports[home.port];
-        // The group is left before nobody takes its packets any more.
-        if home.is_listening {
-            if let Err(refusal) = self.present.unlisten(&port.facts.plan.name, home.destination, &home.sources) {
-                tracing::warn!("{refusal}");
-            }
-            if let Some(home) = self.homes().relays.get_mut(&key) {
-                home.is_listening = false;
-            }
-        }
-        drop(self.pool.remove_relay(port.worker(), key)?);
-        self.pool.burden(port.worker(), home.packets_per_second, 0);
+        let Some((worker, packets_per_second)) = self.leave(|homes| homes.relays.get_mut(&key)) else { return Ok(()) };
+        drop(self.pool.remove_relay(worker, key)?);
+        self.pool.burden(worker, packets_per_second, 0);
         self.homes().relays.remove(&key);
         Ok(())
     }
@@ -68,7 +55,7 @@ impl DpdkEngine {
         let homes = self.homes();
         let found = homes.senders.get(&key).zip(homes.relays.get(&relay));
         let (to, from) = found.ok_or_else(|| unexpected("having a sender forward a relay"))?;
-        let (to, from) = (&self.ports[to.port], &self.ports[from.port]);
+        let (to, from) = (&self.ports[to.port], &self.ports[from.port()]);
         let worker = from.worker();
         let (of, by) = (&from.facts.plan.name, &to.facts.plan.name);
         let lacks = || DataplaneError::Unsupported {

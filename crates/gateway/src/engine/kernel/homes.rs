@@ -25,6 +25,8 @@ pub(super) struct Homes {
 #[derive(Clone)]
 pub(super) struct ReceiverHome {
     pub(super) worker: WorkerIndex,
+    /// Each has a socket.
+    pub(super) ways: usize,
     pub(super) counters: Arc<ReceiverCounters>,
     pub(super) holds_nanos: u64,
     pub(super) packets_per_second: u64,
@@ -45,6 +47,8 @@ pub(super) struct SenderHome {
 /// Where a relay is, and what comes in.
 pub(super) struct RelayHome {
     pub(super) worker: WorkerIndex,
+    /// Each has a socket.
+    pub(super) ways: usize,
     counters: Arc<RelayCounters>,
     packets_per_second: u64,
     looked: Instant,
@@ -94,12 +98,13 @@ impl Homes {
         pool: &Pool<Rx, Tx>,
         key: ReceiverKey,
         worker: WorkerIndex,
+        ways: usize,
         counters: &Arc<RelayCounters>,
     ) {
         let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
         pool.burden(worker, 0, packets_per_second);
         let counters = Arc::clone(counters);
-        let home = RelayHome { worker, counters, packets_per_second, looked: Instant::now(), packets: 0 };
+        let home = RelayHome { worker, ways, counters, packets_per_second, looked: Instant::now(), packets: 0 };
         self.relays.insert(key, home);
     }
 

@@ -1,16 +1,17 @@
 //! A receiver or sender goes over to another worker.
 
 use control::DataplaneError;
-use worker::{Input, ReceiverKey, SenderKey, SteeredReceiver};
+use worker::{Input, InputKey, ReceiverKey, SenderKey, SteeredReceiver};
 
 use super::super::ChangeError;
-use super::{KernelEngine, Rx, input_of};
+use super::sockets::inputs_of;
+use super::{KernelEngine, Rx};
 use crate::pool::{WorkerIndex, unexpected};
 
 type Steered = SteeredReceiver<<Rx as netio::RxQueue>::Buf>;
 
 impl KernelEngine {
-    /// The socket goes along, and keeps what comes meanwhile. Refused, both go back to where they were.
+    /// The sockets go along, and keep what comes meanwhile. Refused, all go back to where they were.
     pub(super) fn move_receiver(&self, key: ReceiverKey, to: WorkerIndex) -> Result<(), DataplaneError> {
         let Some(home) = self.homes().receivers.get(&key).cloned() else { return Ok(()) };
         let from = home.worker;
@@ -19,20 +20,16 @@ impl KernelEngine {
         }
         let released = self.pool.release_receiver(from, key)?;
         let receiver = released.ok_or_else(|| unexpected("taking a receiver from its worker"))?;
-        let input = match self.pool.remove_input(from, input_of(key)) {
-            Ok(Some(input)) => input,
-            other => {
+        for input in inputs_of(key, home.ways) {
+            if let Err(cause) = self.move_input(from, to, input) {
+                self.return_inputs(key, home.ways, from, to);
                 self.seat_again(from, None, Some(receiver));
-                return Err(other.err().unwrap_or_else(|| unexpected("taking a socket from its worker")));
+                return Err(cause);
             }
-        };
-        if let Err(refused) = self.pool.add_input(to, input) {
-            self.seat_again(from, refused.back, Some(receiver));
-            return Err(refused.cause);
         }
         if let Err(refused) = self.pool.add_receiver(to, receiver) {
-            let input = self.pool.remove_input(to, input_of(key)).unwrap_or_default();
-            self.seat_again(from, input, refused.back);
+            self.return_inputs(key, home.ways, from, to);
+            self.seat_again(from, None, refused.back);
             return Err(refused.cause);
         }
         self.pool.burden(from, home.packets_per_second, 0);
@@ -41,6 +38,23 @@ impl KernelEngine {
             home.worker = to;
         }
         Ok(())
+    }
+
+    /// Gives a socket to another worker; one that it refuses goes back.
+    fn move_input(&self, from: WorkerIndex, to: WorkerIndex, input: InputKey) -> Result<(), DataplaneError> {
+        let removed = self.pool.remove_input(from, input)?;
+        let socket = removed.ok_or_else(|| unexpected("taking a socket from its worker"))?;
+        self.pool.add_input(to, socket).map_err(|refused| {
+            self.seat_again(from, refused.back, None);
+            refused.cause
+        })
+    }
+
+    /// Sockets that have gone over come back.
+    fn return_inputs(&self, key: ReceiverKey, ways: usize, from: WorkerIndex, to: WorkerIndex) {
+        for input in inputs_of(key, ways) {
+            self.seat_again(from, self.pool.remove_input(to, input).unwrap_or_default(), None);
+        }
     }
 
     /// A worker takes again what it served until now.

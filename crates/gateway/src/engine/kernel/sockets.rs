@@ -1,0 +1,100 @@
+//! The sockets of a receiver or a relay: one for each way.
+
+use std::sync::Arc;
+
+use control::DataplaneError;
+use media::Name;
+use netio::KernelRxConfig;
+use worker::{Input, InputCounters, InputKey, Leg, ReceiverKey};
+
+use super::{RECEIVE_BUFFER_OCTETS, Rx};
+use crate::clock::TaiClock;
+use crate::engine::Way;
+use crate::pool::{Pool, WorkerIndex};
+
+/// What tells the input of a second way from that of the first.
+const SECOND: u64 = 1 << 63;
+
+/// The inputs of a receiver or a relay of so many ways: they are its own, and have its number.
+pub(super) fn inputs_of(key: ReceiverKey, ways: usize) -> impl Iterator<Item = InputKey> {
+    [InputKey(key.0), InputKey(key.0 | SECOND)].into_iter().take(ways)
+}
+
+/// Sockets that no worker polls yet.
+pub(super) struct Sockets {
+    inputs: Vec<Input<Rx>>,
+    pub(super) legs: Vec<Leg>,
+    /// What each queue counts.
+    pub(super) seen: Vec<Arc<InputCounters>>,
+    /// Of the smallest.
+    pub(super) granted_octets: usize,
+    pub(super) warning: Option<String>,
+}
+
+impl Sockets {
+    /// Opens a socket for each way, with room for `buffers` packets.
+    pub(super) fn open(
+        name: &Name,
+        key: ReceiverKey,
+        ways: &[Way<'_>],
+        receive_buffer_octets: Option<u32>,
+        buffers: usize,
+        clock: &TaiClock,
+    ) -> Result<Self, DataplaneError> {
+        let (inputs, legs, seen) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sockets = Self { inputs, legs, seen, granted_octets: usize::MAX, warning: None };
+        for (way, input) in ways.iter().zip(inputs_of(key, ways.len())) {
+            let config = KernelRxConfig {
+                destination: way.destination,
+                interface: way.interface.map(str::to_owned),
+                sources: way.sources.to_vec(),
+                receive_buffer_octets: receive_buffer_octets.unwrap_or(RECEIVE_BUFFER_OCTETS) as usize,
+                buffers,
+            };
+            let refused = |error| DataplaneError::PacketIo(Box::new(error));
+            let queue = Rx::open(&config, clock.clone()).map_err(refused)?;
+            let buffer = queue.receive_buffer();
+            if buffer.is_short() {
+                sockets.warning = Some(format!("{name}: {buffer}"));
+            }
+            sockets.granted_octets = sockets.granted_octets.min(buffer.granted_octets);
+            sockets.legs.push(Leg { input, destination: queue.local_addr() });
+            let input = Input::private(input, queue);
+            sockets.seen.push(input.counters());
+            sockets.inputs.push(input);
+        }
+        Ok(sockets)
+    }
+
+    /// Gives them to a worker.
+    ///
+    /// # Errors
+    /// It has no room for all, or does not answer; then it has none.
+    pub(super) fn seat<T>(&mut self, pool: &Pool<Rx, T>, worker: WorkerIndex) -> Result<(), DataplaneError>
+    where
+        T: netio::TxQueue<Lease = shm::GrainLease>,
+    {
+        for (at, input) in self.inputs.drain(..).enumerate() {
+            if let Err(refused) = pool.add_input(worker, Box::new(input)) {
+                unseat(pool, worker, self.legs[..at].iter().map(|leg| leg.input))?;
+                return Err(refused.cause);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes inputs back from a worker; the sockets close here, off the worker.
+pub(super) fn unseat<T>(
+    pool: &Pool<Rx, T>,
+    worker: WorkerIndex,
+    inputs: impl Iterator<Item = InputKey>,
+) -> Result<(), DataplaneError>
+where
+    T: netio::TxQueue<Lease = shm::GrainLease>,
+{
+    for input in inputs {
+        drop(pool.remove_input(worker, input)?);
+    }
+    Ok(())
+}
