@@ -56,6 +56,11 @@ impl HeardLegs {
         self.lost_before + self.merge.counters().lost()
     }
 
+    /// Whether more than one leg brings the stream now, so that what is missing may still come.
+    pub(crate) fn is_protected(&self, now: Tai) -> bool {
+        self.counters.len() > 1 && self.merge.following(now) > 1
+    }
+
     /// Whether a packet that came by `leg` and has no place in the sequence is the only copy that counts: one leg carries
     /// all of those, until it is silent.
     pub(crate) fn carries(&mut self, leg: u8, now: Tai) -> bool {

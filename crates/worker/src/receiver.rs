@@ -4,11 +4,15 @@
 //! packet → header → stream (SSRC, sequence) → which grain? → segments → place in the ring
 //!                                               │ next, while one is open → hold
 //! ```
-//! The ring has one open grain. A packet of the next grain waits in the reorder window ([`Hold`]); when the
+//! On one leg the ring has one open grain. A packet of the next grain waits in the reorder window ([`Hold`]); when the
 //! open grain is complete, or the window or the time-out has passed, the missing lines are declared lost,
 //! the grain is committed and the held packets are sorted again.
+//!
+//! While two legs bring the stream (ST 2022-7), as many grains may be open as the ring was made for: what the leg that is
+//! ahead has lost of one may still come by the other when later ones are there already.
 
 mod assembly;
+mod building;
 mod samples;
 mod stream;
 
@@ -78,7 +82,8 @@ impl<B> Kept<B> {
 
 /// Which grain a packet belongs to.
 enum Place {
-    Open,
+    /// One that is open, at this place.
+    Open(usize),
     Next,
     Late,
 }
@@ -153,7 +158,7 @@ impl<B: PacketBuf> Receiver<B> {
 
     /// Closes what is open: the receiver leaves its worker, and what it held goes back to the queue's pool here.
     pub(crate) fn finish(&mut self) {
-        self.assembly.close();
+        self.assembly.close_all();
         self.hold.clear();
         self.doubtful = None;
     }
@@ -202,10 +207,12 @@ impl<B: PacketBuf> Receiver<B> {
     /// lets consumers join and leave.
     pub(crate) fn tick(&mut self, horizon: Tai, now: Tai, locked: bool) {
         self.assembly.poll(now);
-        let Some(since) = self.assembly.open_since() else { return };
-        // What came long after now came before a clock stepped back.
-        let waited = horizon.nanos_since(since).max(since.nanos_since(now));
-        if waited > self.grain_timeout_nanos {
+        while let Some(since) = self.assembly.open_since() {
+            // What came long after now came before a clock stepped back.
+            let waited = horizon.nanos_since(since).max(since.nanos_since(now));
+            if waited <= self.grain_timeout_nanos {
+                break;
+            }
             self.give_up(now, locked);
         }
     }
@@ -222,7 +229,7 @@ impl<B: PacketBuf> Receiver<B> {
         self.give_up(now, locked);
     }
 
-    /// Closes the open grain as it is; what waited for it is sorted in.
+    /// Closes the oldest open grain as it is; what waited for it is sorted in.
     fn give_up(&mut self, now: Tai, locked: bool) {
         self.assembly.close();
         self.sort_held(now, locked);
@@ -256,11 +263,11 @@ impl<B: PacketBuf> Receiver<B> {
             self.counters.ssrc_changes.add(1);
         }
         self.doubtful = None;
-        self.assembly.close();
+        self.assembly.close_all();
         // Each round takes the first packet at least; all of them are the old one's.
         while self.hold.len() > 0 {
             self.sort_held(now, locked);
-            self.assembly.close();
+            self.assembly.close_all();
         }
         self.assembly.forget_order();
     }
@@ -313,23 +320,30 @@ impl<B: PacketBuf> Receiver<B> {
     #[inline]
     fn sort(&mut self, arrived: &Arrived<'_, B>, now: Tai, locked: bool) -> Closed {
         match self.assembly.place(arrived.header.timestamp, arrived.number) {
-            Place::Open => self.assembly.write(arrived),
+            Place::Open(place) => self.assembly.write(arrived, place),
             Place::Late => {
                 self.counters.late.add(1);
                 Closed::No
             }
-            Place::Next if self.assembly.is_waiting() => {
-                if self.hold.push(arrived.keep()) {
-                    self.assembly.close();
-                    return Closed::Yes;
-                }
-                Closed::No
-            }
-            Place::Next => {
-                self.assembly.close();
-                self.assembly.open(arrived, now, locked);
-                self.assembly.write(arrived)
-            }
+            Place::Next => self.begin(arrived, now, locked),
         }
+    }
+
+    /// Opens a grain with its first packet, or has that wait.
+    fn begin(&mut self, arrived: &Arrived<'_, B>, now: Tai, locked: bool) -> Closed {
+        // What is missing comes by a second leg or not at all.
+        let reach = if self.stream.legs().is_protected(now) { self.assembly.room() } else { 1 };
+        if !self.assembly.is_waiting(reach) {
+            self.assembly.open(arrived, reach, now, locked);
+            return match self.assembly.place(arrived.header.timestamp, arrived.number) {
+                Place::Open(place) => self.assembly.write(arrived, place),
+                Place::Next | Place::Late => Closed::No,
+            };
+        }
+        if self.hold.push(arrived.keep()) {
+            self.assembly.close();
+            return Closed::Yes;
+        }
+        Closed::No
     }
 }

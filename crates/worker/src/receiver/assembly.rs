@@ -1,15 +1,15 @@
-//! The open grain: which packets belong to it, what of it is there, and its place in the ring.
+//! The open grains: which packets belong to them, what of each is there, and its place in the ring.
 
 use std::sync::Arc;
 
-use media::{ExtSeqNum, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, VideoFormat, unwrap_nearest};
+use media::{ExtSeqNum, GrainIndex, Rate, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, VideoFormat, unwrap_nearest};
 use netio::PacketBuf;
 use rtp::RtpHeader;
 use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, Store};
-use st2110::coverage::Coverage;
 use st2110::srd::{SampleGrid, Segment};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
 
+use super::building::{Buildings, OpenGrain};
 use super::samples::{self, Samples};
 use super::{Arrived, Place};
 use crate::counters::ReceiverCounters;
@@ -24,35 +24,21 @@ pub(super) enum Closed {
     No,
 }
 
-/// A grain that packets still come for.
-#[derive(Clone, Copy, Debug)]
-struct OpenGrain {
-    timestamp: RtpTimestamp,
-    /// The least sequence number seen in it: what comes before belongs to an earlier grain.
-    first_number: ExtSeqNum,
-    last_number: ExtSeqNum,
-    first_arrival: Tai,
-    last_arrival: Tai,
-    /// None: the ring had no place, and its packets are dropped.
-    key: Option<GrainKey>,
-}
-
-/// The grain that was closed last.
+/// Of the grains that were closed the one that goes furthest in the sequence.
 #[derive(Clone, Copy, Debug)]
 struct ClosedGrain {
     timestamp: RtpTimestamp,
     through: ExtSeqNum,
 }
 
-/// Assembles grains, one at a time.
+/// Assembles grains: one at a time, or as many as its ring may have open.
 pub(super) struct Assembly {
     grid: SampleGrid,
+    rate: Rate,
     timeline: Timeline,
     writer: FrameWriter,
-    coverage: Coverage,
-    open: Option<OpenGrain>,
+    open: Buildings,
     closed: Option<ClosedGrain>,
-    published: u16,
     store: Store,
     /// Since the burst began.
     octets_copied: u64,
@@ -67,15 +53,14 @@ impl Assembly {
         counters: Arc<ReceiverCounters>,
     ) -> Self {
         let timeline = Timeline::new(format.rate(), VIDEO_CLOCK_HZ, mode);
-        let coverage = Coverage::new(&format);
+        let open = Buildings::new(&format, writer.geometry().open_max);
         Self {
             grid: SampleGrid::new(&format),
+            rate: format.rate(),
             timeline,
             writer,
-            coverage,
-            open: None,
+            open,
             closed: None,
-            published: 0,
             store: Store::default(),
             octets_copied: 0,
             counters,
@@ -92,14 +77,19 @@ impl Assembly {
         self.writer.poll(now);
     }
 
-    /// When the first packet of the open grain came.
+    /// When the first packet of the oldest open grain came.
     pub(super) fn open_since(&self) -> Option<Tai> {
-        self.open.map(|open| open.first_arrival)
+        self.open.at(self.open.oldest()?).map(|open| open.first_arrival)
     }
 
-    /// Whether packets of the next grain must wait for the open one.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.open.is_some_and(|open| open.key.is_some())
+    /// Grains that may be open at a time.
+    pub(super) const fn room(&self) -> usize {
+        self.open.room()
+    }
+
+    /// Whether packets of the next grain must wait, where `reach` may be open.
+    pub(super) fn is_waiting(&self, reach: usize) -> bool {
+        self.open.kept() >= reach
     }
 
     /// Forgets the order of earlier packets: another SSRC counts from elsewhere.
@@ -116,13 +106,11 @@ impl Assembly {
     /// Sequence tells the order of grains, the timestamp tells them apart.
     #[inline]
     pub(super) fn place(&self, timestamp: RtpTimestamp, number: ExtSeqNum) -> Place {
-        if let Some(open) = &self.open {
-            if timestamp == open.timestamp {
-                return Place::Open;
-            }
-            if number < open.first_number {
-                return Place::Late;
-            }
+        if let Some(place) = self.open.find(timestamp) {
+            return Place::Open(place);
+        }
+        if self.open.newest().is_some_and(|newest| number < newest.first_number) {
+            return Place::Late;
         }
         match &self.closed {
             Some(closed) if timestamp == closed.timestamp || number <= closed.through => Place::Late,
@@ -130,10 +118,12 @@ impl Assembly {
         }
     }
 
-    /// Opens the grain that `arrived` belongs to.
-    pub(super) fn open<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>, now: Tai, locked: bool) {
+    /// Opens the grain that `arrived` belongs to, where `reach` may be open; and before it those that the leg that is ahead
+    /// has lost whole, and another may bring.
+    pub(super) fn open<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>, reach: usize, now: Tai, locked: bool) {
         let timestamp = arrived.header.timestamp;
         let arrival = arrived.packet.meta().arrival;
+        let last = self.timeline.last();
         let placed = self.timeline.place(timestamp, arrival, ClockLock::from(locked));
         let tai = match placed.mode {
             TimelineMode::Locked => unwrap_nearest(timestamp, VIDEO_CLOCK_HZ, arrival),
@@ -145,27 +135,55 @@ impl Assembly {
         if placed.reanchored {
             self.counters.timestamp_jumps.add(1);
         }
-        let stamp = GrainStamp { tai, rtp: timestamp };
-        let key = match self.writer.open(placed.index, stamp, now) {
-            Ok(key) => Some(key),
-            Err(error) => {
-                self.count_unopened(error);
-                None
-            }
-        };
-        self.counters.grains_opened.add(u64::from(key.is_some()));
-        self.counters.last_grain.set(placed.index.0);
         self.counters.is_async.set(u64::from(placed.mode == TimelineMode::Async));
-        self.coverage.reset();
-        self.published = 0;
-        self.open = Some(OpenGrain {
+        if self.open.len() == self.open.room() {
+            self.close_one();
+        }
+        let grain = OpenGrain {
             timestamp,
+            is_expected: false,
             first_number: arrived.number,
             last_number: arrived.number,
             first_arrival: arrival,
             last_arrival: arrival,
-            key,
-        });
+            key: None,
+        };
+        if reach > 1 && !placed.reanchored {
+            let missed = last.map_or(0, |last| placed.index.0.saturating_sub(last.0 + 1));
+            self.expect_missed(missed, reach, placed.index, tai, grain, now);
+        }
+        self.begin(placed.index, tai, grain, now);
+    }
+
+    /// Opens the `missed` grains before the one of `index`, if there is room for all.
+    #[cold]
+    fn expect_missed(&mut self, missed: u64, reach: usize, index: GrainIndex, tai: Tai, next: OpenGrain, now: Tai) {
+        let room = reach.saturating_sub(self.open.len() + 1) as u64;
+        if missed > room {
+            return;
+        }
+        for back in (1..=missed).rev() {
+            let ticks = (back * u64::from(VIDEO_CLOCK_HZ) * u64::from(self.rate.den())
+                + u64::from(self.rate.num()) / 2)
+                / u64::from(self.rate.num());
+            let timestamp = RtpTimestamp(next.timestamp.0.wrapping_sub(ticks as u32));
+            let tai = tai.plus_nanos(-self.rate.period_nanos().saturating_mul(back as i64));
+            let (first_number, last_number) = (next.first_number, ExtSeqNum(0));
+            let grain = OpenGrain { timestamp, is_expected: true, first_number, last_number, ..next };
+            self.begin(GrainIndex(index.0 - back), tai, grain, now);
+        }
+    }
+
+    /// Opens a grain in the ring.
+    fn begin(&mut self, index: GrainIndex, tai: Tai, mut grain: OpenGrain, now: Tai) {
+        let stamp = GrainStamp { tai, rtp: grain.timestamp };
+        match self.writer.open(index, stamp, now) {
+            Ok(key) => grain.key = Some(key),
+            Err(error) => self.count_unopened(error),
+        }
+        self.counters.grains_opened.add(u64::from(grain.key.is_some()));
+        self.counters.last_grain.set(index.0);
+        self.open.open(grain);
     }
 
     #[cold]
@@ -182,10 +200,13 @@ impl Assembly {
         counter.add(1);
     }
 
-    /// Writes the segments of a packet of the open grain.
+    /// Writes the segments of a packet of the open grain at `place`.
     #[inline]
-    pub(super) fn write<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>) -> Closed {
-        let Some(open) = &mut self.open else { return Closed::No };
+    pub(super) fn write<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>, place: usize) -> Closed {
+        let Some(open) = self.open.at_mut(place).and_then(|building| building.open.as_mut()) else { return Closed::No };
+        if open.is_expected {
+            (open.is_expected, open.timestamp) = (false, arrived.header.timestamp);
+        }
         open.first_number = open.first_number.min(arrived.number);
         open.last_number = open.last_number.max(arrived.number);
         open.last_arrival = arrived.packet.meta().arrival;
@@ -193,27 +214,27 @@ impl Assembly {
             self.counters.packets_dropped_with_grain.add(1);
             return Closed::No;
         };
-        self.write_segments(key, arrived);
-        if self.coverage.is_complete() {
-            self.finish();
+        if self.write_segments(key, place, arrived) {
+            self.finish(place);
             return Closed::Yes;
         }
         Closed::No
     }
 
+    /// Whether the grain is complete now.
     #[inline]
-    fn write_segments<B: PacketBuf>(&mut self, key: GrainKey, arrived: &Arrived<'_, B>) {
+    fn write_segments<B: PacketBuf>(&mut self, key: GrainKey, place: usize, arrived: &Arrived<'_, B>) -> bool {
         let start = arrived.header.payload().start;
         let mut brought = 0;
         if let Some(kept) = arrived.samples.kept() {
             self.expect(key, kept);
             for segment in kept {
-                brought += self.write_segment(key, arrived.packet, start, segment);
+                brought += self.write_segment(key, place, arrived.packet, start, segment);
             }
         } else {
             let grid = self.grid;
             for segment in samples::read_again(arrived.packet, arrived.header, &grid) {
-                brought += self.write_segment(key, arrived.packet, start, &segment);
+                brought += self.write_segment(key, place, arrived.packet, start, &segment);
             }
         }
         let trailing = arrived.samples.trailing(arrived.header);
@@ -223,6 +244,7 @@ impl Assembly {
         if brought == 0 {
             self.counters.duplicates.add(1);
         }
+        self.open.at_mut(place).is_some_and(|building| building.coverage.is_complete())
     }
 
     /// Asks for the memory of the packets that come next: a stream in order goes on where this packet ends. Without that each
@@ -242,11 +264,12 @@ impl Assembly {
     fn write_segment<B: PacketBuf>(
         &mut self,
         key: GrainKey,
+        place: usize,
         packet: &B,
         payload_start: usize,
         segment: &Segment,
     ) -> u32 {
-        let brought = self.coverage.mark(segment);
+        let brought = self.open.at_mut(place).map_or(0, |building| building.coverage.mark(segment));
         if brought == 0 {
             return 0;
         }
@@ -289,44 +312,70 @@ impl Assembly {
             self.counters.octets_copied_by_us.add(self.octets_copied);
             self.octets_copied = 0;
         }
-        let complete = self.coverage.complete_prefix();
-        if complete > self.published
-            && let Some(key) = self.open.as_ref().and_then(|open| open.key)
-        {
-            self.published = complete;
-            self.store.fence();
-            self.writer.publish(key, complete);
+        for at in 0..self.open.room() {
+            let Some(building) = self.open.at_mut(at) else { continue };
+            let complete = building.coverage.complete_prefix();
+            if complete > building.published
+                && let Some(key) = building.open.as_ref().and_then(|open| open.key)
+            {
+                building.published = complete;
+                self.store.fence();
+                self.writer.publish(key, complete);
+            }
         }
     }
 
-    /// Closes the open grain, if there is one: its missing lines are declared lost.
+    /// Closes the oldest open grain, if there is one: its missing lines are declared lost.
     pub(super) fn close(&mut self) {
-        let Some(open) = self.open else { return };
-        let Some(key) = open.key else { return self.forget(open) };
+        if let Some(place) = self.open.oldest() {
+            self.close_at(place);
+        }
+    }
+
+    /// Closes all of them, the oldest first.
+    pub(super) fn close_all(&mut self) {
+        while self.open.len() > 0 {
+            self.close();
+        }
+    }
+
+    /// Closes one to make room: the oldest of those that the ring has no place for, if there is one.
+    fn close_one(&mut self) {
+        match self.open.oldest_unkept() {
+            Some(place) => self.close_at(place),
+            None => self.close(),
+        }
+    }
+
+    fn close_at(&mut self, place: usize) {
+        let Some(key) = self.open.at(place).and_then(|open| open.key) else { return self.forget(place) };
+        let Some(building) = self.open.at_mut(place) else { return };
         let mut lost = 0;
-        for row in self.coverage.missing_rows() {
+        for row in building.coverage.missing_rows() {
             self.writer.mark_lost(key, row);
             lost += 1;
         }
         self.counters.lines_lost.add(lost);
-        self.finish();
+        self.finish(place);
     }
 
-    fn finish(&mut self) {
-        let Some((open, key)) = self.open.and_then(|open| Some((open, open.key?))) else { return };
+    fn finish(&mut self, place: usize) {
+        let Some((open, key)) = self.open.at(place).and_then(|open| Some((*open, open.key?))) else { return };
         let end = GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival, octets: None };
         self.store.fence();
         self.writer.commit(key, end);
-        if self.coverage.is_complete() {
+        if self.open.at_mut(place).is_some_and(|building| building.coverage.is_complete()) {
             self.counters.grains_complete.add(1);
         } else {
             self.counters.grains_incomplete.add(1);
         }
-        self.forget(open);
+        self.forget(place);
     }
 
-    fn forget(&mut self, open: OpenGrain) {
-        self.closed = Some(ClosedGrain { timestamp: open.timestamp, through: open.last_number });
-        self.open = None;
+    fn forget(&mut self, place: usize) {
+        let Some(open) = self.open.take(place) else { return };
+        if self.closed.as_ref().is_none_or(|closed| closed.through <= open.last_number) {
+            self.closed = Some(ClosedGrain { timestamp: open.timestamp, through: open.last_number });
+        }
     }
 }

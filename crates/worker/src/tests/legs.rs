@@ -4,8 +4,9 @@ use media::VideoFormat;
 use netio::Counter;
 use netio::sim::Faults;
 use rtp::SequenceExtender;
+use shm::FrameWriter;
 
-use super::studio::{Camera, Command, Receiving, Report, Studio, drain, format, picture, tall};
+use super::studio::{Camera, Command, Receiving, Report, Ring, Studio, drain, format, picture, tall};
 use crate::command::ReceiverRefusal;
 use crate::key::{InputKey, ReceiverKey};
 use crate::steered::Leg;
@@ -19,11 +20,21 @@ fn two_sockets(studio: &mut Studio) -> (Receiving, [Leg; 2], [Camera; 2]) {
 }
 
 fn two_sockets_for(studio: &mut Studio, format: VideoFormat) -> (Receiving, [Leg; 2], [Camera; 2]) {
+    two_sockets_into(studio, Ring::new(format, 16), format)
+}
+
+fn two_sockets_into(
+    studio: &mut Studio,
+    ring: (Ring, FrameWriter),
+    format: VideoFormat,
+) -> (Receiving, [Leg; 2], [Camera; 2]) {
     let legs = [(); 2].map(|()| {
         let destination = studio.address();
         studio.socket(destination)
     });
-    let (receiver, receiving) = studio.receiver(&legs, format, 16, |config| config.reorder_packets = 64);
+    let (receiver, receiving) = studio.receiver_into(ring, &legs, format, |config| {
+        (config.reorder_packets, config.grain_timeout_nanos) = (64, 4 * FRAME);
+    });
     assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
     let cameras = legs.map(|leg| studio.camera_to(leg, &receiving, 1));
     (receiving, legs, cameras)
@@ -114,6 +125,44 @@ fn a_leg_that_lags_by_thousands_of_packets_leaves_the_other_alone() {
     assert_eq!(legs[0], [("packets", packets), ("packets_lost", 0), ("behind_ns", 0)]);
     // Of more pictures than are remembered it is not told how far they are behind.
     assert_eq!(legs[1][..2], [("packets", packets), ("packets_lost", 0)]);
+}
+
+#[test]
+fn a_leg_two_pictures_behind_brings_what_the_other_has_lost() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (mut receiving, _, mut cameras) = two_sockets_into(&mut studio, Ring::with_open(format(25), 32, 4), format(25));
+    let mut reader = studio.reader(&mut receiving, 24);
+    // The one that is ahead loses packets of each picture, two of them whole, and the last ones of another.
+    let loses = |number: u32, packet: u32| packet % 5 == 1 || number == 7 || number == 8 || number == 12 && packet > 9;
+    send_apart(&mut studio, &mut cameras, 0..20, 2, |leg, number, packet| leg == 1 || !loses(number, packet));
+    studio.pass(FRAME);
+    let grains = drain(&mut reader);
+    assert_eq!(grains.len(), 20, "{:?}", receiving.counters.values());
+    for (number, (octets, lost)) in (0..).zip(&grains) {
+        assert!(lost.is_empty(), "picture {number}: {lost:?}");
+        assert_eq!(*octets, picture(&receiving.format, number), "picture {number}");
+    }
+    let counters = &receiving.counters;
+    assert_eq!((counters.packets_lost.value(), counters.grains_incomplete.value(), counters.late.value()), (0, 0, 0));
+}
+
+#[test]
+fn nothing_is_waited_for_once_the_other_leg_is_silent() {
+    let mut studio = Studio::new(1, Faults::default());
+    let (receiving, _, mut cameras) = two_sockets_into(&mut studio, Ring::with_open(format(25), 32, 4), format(25));
+    let incomplete = |receiving: &Receiving| receiving.counters.grains_incomplete.value();
+    // The second leg ends with picture 5; 250 ms later it counts as silent.
+    send_apart(&mut studio, &mut cameras, 0..14, 0, |leg, number, _| leg == 0 || number < 5);
+    for number in 14..18 {
+        let before = incomplete(&receiving);
+        cameras[0].send_some(number, number * TICKS, |packet| number != 14 || packet != 3);
+        studio.worker.turn();
+        studio.clock.advance_nanos(FRAME);
+        studio.worker.turn();
+        // The window of 64 packets passes two pictures later; with both legs three would be open, until the time-out.
+        assert_eq!(incomplete(&receiving) - before, u64::from(number == 17), "picture {number}");
+    }
+    assert_eq!(receiving.counters.grains_complete.value(), 17);
 }
 
 #[test]

@@ -58,8 +58,13 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new(format: VideoFormat, slots: u16) -> (Self, FrameWriter) {
+        Self::with_open(format, slots, 1)
+    }
+
+    /// A ring of which up to `open_max` grains may be open at a time.
+    pub(super) fn with_open(format: VideoFormat, slots: u16, open_max: u16) -> (Self, FrameWriter) {
         let name: Name = "test".parse().unwrap();
-        let geometry = Geometry::new(FlowId::from_name(&name), format, slots, 1, Pages::Plain).unwrap();
+        let geometry = Geometry::new(FlowId::from_name(&name), format, slots, open_max, Pages::Plain).unwrap();
         let region = Region::create(geometry, PagePolicy::PlainOnly, &IdentityPlacement).unwrap();
         let (control, data) = region.map_for_writing().unwrap();
         let mailbox = Arc::new(Mailbox::new());
@@ -285,7 +290,17 @@ impl Studio {
         slots: u16,
         change: impl FnOnce(&mut ReceiverConfig),
     ) -> (SteeredReceiver<SimBuf>, Receiving) {
-        let (ring, writer) = Ring::new(format, slots);
+        self.receiver_into(Ring::new(format, slots), legs, format, change)
+    }
+
+    /// A receiver into a ring.
+    pub(super) fn receiver_into(
+        &mut self,
+        (ring, writer): (Ring, FrameWriter),
+        legs: &[Leg],
+        format: VideoFormat,
+        change: impl FnOnce(&mut ReceiverConfig),
+    ) -> (SteeredReceiver<SimBuf>, Receiving) {
         let counters_of_ring = writer.counters();
         let mut config = ReceiverConfig {
             format,
