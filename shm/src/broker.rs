@@ -189,11 +189,26 @@ impl Broker {
         format: impl Into<FlowFormat>,
         slots: Option<u16>,
     ) -> Result<FrameWriter, BrokerError> {
+        self.create_flow_open(name, format, slots, 1)
+    }
+
+    /// As [`Self::create_flow`], with up to `open_max` grains open at a time; consumers that lease fewer are evicted while
+    /// so many are.
+    ///
+    /// # Errors
+    /// As there, and a number of open grains that no ring has.
+    pub fn create_flow_open(
+        &self,
+        name: &Name,
+        format: impl Into<FlowFormat>,
+        slots: Option<u16>,
+        open_max: u16,
+    ) -> Result<FrameWriter, BrokerError> {
         let (policy, default_slots) = {
             let state = self.shared.lock();
             (state.page_policy, state.default_slots)
         };
-        let geometry = making::plan(name, format.into(), slots.unwrap_or(default_slots), 1)?;
+        let geometry = making::plan(name, format.into(), slots.unwrap_or(default_slots), open_max)?;
         self.shared.lock().reserve_name(name, geometry.epoch)?;
         let made = self.shared.make(geometry, policy).map_err(BrokerError::from);
         let made = made.and_then(|region| build_flow(name, region));

@@ -174,6 +174,9 @@ pub struct AddReceiver {
     /// The network interface of the second way.
     #[arg(long)]
     pub second_interface: Option<String>,
+    /// Milliseconds by which one of two ways may be behind the other, at most 450; otherwise 50.
+    #[arg(long)]
+    pub skew_ms: Option<u32>,
     /// Packets of the next frame that may arrive while a frame is incomplete, at most 1024.
     #[arg(long)]
     pub reorder_packets: Option<u32>,

@@ -91,6 +91,7 @@ pub(crate) fn receiver(request: v1::CreateReceiverRequest) -> Result<ReceiverSpe
             .map(|packets| u16::try_from(packets).map_err(|_| SpecError::ReorderWindow { packets }))
             .transpose()?,
         grain_timeout_ms: request.grain_timeout_ms,
+        skew_ms: request.skew_ms,
         receive_buffer_octets: request.receive_buffer_octets,
     })
 }

@@ -26,6 +26,8 @@ pub struct ReceiverSpec {
     pub reorder_packets: Option<u16>,
     /// Milliseconds from a grain's first packet until its missing lines are lost; `None`: two frame periods.
     pub grain_timeout_ms: Option<u32>,
+    /// How much later than the other a leg may bring its packets, milliseconds; `None`: the default.
+    pub skew_ms: Option<u32>,
     /// Octets of the socket's receive buffer; `None`: the default.
     pub receive_buffer_octets: Option<u32>,
 }
@@ -107,6 +109,9 @@ pub enum SpecError {
     /// A time-out that never comes, or comes before the packets.
     #[error("grain_timeout_ms is {0}, it must be 1 to {max}", max = ReceiverSpec::MAX_GRAIN_TIMEOUT_MS)]
     GrainTimeout(u32),
+    /// Legs that are further apart than rings can bridge.
+    #[error("skew_ms is {0}, it must be 0 to {max}", max = ReceiverSpec::MAX_SKEW_MS)]
+    Skew(u32),
     /// An interface or sources of a second leg that nobody describes.
     #[error("a second leg has an interface or sources, and no destination: give one, or an SDP with a=group:DUP")]
     NoSecondLeg,
@@ -179,6 +184,16 @@ impl ReceiverSpec {
     pub const MAX_REORDER_PACKETS: u16 = 1024;
     /// The longest grain time-out, milliseconds.
     pub const MAX_GRAIN_TIMEOUT_MS: u32 = 60_000;
+    /// How far legs may be apart where nothing is stated, milliseconds: class B of ST 2022-7.
+    pub const DEFAULT_SKEW_MS: u32 = 50;
+    /// The furthest that they may be apart, milliseconds.
+    pub const MAX_SKEW_MS: u32 = 450;
+
+    /// How much later than the other a leg may bring its packets, milliseconds; 0 on one leg.
+    #[must_use]
+    pub fn skew_ms(&self) -> u32 {
+        self.second.as_ref().map_or(0, |_| self.skew_ms.unwrap_or(Self::DEFAULT_SKEW_MS))
+    }
 
     /// Checks everything that can be checked without the machine.
     ///
@@ -194,6 +209,9 @@ impl ReceiverSpec {
         }
         if let Some(ms) = self.grain_timeout_ms.filter(|ms| !(1..=Self::MAX_GRAIN_TIMEOUT_MS).contains(ms)) {
             return Err(SpecError::GrainTimeout(ms));
+        }
+        if let Some(ms) = self.skew_ms.filter(|ms| *ms > Self::MAX_SKEW_MS) {
+            return Err(SpecError::Skew(ms));
         }
         if let Some(leg) = &self.second {
             leg.check(self.sdp.destination, self.interface.as_deref())?;

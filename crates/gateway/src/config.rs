@@ -178,6 +178,9 @@ pub struct ReceiverConfig {
     /// Grain time-out, milliseconds; 0 for two periods.
     #[serde(default)]
     pub grain_timeout_ms: u32,
+    /// How far its legs may be apart, milliseconds.
+    #[serde(default = "defaults::skew_ms")]
+    pub skew_ms: u32,
     /// Receive buffer, octets.
     #[serde(default = "defaults::receive_buffer_octets")]
     pub receive_buffer_octets: u32,
@@ -254,6 +257,9 @@ pub struct CrosspointConfig {
 mod defaults {
     pub(super) fn reorder_packets() -> u16 {
         64
+    }
+    pub(super) fn skew_ms() -> u32 {
+        control::ReceiverSpec::DEFAULT_SKEW_MS
     }
     pub(super) fn receive_buffer_octets() -> u32 {
         33_554_432

@@ -37,6 +37,7 @@ pub fn receiver(config: &ReceiverConfig) -> Result<ReceiverSpec, ConfigError> {
         slots: (config.slots != 0).then_some(config.slots),
         reorder_packets: Some(config.reorder_packets),
         grain_timeout_ms: (config.grain_timeout_ms != 0).then_some(config.grain_timeout_ms),
+        skew_ms: Some(config.skew_ms),
         receive_buffer_octets: Some(config.receive_buffer_octets),
     })
 }

@@ -247,6 +247,7 @@ impl State {
             standing,
             adopted: flow.adopted,
             slots: geometry.slots,
+            open_max: geometry.open_max,
             pages: geometry.pages,
             newest: probe.and_then(RingProbe::newest),
             evictions: flow.evictions,

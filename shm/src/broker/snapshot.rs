@@ -82,6 +82,8 @@ pub struct FlowSnapshot {
     pub adopted: bool,
     /// Slots of its ring.
     pub slots: u16,
+    /// Grains that may be open at a time.
+    pub open_max: u16,
     /// What backs its data.
     pub pages: Pages,
     /// The newest grain that was begun, as the ring says; a pod's ring may say anything.

@@ -41,6 +41,7 @@ fn request(arguments: AddReceiver) -> Result<v1::CreateReceiverRequest, Failure>
     let second = super::second_leg(arguments.second_at, &arguments.second_sources, arguments.second_interface);
     Ok(v1::CreateReceiverRequest {
         second,
+        skew_ms: arguments.skew_ms,
         name: arguments.name.to_string(),
         sdp: super::read_sdp(&arguments.sdp)?,
         interface: arguments.interface.unwrap_or_default(),

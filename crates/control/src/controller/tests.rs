@@ -26,6 +26,7 @@ fn receiver(text: &str) -> ReceiverSpec {
         slots: None,
         reorder_packets: None,
         grain_timeout_ms: None,
+        skew_ms: None,
         receive_buffer_octets: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use control::{DataplaneError, ReceiverSpec, SenderSpec, SenderTiming};
 use media::{FlowFormat, Name};
-use shm::{BrokerError, ConsumerClass, FrameWriter, SubscribeError};
+use shm::{BrokerError, ConsumerClass, FrameWriter, Geometry, SubscribeError};
 use st2110::{PackingPlan, PlanError};
 use worker::Source;
 
@@ -23,10 +23,19 @@ const LEASE_NANOS: i64 = 5_000_000_000;
 
 /// Makes a receiver's flow, if the machine has room for it.
 pub(super) fn flow(parts: &Parts, spec: &ReceiverSpec) -> Result<FrameWriter, DataplaneError> {
-    let slots = spec.slots.unwrap_or(parts.slots);
+    let open_max = open_grains(spec);
+    let slots = spec.slots.unwrap_or(parts.slots.saturating_add(open_max - 1));
     memory::check_ring(&spec.name, &spec.sdp.format, slots, memory::free_octets())?;
-    let flow = parts.broker.create_flow(&spec.name, spec.sdp.format, Some(slots));
+    let flow = parts.broker.create_flow_open(&spec.name, spec.sdp.format, Some(slots), open_max);
     flow.map_err(|error| flow_error(&spec.name, error))
+}
+
+/// Grains that may be open at a time: those that the leg that is ahead has begun while the other may still bring packets of
+/// the first (ST 2022-7).
+fn open_grains(spec: &ReceiverSpec) -> u16 {
+    let period = spec.sdp.format.rate().period_nanos().unsigned_abs().max(1);
+    let apart = (u64::from(spec.skew_ms()) * 1_000_000).div_ceil(period);
+    u16::try_from(apart + 1).unwrap_or(u16::MAX).min(Geometry::OPEN_MAX)
 }
 
 fn flow_error(name: &Name, error: BrokerError) -> DataplaneError {
@@ -66,6 +75,8 @@ pub(super) fn source(parts: &Parts, spec: &SenderSpec, connection: &Connection) 
         SenderTiming::Source => LEASES_SOURCE,
         SenderTiming::Grid => LEASES_GRID,
     };
+    // Those that are open come on top: the first of them may be the last that is complete.
+    let k = k + connection.open_max - 1;
     let period = connection.format.rate().period_nanos();
     let deadline_nanos = LEASE_NANOS.saturating_add(period.saturating_mul(i64::from(k) + 1));
     let reader = parts.broker.subscribe(&connection.flow, ConsumerClass::Leased { k, deadline_nanos })?;

@@ -11,11 +11,13 @@ pub(super) struct Connection {
     pub(super) flow: Name,
     pub(super) epoch: u128,
     pub(super) format: FlowFormat,
+    /// Grains of it that may be open at a time.
+    pub(super) open_max: u16,
 }
 
 impl Connection {
     pub(super) fn to(flow: &FlowSnapshot) -> Self {
-        Self { flow: flow.name.clone(), epoch: flow.epoch, format: flow.format }
+        Self { flow: flow.name.clone(), epoch: flow.epoch, format: flow.format, open_max: flow.open_max.max(1) }
     }
 
     /// What tells one ring from another.

@@ -106,6 +106,7 @@ fn receiver(address: &str, port: u16) -> ReceiverSpec {
         slots: None,
         reorder_packets: None,
         grain_timeout_ms: None,
+        skew_ms: None,
         receive_buffer_octets: Some(65_536),
     }
 }

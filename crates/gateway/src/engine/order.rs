@@ -57,6 +57,7 @@ impl<'a> ReceiverOrder<'a> {
 
     fn config(&self) -> ReceiverConfig {
         let sdp = &self.spec.sdp;
+        let skew = i64::from(self.spec.skew_ms()) * 1_000_000;
         let default = (sdp.format.rate().period_nanos() * TIMEOUT_PERIODS).max(TIMEOUT_NANOS_MIN);
         ReceiverConfig {
             format: sdp.format,
@@ -64,7 +65,7 @@ impl<'a> ReceiverOrder<'a> {
             sources: admitted(&self.ways()),
             timeline: if sdp.is_ptp_locked() { TimelineMode::Locked } else { TimelineMode::Async },
             reorder_packets: self.reorder_packets(),
-            grain_timeout_nanos: self.spec.grain_timeout_ms.map_or(default, |ms| i64::from(ms) * 1_000_000),
+            grain_timeout_nanos: self.spec.grain_timeout_ms.map_or(default + skew, |ms| i64::from(ms) * 1_000_000),
         }
     }
 }

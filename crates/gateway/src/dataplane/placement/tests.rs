@@ -39,6 +39,7 @@ fn receiver(destination: &str, interface: Option<&str>) -> Place {
         slots: None,
         reorder_packets: None,
         grain_timeout_ms: None,
+        skew_ms: None,
         receive_buffer_octets: None,
     };
     of_receiver(&engines(), &spec)
