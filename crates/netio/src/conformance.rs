@@ -68,6 +68,7 @@ pub fn suite<H: Harness>(mut harness: impl FnMut() -> H) {
     leases::a_lease_lasts_until_its_packets_are_sent(&mut harness());
     leases::cancelled_packets_release_the_lease(&mut harness());
     leases::dropped_packets_and_payloads_release_the_lease(&mut harness());
+    leases::packets_taken_back_release_the_lease(&mut harness());
     leases::a_full_table_returns_the_lease(&mut harness());
     leases::packets_of_a_closed_path_release_the_lease(&mut harness());
     refusals::gathers_outside_of_the_payload_are_refused(&mut harness());
@@ -91,8 +92,22 @@ impl Received {
         assert!(octets.starts_with(packet.head()), "head() is the first segment");
         assert!(packet.head().len() >= octets.len().min(12), "the head holds an RTP header");
         assert!(packet.segments().all(|segment| !segment.is_empty()));
+        runs_are_what_one_segment_has(packet, &octets);
         Self { octets, meta: *packet.meta() }
     }
+}
+
+fn runs_are_what_one_segment_has<B: PacketBuf>(packet: &B, octets: &[u8]) {
+    let mut start = 0;
+    for segment in packet.segments() {
+        let end = start + segment.len();
+        assert_eq!(packet.run(start, segment.len()), Some(segment));
+        assert_eq!(packet.run(end - 1, 1), Some(&octets[end - 1..end]));
+        // More would be of two segments, or of none.
+        assert_eq!(packet.run(start, segment.len() + 1), None);
+        start = end;
+    }
+    assert_eq!(packet.run(start, 1), None);
 }
 
 /// Octets that differ from packet to packet and from place to place.

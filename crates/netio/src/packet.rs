@@ -60,6 +60,19 @@ pub trait PacketBuf: Sized {
     /// All segments in order, the first included. None is empty.
     fn segments(&self) -> impl Iterator<Item = &[u8]>;
 
+    /// `octets` octets behind the first `skip`, where they lie in one segment.
+    #[inline]
+    fn run(&self, skip: usize, octets: usize) -> Option<&[u8]> {
+        let mut skip = skip;
+        for segment in self.segments() {
+            if let Some(rest) = segment.get(skip..).filter(|rest| !rest.is_empty()) {
+                return rest.get(..octets);
+            }
+            skip -= segment.len();
+        }
+        None
+    }
+
     /// The last octet (RTP's padding count, RFC 3550 §5.1); 0 when the packet is empty.
     fn last_octet(&self) -> u8;
 }

@@ -87,6 +87,13 @@ pub trait RxQueue {
     /// Appends what has arrived to `burst`, as far as it has room; returns how many. Never blocks.
     fn rx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize;
 
+    /// Takes back packets that nobody needs any more, and leaves `burst` empty. As dropping them, which a backend may do at a
+    /// lower price for all of them at once.
+    #[inline]
+    fn take_back(&mut self, burst: &mut Burst<Self::Buf>) {
+        burst.clear();
+    }
+
     /// The counters since the queue was opened.
     fn counters(&self) -> RxCounters;
 

@@ -182,7 +182,10 @@ impl<R: RxQueue> Input<R> {
         if is_relayed {
             self.relay_burst(&targets, relays, now);
         }
-        self.burst.clear();
+        match &mut self.queue {
+            Some(queue) => queue.take_back(&mut self.burst),
+            None => self.burst.clear(),
+        }
     }
 
     /// Hands relays their packets: they keep them.

@@ -16,8 +16,8 @@ const FUNCTIONS: [&str; 13] = [
     "rte_eth_dev_(get_port_by_name|info_get|configure|start|stop|close|socket_id|adjust_nb_rx_tx_desc|set_mtu|get_mtu|set_mc_addr_list)",
     "rte_eth_((rx|tx)_queue_setup|rx_burst|tx_burst|tx_prepare|tx_done_cleanup)",
     "rte_eth_(macaddr_get|promiscuous_(enable|disable)|allmulticast_enable|stats_get|stats_reset|xstats_get|xstats_get_names)|flypack_link_nowait",
-    "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|attach_extbuf|attach)",
-    "rte_mempool_(free|get_bulk|avail_count|in_use_count)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
+    "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|prefree_seg|attach_extbuf|attach)",
+    "rte_mempool_(free|get_bulk|put_bulk|avail_count|in_use_count)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 

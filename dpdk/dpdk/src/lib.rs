@@ -11,6 +11,7 @@ pub mod device;
 pub mod eal;
 pub mod extmem;
 pub mod flow;
+mod free;
 pub mod interrupt;
 pub mod iommu;
 mod iova;

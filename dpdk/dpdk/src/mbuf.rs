@@ -108,10 +108,14 @@ impl Mbuf {
         prefetch(self.as_ptr(), size_of::<rte_mbuf>());
     }
 
-    /// Asks for its first octets, in which the headers lie.
+    /// Asks for its first octets, in which the headers lie, and for what describes the buffer behind the first.
     #[inline]
     pub(crate) fn prefetch_head(&self) {
         prefetch(self.head().as_ptr(), 1);
+        if self.segment_count() > 1 {
+            // SAFETY: the head is a valid buffer as long as `self` lives, and nobody changes its `next` meanwhile.
+            prefetch(unsafe { (*self.as_ptr()).next }, size_of::<rte_mbuf>());
+        }
     }
 
     /// Octets of the whole packet.

@@ -24,6 +24,7 @@ use sort::Sorter;
 
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
+use crate::free::free_together;
 use crate::interrupt::InterruptError;
 use crate::mbuf::{BURST, Mbuf};
 use crate::port::RxHandle;
@@ -195,6 +196,11 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
         let received = burst.len() - before;
         self.totals.bursts += u64::from(received > 0);
         received
+    }
+
+    #[inline]
+    fn take_back(&mut self, burst: &mut Burst<DpdkBuf>) {
+        free_together(burst.drain().map(DpdkBuf::into_mbuf));
     }
 
     fn counters(&self) -> RxCounters {

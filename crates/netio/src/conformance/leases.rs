@@ -1,7 +1,7 @@
 //! Checks: a lease ends when, and only when, nothing needs it.
 
-use super::{Harness, Link, assert_ends, attach, gather, header, lease, push, receive, send};
-use crate::{Burst, OwnedBytes, StableBytes, TxFull, TxQueue};
+use super::{Harness, Link, Received, STEPS, assert_ends, attach, gather, header, lease, push, receive, send};
+use crate::{BURST, Burst, OwnedBytes, PacketBuf, RxQueue, StableBytes, TxFull, TxQueue};
 
 pub(super) fn a_lease_lasts_until_its_packets_are_sent<H: Harness>(harness: &mut H) {
     let Link { mut tx, mut rx, paths: [path, _] } = harness.link();
@@ -58,6 +58,36 @@ pub(super) fn dropped_packets_and_payloads_release_the_lease<H: Harness>(harness
     tx.reap();
     assert!(watch.is_held() || !harness.gathers_by_reference(), "a packet is left");
     burst.clear();
+    assert_ends(harness, &mut tx, &rx, &watch);
+}
+
+/// A receiver gives its burst back, but for what somebody else holds.
+pub(super) fn packets_taken_back_release_the_lease<H: Harness>(harness: &mut H) {
+    let Link { mut tx, mut rx, paths: [path, _] } = harness.link();
+    let id = tx.open_path(&path).expect("the path opens");
+    let (lease, watch, bytes) = lease(BURST);
+    let payload = attach(&mut tx, lease, BURST as u32);
+    let mut burst = Burst::new();
+    for n in 0..BURST as u32 {
+        push(&mut burst, gather(&mut tx, id, &header(n as u16), &payload, n..n + 1));
+    }
+    drop(payload);
+    send(harness, &mut tx, &rx, &mut burst);
+    let mut received = Burst::new();
+    for _ in 0..STEPS {
+        if received.is_full() {
+            break;
+        }
+        if rx.rx_burst(&mut received) == 0 {
+            harness.step(&rx);
+        }
+    }
+    assert!(received.is_full(), "packets were lost");
+    let held = received.as_slice()[5].again();
+    rx.take_back(&mut received);
+    assert!(received.is_empty());
+    assert_eq!(Received::copy(&held).octets, [&header(5)[..], &bytes[5..6]].concat());
+    drop(held);
     assert_ends(harness, &mut tx, &rx, &watch);
 }
 

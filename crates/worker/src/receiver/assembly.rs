@@ -274,7 +274,7 @@ impl Assembly {
             return 0;
         }
         let skip = payload_start + segment.payload_start as usize;
-        match packet.head().get(skip..skip + usize::from(segment.octets)) {
+        match packet.run(skip, segment.octets.into()) {
             Some(whole) => {
                 // The grain is open, and no line that is published is covered anew.
                 let written = self.writer.write_by(self.store, key, segment.grain_start, whole);

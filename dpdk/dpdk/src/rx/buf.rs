@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::fmt;
 use std::iter;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
 use std::slice;
 
 use netio::{PacketBuf, PacketMeta};
@@ -39,7 +41,7 @@ const COUNTED_AT_ONCE_MAX: usize = 256;
 
 #[derive(Clone, Copy)]
 struct First {
-    buffer: std::ptr::NonNull<dpdk_sys::rte_mbuf>,
+    buffer: NonNull<dpdk_sys::rte_mbuf>,
     start: *const u8,
     octets: u32,
 }
@@ -83,6 +85,24 @@ impl DpdkBuf {
             self.pieces(0).flat_map(|piece| piece.octets()).zip(&mut head).map(|(from, to)| *to = *from).count();
         self.pulled_up = head;
         self.pulled_up_octets = octets as u8;
+    }
+
+    /// The packet itself, for whoever frees it with others.
+    #[inline]
+    pub(super) fn into_mbuf(self) -> Mbuf {
+        self.give_unused_back();
+        let packet = ManuallyDrop::new(self);
+        // SAFETY: `packet` is not used again and never drops, so this is the only owner. No other field owns anything.
+        unsafe { ptr::read(&raw const packet.mbuf) }
+    }
+
+    /// Takes back references that were counted and given to nobody.
+    #[inline]
+    fn give_unused_back(&self) {
+        let unused = self.unused.take();
+        if unused > 0 {
+            self.mbuf.remove_references(unused);
+        }
     }
 
     /// The payload, but for its first `skip` octets, buffer by buffer.
@@ -133,9 +153,7 @@ impl DpdkBuf {
 impl Drop for DpdkBuf {
     #[inline]
     fn drop(&mut self) {
-        if self.unused.get() > 0 {
-            self.mbuf.remove_references(self.unused.get());
-        }
+        self.give_unused_back();
     }
 }
 
@@ -178,7 +196,10 @@ impl PacketBuf for DpdkBuf {
 
     #[inline]
     fn prefetch(&self) {
-        prefetch(self.first.start, self.first.octets as usize);
+        // Headers in front, samples behind them: more buffers are not expected.
+        for piece in self.pieces(0).take(2) {
+            prefetch(piece.octets().as_ptr(), piece.octets().len());
+        }
     }
 
     #[inline]
@@ -199,6 +220,15 @@ impl PacketBuf for DpdkBuf {
         let pulled_up = &self.pulled_up[..usize::from(self.pulled_up_octets)];
         let rest = self.pieces(self.pulled_up_octets.into()).map(|piece| piece.octets());
         iter::once(pulled_up).filter(|head| !head.is_empty()).chain(rest)
+    }
+
+    #[inline]
+    fn run(&self, skip: usize, octets: usize) -> Option<&[u8]> {
+        if let Some(in_head) = self.head().get(skip..skip + octets) {
+            return Some(in_head);
+        }
+        // A datagram has fewer than 65,536 octets.
+        self.pieces(u16::try_from(skip).ok()?).next()?.octets().get(..octets)
     }
 
     #[inline]
