@@ -12,8 +12,7 @@ counter_set! {
         media_octets,
         /// Octets that the driver copied on the way here.
         octets_copied_by_driver,
-        /// Media datagrams with a wrong UDP checksum, or none over IPv6, handed on nevertheless: this driver cannot
-        /// vouch for it.
+        /// Media datagrams with a wrong UDP checksum, handed on nevertheless: this driver cannot vouch for it.
         udp_checksum_doubtful,
         /// Packets whose first buffer ended within the headers, or before the RTP header's end.
         headers_pulled_up,

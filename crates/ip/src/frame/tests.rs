@@ -215,7 +215,9 @@ fn checksums_are_weighed_as_the_rules_say() {
         assert!(matches!(verdict(&UDP_V4, check), Verdict::Udp(_)));
     }
     let none = with(&UDP_V6, 60, &[0, 0]);
-    assert_eq!(checksum(&none, Check::Advisory), UdpChecksum::Absent);
+    for check in [Check::Verify, Check::Advisory, Check::Trusted] {
+        assert_eq!(verdict(&none, check), Verdict::Bad(Reason::UdpChecksumAbsent), "RFC 8200 §8.1");
+    }
     let mut header = UDP_V4;
     header[22] ^= 1;
     assert_eq!(verdict(&header, Check::Verify), Verdict::Bad(Reason::IpChecksum));

@@ -109,8 +109,6 @@ impl Sorter {
                 let pieces = Pieces::of(mbuf, payload.start, payload.len());
                 frame::udp_checksum_holds(&datagram, pieces.map(|piece| piece.octets()))
             }
-            // RFC 8200 §8.1: none is as good as a right one over IPv4 only.
-            UdpChecksum::Absent => datagram.source.is_ipv4(),
             checksum => checksum != UdpChecksum::Fails,
         };
         if !holds {
