@@ -2,6 +2,7 @@
  * What the Rust bindings see of DPDK. Names that changed between 22.11 and 24.11, macros that bindgen cannot
  * evaluate, and struct layouts that differ are evened out here, checked by the C compiler.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -201,12 +202,16 @@ static inline int flypack_flow_isolate(uint16_t port)
 	return rte_flow_isolate(port, 1, &error);
 }
 
-/* How many file descriptors were ready; reads them as far as their kind needs it. */
+/* How many file descriptors were ready, or a negative error number; reads them as far as their kind needs it. */
 static inline int flypack_epoll_wait(int epoll, int timeout_ms)
 {
 	struct rte_epoll_event event;
+	int ready;
 
-	return rte_epoll_wait(epoll, &event, 1, timeout_ms);
+	/* DPDK promises a negative value, and epoll_wait sets errno. */
+	errno = EIO;
+	ready = rte_epoll_wait(epoll, &event, 1, timeout_ms);
+	return ready < 0 ? -errno : ready;
 }
 
 static const int FLYPACK_INTERRUPT_ADD = RTE_INTR_EVENT_ADD;
