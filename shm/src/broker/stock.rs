@@ -2,7 +2,8 @@
 //!
 //! Faulting in a hundred megabytes takes tens of milliseconds, and many times that where the machine has to find the pages
 //! first. A spare is a memfd that no other process ever had: what a pod has mapped once is sealed, may be mapped there
-//! still, and is never a ring again. A spare serves a ring of exactly its size, so that all accounts of memory stay true.
+//! still, and is never a ring again. A spare serves a ring of exactly its size and pages, so that all accounts of memory
+//! stay true. Where hugepages are preferred and there are none, spares have what rings have then: plain pages.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,6 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// The spares, and the thread that makes them. Dropping it ends both.
 pub(super) struct Stock {
     shelf: Arc<Shelf>,
-    pages: Pages,
     /// Sizes to be made; `None` once it ends.
     orders: Option<Mutex<Sender<u64>>>,
     thread: Option<JoinHandle<()>>,
@@ -29,9 +29,16 @@ pub(super) struct Stock {
 
 #[derive(Debug, Default)]
 struct Shelf {
-    spares: Mutex<Vec<(u64, OwnedFd)>>,
+    spares: Mutex<Vec<Spare>>,
     taken: AtomicU64,
     failures: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Spare {
+    octets: u64,
+    pages: Pages,
+    data: OwnedFd,
 }
 
 impl Stock {
@@ -41,24 +48,32 @@ impl Stock {
         policy: PagePolicy,
         hooks: Arc<dyn PlacementHooks + Send + Sync>,
     ) -> io::Result<Self> {
-        let pages = if policy == PagePolicy::PlainOnly { Pages::Plain } else { Pages::Huge2M };
+        let kinds: &[Pages] = match policy {
+            PagePolicy::Prefer => &[Pages::Huge2M, Pages::Plain],
+            PagePolicy::HugeOnly => &[Pages::Huge2M],
+            PagePolicy::PlainOnly => &[Pages::Plain],
+        };
         let shelf = Arc::<Shelf>::default();
         if sizes.is_empty() {
-            return Ok(Self { shelf, pages, orders: None, thread: None });
+            return Ok(Self { shelf, orders: None, thread: None });
         }
         let (orders, ordered) = mpsc::channel();
         let (first, filled) = (sizes.to_vec(), Arc::clone(&shelf));
-        let make = move || filled.fill(first, &ordered, |octets| spare_data(octets, pages, &*hooks).ok());
+        let one = move |octets, pages| {
+            let data = spare_data(octets, pages, &*hooks).ok()?;
+            Some(Spare { octets, pages, data })
+        };
+        let make = move || filled.fill(first, &ordered, |octets| kinds.iter().find_map(|pages| one(octets, *pages)));
         let thread = std::thread::Builder::new().name("flypack-stock".to_owned()).spawn(make)?;
-        Ok(Self { shelf, pages, orders: Some(Mutex::new(orders)), thread: Some(thread) })
+        Ok(Self { shelf, orders: Some(Mutex::new(orders)), thread: Some(thread) })
     }
 
-    /// A spare of this size; another is made in its place.
+    /// A spare of this size and pages; another is made in its place.
     pub(super) fn take(&self, octets: u64, pages: Pages) -> Option<OwnedFd> {
-        let orders = self.orders.as_ref().filter(|_| pages == self.pages)?;
+        let orders = self.orders.as_ref()?;
         let mut spares = self.shelf.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = spares.iter().position(|(size, _)| *size == octets)?;
-        let (_, data) = spares.swap_remove(at);
+        let at = spares.iter().position(|spare| (spare.octets, spare.pages) == (octets, pages))?;
+        let Spare { data, .. } = spares.swap_remove(at);
         drop(spares);
         self.shelf.taken.fetch_add(1, Ordering::Relaxed);
         // An error is the thread gone, which a panic there has reported.
@@ -83,22 +98,27 @@ impl Stock {
 }
 
 impl Shelf {
-    /// Makes what is ordered until nobody can order any more.
-    fn fill(&self, mut wanted: Vec<u64>, orders: &Receiver<u64>, make: impl Fn(u64) -> Option<OwnedFd>) {
+    /// Makes what is ordered until nobody can order any more: one at a time, as each may take long and an end waits for it.
+    fn fill(&self, mut wanted: Vec<u64>, orders: &Receiver<u64>, make: impl Fn(u64) -> Option<Spare>) {
+        let mut failed = Vec::new();
         loop {
-            wanted.retain(|octets| match make(*octets) {
-                Some(data) => {
-                    self.spares.lock().unwrap_or_else(PoisonError::into_inner).push((*octets, data));
-                    false
+            if let Some(octets) = wanted.pop() {
+                match make(octets) {
+                    Some(spare) => self.spares.lock().unwrap_or_else(PoisonError::into_inner).push(spare),
+                    None => {
+                        self.failures.fetch_add(1, Ordering::Relaxed);
+                        failed.push(octets);
+                    }
                 }
-                None => {
-                    self.failures.fetch_add(1, Ordering::Relaxed);
-                    true
-                }
-            });
-            let order = if wanted.is_empty() { orders.recv().map_err(Into::into) } else { orders.recv_timeout(AGAIN) };
+            }
+            let order = match (wanted.is_empty(), failed.is_empty()) {
+                (false, _) => orders.recv_timeout(Duration::ZERO),
+                (true, false) => orders.recv_timeout(AGAIN),
+                (true, true) => orders.recv().map_err(Into::into),
+            };
             match order {
                 Ok(octets) => wanted.push(octets),
+                Err(RecvTimeoutError::Timeout) if wanted.is_empty() => wanted.append(&mut failed),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -119,5 +139,44 @@ impl Drop for Stock {
 impl fmt::Debug for Stock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stock").field("shelf", &self.shelf).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn an_end_waits_for_one_spare_at_the_most() {
+        let (orders, ordered) = mpsc::channel();
+        let (orders, made) = (Cell::new(Some(orders)), Cell::new(0));
+        let shelf = Shelf::default();
+        // The end comes while the first is made.
+        shelf.fill(vec![1, 2, 3], &ordered, |_| {
+            orders.set(None);
+            made.set(made.get() + 1);
+            None
+        });
+        assert_eq!((made.get(), shelf.failures.load(Ordering::Relaxed)), (1, 1));
+    }
+
+    #[test]
+    fn all_that_is_wanted_is_tried_also_when_one_cannot_be_made() {
+        let (orders, ordered) = mpsc::channel();
+        let (orders, tried) = (Cell::new(Some(orders)), Cell::new(Vec::new()));
+        Shelf::default().fill(vec![1, 2, 3], &ordered, |octets| {
+            let mut so_far = tried.take();
+            so_far.push(octets);
+            if so_far.len() == 3 {
+                orders.set(None);
+            }
+            tried.set(so_far);
+            None
+        });
+        let mut tried = tried.take();
+        tried.sort_unstable();
+        assert_eq!(tried, [1, 2, 3]);
     }
 }

@@ -52,6 +52,22 @@ fn a_spare_that_cannot_be_made_is_counted_and_rings_are_made_without() {
     worker.write(1);
 }
 
+/// With hugepages on this machine the spares have those, and without plain pages, as the rings do.
+#[test]
+fn where_hugepages_are_preferred_there_are_spares_whether_there_are_any_or_not() {
+    let octets_with = |pages| {
+        let flow = media::FlowId::from_name(&name("any"));
+        Geometry::new(flow, tiny(), 8, 1, pages).unwrap().data_octets()
+    };
+    let sizes = vec![octets_with(Pages::Huge2M), octets_with(Pages::Plain)];
+    let change = |config: &mut BrokerConfig| (config.spares, config.page_policy) = (sizes, PagePolicy::Prefer);
+    let bench = Bench::placed(change, Box::new(IdentityPlacement));
+    until("the spares are made", || bench.broker.counters().spares_ready == 2);
+    let _worker = bench.flow("own", 8);
+    let counters = bench.broker.counters();
+    assert_eq!((counters.spares_taken, counters.spares_failed), (1, 0));
+}
+
 /// How long rings of 1080p take to make, with and without a spare. On hugepages, where there are 144 of them.
 #[test]
 #[ignore = "a measurement"]
