@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use control::{ArchiveError, ArchiveState};
 use media::recording::{Entry, Header};
-use rustix::fs::{FallocateFlags, fallocate, fdatasync, ftruncate};
+use rustix::fs::{FallocateFlags, fallocate, fdatasync, fstatvfs, ftruncate};
 use rustix::io::Errno;
 use shm::SlotLease;
 
@@ -85,7 +85,7 @@ impl Tape {
         let (number, stride) = (self.begun, self.header.grain_stride());
         let offset = self.offset_of(number);
         if offset + stride > self.room_octets {
-            self.take_room(offset + stride.max(STEP_OCTETS)).or_else(|errno| match errno {
+            self.take_room(offset + self.step(stride)).or_else(|errno| match errno {
                 // So much is not there; perhaps one more grain.
                 Errno::NOSPC | Errno::DQUOT => {
                     self.take_room(offset + stride).map_err(|errno| Ending::refused_by_disk(&errno.into()))
@@ -149,6 +149,13 @@ impl Tape {
             return Err(Ending::because(ArchiveState::Failed, trouble));
         }
         ftruncate(self.disk.file(), self.offset_of(grains)).map_err(|errno| Ending::refused_by_disk(&errno.into()))
+    }
+
+    /// How much room is taken at a time, octets. Never all that is left: a file system that finds out halfway that it has not
+    /// so much keeps what it took, and has no block left in which to note what is written.
+    fn step(&self, stride: u64) -> u64 {
+        let free = fstatvfs(self.disk.file()).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+        (free / 2).clamp(stride, stride.max(STEP_OCTETS))
     }
 
     fn offset_of(&self, number: u32) -> u64 {
