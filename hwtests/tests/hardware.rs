@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use dpdk::flow::{Datagrams, FlowRuleError};
 use dpdk::interrupt::InterruptError;
 use dpdk::launch::LaunchTimes;
+use dpdk::mbuf::Mbuf;
 use dpdk::port::{Features, Port, Started};
 use dpdk::timestamp::RxTimestamps;
 use hwtests::{PortPair, Trial};
@@ -105,6 +106,41 @@ fn both_kinds(pair: &mut Pair, hardware: &PortPair) {
     let ports = (0..DATAGRAMS).flat_map(|number| [(MEDIA, number), (OTHER, number)]);
     let packets: Vec<_> = ports.map(|(udp_port, number)| pair.numbered(hardware, udp_port, number)).collect();
     pair.send(packets);
+}
+
+#[test]
+fn transmit_queues_send_at_once_and_each_in_order() {
+    on_hardware(
+        "transmit_queues_send_at_once_and_each_in_order",
+        "transmit queues of a card, each in the hands of a thread, send at once and keep the order of theirs",
+        |hardware| {
+            let features = Features { tx_queues: 4, ..Features::default() };
+            let Some(mut pair) = Pair::open(hardware, features, Features::default()) else { return };
+            let _registered = pair.eal.register_thread().unwrap();
+            let mut further = pair.a.port.further_tx();
+            if further.is_empty() {
+                eprintln!("SKIPPED: this card cannot show it: it has one transmit queue");
+                return;
+            }
+            let udp_ports: Vec<u16> = (MEDIA..).step_by(2).take(further.len() + 1).collect();
+            let of_lane = |udp_port| (0..DATAGRAMS).map(|number| pair.numbered(hardware, udp_port, number)).collect();
+            let packets: Vec<Vec<Mbuf>> = udp_ports.iter().map(|udp_port| of_lane(*udp_port)).collect();
+            let (eal, rx) = (&pair.eal, &mut pair.b.queues.rx);
+            let seen = thread::scope(|scope| {
+                for (tx, packets) in [&mut pair.a.queues.tx].into_iter().chain(&mut further).zip(packets) {
+                    scope.spawn(move || {
+                        let _registered = eal.register_thread().unwrap();
+                        pair::hand_over(tx, packets);
+                    });
+                }
+                receive(hardware, rx, |seen| seen.len() >= udp_ports.len() * DATAGRAMS as usize)
+            });
+            for udp_port in udp_ports {
+                let of_lane = seen.iter().filter(|(port, ..)| *port == udp_port).map(|(_, number, _)| *number);
+                assert!(of_lane.eq(0..DATAGRAMS), "to port {udp_port}");
+            }
+        },
+    );
 }
 
 #[test]

@@ -9,7 +9,8 @@
 //!   worker, its start hook runs on each worker's thread (to register it with a runtime, say) and what the hook
 //!   returns lives until the worker and its queues are gone.
 //! * A port's receive queue becomes a [`worker::Input::shared`], and receivers are added to it as they come. Its two
-//!   queues are one [`worker::PortKey`]: `Pool::detach` gives both back for a restart, `Pool::attach` goes on.
+//!   queues are one [`worker::PortKey`]: `Pool::detach` gives both back for a restart, `Pool::attach` goes on. Further
+//!   workers may send by it, each by a queue and under a key of its own.
 //! * It remembers by key what it serves, and where: the data plane names receivers and senders by their keys only.
 //! * [`Engine::ports`] is what placing goes by: a receiver or sender reaches this engine when it names one of these
 //!   ports as its interface, has one of their addresses, or sends into one of their networks.

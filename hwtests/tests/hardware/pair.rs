@@ -9,7 +9,7 @@ use dpdk::device::Device;
 use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::{Mempool, MempoolConfig};
-use dpdk::port::{Features, Port, PortConfig, PortError, PortQueues, Reception, RxHandle, Started};
+use dpdk::port::{Features, Port, PortConfig, PortError, PortQueues, Reception, RxHandle, Started, TxHandle};
 use dpdk::sizing::{Demand, Sizing};
 use hwtests::PortPair;
 use hwtests::hardware::numa_node;
@@ -80,14 +80,19 @@ impl Pair {
 
     /// Hands all packets to A.
     pub(crate) fn send(&mut self, packets: impl IntoIterator<Item = Mbuf>) {
-        let mut packets = packets.into_iter().peekable();
-        let mut burst = ArrayVec::<Mbuf, BURST>::new();
-        until("A has taken all packets", || {
-            burst.extend(packets.by_ref().take(burst.remaining_capacity()));
-            self.a.queues.tx.burst(&mut burst);
-            burst.is_empty() && packets.peek().is_none()
-        });
+        hand_over(&mut self.a.queues.tx, packets);
     }
+}
+
+/// Hands all packets to a queue.
+pub(crate) fn hand_over(tx: &mut TxHandle, packets: impl IntoIterator<Item = Mbuf>) {
+    let mut packets = packets.into_iter().peekable();
+    let mut burst = ArrayVec::<Mbuf, BURST>::new();
+    until("the queue has taken all packets", || {
+        burst.extend(packets.by_ref().take(burst.remaining_capacity()));
+        tx.burst(&mut burst);
+        burst.is_empty() && packets.peek().is_none()
+    });
 }
 
 /// The first octets of a frame to one of our UDP ports: port and number.
