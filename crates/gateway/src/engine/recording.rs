@@ -141,7 +141,7 @@ impl Engine for RecordingEngine {
     }
 
     fn add_relay(&self, _order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
-        Ok(Relaying { counters: Arc::default(), input: None, warning: None })
+        Ok(Relaying { counters: Arc::default(), legs: Vec::new(), inputs: Vec::new(), warning: None })
     }
 
     fn forward(&self, key: SenderKey, relay: Option<ReceiverKey>) -> Result<(), ChangeError> {
