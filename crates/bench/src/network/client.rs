@@ -1,6 +1,8 @@
 //! The end that sends.
 
-use std::net::{SocketAddr, TcpStream};
+#[cfg(feature = "dpdk")]
+use std::net::SocketAddr;
+use std::net::TcpStream;
 
 use anyhow::{Context as _, Result, bail};
 use netio::{RxQueue, TxQueue};
