@@ -77,6 +77,11 @@ impl<B> Burst<B> {
     pub fn iter(&self) -> std::slice::Iter<'_, B> {
         self.packets.iter()
     }
+
+    /// The packets, in order, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, B> {
+        self.packets.iter_mut()
+    }
 }
 
 impl<B> Default for Burst<B> {

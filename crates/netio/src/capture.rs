@@ -63,21 +63,21 @@ pub struct CaptureRing {
     config: CaptureConfig,
     free: ArrayQueue<CapturedFrame>,
     full: ArrayQueue<CapturedFrame>,
-    /// Nanoseconds: of the worker's last turn.
+    /// Nanoseconds: of the worker's last turn, and of the start before there is one.
     now: AtomicI64,
     seen: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl CaptureRing {
-    fn new(config: CaptureConfig) -> Self {
+    fn new(config: CaptureConfig, now: Tai) -> Self {
         let config = CaptureConfig { frames: config.frames.max(1), sample: config.sample.max(1), ..config };
         let frames = config.frames as usize;
         let ring = Self {
             config,
             free: ArrayQueue::new(frames),
             full: ArrayQueue::new(frames),
-            now: AtomicI64::new(0),
+            now: AtomicI64::new(now.as_nanos()),
             seen: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         };
@@ -223,17 +223,17 @@ impl CaptureTap {
         CaptureEnd { slot, way, ring: None, skip: 0 }
     }
 
-    /// Turns the capture on.
+    /// Turns the capture on. What is sent in the turn that goes on has passed at `now`.
     ///
     /// # Errors
     /// [`CaptureBusy`].
-    pub fn start(&self, config: CaptureConfig) -> Result<Arc<CaptureRing>, CaptureBusy> {
+    pub fn start(&self, config: CaptureConfig, now: Tai) -> Result<Arc<CaptureRing>, CaptureBusy> {
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         rings.retain(|ring| Arc::strong_count(ring) > 1);
         if !rings.is_empty() {
             return Err(CaptureBusy);
         }
-        let ring = Arc::new(CaptureRing::new(config));
+        let ring = Arc::new(CaptureRing::new(config, now));
         rings.push(Arc::clone(&ring));
         self.change(Some(&ring));
         Ok(ring)
@@ -242,6 +242,13 @@ impl CaptureTap {
     /// Turns the capture off; what was taken may still be read.
     pub fn stop(&self) {
         self.change(None);
+    }
+
+    /// Frees the rings that nobody has any more; returns whether none is left. After a stop, when the worker had a turn.
+    pub fn tidy(&self) -> bool {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.retain(|ring| Arc::strong_count(ring) > 1);
+        rings.is_empty()
     }
 
     fn change(&self, ring: Option<&Arc<CaptureRing>>) {
@@ -259,6 +266,8 @@ mod tests {
 
     const CONFIG: CaptureConfig = CaptureConfig { frames: 4, snap_octets: 3, sample: 1 };
 
+    const NOW: Tai = Tai::from_nanos(3);
+
     fn take(end: &mut CaptureEnd, octets: &[u8]) {
         if end.is_on() {
             end.note_time(Tai::from_nanos(5));
@@ -273,7 +282,7 @@ mod tests {
     fn frames_are_cut_and_keep_their_length_and_way() {
         let (tap, mut rx, mut tx) = capture();
         take(&mut rx, b"before");
-        let ring = tap.start(CONFIG).unwrap();
+        let ring = tap.start(CONFIG, NOW).unwrap();
         take(&mut rx, b"received");
         take(&mut tx, b"tx");
         let (first, second) = (ring.next().unwrap(), ring.next().unwrap());
@@ -289,7 +298,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted_and_one_of_so_many_is_taken() {
         let (tap, mut rx, _tx) = capture();
-        let ring = tap.start(CaptureConfig { sample: 3, ..CONFIG }).unwrap();
+        let ring = tap.start(CaptureConfig { sample: 3, ..CONFIG }, NOW).unwrap();
         (0..30).for_each(|at| take(&mut rx, &[at]));
         assert_eq!((ring.seen(), ring.dropped()), (30, 6));
         let kept: Vec<u8> = std::iter::from_fn(|| ring.next()).map(|frame| frame.kept()[0]).collect();
@@ -316,18 +325,32 @@ mod tests {
     #[test]
     fn a_port_is_captured_once_at_a_time_and_a_worker_never_frees() {
         let (tap, mut rx, mut tx) = capture();
-        let ring = tap.start(CONFIG).unwrap();
+        let ring = tap.start(CONFIG, NOW).unwrap();
         take(&mut rx, b"x");
-        assert_eq!(tap.start(CONFIG).unwrap_err(), CaptureBusy);
+        assert_eq!(tap.start(CONFIG, NOW).unwrap_err(), CaptureBusy);
         tap.stop();
         drop(ring);
         // An end has it still.
-        assert_eq!(tap.start(CONFIG).unwrap_err(), CaptureBusy);
+        assert_eq!(tap.start(CONFIG, NOW).unwrap_err(), CaptureBusy);
         take(&mut rx, b"x");
         take(&mut tx, b"x");
         assert!(!rx.slot.is_on.load(Ordering::Relaxed) && !tx.slot.is_on.load(Ordering::Relaxed));
-        let again = tap.start(CONFIG).unwrap();
+        let again = tap.start(CONFIG, NOW).unwrap();
         take(&mut tx, b"y");
         assert_eq!(again.next().unwrap().kept(), b"y");
+        tap.stop();
+        drop(again);
+        assert!(!tap.tidy(), "an end has it still");
+        take(&mut tx, b"y");
+        assert!(tap.tidy(), "its memory is free before another capture begins");
+    }
+
+    #[test]
+    fn what_is_sent_before_a_turn_has_told_its_time_is_of_the_start() {
+        let (tap, _rx, mut tx) = capture();
+        let ring = tap.start(CONFIG, NOW).unwrap();
+        assert!(tx.is_on());
+        tx.take(None, 1, |_| 1);
+        assert_eq!(ring.next().unwrap().time, NOW);
     }
 }

@@ -81,8 +81,6 @@ pub struct DpdkTx<L: StableBytes> {
     /// Nothing was sent since the last turn.
     is_idle: bool,
     capture: Option<CaptureEnd>,
-    /// Packets at the front of the burst that a capture has and the device did not take.
-    shown: usize,
 }
 
 impl<L: StableBytes> DpdkTx<L> {
@@ -108,7 +106,6 @@ impl<L: StableBytes> DpdkTx<L> {
             driver_copies: capabilities.driver_copies_tx.into(),
             is_idle: false,
             capture: None,
-            shown: 0,
         }
     }
 
@@ -119,15 +116,16 @@ impl<L: StableBytes> DpdkTx<L> {
         self
     }
 
-    /// Takes packets for a capture, those left out that it has from the turns before. What is sent is the device's, so
-    /// they are taken before; one that is taken back afterwards was never sent.
+    /// Takes the first packets for a capture, those left out that it has from the turns before: of any burst, as several
+    /// leave by this queue. What is sent is the device's, so they are taken before; one that is taken back afterwards
+    /// was never sent.
     #[cold]
-    fn show(&mut self, packets: &[DpdkTxBuf]) {
-        if let Some(capture) = &mut self.capture {
-            for packet in packets.iter().skip(self.shown) {
+    fn show(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) {
+        let Some(capture) = &mut self.capture else { return };
+        for packet in burst.iter_mut().take(open) {
+            if !packet.show() {
                 capture.take(None, packet.mbuf().octets(), |out| packet.mbuf().copy_out(out));
             }
-            self.shown = packets.len();
         }
     }
 
@@ -180,11 +178,10 @@ impl<L: StableBytes> DpdkTx<L> {
 
     /// Sends packets of open paths from the front; returns how many the device took.
     fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) -> usize {
-        let packets = burst.as_slice().get(..open).unwrap_or_default();
-        let is_captured = self.capture.as_mut().is_some_and(CaptureEnd::is_on);
-        if is_captured {
-            self.show(packets);
+        if self.capture.as_mut().is_some_and(CaptureEnd::is_on) {
+            self.show(burst, open);
         }
+        let packets = burst.as_slice().get(..open).unwrap_or_default();
         let Some(device) = &mut self.device else { return 0 };
         // Before they are the device's.
         let (mut octets, mut below) = sums(packets);
@@ -196,7 +193,6 @@ impl<L: StableBytes> DpdkTx<L> {
             octets -= octets_left;
             below -= below_left;
         }
-        self.shown = if is_captured { packets.len() - taken } else { 0 };
         // The device's now.
         burst.drain_front(taken).for_each(mem::forget);
         self.sent(taken as u64, octets, below);

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use alone::{alone, eal};
 use bench::{Bench, MAC, Make, frame_to, open, pattern, push, receive, send};
+use media::Tai;
 use netio::capture::{CaptureConfig, CaptureRing, CaptureWay, capture};
-use netio::{Burst, OwnedBytes, TxQueue};
+use netio::{BURST, Burst, OwnedBytes, TxQueue};
 
 const CONFIG: CaptureConfig = CaptureConfig { frames: 64, snap_octets: 2_000, sample: 1 };
 
@@ -43,7 +44,7 @@ fn what_is_sent_and_received_is_captured_once_and_whole() {
             assert_eq!(receive(&mut rx).len(), 1);
         };
         pass(&mut tx, 0);
-        let ring = tap.start(CONFIG).unwrap();
+        let ring = tap.start(CONFIG, Tai::EPOCH).unwrap();
         pass(&mut tx, 1);
         let seen = frames(&ring);
         let ways: Vec<_> = seen.iter().map(|(way, octets, _)| (*way, *octets)).collect();
@@ -66,7 +67,7 @@ fn the_hosts_frames_are_captured_and_long_ones_are_cut() {
         let (tap, rx_end, tx_end) = capture();
         let (mut tx, mut rx) = (tx.captured_by(tx_end), rx.captured_by(rx_end));
         let _path = open(&mut bench, &mut tx);
-        let ring = tap.start(CaptureConfig { snap_octets: 60, ..CONFIG }).unwrap();
+        let ring = tap.start(CaptureConfig { snap_octets: 60, ..CONFIG }, Tai::EPOCH).unwrap();
         let frame = frame_to("239.1.2.3:5008", &pattern(1_400));
         assert!(bench.host.send(&frame));
         tx.reap();
@@ -84,7 +85,7 @@ fn what_a_full_device_did_not_take_is_captured_once() {
         let (tap, rx_end, tx_end) = capture();
         let (mut tx, mut rx) = (tx.captured_by(tx_end), rx.captured_by(rx_end));
         let path = open(&mut bench, &mut tx);
-        let ring = tap.start(CaptureConfig { frames: 20_000, ..CONFIG }).unwrap();
+        let ring = tap.start(CaptureConfig { frames: 20_000, ..CONFIG }, Tai::EPOCH).unwrap();
         let payload = tx.attach(OwnedBytes::new(pattern(64)), 30_000).unwrap_or_else(|_| panic!("a payload"));
         let (mut burst, mut sent) = (Burst::new(), 0);
         // Until the ring of the device is full.
@@ -110,5 +111,43 @@ fn what_a_full_device_did_not_take_is_captured_once() {
         captured += out(&frames(&ring));
         assert_eq!((captured, burst.len()), (sent, 0));
         assert_eq!(ring.dropped(), 0);
+    });
+}
+
+/// Several senders leave by one queue, each with a burst of its own.
+#[test]
+fn what_a_full_device_did_not_take_of_several_bursts_is_captured_once() {
+    alone("what_a_full_device_did_not_take_of_several_bursts_is_captured_once", || {
+        let eal = eal(64);
+        let (mut bench, tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let (tap, _rx_end, tx_end) = capture();
+        let mut tx = tx.captured_by(tx_end);
+        let path = open(&mut bench, &mut tx);
+        let payload = tx.attach(OwnedBytes::new(pattern(64)), 30_000).unwrap_or_else(|_| panic!("a payload"));
+        let fill = |tx: &mut bench::Tx, burst: &mut Burst<_>, sender: u8| {
+            while !burst.is_full() {
+                push(burst, tx.gather(path, &[sender; 20], &payload, 0..64));
+            }
+        };
+        let mut bursts = [Burst::new(), Burst::new()];
+        while bursts[0].is_empty() {
+            fill(&mut tx, &mut bursts[0], 0);
+            tx.tx_burst(&mut bursts[0]);
+        }
+        fill(&mut tx, &mut bursts[0], 1);
+        fill(&mut tx, &mut bursts[1], 2);
+        let ring = tap.start(CaptureConfig { frames: 1_000, ..CONFIG }, Tai::EPOCH).unwrap();
+        for _ in 0..3 {
+            assert!(bursts.iter_mut().all(|burst| tx.tx_burst(burst) == 0), "full");
+        }
+        // A sender that takes back what is late goes on with other packets.
+        bursts[0].clear();
+        fill(&mut tx, &mut bursts[0], 3);
+        while !receive(&mut rx).is_empty() {}
+        bursts.iter_mut().for_each(|burst| send(&mut tx, burst));
+        let seen: Vec<u8> = frames(&ring).iter().map(|(_, _, kept)| kept[42]).collect();
+        let of = |sender| seen.iter().filter(|&&octet| octet == sender).count();
+        assert_eq!([of(1) + of(0), of(2), of(3)], [BURST; 3]);
+        assert_eq!((seen.len(), tx.counters().packets > 0), (3 * BURST, true));
     });
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use control::{ArchiveError, ArchiveState, CaptureSpec, CaptureStatus};
-use media::Name;
+use media::{Clock as _, Name};
 use netio::capture::{CaptureBusy, CaptureConfig, CaptureRing, CaptureTap};
 
 use super::Ending;
@@ -95,21 +95,31 @@ pub(super) fn prepare(
     let (frames, snap_octets, sample) = (FRAMES.min(spec.packets), spec.snap_octets, spec.sample);
     let (file, draft) = folder.make_plain(&spec.file)?;
     let file = PcapWriter::new(BufWriter::new(file), snap_octets, clock.tai_offset_seconds()).map_err(refused)?;
-    let ring = start(&tap, CaptureConfig { frames, snap_octets, sample });
+    let ring = start(&tap, CaptureConfig { frames, snap_octets, sample }, clock);
     let ring = ring.map_err(|busy| ArchiveError::Refused(Box::new(busy)))?;
     let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
     Ok(Capturing { tap, ring, file, draft, packets: spec.packets.into(), length })
 }
 
 /// Turns the tap on, as soon as the worker has let go of the capture before.
-fn start(tap: &CaptureTap, config: CaptureConfig) -> Result<Arc<CaptureRing>, CaptureBusy> {
+fn start(tap: &CaptureTap, config: CaptureConfig, clock: &TaiClock) -> Result<Arc<CaptureRing>, CaptureBusy> {
     for _ in 0..LETTING_GO {
-        if let Ok(ring) = tap.start(config) {
+        if let Ok(ring) = tap.start(config, clock.now()) {
             return Ok(ring);
         }
         std::thread::sleep(TURN);
     }
-    tap.start(config)
+    tap.start(config, clock.now())
+}
+
+/// Frees the ring as soon as the worker has let go of it. Where that takes long, the next capture does.
+fn free(tap: &CaptureTap) {
+    for _ in 0..LETTING_GO {
+        if tap.tidy() {
+            return;
+        }
+        std::thread::sleep(TURN);
+    }
 }
 
 impl Capturing {
@@ -124,8 +134,10 @@ impl Capturing {
         let ending = self.write(captured, stop);
         self.tap.stop();
         let ending = ending.and_then(|ending| self.file.flush().map(|()| ending));
+        let tap = Arc::clone(&self.tap);
         drop(self);
         captured.end(ending.unwrap_or_else(|cause| Ending::refused_by_disk(&cause)));
+        free(&tap);
         let CaptureStatus { port, path, packets, packets_dropped, trouble, .. } = captured.status();
         tracing::info!("port {port}: {packets} packets are in {path}, {packets_dropped} found no room");
         trouble.iter().for_each(|trouble| tracing::warn!("port {port}: {path}: {trouble}"));

@@ -8,7 +8,10 @@ use netio::PathId;
 
 use crate::mbuf::Mbuf;
 
-/// A packet to be sent. Its path, and the octets of the headers below RTP, are noted in the buffer.
+/// A capture has the packet. The octets of headers below RTP need few of their bits.
+const SHOWN: u32 = 1 << 31;
+
+/// A packet to be sent. Its path, the octets of the headers below RTP, and whether a capture has it, are noted in the buffer.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct DpdkTxBuf {
@@ -58,8 +61,18 @@ impl DpdkTxBuf {
     /// Octets from RTP on, and of all headers below it.
     #[inline]
     pub(super) fn octets(&self) -> (u64, u64) {
-        let below = self.noted() >> 48;
+        let below = self.noted() >> 48 & u64::from(u16::MAX >> 1);
         (self.mbuf.octets() as u64 - below, below)
+    }
+
+    /// Notes that a capture has it; returns whether it had it before.
+    #[cold]
+    pub(super) fn show(&mut self) -> bool {
+        // SAFETY: the buffer is valid as long as `self`, of which nobody else has the first buffer before it is sent.
+        let note = unsafe { &mut (*self.mbuf.as_ptr()).hash[1] };
+        let was_shown = *note & SHOWN != 0;
+        *note |= SHOWN;
+        was_shown
     }
 
     /// Packets as DPDK takes them.
