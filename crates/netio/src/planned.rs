@@ -30,10 +30,10 @@ impl Planned {
         &self.header[..usize::from(self.header_octets).min(PLANNED_HEADER_OCTETS)]
     }
 
-    /// The range of the payload.
+    /// The range of the payload. One that would end beyond 32 bits is inverted, and of no payload.
     #[inline]
     #[must_use]
     pub const fn range(&self) -> Range<u32> {
-        self.start..self.start.saturating_add(self.octets as u32)
+        self.start..self.start.wrapping_add(self.octets as u32)
     }
 }

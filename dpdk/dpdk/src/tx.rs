@@ -373,7 +373,8 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         let _ = self.capture.as_mut().map(CaptureEnd::is_on);
         if let Some(device) = &mut self.device {
             let capture = self.capture.as_mut();
-            self.host.send(&mut self.ways.exchange, &mut self.buffers, device, &self.counters.tx, capture);
+            let from = (&mut self.ways.exchange, self.ways.frame_octets_max);
+            self.host.send(from, &mut self.buffers, device, &self.counters.tx, capture);
             if mem::replace(&mut self.is_idle, true) && self.payloads.held() > 0 {
                 // NICs reclaim what they have sent when more is sent: an idle turn asks for it.
                 device.cleanup();

@@ -85,3 +85,21 @@ fn foreign_frames_are_dropped_by_reason() {
         assert_eq!(bench.counters.rx.udp_checksum_doubtful.value(), 1);
     });
 }
+
+#[test]
+fn frames_beyond_the_mtu_are_counted_and_not_sent() {
+    alone("frames_beyond_the_mtu_are_counted_and_not_sent", || {
+        let eal = eal(64);
+        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let _path = open(&mut bench, &mut tx);
+        // 1,500 octets of IP, and a tag.
+        let longest = frame_to(GROUP, &[1; 1_500 + 18 - 42]);
+        assert!(bench.host.send(&[&longest[..], &[0]].concat()));
+        tx.reap();
+        assert!(receive(&mut rx).is_empty());
+        assert_eq!((bench.counters.tx.host_frames_dropped.value(), bench.counters.tx.host_frames.value()), (1, 0));
+        assert!(bench.host.send(&longest));
+        tx.reap();
+        assert_eq!((bench.counters.tx.host_frames_dropped.value(), bench.counters.tx.host_frames.value()), (1, 1));
+    });
+}

@@ -57,7 +57,8 @@ impl<'a> Ready<'a> {
     fn suits(&mut self, packet: &Planned, linear: &Linear) -> bool {
         let header = usize::from(packet.header_octets);
         let udp_payload = header + usize::from(packet.octets);
-        if header > PLANNED_HEADER_OCTETS || packet.octets == 0 || packet.range().end > linear.octets {
+        let end = packet.start.checked_add(packet.octets.into());
+        if header > PLANNED_HEADER_OCTETS || packet.octets == 0 || end.is_none_or(|end| end > linear.octets) {
             return false;
         }
         if udp_payload != self.udp_payload {

@@ -20,11 +20,11 @@ pub(super) struct HostFrames {
 }
 
 impl HostFrames {
-    /// Sends what has come from the host, as far as the device takes it.
+    /// Sends what has come from the host, as far as the device takes it: frames of up to `octets_max` octets.
     #[inline]
     pub(super) fn send(
         &mut self,
-        exchange: &mut TxEnd,
+        (exchange, octets_max): (&mut TxEnd, usize),
         buffers: &mut Buffers,
         device: &mut TxHandle,
         counters: &TxPortCounters,
@@ -32,7 +32,8 @@ impl HostFrames {
     ) {
         while self.waiting.len() < FRAMES_PER_TURN {
             let Some(frame) = exchange.next() else { break };
-            match copied(&mut buffers.headers, &frame, buffers.gathers) {
+            let fits = frame.len() <= octets_max;
+            match fits.then(|| copied(&mut buffers.headers, &frame, buffers.gathers)).flatten() {
                 Some(mbuf) => {
                     if let Some(capture) = capture.as_deref_mut()
                         && capture.is_on()

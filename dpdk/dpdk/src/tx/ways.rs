@@ -8,12 +8,15 @@ use netio::{MAX_HEADER_OCTETS, Path, PathError, PathId, PathTable, TxFull};
 
 use crate::counters::PortCounters;
 use crate::path::{EphemeralPorts, Link};
+use crate::sizing::LINK_OCTETS;
 use crate::station::Station;
 
 /// The open paths of a queue, and the exchange by which their neighbours are asked for.
 #[derive(Debug)]
 pub(super) struct Ways {
     pub(super) exchange: TxEnd,
+    /// Of the host's frames: what the port's MTU allows, with a tag.
+    pub(super) frame_octets_max: usize,
     station: Station,
     paths: PathTable<Link>,
     ports: EphemeralPorts,
@@ -32,7 +35,8 @@ pub(super) struct Way<'a> {
 impl Ways {
     pub(super) fn new(exchange: TxEnd, station: Station, limit: u16, counters: Arc<PortCounters>) -> Self {
         let paths = PathTable::new(limit);
-        Self { exchange, station, paths, ports: EphemeralPorts::default(), counters, unresolved: 0 }
+        let frame_octets_max = usize::from(station.mtu) + usize::from(LINK_OCTETS);
+        Self { exchange, frame_octets_max, station, paths, ports: EphemeralPorts::default(), counters, unresolved: 0 }
     }
 
     pub(super) fn open(&mut self, path: &Path) -> Result<PathId, PathError> {
