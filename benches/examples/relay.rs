@@ -18,6 +18,7 @@ use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::{Mempool, MempoolConfig, Sharing};
 use dpdk::port::{Port, PortConfig, PortQueues, Reception, RxHandle, Started, TxHandle};
+use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
@@ -262,7 +263,10 @@ fn port(eal: &Eal, name: &str) -> (Port<Started>, PortQueues, TxPools, Station) 
     let sizing = Sizing::new(&device, demand).unwrap();
     // What is sent into a ring is freed by who reads it.
     let pool = |config| Mempool::create(eal, &MempoolConfig { sharing: Sharing::Threads, ..config }).unwrap();
-    let pools = TxPools { headers: pool(sizing.linear_pool(None)), references: pool(sizing.reference_pool(None)) };
+    let pools = TxPools {
+        headers: pool(sizing.linear_pool(None)),
+        references: References::create(eal, &sizing.reference_pool(None)).unwrap(),
+    };
     let rx_pool = pool(sizing.rx_pool(None));
     let config = PortConfig { device, sizing, reception: Reception::Multicast };
     let (port, queues) = Port::probe(eal, config, rx_pool).unwrap().start().unwrap();

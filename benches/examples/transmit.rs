@@ -13,6 +13,7 @@ use std::time::Instant;
 use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::mempool::Mempool;
 use dpdk::port::{Port, PortConfig, Reception};
+use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
@@ -197,7 +198,10 @@ fn port(eal: &Eal, name: &str, clock: &ManualClock) -> (Port<dpdk::port::Started
     let demand = Demand { packets_per_second: 1_000_000, hold_ms: 1, mtu: 1_500, streams: 1 };
     let sizing = Sizing::new(&device, demand).unwrap();
     let pool = |config| Mempool::create(eal, &config).unwrap();
-    let pools = TxPools { headers: pool(sizing.header_pool(None)), references: pool(sizing.reference_pool(None)) };
+    let pools = TxPools {
+        headers: pool(sizing.header_pool(None)),
+        references: References::create(eal, &sizing.reference_pool(None)).unwrap(),
+    };
     let rx_pool = pool(sizing.rx_pool(None));
     let config = PortConfig { device, sizing, reception: Reception::Multicast };
     let (port, queues) = Port::probe(eal, config, rx_pool).unwrap().start().unwrap();

@@ -10,6 +10,7 @@ use dpdk::device::Device;
 use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::mempool::{Mempool, MempoolConfig};
 use dpdk::port::{Port, PortConfig, PortQueues, Reception, Started, Stopped};
+use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
@@ -62,8 +63,10 @@ pub struct PortBench {
     port: Option<Port<Started>>,
     /// The pool that receives.
     pub rx_pool: Mempool,
-    /// The pools that packets to be sent are made from.
-    pub pools: TxPools,
+    /// Of what packets to be sent are made, for its figures: the pool of headers.
+    pub headers: Mempool,
+    /// As above: the pool of references.
+    pub references: Mempool,
     /// As the driver says.
     pub capabilities: Capabilities,
     /// As the network sees it.
@@ -105,8 +108,9 @@ impl PortBench {
         let headers = if capabilities.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
         let pools = TxPools {
             headers: Mempool::create(eal, &headers)?,
-            references: Mempool::create(eal, &sizing.reference_pool(None))?,
+            references: References::create(eal, &sizing.reference_pool(None))?,
         };
+        let (headers, references) = (pools.headers.clone(), pools.references.pool().clone());
         let addresses = make.addresses.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
         let network = Network::new(addresses, None, None)?;
         // A ring, and what leads nowhere, have no address of their own.
@@ -118,9 +122,9 @@ impl PortBench {
         let (port, queues) = port.start()?;
         let config = DpdkTxConfig { payloads: make.payloads, reads: make.reads, ..DpdkTxConfig::default() };
         let shared = Arc::clone(&counters);
-        let tx = DpdkTx::new(queues.tx, station.clone(), &capabilities, pools.clone(), tx_end, shared, config);
+        let tx = DpdkTx::new(queues.tx, station.clone(), &capabilities, pools, tx_end, shared, config);
         let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock);
-        Ok((Self { port: Some(port), rx_pool, pools, capabilities, station, host, counters }, tx, rx))
+        Ok((Self { port: Some(port), rx_pool, headers, references, capabilities, station, host, counters }, tx, rx))
     }
 
     /// The port.
@@ -176,6 +180,6 @@ impl PortBench {
     #[must_use]
     pub fn buffers_out(&self) -> u32 {
         let out = |pool: &Mempool| pool.capacity() - pool.available();
-        out(&self.pools.headers) + out(&self.pools.references)
+        out(&self.headers) + out(&self.references)
     }
 }

@@ -140,12 +140,12 @@ fn a_receiver_that_holds_a_senders_buffers_makes_it_wait() {
     isolated::run("a_receiver_that_holds_a_senders_buffers_makes_it_wait", || {
         let mut passage = Passage::open(&small_eal(192).unwrap(), &["net_ring"]).unwrap();
         passage.flows().unwrap();
-        let pools = passage.ports[0].pools.clone();
+        let pool = passage.ports[0].headers.clone();
         let mut held = Vec::new();
-        while let Some(mbuf) = pools.references.alloc() {
+        while let Some(mbuf) = pool.alloc() {
             held.push(mbuf);
         }
-        // What the ring holds are the sender's last references: paced, it has few on their way at a time.
+        // What the ring holds are the sender's last headers: paced, it has few on their way at a time.
         passage.is_shut.set(true);
         (0..5).for_each(|_| _ = passage.play());
         passage.is_shut.set(false);

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::library::Library;
 
 /// Functions, as regular expressions. Short on purpose: what is not called is not bound.
-const FUNCTIONS: [&str; 13] = [
+const FUNCTIONS: [&str; 14] = [
     "rte_eal_init",
     "rte_thread_(un)?register|rte_lcore_id",
     "rte_strerror|flypack_(errno|log_to_stderr|flush_own_cache)",
@@ -17,17 +17,19 @@ const FUNCTIONS: [&str; 13] = [
     "rte_eth_((rx|tx)_queue_setup|rx_burst|tx_burst|tx_prepare|tx_done_cleanup)",
     "rte_eth_(macaddr_get|promiscuous_(enable|disable)|allmulticast_enable|stats_get|stats_reset|xstats_get|xstats_get_names)|flypack_link_nowait",
     "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|prefree_seg|attach_extbuf|attach)",
-    "rte_mempool_(free|get_bulk|put_bulk|avail_count|in_use_count)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
+    "rte_mempool_(free|get_bulk|put_bulk|avail_count|in_use_count|register_ops)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
+    "flypack_(mempool_size|pin_buffers)",
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 9] = [
     "flypack_mbuf",
     "flypack_link",
     "flypack_flow_rule",
     "rte_eth_(conf|dev_info|rxconf|txconf|stats|xstat|xstat_name)",
     "rte_ether_addr",
     "rte_mbuf_ext_shared_info",
+    "rte_mempool_ops",
     "rte_(iova_mode|malloc_socket_stats)",
     "rte_mbuf_extbuf_free_callback_t",
 ];

@@ -48,6 +48,22 @@ static inline void flypack_flush_own_cache(struct rte_mempool *pool)
 		rte_mempool_cache_flush(cache, pool);
 }
 
+/* Pools whose operations are ours: where they keep what is theirs, and for how many buffers. */
+static const size_t FLYPACK_MEMPOOL_DATA = offsetof(struct rte_mempool, pool_data);
+
+static inline uint32_t flypack_mempool_size(const struct rte_mempool *pool)
+{
+	return pool->size;
+}
+
+/* The buffers belong to external memory for good: DPDK does not detach them. */
+static inline void flypack_pin_buffers(struct rte_mempool *pool)
+{
+	struct rte_pktmbuf_pool_private *private_data = rte_mempool_get_priv(pool);
+
+	private_data->flags |= RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF;
+}
+
 /*
  * The fields of rte_mbuf, flat: the unions around them differ between versions, their places do not.
  * Drivers rely on the places as well (vector receive writes whole lines).

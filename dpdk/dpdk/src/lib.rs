@@ -25,6 +25,7 @@ pub mod pci;
 pub mod port;
 mod prefetch;
 mod refer;
+pub mod references;
 pub mod rx;
 pub mod sizing;
 mod stash;

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::eal::{Eal, errno, meaning};
 use crate::mbuf::{BURST, Mbuf};
+use crate::references;
 
 /// Octets that DPDK leaves free in front of a packet.
 pub const HEADROOM_OCTETS: u16 = dpdk_sys::RTE_PKTMBUF_HEADROOM as u16;
@@ -104,10 +105,20 @@ unsafe impl Sync for Raw {}
 /// Every pool that was ever made: those in use, and those that wait for a new owner.
 static POOLS: Mutex<Vec<Shelved>> = Mutex::new(Vec::new());
 
+/// What a pool's buffers are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Packets, or parts of them.
+    Octets,
+    /// To refer to leases: see [`crate::references`].
+    Leases,
+}
+
 #[derive(Debug)]
 struct Shelved {
     raw: Raw,
     config: MempoolConfig,
+    purpose: Purpose,
     in_use: bool,
 }
 
@@ -121,16 +132,25 @@ impl Mempool {
     /// # Errors
     /// [`MempoolError`]: the shape, or memory.
     pub fn create(eal: &Eal, config: &MempoolConfig) -> Result<Self, MempoolError> {
+        Self::create_for(eal, config, Purpose::Octets)
+    }
+
+    /// A pool from which nobody can take, but for its [`crate::references::References`].
+    pub(crate) fn create_references(eal: &Eal, config: &MempoolConfig) -> Result<Self, MempoolError> {
+        Self::create_for(eal, &MempoolConfig { cache: 0, data_octets: 0, ..*config }, Purpose::Leases)
+    }
+
+    fn create_for(eal: &Eal, config: &MempoolConfig, purpose: Purpose) -> Result<Self, MempoolError> {
         let config = MempoolConfig { mbufs: full_ring(config.mbufs), ..*config };
         if config.cache > CACHE_MAX || u32::from(config.cache) * 3 / 2 > config.mbufs {
             return Err(MempoolError::Cache(config));
         }
         let pool = |raw| Self(Arc::new(Pool { raw, config, eal: eal.clone() }));
-        if let Some(raw) = taken_over(&config) {
+        if let Some(raw) = taken_over(&config, purpose) {
             return Ok(pool(raw));
         }
-        let raw = eal.run(move || new_pool(&config))?;
-        pools().push(Shelved { raw, config, in_use: true });
+        let raw = eal.run(move || new_pool(&config, purpose))?;
+        pools().push(Shelved { raw, config, purpose, in_use: true });
         Ok(pool(raw))
     }
 
@@ -261,31 +281,37 @@ fn full_ring(mbufs: u32) -> u32 {
     mbufs.checked_add(1).and_then(u32::checked_next_power_of_two).map_or(u32::MAX, |ring| ring.max(2) - 1)
 }
 
-fn taken_over(config: &MempoolConfig) -> Option<Raw> {
+fn taken_over(config: &MempoolConfig, purpose: Purpose) -> Option<Raw> {
     let mut pools = pools();
-    let pool = pools.iter_mut().find(|pool| !pool.in_use && pool.config == *config && pool.is_whole())?;
+    let is_alike = |pool: &Shelved| pool.config == *config && pool.purpose == purpose;
+    let pool = pools.iter_mut().find(|pool| !pool.in_use && is_alike(pool) && pool.is_whole())?;
     pool.in_use = true;
     Some(pool.raw)
 }
 
-fn new_pool(config: &MempoolConfig) -> Result<Raw, MempoolError> {
+fn new_pool(config: &MempoolConfig, purpose: Purpose) -> Result<Raw, MempoolError> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("fp_pool_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let name = CString::new(name).expect("a number contains no NUL");
-    let ops = match config.sharing {
-        Sharing::OneWorker => c"ring_mp_mc",
-        Sharing::Threads => c"ring_mt_rts",
+    let refused = |errno| MempoolError::Refused { config: *config, errno, meaning: meaning(errno) };
+    let (operations, behind) = match (purpose, config.sharing) {
+        (Purpose::Leases, _) => (references::register().map_err(refused)?, references::BEHIND_OCTETS),
+        (Purpose::Octets, Sharing::OneWorker) => (c"ring_mp_mc", 0),
+        (Purpose::Octets, Sharing::Threads) => (c"ring_mt_rts", 0),
     };
     let room = if config.data_octets == 0 { 0 } else { config.data_octets + HEADROOM_OCTETS };
     // SAFETY: both strings end with a NUL and are copied; the numbers are plain; EAL runs.
     let raw = unsafe {
         let (cache, numa) = (u32::from(config.cache), config.numa.map_or(dpdk_sys::FLYPACK_NUMA_ANY, i32::from));
-        dpdk_sys::rte_pktmbuf_pool_create_by_ops(name.as_ptr(), config.mbufs, cache, 0, room, numa, ops.as_ptr())
+        let (name, operations) = (name.as_ptr(), operations.as_ptr());
+        dpdk_sys::rte_pktmbuf_pool_create_by_ops(name, config.mbufs, cache, behind, room, numa, operations)
     };
-    NonNull::new(raw).map(Raw).ok_or_else(|| {
-        let errno = errno();
-        MempoolError::Refused { config: *config, errno, meaning: meaning(errno) }
-    })
+    let raw = NonNull::new(raw).ok_or_else(|| refused(errno()))?;
+    if purpose == Purpose::Leases {
+        // SAFETY: it was made so just now, and nobody else has it.
+        unsafe { references::pin(raw) };
+    }
+    Ok(Raw(raw))
 }
 
 #[cfg(test)]

@@ -2,33 +2,11 @@
 
 use std::ptr::NonNull;
 
-use dpdk_sys::{rte_mbuf, rte_mbuf_ext_shared_info};
+use dpdk_sys::rte_mbuf;
 
 use crate::iova::Piece;
 use crate::mbuf::Mbuf;
 use crate::mempool::HEADROOM_OCTETS;
-
-/// Makes an empty buffer refer to `piece`, counted in `info`.
-///
-/// # Safety
-/// `mbuf` is an empty buffer of its own pool that nobody else has. The octets stay readable, for process and device, until
-/// the count of `info` is given back, of which the caller gives one reference away.
-#[inline]
-pub(crate) unsafe fn to_external(mbuf: &mut Mbuf, piece: &Piece, info: NonNull<rte_mbuf_ext_shared_info>) {
-    let raw = mbuf.as_ptr();
-    // SAFETY: the buffer is ours alone (caller). These are the stores of rte_pktmbuf_attach_extbuf, and of its caller: no
-    // headroom, and all of the external buffer is data.
-    unsafe {
-        (*raw).buf_addr = piece.address.cast_mut().cast();
-        (*raw).buf_iova = piece.iova;
-        (*raw).buf_len = piece.octets;
-        (*raw).data_off = 0;
-        (*raw).data_len = piece.octets;
-        (*raw).pkt_len = u32::from(piece.octets);
-        (*raw).ol_flags |= dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
-        (*raw).shinfo = info.as_ptr();
-    }
-}
 
 /// Makes an empty buffer refer to octets of another buffer, which is kept until this one is freed.
 ///
@@ -71,14 +49,15 @@ pub(crate) struct Referring {
     pub(crate) octets: u16,
 }
 
-/// As [`to_external`], for a buffer as it lies in its pool.
+/// Makes a buffer as it lies in a pool of [`crate::references`] refer to `piece`.
 ///
 /// # Safety
-/// `mbuf` was just taken from its pool; otherwise as [`to_external`].
+/// `raw` was just taken from such a pool. The octets stay readable, for process and device, until the buffer is freed.
 #[inline]
-pub(crate) unsafe fn raw_external(mbuf: &Mbuf, piece: &Piece, info: NonNull<rte_mbuf_ext_shared_info>) {
-    let raw = mbuf.as_ptr();
-    // SAFETY: the buffer is ours alone (caller). In a pool a buffer is the last of its chain (`next` is null).
+pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece) {
+    // SAFETY: the buffer is ours alone (caller). These are the stores of rte_pktmbuf_attach_extbuf, and of its caller: no
+    // headroom, and all of the external buffer is data. In a pool a buffer is the last of its chain (`next` is null), and
+    // in one of these it has its count for clones (`shinfo`) for good.
     unsafe {
         (*raw).buf_addr = piece.address.cast_mut().cast();
         (*raw).buf_iova = piece.iova;
@@ -87,7 +66,6 @@ pub(crate) unsafe fn raw_external(mbuf: &Mbuf, piece: &Piece, info: NonNull<rte_
         (*raw).pkt_len = u32::from(piece.octets);
         (*raw).data_len = piece.octets;
         (*raw).buf_len = piece.octets;
-        (*raw).shinfo = info.as_ptr();
     }
 }
 

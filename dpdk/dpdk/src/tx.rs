@@ -34,6 +34,7 @@ use crate::mbuf::Mbuf;
 use crate::mempool::Mempool;
 use crate::payload::{Payload, PayloadTable};
 use crate::port::TxHandle;
+use crate::references::References;
 use crate::rx::DpdkBuf;
 use crate::station::Station;
 pub use buf::DpdkTxBuf;
@@ -59,13 +60,13 @@ impl Default for DpdkTxConfig {
     }
 }
 
-/// Where a transmit queue takes its packet buffers from. Both may be one pool.
-#[derive(Clone, Debug)]
+/// Where a transmit queue takes its packet buffers from.
+#[derive(Debug)]
 pub struct TxPools {
-    /// For headers, and for whole frames: with room for one where the port does not gather.
+    /// For headers, for whole frames, and for parts of received packets: with room for a frame where the port does not gather.
     pub headers: Mempool,
-    /// For what only refers to other memory.
-    pub references: Mempool,
+    /// For what refers to leases; no other queue's. Of a port that does not gather nobody takes one.
+    pub references: References,
 }
 
 /// A port's transmit queue.
@@ -161,13 +162,6 @@ impl<L: StableBytes> DpdkTx<L> {
         }
     }
 
-    /// Counts what was not made.
-    #[cold]
-    fn not_made(&self, full: TxFull) -> Result<(), TxFull> {
-        self.counters.tx.no_mbufs.add(u64::from(full == TxFull::Buffers));
-        Err(full)
-    }
-
     /// A payload was copied behind its header.
     #[cold]
     fn copied(&mut self, payload_octets: usize) {
@@ -187,7 +181,7 @@ impl<L: StableBytes> DpdkTx<L> {
         let (mut octets, mut below) = sums(packets);
         // SAFETY: each is a whole packet that `burst` owns; those that were taken are forgotten below, and nothing happens
         // in between. No chain is among them where the driver takes none: `Buffers` makes none.
-        let taken = unsafe { device.burst_raw(DpdkTxBuf::raw(packets)) };
+        let taken = self.buffers.references.while_sending(|| unsafe { device.burst_raw(DpdkTxBuf::raw(packets)) });
         if let Some(left) = packets.get(taken..).filter(|left| !left.is_empty()) {
             let (octets_left, below_left) = sums(left);
             octets -= octets_left;
@@ -298,7 +292,6 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
                 None => packets.next(),
                 Some(linear) => match self.buffers.gather_burst(way, path, (payload, linear), &mut packets, out) {
                     Ended::All => None,
-                    Ended::Not(full) => return self.not_made(full),
                     Ended::Alone(packet) => Some(packet),
                 },
             };
@@ -377,9 +370,10 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
             self.host.send(from, &mut self.buffers, device, &self.counters.tx, capture);
             if mem::replace(&mut self.is_idle, true) && self.payloads.held() > 0 {
                 // NICs reclaim what they have sent when more is sent: an idle turn asks for it.
-                device.cleanup();
+                self.buffers.references.while_sending(|| device.cleanup());
             }
         }
+        self.buffers.references.collect();
         self.payloads.reap();
         self.counters.tx.leases_held.set(self.payloads.held() as u64);
     }

@@ -45,8 +45,8 @@ impl Wire {
         let counters = Arc::clone(&bench.counters);
         let clock = ManualClock::default();
         let rx = DpdkRx::new(queues.rx, &bench.station, &bench.capabilities, rx_end, counters, clock);
-        let Bench { pools, host, counters, .. } = bench;
-        Self { tx: queues.tx, pool: pools.headers, rx, host, counters }
+        let Bench { headers, host, counters, .. } = bench;
+        Self { tx: queues.tx, pool: headers, rx, host, counters }
     }
 
     /// Sends one frame in buffers that end at `cuts`; returns what the receiver makes of it.

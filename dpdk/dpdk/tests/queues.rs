@@ -255,7 +255,7 @@ fn an_exhausted_pool_is_counted_and_passes() {
         let eal = eal(64);
         let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
         let path = open(&mut bench, &mut tx);
-        let capacity = bench.pools.headers.capacity().min(bench.pools.references.capacity());
+        let capacity = bench.headers.capacity().min(bench.references.capacity());
         let payload = tx.attach(OwnedBytes::new(vec![5; 100]), capacity + 10).unwrap();
         let mut made = Vec::new();
         let full = loop {

@@ -8,6 +8,7 @@ use dpdk::counters::PortCounters;
 use dpdk::extmem::{DmaPlacement, Registration};
 use dpdk::mempool::Mempool;
 use dpdk::port::{Features, RxHandle};
+use dpdk::references::References;
 use dpdk::station::Station;
 use dpdk::tx::{DpdkTx, DpdkTxBuf, DpdkTxConfig, Reads, TxPools};
 use hwtests::PortPair;
@@ -94,8 +95,8 @@ pub(crate) fn through_the_iommu(hardware: &PortPair) {
     assert!(capabilities.gathers, "{} takes no chains: every frame is copied", capabilities.driver);
     let station = station(hardware, port.mac());
     let headers = Mempool::create(&eal, &port.config().sizing.header_pool(numa_node(&hardware.a))).unwrap();
-    let references = Mempool::create(&eal, &port.config().sizing.reference_pool(None)).unwrap();
-    let pools = TxPools { headers, references };
+    let references = || References::create(&eal, &port.config().sizing.reference_pool(None)).unwrap();
+    let pools = TxPools { headers, references: references() };
     let config = DpdkTxConfig { reads: Reads::Registered, ..DpdkTxConfig::default() };
 
     let before = pinned_octets().unwrap();
@@ -108,7 +109,7 @@ pub(crate) fn through_the_iommu(hardware: &PortPair) {
 
     let (_rx, tx_end, mut host) = exchange(ExchangeConfig::default());
     let counters = Arc::<PortCounters>::default();
-    let mut tx = DpdkTx::new(a.tx, station.clone(), &capabilities, pools.clone(), tx_end, counters.clone(), config);
+    let mut tx = DpdkTx::new(a.tx, station.clone(), &capabilities, pools, tx_end, counters.clone(), config);
     carry(hardware, &mut tx, &mut host, &mut b, picture(&broker, &mut writer));
     assert_eq!(counters.tx.octets_copied_by_us.value(), 0, "payload was copied");
 
@@ -128,7 +129,7 @@ pub(crate) fn through_the_iommu(hardware: &PortPair) {
         device,
         station,
         &capabilities,
-        TxPools { headers: pool, ..pools },
+        TxPools { headers: pool, references: references() },
         tx_end,
         counters.clone(),
         config,

@@ -12,6 +12,7 @@ use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::extmem::DmaPlacement;
 use dpdk::mempool::{Mempool, MempoolConfig};
 use dpdk::port::{Port, PortConfig, Reception, Started};
+use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
@@ -122,7 +123,7 @@ pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic) -> Res
     let port = Port::probe(eal, config, pool(sizing.rx_pool(None))?)?;
     let capabilities = port.capabilities().clone();
     let headers = if capabilities.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
-    let pools = TxPools { headers: pool(headers)?, references: pool(sizing.reference_pool(None))? };
+    let pools = TxPools { headers: pool(headers)?, references: References::create(eal, &sizing.reference_pool(None))? };
     let (port, queues) = port.start().map_err(|refused| refused.error)?;
     Ok(Opened { port, queues, capabilities, pools, device })
 }

@@ -1,12 +1,11 @@
-//! A place for one lease, and the counts of what refers to it.
+//! A place for one lease, and the count of what refers to it.
 
 use std::fmt;
 use std::ptr;
 
 use netio::StableBytes;
 
-use super::PARTS_MAX;
-use super::part::Part;
+use super::claim::Count;
 use crate::extmem::Mapped;
 
 /// The start of a lease.
@@ -26,7 +25,7 @@ struct Held<L>(L);
 // the lease in and drops it, both by value or by unique reference. Dropping on another thread is what `L: Send` allows.
 unsafe impl<L: Send> Sync for Held<L> {}
 
-/// A place for one lease. It stays where it is from [`Self::arm`] until [`Self::is_done`].
+/// A place for one lease. It stays where it is from the preset of its count until [`Self::is_done`].
 pub(super) struct Slot<L> {
     /// Start of the lease; null when there is none.
     address: Address,
@@ -35,9 +34,7 @@ pub(super) struct Slot<L> {
     mapped: Option<Mapped>,
     /// What they call its first octet, when all others follow.
     linear_iova: Option<u64>,
-    packets: u32,
-    part_packets: u32,
-    parts: [Part; PARTS_MAX],
+    count: Count,
     lease: Option<Held<L>>,
 }
 
@@ -48,9 +45,7 @@ impl<L> Slot<L> {
             octets: 0,
             mapped: None,
             linear_iova: None,
-            packets: 0,
-            part_packets: 1,
-            parts: [const { Part::new() }; PARTS_MAX],
+            count: Count::zero(),
             lease: None,
         }
     }
@@ -71,30 +66,13 @@ impl<L> Slot<L> {
         self.linear_iova
     }
 
-    /// Parts in use.
-    pub(super) const fn parts(&self) -> usize {
-        self.packets.div_ceil(self.part_packets) as usize
-    }
-
-    /// Packets of a part: all have as many, but the last, which has the rest. 0 for one that is not in use.
-    pub(super) fn part_packets(&self, part: usize) -> u32 {
-        self.packets.saturating_sub(part as u32 * self.part_packets).min(self.part_packets)
-    }
-
-    pub(super) fn part(&self, part: usize) -> &Part {
-        &self.parts[part]
-    }
-
-    /// Presets the counts.
-    pub(super) fn arm(&self) {
-        for (index, part) in self.parts.iter().enumerate() {
-            part.arm(self.part_packets(index) as u16);
-        }
+    pub(super) const fn count(&self) -> &Count {
+        &self.count
     }
 
     /// Whether nobody refers to the lease, or ever will.
     pub(super) fn is_done(&self) -> bool {
-        self.parts[..self.parts()].iter().all(Part::is_done)
+        self.count.is_zero()
     }
 
     /// Drops the lease.
@@ -104,31 +82,26 @@ impl<L> Slot<L> {
         self.octets = 0;
         self.mapped = None;
         self.linear_iova = None;
-        self.packets = 0;
     }
 }
 
 impl<L: StableBytes> Slot<L> {
-    pub(super) fn take_in(&mut self, lease: L, packets: u32, part_packets: u32) {
+    pub(super) fn take_in(&mut self, lease: L) {
         self.address = Address(lease.as_ptr());
         self.octets = u32::try_from(lease.octets()).unwrap_or(u32::MAX);
         let (address, octets) = (lease.as_ptr().addr(), self.octets as usize);
         self.mapped = Mapped::find(address, octets);
         let run = self.mapped.as_ref().and_then(|mapped| mapped.run(address, octets));
         self.linear_iova = run.filter(|run| run.octets >= octets).map(|run| run.iova);
-        self.packets = packets;
-        self.part_packets = part_packets;
         self.lease = Some(Held(lease));
     }
 }
 
 impl<L> fmt::Debug for Slot<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let references: u32 = self.parts.iter().map(|part| u32::from(part.references())).sum();
         f.debug_struct("Slot")
             .field("octets", &self.octets)
-            .field("packets", &self.packets)
-            .field("references", &references)
+            .field("claims", &self.count.claims())
             .field("held", &self.lease.is_some())
             .finish()
     }

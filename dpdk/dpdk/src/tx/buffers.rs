@@ -13,14 +13,14 @@ use crate::capabilities::Capabilities;
 use crate::iova::{PIECES_MAX, Pieces, Reads};
 use crate::mbuf::Mbuf;
 use crate::payload::Payload;
-use crate::refer;
+use crate::references::References;
 use crate::stash::Stash;
 
 /// Where packets are made.
 #[derive(Debug)]
 pub(super) struct Buffers {
     pub(super) headers: Stash,
-    pub(super) references: Stash,
+    pub(super) references: References,
     pub(super) gathers: bool,
     pub(super) reads: Reads,
     /// Whether the device completes UDP checksums.
@@ -36,7 +36,7 @@ impl Buffers {
         let one_buffer = usize::from(pools.headers.config().data_octets);
         Self {
             headers: Stash::new(pools.headers),
-            references: Stash::new(pools.references),
+            references: pools.references,
             gathers: capabilities.gathers,
             reads,
             completes_udp: capabilities.tx_udp_checksum,
@@ -107,19 +107,17 @@ impl Buffers {
     /// not enough.
     #[inline]
     fn refer<L>(&mut self, payload: &Payload<L>, pieces: &Pieces) -> Option<Mbuf> {
-        let (first, rest) = pieces.split_first()?;
-        let mut mbuf = self.references.take()?;
-        let mut more = arrayvec::ArrayVec::<Mbuf, PIECES_MAX>::new();
-        for _ in rest {
-            more.push(self.references.take()?);
+        if self.references.at_hand(pieces.len()) < pieces.len() {
+            return None;
         }
-        let info = payload.take(pieces.len() as u16)?;
-        // SAFETY: the buffers are fresh from their pool, and the payload has just given one reference for each. The pieces
-        // lie in the lease, whose memory stays until these references are back.
-        unsafe { refer::to_external(&mut mbuf, first, info) };
-        for (mut next, piece) in more.into_iter().zip(rest) {
+        let (first, rest) = pieces.split_first()?;
+        let claim = payload.take()?;
+        let claims: arrayvec::ArrayVec<_, PIECES_MAX> = rest.iter().map(|_| claim.another()).collect();
+        // SAFETY: the pieces lie in the lease that the claims are on, where `Payload::pieces` has found them.
+        let mut mbuf = unsafe { self.references.refer(first, claim) }?;
+        for (piece, claim) in rest.iter().zip(claims) {
             // SAFETY: as above.
-            unsafe { refer::to_external(&mut next, piece, info) };
+            let next = unsafe { self.references.refer(piece, claim) }?;
             mbuf.chain(next).ok()?;
         }
         Some(mbuf)

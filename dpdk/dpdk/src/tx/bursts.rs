@@ -1,14 +1,14 @@
 //! Packets of one path and one payload, made a burst at a time.
 //!
 //! All that these packets share is looked up once: the path's headers, with the lengths of the packet before, ready to be
-//! copied; where the device finds the payload; the count that they are attached to. What is left for a packet is some
+//! copied; where the device finds the payload. What is left for a packet is some
 //! stores. Where a packet needs more (a checksum of ours, a payload in pieces, a driver without chains) they are made
 //! one by one, as [`super::DpdkTx::gather`] does.
 
 use std::ptr;
 
 use ip::Template;
-use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned, TxFull};
+use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned};
 
 use super::DpdkTxBuf;
 use super::buffers::Buffers;
@@ -16,9 +16,9 @@ use super::ways::Way;
 use crate::payload::{Linear, Payload};
 use crate::refer::{self, Referring};
 
-/// Octets that are copied for headers below RTP: whole registers, of which the RTP header overwrites the rest.
-const SHORT_OCTETS: usize = 48;
-const READY_OCTETS: usize = 80;
+/// Octets that are copied for headers below RTP, of IPv4 with or without a tag: whole registers, of which the RTP header
+/// overwrites the rest.
+const READY_OCTETS: usize = 48;
 /// Room that a header buffer needs for those copies, which may reach beyond the packet's own octets.
 pub(super) const HEADER_ROOM: usize = READY_OCTETS + PLANNED_HEADER_OCTETS;
 
@@ -26,8 +26,6 @@ pub(super) const HEADER_ROOM: usize = READY_OCTETS + PLANNED_HEADER_OCTETS;
 pub(super) enum Ended {
     /// No packet is left, or no room for one.
     All,
-    /// The next packet was not made, and why.
-    Not(TxFull),
     /// The next one cannot be made in this way.
     Alone(Planned),
 }
@@ -78,13 +76,9 @@ impl<'a> Ready<'a> {
     unsafe fn write(&self, packet: &Planned, to: *mut u8) {
         let below = self.template().octets();
         // SAFETY: the sources are arrays of as many octets; what is written lies within the room (caller): the headers below
-        // RTP are at most READY_OCTETS.
+        // RTP are at most READY_OCTETS, as `takes_bursts` has seen.
         unsafe {
-            if below <= SHORT_OCTETS {
-                ptr::copy_nonoverlapping(self.octets.as_ptr(), to, SHORT_OCTETS);
-            } else {
-                ptr::copy_nonoverlapping(self.octets.as_ptr(), to, READY_OCTETS);
-            }
+            ptr::copy_nonoverlapping(self.octets.as_ptr(), to, READY_OCTETS);
             ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
         }
     }
@@ -98,7 +92,8 @@ impl Buffers {
     /// Whether packets by `way` can be made a burst at a time.
     #[inline]
     pub(super) fn takes_bursts(&self, way: Way<'_>) -> bool {
-        self.has_header_room && self.gathers && way.link.template.is_ipv4()
+        let template = &way.link.template;
+        self.has_header_room && self.gathers && template.is_ipv4() && template.octets() <= READY_OCTETS
     }
 
     /// Makes packets as far as there is room, buffers are there, and the payload has references.
@@ -114,59 +109,34 @@ impl Buffers {
         let mut ready = Ready::new(way);
         let below = ready.template().octets();
         let tag = DpdkTxBuf::tag(path, below as u16);
-        let room = out.room();
-        let mut done = 0;
-        while done < room {
+        while !out.is_full() {
             // Before a packet is asked for, so that none is lost.
-            let (info, left) = payload.references();
-            let at_hand = self.headers.at_hand(room - done).min(self.references.at_hand(room - done));
-            let count = at_hand.min(left as usize).min(room - done);
-            if count == 0 {
-                return none_at_hand(left, packets);
+            let at_hand = self.headers.at_hand(out.room()).min(self.references.at_hand(out.room()));
+            if at_hand == 0 {
+                return packets.next().map_or(Ended::All, Ended::Alone);
             }
-            let mut end = None;
-            let mut made = 0;
-            while made < count {
-                let Some(packet) = packets.next() else {
-                    end = Some(Ended::All);
-                    break;
-                };
+            for _ in 0..at_hand.min(out.room()) {
+                let Some(packet) = packets.next() else { return Ended::All };
                 if !ready.suits(&packet, &linear) {
-                    end = Some(Ended::Alone(packet));
-                    break;
+                    return Ended::Alone(packet);
                 }
-                let (Some(head), Some(tail)) = (self.headers.take_raw(), self.references.take_raw()) else { break };
+                // What is not there after all, `gather` refuses by itself, and says why.
+                let Some(head) = self.headers.take_raw() else { return Ended::Alone(packet) };
+                let Some(claim) = payload.take() else { return Ended::Alone(packet) };
                 let piece = linear.piece(packet.start, packet.octets);
-                // SAFETY: both buffers are fresh from their pools and nobody else's; `info` has a reference for this one,
-                // which is counted below; the piece lies in the lease (`suits`), whose memory stays until it is back. By
-                // `has_header_room` a header buffer has the octets that are written behind its headroom.
-                let mbuf = unsafe {
-                    refer::raw_external(&tail, &piece, info);
-                    let behind = Referring { tail, octets: packet.octets };
+                // SAFETY: the piece lies in the lease (`suits`), on which the claim is.
+                let Some(tail) = (unsafe { self.references.refer(&piece, claim) }) else { return Ended::Alone(packet) };
+                let behind = Referring { tail, octets: packet.octets };
+                // SAFETY: the buffer is fresh from its pool and nobody else's. By `has_header_room` it has the octets that are
+                // written behind its headroom.
+                unsafe {
                     let to = refer::raw_head(&head, (below + usize::from(packet.header_octets)) as u16, behind, tag);
                     ready.write(&packet, to);
-                    head
-                };
-                let pushed = out.push(DpdkTxBuf::tagged(mbuf)).is_ok();
+                }
+                let pushed = out.push(DpdkTxBuf::tagged(head)).is_ok();
                 debug_assert!(pushed, "a packet more than there was room for");
-                made += 1;
-            }
-            payload.took(made as u32);
-            done += made;
-            if let Some(end) = end {
-                return end;
             }
         }
         Ended::All
-    }
-}
-
-/// Why there is nothing to make a packet of. Only a packet beyond those that were announced is one too many.
-#[cold]
-fn none_at_hand(left: u32, packets: &mut impl Iterator<Item = Planned>) -> Ended {
-    match left {
-        0 if packets.next().is_none() => Ended::All,
-        0 => Ended::Not(TxFull::Packets),
-        _ => Ended::Not(TxFull::Buffers),
     }
 }

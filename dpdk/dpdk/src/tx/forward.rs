@@ -100,7 +100,8 @@ impl Buffers {
     }
 
     fn indirect(&mut self, piece: &Piece<'_>) -> Option<Mbuf> {
-        let mut mbuf = self.references.take()?;
+        // A buffer that refers to another one has octets of its own, and gets them back.
+        let mut mbuf = self.headers.take()?;
         let octets = piece.octets();
         // SAFETY: `mbuf` is fresh from its pool. The piece borrows the received packet, so its buffer is held; its octets
         // are that buffer's data.

@@ -10,6 +10,7 @@ use dpdk::counters::PortCounters;
 use dpdk::eal::Eal;
 use dpdk::mempool::Mempool;
 use dpdk::port::{Port, PortConfig, PortQueues, Reception, Started};
+use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
@@ -52,7 +53,9 @@ impl Default for Make {
 /// A started port, its pools, and the far ends of its exchange.
 pub(crate) struct Bench {
     pub(crate) port: Port<Started>,
-    pub(crate) pools: TxPools,
+    /// The pools of the transmit queue, for their figures.
+    pub(crate) headers: Mempool,
+    pub(crate) references: Mempool,
     pub(crate) capabilities: Capabilities,
     pub(crate) station: Station,
     pub(crate) host: HostEnd,
@@ -62,6 +65,7 @@ pub(crate) struct Bench {
 /// A port's queues before there is anything of `netio` about them.
 pub(crate) struct Raw {
     pub(crate) queues: PortQueues,
+    pub(crate) pools: TxPools,
     pub(crate) rx_end: RxEnd,
     pub(crate) tx_end: TxEnd,
 }
@@ -76,7 +80,11 @@ impl Bench {
         let rx_pool = pool(sizing.rx_pool(None));
         let is_small = make.gathers && !make.has_room;
         let headers = if is_small { sizing.header_pool(None) } else { sizing.linear_pool(None) };
-        let pools = TxPools { headers: pool(headers), references: pool(sizing.reference_pool(None)) };
+        let pools = TxPools {
+            headers: pool(headers),
+            references: References::create(eal, &sizing.reference_pool(None)).unwrap(),
+        };
+        let (headers, references) = (pools.headers.clone(), pools.references.pool().clone());
         let config = PortConfig { device, sizing, reception: Reception::Multicast };
         let port = Port::probe(eal, config, rx_pool).unwrap();
         let (port, queues) = port.start().unwrap();
@@ -87,15 +95,18 @@ impl Bench {
             Station { name: "ring".to_owned(), mac: MacAddr::new(MAC), vlan: make.vlan, network, mtu: demand.mtu };
         let (rx_end, tx_end, host) = exchange(ExchangeConfig::default());
         let counters = Arc::default();
-        (Self { port, pools, capabilities, station, host, counters }, Raw { queues, rx_end, tx_end })
+        (
+            Self { port, headers, references, capabilities, station, host, counters },
+            Raw { queues, pools, rx_end, tx_end },
+        )
     }
 
     /// As [`Self::raw`], with both queues.
     pub(crate) fn open<L: StableBytes>(eal: &Eal, make: Make) -> (Self, DpdkTx<L>, DpdkRx<ManualClock>) {
-        let (bench, Raw { queues, rx_end, tx_end }) = Self::raw(eal, make);
+        let (bench, Raw { queues, pools, rx_end, tx_end }) = Self::raw(eal, make);
         let config = DpdkTxConfig { payloads: make.payloads, reads: make.reads, ..DpdkTxConfig::default() };
         let (station, counters) = (bench.station.clone(), Arc::clone(&bench.counters));
-        let tx = DpdkTx::new(queues.tx, station, &bench.capabilities, bench.pools.clone(), tx_end, counters, config);
+        let tx = DpdkTx::new(queues.tx, station, &bench.capabilities, pools, tx_end, counters, config);
         let counters = Arc::clone(&bench.counters);
         let clock = ManualClock::default();
         let rx = DpdkRx::new(queues.rx, &bench.station, &bench.capabilities, rx_end, counters, clock);
@@ -112,7 +123,7 @@ impl Bench {
     /// Buffers that are not in the pools of the transmit queue; its stashes hold up to a burst of each.
     pub(crate) fn buffers_out(&self) -> u32 {
         let out = |pool: &Mempool| pool.capacity() - pool.available();
-        out(&self.pools.headers) + out(&self.pools.references)
+        out(&self.headers) + out(&self.references)
     }
 }
 

@@ -7,6 +7,7 @@ use dpdk::device::Device;
 use dpdk::eal::Eal;
 use dpdk::mempool::{Mempool, MempoolConfig};
 use dpdk::port::{Features, Port, PortConfig, Reception, Started};
+use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{LINK_OCTETS, Sizing};
 use dpdk::station::Station;
@@ -100,7 +101,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         tracing::info!("port {}: {error}", plan.name);
     }
     let lane = |at: usize, handle, end, counters: Arc<PortCounters>, capture| {
-        let pools = tx_pools(&sizing, capabilities.gathers, |config| pool(MempoolConfig { numa, ..config }))?;
+        let pools = tx_pools(eal, &sizing, capabilities.gathers, numa)?;
         let station = station.clone();
         let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(&counters), config);
         Ok::<_, PortCause>(OpenedLane {
@@ -118,18 +119,16 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     Ok(Opened { facts, port, rx, lanes, host })
 }
 
-/// Headers and references where the device gathers, whole packets where it does not.
-fn tx_pools<E>(
-    sizing: &Sizing,
-    gathers: bool,
-    pool: impl Fn(MempoolConfig) -> Result<Mempool, E>,
-) -> Result<TxPools, E> {
-    if gathers {
-        Ok(TxPools { headers: pool(sizing.header_pool(None))?, references: pool(sizing.reference_pool(None))? })
+/// Headers and references where the device gathers; whole packets, and next to no references, where it does not.
+fn tx_pools(eal: &Eal, sizing: &Sizing, gathers: bool, numa: Option<u16>) -> Result<TxPools, PortCause> {
+    let references = sizing.reference_pool(numa);
+    let (headers, references) = if gathers {
+        (sizing.header_pool(numa), references)
     } else {
-        let whole = pool(sizing.linear_pool(None))?;
-        Ok(TxPools { headers: whole.clone(), references: whole })
-    }
+        (sizing.linear_pool(numa), MempoolConfig { mbufs: 1, ..references })
+    };
+    let headers = Mempool::create(eal, &headers).map_err(PortCause::Pool)?;
+    Ok(TxPools { headers, references: References::create(eal, &references).map_err(PortCause::Pool)? })
 }
 
 /// net_ring and others have no address: one of the local ones that nobody else has.

@@ -1,0 +1,243 @@
+//! Buffers that refer to leases, and the way by which they come back.
+//!
+//! DPDK would detach an external buffer each time it frees one, and count it down in memory that all senders of a lease share.
+//! Here both are spared. The pool says that its buffers are *pinned*: each belongs to external memory for good, of which we
+//! choose another piece for each packet, and each has a count of its own, which nobody touches unless the packet is cloned. So
+//! a buffer that is freed goes straight to its pool, and the pool is ours: it gives back the buffer's claim on the lease,
+//! many at a time, and keeps the buffer for the queue.
+//!
+//! ```text
+//!  queue ── refer ──► packet ──► device ──┬─ freed while the queue hands over a burst ──► at hand again
+//!    ▲                                    └─ freed by another thread ──► returns ──┐
+//!    └─────────────────────────── collect ◄────────────────────────────────────────┘
+//! ```
+//! A clone (`rte_pktmbuf_attach`) counts itself in the buffer's own count; the last of both sends the buffer home.
+//! As with all pools the memory is never freed, and is taken over when all of it is back: see [`crate::mempool`].
+
+mod home;
+mod returns;
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_uint, c_void};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::OnceLock;
+
+use dpdk_sys::{rte_mbuf, rte_mbuf_ext_shared_info, rte_mempool, rte_mempool_ops};
+
+use crate::eal::Eal;
+use crate::iova::Piece;
+use crate::mbuf::Mbuf;
+use crate::mempool::{Mempool, MempoolConfig, MempoolError};
+use crate::payload::Claim;
+use crate::refer;
+use home::Home;
+
+/// What a buffer has behind its description: the count that clones share.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Behind(rte_mbuf_ext_shared_info);
+
+/// Octets of it, which a buffer takes beside what buffers of other pools do.
+pub const BEHIND_OCTETS: u16 = size_of::<Behind>() as u16;
+
+/// The name of the operations of our pools.
+pub(crate) const OPERATIONS: &std::ffi::CStr = c"flypack_references";
+
+thread_local! {
+    /// The home whose owner hands packets to its device on this thread.
+    static SENDING: Cell<*const Home> = const { Cell::new(ptr::null()) };
+}
+
+/// A pool of buffers that refer to leases, in the hands of the one queue that makes packets of them.
+#[derive(Debug)]
+pub struct References {
+    pool: Mempool,
+    home: &'static Home,
+}
+
+impl References {
+    /// Makes a pool, or takes over a retired one of the same shape. Of the shape neither cache nor octets count.
+    ///
+    /// # Errors
+    /// [`MempoolError`]: the shape, or memory.
+    pub fn create(eal: &Eal, config: &MempoolConfig) -> Result<Self, MempoolError> {
+        let pool = Mempool::create_references(eal, config)?;
+        // SAFETY: the pool was made with our operations, which gave it a home; pools are never freed.
+        let home = unsafe { &*home_of(pool.as_ptr()) };
+        let references = Self { pool, home };
+        references.home.collect();
+        Ok(references)
+    }
+
+    /// The pool, for its figures: nobody but the queue can take from it.
+    #[must_use]
+    pub const fn pool(&self) -> &Mempool {
+        &self.pool
+    }
+
+    /// How many buffers are at hand: `wanted` at least, as far as there are so many.
+    #[inline]
+    pub(crate) fn at_hand(&mut self, wanted: usize) -> usize {
+        if (self.home.ready() as usize) < wanted {
+            self.home.collect();
+        }
+        self.home.ready() as usize
+    }
+
+    /// A buffer that refers to `piece`, one packet of its own yet; `None`, and the claim is given back, when there is none.
+    ///
+    /// # Safety
+    /// The piece lies in the lease of `claim`, and the device finds it where it says.
+    #[inline]
+    pub(crate) unsafe fn refer(&mut self, piece: &Piece, claim: Claim) -> Option<Mbuf> {
+        let buffer = self.home.take()?;
+        // SAFETY: the buffer was just taken from its pool; its memory is that of the lease, which stays until the claim that it
+        // carries is given back.
+        unsafe {
+            refer::raw_external(buffer.as_ptr(), piece);
+            home::note_lease(buffer, claim.into_raw().as_ptr());
+            Some(Mbuf::from_raw(buffer))
+        }
+    }
+
+    /// Takes in what other threads have freed.
+    #[inline]
+    pub(crate) fn collect(&mut self) {
+        self.home.collect();
+    }
+
+    /// Runs `send`, which hands packets to a device: buffers that its driver frees meanwhile are at hand again at once.
+    #[inline]
+    pub(crate) fn while_sending<R>(&mut self, send: impl FnOnce() -> R) -> R {
+        /// Also when `send` unwinds.
+        struct Ending<'a>(&'a Home, *const Home);
+        impl Drop for Ending<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                SENDING.set(self.1);
+                self.0.settle();
+            }
+        }
+        let _ending = Ending(self.home, SENDING.replace(self.home));
+        send()
+    }
+}
+
+/// Registers our operations, once in a process, and returns their name. On EAL's thread, before a pool is made.
+pub(crate) fn register() -> Result<&'static std::ffi::CStr, c_int> {
+    static REGISTERED: OnceLock<c_int> = OnceLock::new();
+    let result = *REGISTERED.get_or_init(|| {
+        let mut operations = rte_mempool_ops {
+            alloc: Some(make_home),
+            free: Some(free_home),
+            enqueue: Some(come_home),
+            dequeue: Some(leave_home),
+            get_count: Some(count_at_home),
+            ..Default::default()
+        };
+        for (place, octet) in operations.name.iter_mut().zip(OPERATIONS.to_bytes()) {
+            *place = octet.cast_signed();
+        }
+        // SAFETY: the structure is copied.
+        unsafe { dpdk_sys::rte_mempool_register_ops(&raw const operations) }
+    });
+    if result < 0 { Err(-result) } else { Ok(OPERATIONS) }
+}
+
+/// Pins the buffers of a pool that was just made: on EAL's thread, before anybody else has it.
+///
+/// # Safety
+/// `pool` was made with our operations and with [`BEHIND_OCTETS`] behind each buffer, and nobody took a buffer from it.
+pub(crate) unsafe fn pin(pool: NonNull<rte_mempool>) {
+    // SAFETY: a pool of packet buffers, whose private data has the flags; nobody else has it (caller).
+    let home = unsafe {
+        dpdk_sys::flypack_pin_buffers(pool.as_ptr());
+        &*home_of(pool.as_ptr())
+    };
+    home.collect();
+    for buffer in home.all() {
+        let raw = buffer.as_ptr();
+        let count = rte_mbuf_ext_shared_info {
+            free_cb: Some(last_clone_is_freed),
+            fcb_opaque: raw.cast(),
+            refcnt: 1,
+        };
+        // SAFETY: the buffer is in its pool, and has our room behind it (caller).
+        unsafe {
+            let behind = raw.add(1).cast::<Behind>();
+            behind.write(Behind(count));
+            (*raw).shinfo = &raw mut (*behind).0;
+            (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
+            home::note_lease(buffer, ptr::null_mut());
+        }
+    }
+}
+
+/// The home of a pool of ours; null before it has one.
+#[inline]
+unsafe fn home_of(pool: *const rte_mempool) -> *mut Home {
+    // SAFETY: the offset is that of the field, which is one pointer, ours.
+    unsafe { pool.byte_add(dpdk_sys::FLYPACK_MEMPOOL_DATA).cast::<*mut Home>().read() }
+}
+
+/// As DPDK makes a pool.
+unsafe extern "C" fn make_home(pool: *mut rte_mempool) -> c_int {
+    // SAFETY: a pool that is being made, by one thread; the field is one pointer, and ours.
+    unsafe {
+        let home = Box::new(Home::new(dpdk_sys::flypack_mempool_size(pool)));
+        pool.byte_add(dpdk_sys::FLYPACK_MEMPOOL_DATA).cast::<*mut Home>().write(Box::into_raw(home));
+    }
+    0
+}
+
+/// As DPDK gives up a pool that it could not make; others are never freed.
+unsafe extern "C" fn free_home(pool: *mut rte_mempool) {
+    // SAFETY: nobody has the pool or any of its buffers; `make_home` made the home, if there is one.
+    unsafe {
+        let home = home_of(pool);
+        if !home.is_null() {
+            drop(Box::from_raw(home));
+        }
+    }
+}
+
+/// Buffers are freed, on whichever thread.
+unsafe extern "C" fn come_home(pool: *mut rte_mempool, buffers: *const *mut c_void, count: c_uint) -> c_int {
+    // SAFETY: a pool of ours, as its operations are called; DPDK gives an array of `count` buffers of it, none of them null,
+    // which are the pool's from here on.
+    let (home, buffers) =
+        unsafe { (&*home_of(pool), slice::from_raw_parts(buffers.cast::<NonNull<rte_mbuf>>(), count as usize)) };
+    if ptr::eq(SENDING.get(), home) {
+        // SAFETY: as above. It is the owner's thread, inside of `while_sending`, which does nothing to the home meanwhile.
+        unsafe { home.keep(buffers) };
+    } else {
+        // SAFETY: as above.
+        unsafe { home.take_back(buffers) };
+    }
+    0
+}
+
+/// Only [`References`] takes buffers.
+unsafe extern "C" fn leave_home(_pool: *mut rte_mempool, _buffers: *mut *mut c_void, _count: c_uint) -> c_int {
+    -rustix::io::Errno::NOBUFS.raw_os_error()
+}
+
+unsafe extern "C" fn count_at_home(pool: *const rte_mempool) -> c_uint {
+    // SAFETY: a pool of ours, as its operations are called.
+    unsafe { &*home_of(pool) }.count()
+}
+
+/// The packet was cloned, was freed before its clones, and now the last of them is.
+unsafe extern "C" fn last_clone_is_freed(_memory: *mut c_void, buffer: *mut c_void) {
+    let raw = buffer.cast::<rte_mbuf>();
+    // SAFETY: `pin` stored the buffer, which nobody refers to any more. In a pool a buffer is alone, and has one reference.
+    unsafe {
+        (*(*raw).shinfo).refcnt = 1;
+        (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
+        (*raw).next = ptr::null_mut();
+        (*raw).nb_segs = 1;
+        (*raw).refcnt = 1;
+        come_home((*raw).pool, (&raw const buffer).cast(), 1);
+    }
+}
