@@ -28,7 +28,7 @@ pub use summary::Summary;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// A worker sends from rings; nobody need receive.
+    /// A worker sends from rings; nobody need receive. What goes into net_ring is taken and freed on the other core.
     Tx,
     /// A worker receives into rings, beside a bare loop over the same packets and memcpy; 1080p with 1,200, 1,260 and 1,430
     /// octets of samples a packet. Of the options only the rounds (ten for each), the pages and the cores count.
@@ -144,11 +144,13 @@ fn over_ports(arguments: &Local, summary: &mut Summary) -> Result<()> {
 
 fn round<R, T>(ends: Ends<R, T>, arguments: &Local) -> Result<Outcome>
 where
-    R: RxQueue + 'static,
+    R: RxQueue + Send + 'static,
     T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {
     let here = match arguments.kind {
+        // A ring stands still when it is full: somebody takes what arrives, on the other core.
+        Kind::Tx if is_ring(&arguments.device) => Here::Emptied(Content::FrontAlone),
         Kind::Tx => Here::Sender(Content::FrontAlone),
         Kind::Relay => Here::Relay(arguments.destinations),
         Kind::Rx | Kind::Loop | Kind::Copy => Here::Both,
@@ -165,6 +167,10 @@ where
     };
     let seen = live.watch(tell, |second| second >= arguments.traffic.seconds)?;
     live.end(seen)
+}
+
+fn is_ring(device: &DeviceName) -> bool {
+    matches!(device, DeviceName::Dpdk(name) if name.starts_with("net_ring"))
 }
 
 #[cfg(not(feature = "dpdk"))]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use media::Clock as _;
-use netio::{RxQueue, TxQueue};
+use netio::{Burst, RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::Core;
 
@@ -37,6 +37,8 @@ pub(crate) enum Here {
     Sender(Content),
     /// What sends, to a server elsewhere.
     Client,
+    /// What sends, and a thread that takes what arrives and frees it at once: over a ring that holds what nobody takes.
+    Emptied(Content),
     /// What receives.
     Receiver,
     /// Both.
@@ -72,17 +74,21 @@ impl Live {
     /// Begins. What receives is there before anything is sent.
     pub(crate) fn begin<R, T>(ends: Ends<R, T>, traffic: &Traffic, here: Here) -> Result<Self>
     where
-        R: RxQueue + 'static,
+        R: RxQueue + Send + 'static,
         T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
         Desk<R, T>: Send,
     {
         let Ends { mut tx, mut rx, around } = ends;
+        let emptied = match (here, &mut rx) {
+            (Here::Emptied(_), Receiving::Shared(ports)) => std::mem::take(ports),
+            _ => Vec::new(),
+        };
         let relaying = match here {
             Here::Relay(destinations) => Some(relay(&mut tx, &mut rx, &around, destinations)?),
             _ => None,
         };
         let content = match here {
-            Here::Sender(content) => Some(content),
+            Here::Sender(content) | Here::Emptied(content) => Some(content),
             Here::Receiver => None,
             Here::Client | Here::Both | Here::Relay(_) => Some(Content::EachAnew),
         };
@@ -108,6 +114,10 @@ impl Live {
         if let Some(relaying) = relaying {
             let [_, core] = traffic.pair_of_cores();
             live.threads.push(start("relay", core, &around.enter, move |stop| forward(relaying, stop))?);
+        }
+        if !emptied.is_empty() {
+            let [_, core] = traffic.pair_of_cores();
+            live.threads.push(start("empties", core, &around.enter, move |stop| empty(emptied, stop))?);
         }
         live.start(sending, listening, &around, traffic)?;
         live.keep = around.keep;
@@ -255,7 +265,7 @@ fn shares<R, T>(here: Here, tx: Vec<T>, rx: Receiving<R>) -> (Vec<T>, Vec<R>, Op
         (Here::Both, rx) => (tx, Vec::new(), Some(rx), Vec::new()),
         (Here::Receiver, rx) => (Vec::new(), Vec::new(), Some(rx), tx),
         (Here::Client, Receiving::Shared(ports)) => (tx, ports, None, Vec::new()),
-        (Here::Sender(_) | Here::Client | Here::Relay(_), _) => (tx, Vec::new(), None, Vec::new()),
+        (Here::Sender(_) | Here::Emptied(_) | Here::Client | Here::Relay(_), _) => (tx, Vec::new(), None, Vec::new()),
     }
 }
 
@@ -284,6 +294,28 @@ fn forward<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
     let mut until = clock::now() + DRAIN_NS;
     while clock::now() < until {
         if relaying.desk.turn() {
+            until = clock::now() + DRAIN_NS;
+        }
+    }
+}
+
+/// Frees what arrives, as it arrives.
+fn empty<R: RxQueue>(mut queues: Vec<R>, stop: &AtomicBool) {
+    let mut burst = Burst::new();
+    let mut turn = || {
+        let mut packets = 0;
+        for queue in &mut queues {
+            packets += queue.rx_burst(&mut burst);
+            burst.clear();
+        }
+        packets > 0
+    };
+    while !stop.load(Ordering::Relaxed) {
+        turn();
+    }
+    let mut until = clock::now() + DRAIN_NS;
+    while clock::now() < until {
+        if turn() {
             until = clock::now() + DRAIN_NS;
         }
     }

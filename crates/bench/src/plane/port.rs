@@ -10,7 +10,7 @@ use dpdk::counters::PortCounters;
 use dpdk::device::Device;
 use dpdk::eal::{Eal, EalConfig, Memory};
 use dpdk::extmem::DmaPlacement;
-use dpdk::mempool::{Mempool, MempoolConfig};
+use dpdk::mempool::{Mempool, MempoolConfig, Sharing};
 use dpdk::port::{Port, PortConfig, Reception, Started};
 use dpdk::references::References;
 use dpdk::rx::DpdkRx;
@@ -123,6 +123,9 @@ pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic) -> Res
     let port = Port::probe(eal, config, pool(sizing.rx_pool(None))?)?;
     let capabilities = port.capabilities().clone();
     let headers = if capabilities.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
+    // What is sent into a ring is freed by who reads it.
+    let sharing = if device == Device::Ring { Sharing::Threads } else { headers.sharing };
+    let headers = MempoolConfig { sharing, ..headers };
     let pools = TxPools { headers: pool(headers)?, references: References::create(eal, &sizing.reference_pool(None))? };
     let (port, queues) = port.start().map_err(|refused| refused.error)?;
     Ok(Opened { port, queues, capabilities, pools, device })
