@@ -8,7 +8,7 @@ use media::Tai;
 pub const PLANNED_HEADER_OCTETS: usize = 32;
 
 /// One packet for [`crate::TxQueue::gather_burst`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
     /// The header, from RTP on; what follows [`Self::header_octets`] is not sent.
     pub header: [u8; PLANNED_HEADER_OCTETS],

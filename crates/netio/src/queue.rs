@@ -165,7 +165,7 @@ pub trait TxQueue {
     ) -> Result<Self::Buf, TxFull>;
 
     /// Packets of one path and one payload, behind what `out` holds, as far as it has room. Those that were made before an
-    /// error stay there; `packets` may then have been asked for one more.
+    /// error stay there; `packets` may then have been asked for more, but for no more than there was room for.
     ///
     /// # Errors
     /// As [`Self::gather`], of the first packet that was not made.

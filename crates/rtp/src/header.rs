@@ -195,11 +195,16 @@ pub struct FixedHeader {
 /// Writes the 12 octets of `header`.
 #[inline]
 pub fn write_header(out: &mut [u8; FIXED_HEADER_OCTETS], header: &FixedHeader) {
-    out[0] = 2 << 6;
-    out[1] = u8::from(header.marker) << 7 | header.payload_type.0 & 0x7f;
-    out[2..4].copy_from_slice(&header.sequence.0.to_be_bytes());
-    out[4..8].copy_from_slice(&header.timestamp.0.to_be_bytes());
+    out[..8].copy_from_slice(&first_word(header).to_be_bytes());
     out[8..12].copy_from_slice(&header.ssrc.0.to_be_bytes());
+}
+
+/// The first eight octets of it, as a number in the network's order: for who writes many.
+#[inline]
+#[must_use]
+pub fn first_word(header: &FixedHeader) -> u64 {
+    let first = 2 << 14 | u64::from(header.marker) << 7 | u64::from(header.payload_type.0 & 0x7f);
+    first << 48 | u64::from(header.sequence.0) << 32 | u64::from(header.timestamp.0)
 }
 
 #[cfg(test)]

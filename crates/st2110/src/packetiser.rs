@@ -6,10 +6,11 @@
 //! | SRD length (16) | F | row (15) | C | offset (15) |  1 to 3 times |
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use media::{PayloadType, RtpTimestamp, SeqNum, Ssrc};
-use rtp::{FIXED_HEADER_OCTETS, FixedHeader, write_header};
+use rtp::{FIXED_HEADER_OCTETS, FixedHeader, first_word};
 
 use crate::packing::{EXTENDED_SEQUENCE_OCTETS, MAX_HEADER_OCTETS, PackingPlan, PlannedPacket};
 
@@ -56,19 +57,20 @@ impl Packetiser {
         planned.header_octets()
     }
 
-    /// The packets of a frame from packet `first` on, each with its header, of which [`PlannedPacket::header_octets`] count.
+    /// These packets of a frame, as far as it has them, each with its header, of which [`PlannedPacket::header_octets`] count.
     /// `sequence` is the number of packet 0 of that frame; none is taken.
     #[inline]
     pub fn frame(
         &self,
-        first: u32,
+        range: Range<u32>,
         sequence: u32,
         timestamp: RtpTimestamp,
     ) -> impl Iterator<Item = (&PlannedPacket, [u8; MAX_HEADER_OCTETS])> {
         let packets = self.plan.packets();
         let last = packets.len().wrapping_sub(1) as u32;
-        let rest = packets.get(first as usize..).unwrap_or_default();
-        rest.iter().zip(first..).map(move |(planned, packet)| {
+        let first = range.start;
+        let some = packets.get(first as usize..packets.len().min(range.end as usize)).unwrap_or_default();
+        some.iter().zip(first..).map(move |(planned, packet)| {
             (planned, self.written(planned, packet == last, sequence.wrapping_add(packet), timestamp))
         })
     }
@@ -85,9 +87,8 @@ impl Packetiser {
         let (payload_type, ssrc) = (self.payload_type, self.ssrc);
         let header = FixedHeader { marker, payload_type, sequence: SeqNum(sequence as u16), timestamp, ssrc };
         let mut out = [0; MAX_HEADER_OCTETS];
-        if let Some(fixed) = out.first_chunk_mut() {
-            write_header(fixed, &header);
-        }
+        out[..8].copy_from_slice(&first_word(&header).to_be_bytes());
+        out[8..FIXED_HEADER_OCTETS].copy_from_slice(&ssrc.0.to_be_bytes());
         out[FIXED_HEADER_OCTETS..SRD_START].copy_from_slice(&((sequence >> 16) as u16).to_be_bytes());
         // All three places at once: those that are not used are behind the header's end.
         out[SRD_START..].copy_from_slice(planned.srd_room());
@@ -131,12 +132,13 @@ mod tests {
     #[test]
     fn a_frame_is_numbered_from_its_first_packet_whoever_asks() {
         let mut sender = packetiser(0xffff_fff0);
-        let whole: Vec<_> = sender.frame(0, 0xffff_fff0, RtpTimestamp(7)).map(|(_, header)| header).collect();
-        let part: Vec<_> = sender.frame(30, 0xffff_fff0, RtpTimestamp(7)).take(3).collect();
+        let whole: Vec<_> = sender.frame(0..u32::MAX, 0xffff_fff0, RtpTimestamp(7)).map(|(_, header)| header).collect();
+        let part: Vec<_> = sender.frame(30..33, 0xffff_fff0, RtpTimestamp(7)).collect();
+        assert_eq!(part.len(), 3);
         for (packet, (planned, header)) in (30..).zip(part) {
             assert_eq!((planned, header), (&sender.plan().packets()[packet], whole[packet]));
         }
-        assert_eq!(sender.frame(whole.len() as u32, 0, RtpTimestamp(7)).count(), 0);
+        assert_eq!(sender.frame(whole.len() as u32..u32::MAX, 0, RtpTimestamp(7)).count(), 0);
         for (packet, expected) in whole.iter().enumerate() {
             let mut out = [0xff; MAX_HEADER_OCTETS];
             let octets = sender.header(packet, RtpTimestamp(7), &mut out);

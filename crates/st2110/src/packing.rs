@@ -142,6 +142,17 @@ pub struct PackingPlan {
 }
 
 impl PackingPlan {
+    /// How many of `most` packets from `first` on can go when so many slices are there: rows never decrease.
+    #[inline]
+    #[must_use]
+    pub fn there(&self, first: u32, most: u32, slices: u16) -> u32 {
+        let end = self.packets.len().min(first.saturating_add(most) as usize);
+        let some = self.packets.get(first as usize..end).unwrap_or_default();
+        let is_there = |packet: &PlannedPacket| packet.last_row < slices;
+        let all = some.last().is_none_or(is_there);
+        (if all { some.len() } else { some.partition_point(is_there) }) as u32
+    }
+
     /// Cuts a frame of `format` into packets: 28 octets of memory for each.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ const FUNCTIONS: [&str; 14] = [
     "rte_eth_(macaddr_get|promiscuous_(enable|disable)|allmulticast_enable|stats_get|stats_reset|xstats_get|xstats_get_names)|flypack_link_nowait",
     "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|prefree_seg|attach_extbuf|attach)",
     "rte_mempool_(free|get_bulk|put_bulk|avail_count|in_use_count|register_ops)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
-    "flypack_(mempool_size|pin_buffers)",
+    "flypack_(mempool_size|pin_buffers|own_cache|shut_caches)",
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 

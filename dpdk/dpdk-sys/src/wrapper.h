@@ -56,6 +56,28 @@ static inline uint32_t flypack_mempool_size(const struct rte_mempool *pool)
 	return pool->size;
 }
 
+/*
+ * Where the calling thread frees buffers of a pool to: its lcore's cache, of which no other thread has any part. Null where the
+ * pool or the thread has none. One whose threshold is 0 takes nothing: buffers go on to the pool.
+ */
+static inline struct rte_mempool_cache *flypack_own_cache(struct rte_mempool *pool)
+{
+	return rte_mempool_default_cache(pool, rte_lcore_id());
+}
+
+/* Before anybody has the pool: no thread keeps any of its buffers. */
+static inline void flypack_shut_caches(struct rte_mempool *pool)
+{
+	struct rte_mempool_cache *cache;
+	unsigned int lcore;
+
+	for (lcore = 0; lcore < RTE_MAX_LCORE; lcore++) {
+		cache = rte_mempool_default_cache(pool, lcore);
+		if (cache != NULL)
+			cache->flushthresh = 0;
+	}
+}
+
 /* The buffers belong to external memory for good: DPDK does not detach them. */
 static inline void flypack_pin_buffers(struct rte_mempool *pool)
 {

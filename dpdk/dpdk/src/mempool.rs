@@ -137,7 +137,7 @@ impl Mempool {
 
     /// A pool from which nobody can take, but for its [`crate::references::References`].
     pub(crate) fn create_references(eal: &Eal, config: &MempoolConfig) -> Result<Self, MempoolError> {
-        Self::create_for(eal, &MempoolConfig { cache: 0, data_octets: 0, ..*config }, Purpose::Leases)
+        Self::create_for(eal, &MempoolConfig { data_octets: 0, ..*config }, Purpose::Leases)
     }
 
     fn create_for(eal: &Eal, config: &MempoolConfig, purpose: Purpose) -> Result<Self, MempoolError> {

@@ -77,6 +77,14 @@ impl<L> Payload<L> {
         Some(Claim::on(self.slot.count()))
     }
 
+    /// Takes the claims of so many packets, as far as they are left.
+    #[inline]
+    pub(crate) fn take_some(&self, packets: u32) -> Claims<'_> {
+        let taken = packets.min(self.left.get());
+        self.left.set(self.left.get() - taken);
+        Claims { count: self.slot.count(), left: taken }
+    }
+
     /// Counts a packet that refers to nothing: it was copied, or it is empty.
     #[inline]
     pub(crate) fn pass(&self) {
@@ -93,6 +101,29 @@ impl<L> Payload<L> {
             (None, Reads::Registered) => return None,
         };
         Some(Linear { address, iova, octets: self.slot.octets() })
+    }
+}
+
+/// Claims to be given to packets one by one. Those that are not are given back.
+pub(crate) struct Claims<'a> {
+    count: &'a Count,
+    left: u32,
+}
+
+impl Iterator for Claims<'_> {
+    type Item = Claim;
+
+    #[inline]
+    fn next(&mut self) -> Option<Claim> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Claim::on(self.count))
+    }
+}
+
+impl Drop for Claims<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.count.release(self.left);
     }
 }
 

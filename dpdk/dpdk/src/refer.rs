@@ -1,5 +1,6 @@
 //! Buffers that refer to other memory, and chains of them.
 
+use std::mem::offset_of;
 use std::ptr::NonNull;
 
 use dpdk_sys::rte_mbuf;
@@ -7,6 +8,7 @@ use dpdk_sys::rte_mbuf;
 use crate::iova::Piece;
 use crate::mbuf::Mbuf;
 use crate::mempool::HEADROOM_OCTETS;
+use crate::payload::Count;
 
 /// Makes an empty buffer refer to octets of another buffer, which is kept until this one is freed.
 ///
@@ -49,24 +51,45 @@ pub(crate) struct Referring {
     pub(crate) octets: u16,
 }
 
-/// Makes a buffer as it lies in a pool of [`crate::references`] refer to `piece`.
+/// Makes a buffer as it lies in a pool of [`crate::references`] refer to `piece`, with a claim on what `count` counts.
 ///
 /// # Safety
-/// `raw` was just taken from such a pool. The octets stay readable, for process and device, until the buffer is freed.
+/// `raw` was just taken from such a pool. The octets stay readable, for process and device, until the claim is given back.
 #[inline]
-pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece) {
+pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece, count: NonNull<Count>) {
+    const FIRST: [u64; 2] = [fresh(0, 1), dpdk_sys::FLYPACK_MBUF_F_EXTERNAL];
     // SAFETY: the buffer is ours alone (caller). These are the stores of rte_pktmbuf_attach_extbuf, and of its caller: no
     // headroom, and all of the external buffer is data. In a pool a buffer is the last of its chain (`next` is null), and
     // in one of these it has its count for clones (`shinfo`) for good.
     unsafe {
         (*raw).buf_addr = piece.address.cast_mut().cast();
         (*raw).buf_iova = piece.iova;
-        fresh(raw, 0, 1);
-        (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
+        (&raw mut (*raw).data_off).cast::<[u64; 2]>().write_unaligned(FIRST);
         (*raw).pkt_len = u32::from(piece.octets);
         (*raw).data_len = piece.octets;
         (*raw).buf_len = piece.octets;
+        note_claim(raw, count.as_ptr());
     }
+}
+
+/// Notes in a buffer on what it has a claim; null for nothing. It stands where no driver that sends looks.
+///
+/// # Safety
+/// `raw` is a valid buffer and nobody else's.
+#[inline]
+pub(crate) unsafe fn note_claim(raw: *mut rte_mbuf, count: *mut Count) {
+    // SAFETY: the field has room for an address, at a place of less alignment.
+    unsafe { (&raw mut (*raw).hash).cast::<*mut Count>().write_unaligned(count) };
+}
+
+/// What was noted.
+///
+/// # Safety
+/// As for [`note_claim`], which was called.
+#[inline]
+pub(crate) unsafe fn noted_claim(raw: *const rte_mbuf) -> *mut Count {
+    // SAFETY: as in `note_claim`.
+    unsafe { (&raw const (*raw).hash).cast::<*mut Count>().read_unaligned() }
 }
 
 /// Makes a buffer as it lies in its pool the first of a packet of two, with `head_octets` that are to be written to the
@@ -79,16 +102,18 @@ pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece) {
 pub(crate) unsafe fn raw_head(mbuf: &Mbuf, head_octets: u16, referring: Referring, tag: [u32; 2]) -> *mut u8 {
     let raw = mbuf.as_ptr();
     let tail = referring.tail.into_raw().as_ptr();
+    const FIRST: [u64; 2] = [fresh(HEADROOM_OCTETS, 2), 0];
+    let octets = u32::from(head_octets) + u32::from(referring.octets);
     // SAFETY: the buffer is ours alone (caller). The stores are those of rte_pktmbuf_reset and rte_pktmbuf_chain; the
     // headroom is part of every buffer that has data.
     unsafe {
-        fresh(raw, HEADROOM_OCTETS, 2);
-        (*raw).ol_flags = 0;
-        (*raw).packet_type = 0;
-        (*raw).pkt_len = u32::from(head_octets) + u32::from(referring.octets);
-        (*raw).data_len = head_octets;
-        (*raw).vlan_tci = 0;
-        (*raw).hash = tag;
+        (&raw mut (*raw).data_off).cast::<[u64; 2]>().write_unaligned(FIRST);
+        // No type; the length in the upper half.
+        (&raw mut (*raw).packet_type).cast::<u64>().write_unaligned(u64::from(octets) << 32);
+        // No tag of a VLAN; the owner's tag in the upper half.
+        let lengths = u64::from(head_octets) | u64::from(tag[0]) << 32;
+        (&raw mut (*raw).data_len).cast::<u64>().write_unaligned(lengths);
+        (*raw).hash[1] = tag[1];
         (*raw).next = tail;
         (*raw).tx_offload = 0;
         (*raw).buf_addr.cast::<u8>().add(usize::from(HEADROOM_OCTETS))
@@ -104,7 +129,7 @@ pub(crate) unsafe fn reset(mbuf: &Mbuf) {
     let raw = mbuf.as_ptr();
     // SAFETY: the buffer is ours alone (caller). One without octets of its own has no headroom either.
     unsafe {
-        fresh(raw, HEADROOM_OCTETS.min((*raw).buf_len), 1);
+        (&raw mut (*raw).data_off).cast::<u64>().write_unaligned(fresh(HEADROOM_OCTETS.min((*raw).buf_len), 1));
         (*raw).ol_flags = 0;
         (*raw).packet_type = 0;
         (*raw).pkt_len = 0;
@@ -116,17 +141,20 @@ pub(crate) unsafe fn reset(mbuf: &Mbuf) {
     }
 }
 
-/// The first words of a buffer of one owner; the compiler makes one store of them, as drivers do.
-///
-/// # Safety
-/// `raw` is a buffer that nobody else has.
-#[inline]
-unsafe fn fresh(raw: *mut rte_mbuf, data_off: u16, segments: u16) {
-    // SAFETY: as the caller says.
-    unsafe {
-        (*raw).data_off = data_off;
-        (*raw).refcnt = 1;
-        (*raw).nb_segs = segments;
-        (*raw).port = u16::MAX;
-    }
+/// The first words of a buffer of one owner, which are stored at once, as drivers do: the place of its data, one reference,
+/// its segments, no port.
+const fn fresh(data_off: u16, segments: u16) -> u64 {
+    data_off as u64 | 1 << 16 | (segments as u64) << 32 | (u16::MAX as u64) << 48
 }
+
+// What is stored at once lies together.
+const _: () = {
+    assert!(cfg!(target_endian = "little"), "fields are composed in words");
+    assert!(offset_of!(rte_mbuf, refcnt) == offset_of!(rte_mbuf, data_off) + 2);
+    assert!(offset_of!(rte_mbuf, nb_segs) == offset_of!(rte_mbuf, data_off) + 4);
+    assert!(offset_of!(rte_mbuf, port) == offset_of!(rte_mbuf, data_off) + 6);
+    assert!(offset_of!(rte_mbuf, ol_flags) == offset_of!(rte_mbuf, data_off) + 8);
+    assert!(offset_of!(rte_mbuf, pkt_len) == offset_of!(rte_mbuf, packet_type) + 4);
+    assert!(offset_of!(rte_mbuf, vlan_tci) == offset_of!(rte_mbuf, data_len) + 2);
+    assert!(offset_of!(rte_mbuf, hash) == offset_of!(rte_mbuf, data_len) + 4);
+};

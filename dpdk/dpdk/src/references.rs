@@ -23,15 +23,15 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::OnceLock;
 
-use dpdk_sys::{rte_mbuf, rte_mbuf_ext_shared_info, rte_mempool, rte_mempool_ops};
+use dpdk_sys::{rte_mbuf, rte_mbuf_ext_shared_info, rte_mempool, rte_mempool_cache, rte_mempool_ops};
 
 use crate::eal::Eal;
 use crate::iova::Piece;
 use crate::mbuf::Mbuf;
-use crate::mempool::{Mempool, MempoolConfig, MempoolError};
+use crate::mempool::{CACHE_MAX, Mempool, MempoolConfig, MempoolError};
 use crate::payload::Claim;
 use crate::refer;
-use home::Home;
+use home::{Home, Taking};
 
 /// What a buffer has behind its description: the count that clones share.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub struct References {
 }
 
 impl References {
-    /// Makes a pool, or takes over a retired one of the same shape. Of the shape neither cache nor octets count.
+    /// Makes a pool, or takes over a retired one of the same shape. Of the shape the octets do not count.
     ///
     /// # Errors
     /// [`MempoolError`]: the shape, or memory.
@@ -85,20 +85,10 @@ impl References {
         self.home.ready() as usize
     }
 
-    /// A buffer that refers to `piece`, one packet of its own yet; `None`, and the claim is given back, when there is none.
-    ///
-    /// # Safety
-    /// The piece lies in the lease of `claim`, and the device finds it where it says.
+    /// Up to `most` buffers, to be made packets of one after the other.
     #[inline]
-    pub(crate) unsafe fn refer(&mut self, piece: &Piece, claim: Claim) -> Option<Mbuf> {
-        let buffer = self.home.take()?;
-        // SAFETY: the buffer was just taken from its pool; its memory is that of the lease, which stays until the claim that it
-        // carries is given back.
-        unsafe {
-            refer::raw_external(buffer.as_ptr(), piece);
-            home::note_lease(buffer, claim.into_raw().as_ptr());
-            Some(Mbuf::from_raw(buffer))
-        }
+    pub(crate) fn batch(&mut self, most: usize) -> Batch<'_> {
+        Batch { taking: self.home.take_some(most as u32) }
     }
 
     /// Takes in what other threads have freed.
@@ -110,17 +100,70 @@ impl References {
     /// Runs `send`, which hands packets to a device: buffers that its driver frees meanwhile are at hand again at once.
     #[inline]
     pub(crate) fn while_sending<R>(&mut self, send: impl FnOnce() -> R) -> R {
-        /// Also when `send` unwinds.
-        struct Ending<'a>(&'a Home, *const Home);
-        impl Drop for Ending<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                SENDING.set(self.1);
-                self.0.settle();
+        // SAFETY: a pool of packet buffers; the cache is the calling thread's, which is this one's until it unregisters.
+        let cache = NonNull::new(unsafe { dpdk_sys::flypack_own_cache(self.pool.as_ptr()) });
+        let _sending = Sending::begin(self.home, cache);
+        send()
+    }
+}
+
+/// Buffers to be made packets of. Those that are not stay in their pool.
+pub(crate) struct Batch<'a> {
+    taking: Taking<'a>,
+}
+
+impl Batch<'_> {
+    /// A buffer that refers to `piece`, one packet of its own yet; `None`, and the claim is given back, when none is left.
+    ///
+    /// # Safety
+    /// The piece lies in the lease of `claim`, and the device finds it where it says.
+    #[inline]
+    pub(crate) unsafe fn refer(&mut self, piece: &Piece, claim: Claim) -> Option<Mbuf> {
+        let buffer = self.taking.next()?;
+        // SAFETY: the buffer was just taken from its pool; its memory is that of the lease, which stays until the claim that it
+        // carries is given back.
+        unsafe {
+            refer::raw_external(buffer.as_ptr(), piece, claim.into_raw());
+            Some(Mbuf::from_raw(buffer))
+        }
+    }
+}
+
+/// While a device is handed packets, also when that unwinds: what the thread frees stays in its cache, a few instructions
+/// each, and is looked at together.
+struct Sending<'a> {
+    home: &'a Home,
+    before: *const Home,
+    cache: Option<NonNull<rte_mempool_cache>>,
+}
+
+impl<'a> Sending<'a> {
+    #[inline]
+    fn begin(home: &'a Home, cache: Option<NonNull<rte_mempool_cache>>) -> Self {
+        if let Some(cache) = cache {
+            // SAFETY: the cache is this thread's alone, and as long as its pool, which is never freed.
+            unsafe { (*cache.as_ptr()).flushthresh = CACHE_MAX.into() };
+        }
+        Self { home, before: SENDING.replace(home), cache }
+    }
+}
+
+impl Drop for Sending<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache {
+            let cache = cache.as_ptr();
+            // SAFETY: as in `begin`. The first `len` places are filled with buffers of this pool, never null, which are nobody
+            // else's; they leave the cache here.
+            unsafe {
+                let freed = slice::from_raw_parts((&raw const (*cache).objs).cast(), (*cache).len as usize);
+                self.home.keep(freed);
+                (*cache).len = 0;
+                (*cache).flushthresh = 0;
             }
         }
-        let _ending = Ending(self.home, SENDING.replace(self.home));
-        send()
+        SENDING.set(self.before);
+        self.home.settle();
     }
 }
 
@@ -153,23 +196,20 @@ pub(crate) unsafe fn pin(pool: NonNull<rte_mempool>) {
     // SAFETY: a pool of packet buffers, whose private data has the flags; nobody else has it (caller).
     let home = unsafe {
         dpdk_sys::flypack_pin_buffers(pool.as_ptr());
+        dpdk_sys::flypack_shut_caches(pool.as_ptr());
         &*home_of(pool.as_ptr())
     };
     home.collect();
     for buffer in home.all() {
         let raw = buffer.as_ptr();
-        let count = rte_mbuf_ext_shared_info {
-            free_cb: Some(last_clone_is_freed),
-            fcb_opaque: raw.cast(),
-            refcnt: 1,
-        };
+        let count = rte_mbuf_ext_shared_info { free_cb: Some(last_clone_is_freed), fcb_opaque: raw.cast(), refcnt: 1 };
         // SAFETY: the buffer is in its pool, and has our room behind it (caller).
         unsafe {
             let behind = raw.add(1).cast::<Behind>();
             behind.write(Behind(count));
             (*raw).shinfo = &raw mut (*behind).0;
             (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
-            home::note_lease(buffer, ptr::null_mut());
+            refer::note_claim(raw, ptr::null_mut());
         }
     }
 }

@@ -42,10 +42,11 @@ impl Stash {
         self.ready.len()
     }
 
-    /// A buffer at hand, not yet made a packet.
+    /// So many buffers, as far as they are at hand, not yet made packets.
     #[inline]
-    pub(crate) fn take_raw(&mut self) -> Option<Mbuf> {
-        self.ready.pop()
+    pub(crate) fn take_some(&mut self, most: usize) -> impl Iterator<Item = Mbuf> {
+        let keep = self.ready.len().saturating_sub(most);
+        self.ready.drain(keep..)
     }
 
     /// The pool has less than a burst.

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use netio::capture::CaptureEnd;
 use netio::exchange::TxEnd;
 use netio::{
-    Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
-    TxCounters, TxFull, TxQueue,
+    BURST, Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed,
+    StableBytes, TxCounters, TxFull, TxQueue,
 };
 
 use crate::capabilities::Capabilities;
@@ -39,7 +39,6 @@ use crate::rx::DpdkBuf;
 use crate::station::Station;
 pub use buf::DpdkTxBuf;
 use buffers::Buffers;
-use bursts::Ended;
 use host::HostFrames;
 use ways::Ways;
 
@@ -171,19 +170,16 @@ impl<L: StableBytes> DpdkTx<L> {
     }
 
     /// Sends packets of open paths from the front; returns how many the device took.
-    fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) -> usize {
+    fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, Front { open, mut octets, mut below }: Front) -> usize {
         if self.capture.as_mut().is_some_and(CaptureEnd::is_on) {
             self.show(burst, open);
         }
         let packets = burst.as_slice().get(..open).unwrap_or_default();
         let Some(device) = &mut self.device else { return 0 };
-        // Before they are the device's.
-        let (mut octets, mut below) = sums(packets);
         // SAFETY: each is a whole packet that `burst` owns; those that were taken are forgotten below, and nothing happens
         // in between. No chain is among them where the driver takes none: `Buffers` makes none.
         let taken = self.buffers.references.while_sending(|| unsafe { device.burst_raw(DpdkTxBuf::raw(packets)) });
-        if let Some(left) = packets.get(taken..).filter(|left| !left.is_empty()) {
-            let (octets_left, below_left) = sums(left);
+        for (octets_left, below_left) in packets.iter().skip(taken).map(DpdkTxBuf::octets) {
             octets -= octets_left;
             below -= below_left;
         }
@@ -205,18 +201,24 @@ impl<L: StableBytes> DpdkTx<L> {
         self.is_idle &= packets == 0;
     }
 
-    /// How many packets, from the first on, have open paths.
+    /// The packets, from the first on, that have open paths: looked at before they are the device's.
     #[inline]
-    fn open_from_the_front(&self, burst: &Burst<DpdkTxBuf>) -> usize {
+    fn open_from_the_front(&self, burst: &Burst<DpdkTxBuf>) -> Front {
+        let mut front = Front { open: 0, octets: 0, below: 0 };
         // Packets of a sender come together: its path is looked up once.
         let mut last = None;
-        let is_open = |packet: &&DpdkTxBuf| {
+        for packet in burst {
             let path = packet.path();
-            let is_open = last == Some(path) || self.ways.is_open(path);
+            if last != Some(path) && !self.ways.is_open(path) {
+                break;
+            }
             last = Some(path);
-            is_open
-        };
-        burst.iter().take_while(is_open).count()
+            let (octets, below) = packet.octets();
+            front.open += 1;
+            front.octets += octets;
+            front.below += below;
+        }
+        front
     }
 
     /// The first packet of a burst has no path any more.
@@ -228,10 +230,11 @@ impl<L: StableBytes> DpdkTx<L> {
     }
 }
 
-/// Octets from RTP on, and of the headers below, of all these packets.
-#[inline]
-fn sums(packets: &[DpdkTxBuf]) -> (u64, u64) {
-    packets.iter().map(DpdkTxBuf::octets).fold((0, 0), |sum, (octets, below)| (sum.0 + octets, sum.1 + below))
+/// Packets at the front of a burst: how many, their octets from RTP on, and those of the headers below.
+struct Front {
+    open: usize,
+    octets: u64,
+    below: u64,
 }
 
 impl<L: StableBytes> TxQueue for DpdkTx<L> {
@@ -282,23 +285,31 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         &mut self,
         path: PathId,
         payload: &Payload<L>,
-        mut packets: impl Iterator<Item = Planned>,
+        packets: impl Iterator<Item = Planned>,
         out: &mut Burst<DpdkTxBuf>,
     ) -> Result<(), TxFull> {
+        // The iterator is somebody else's: it has done what it does before anything is taken.
+        let mut planned = [Planned::default(); BURST];
+        let places = planned.iter_mut().take(out.room());
+        let count = places.zip(packets).map(|(place, packet)| *place = packet).count();
         let linear = payload.linear(self.buffers.reads);
-        while !out.is_full() {
+        let mut rest = planned.get(..count).unwrap_or_default();
+        while let [first, others @ ..] = rest {
             let way = self.ways.towards(path)?;
-            let alone = match linear.filter(|_| self.buffers.takes_bursts(way)) {
-                None => packets.next(),
-                Some(linear) => match self.buffers.gather_burst(way, path, (payload, linear), &mut packets, out) {
-                    Ended::All => None,
-                    Ended::Alone(packet) => Some(packet),
-                },
+            let made = match linear.filter(|_| self.buffers.takes_runs(way)) {
+                Some(linear) => self.buffers.gather_run(way, path, (payload, linear), rest, out),
+                None => 0,
             };
-            let Some(packet) = alone else { break };
-            let buf = self.gather(path, packet.header(), payload, packet.range())?;
-            let pushed = out.push(buf).is_ok();
-            debug_assert!(pushed, "the burst had room");
+            rest = match rest.get(made..) {
+                Some(rest) if made > 0 => rest,
+                // What is in its way, it says by itself.
+                _ => {
+                    let buf = self.gather(path, first.header(), payload, first.range())?;
+                    let pushed = out.push(buf).is_ok();
+                    debug_assert!(pushed, "the burst had room");
+                    others
+                }
+            };
         }
         Ok(())
     }
@@ -345,10 +356,11 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
     fn tx_burst(&mut self, burst: &mut Burst<DpdkTxBuf>) -> usize {
         let before = burst.len();
         while !burst.is_empty() {
-            let open = self.open_from_the_front(burst);
+            let front = self.open_from_the_front(burst);
+            let open = front.open;
             if open == 0 {
                 self.give_up_first(burst);
-            } else if self.transmit(burst, open) < open {
+            } else if self.transmit(burst, front) < open {
                 self.totals.would_block += 1;
                 self.counters.tx.queue_full.add(1);
                 break;

@@ -211,11 +211,11 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
     ) -> Stop {
         self.is_short = false;
         let (Some(path), true) = (self.open, wanted > 0) else { return Stop::NotNow };
-        let slices = active.slices;
-        let packets = ready.packetiser.frame(*next, active.sequence, active.timestamp);
-        let packets = packets.take(wanted as usize).take_while(|(packet, _)| packet.last_row < slices).map(planned);
         let before = self.waiting.len();
         let launches = self.pacer.as_ref().and_then(|pacer| pacer.launches(*next, active.t_vd, ready.book.watch.now()));
+        let wanted = wanted.min(self.waiting.room() as u32);
+        let some = *next..*next + ready.packetiser.plan().there(*next, wanted, active.slices);
+        let packets = ready.packetiser.frame(some, active.sequence, active.timestamp).map(planned);
         if before == 0 {
             let launch = launches.map(|launches| launches.at(*next));
             self.front = Front { packet: *next, t_vd: active.t_vd, launch };

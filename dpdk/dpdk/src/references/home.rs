@@ -11,6 +11,7 @@ use dpdk_sys::rte_mbuf;
 
 use super::returns::Returns;
 use crate::payload::{Claim, Count};
+use crate::refer;
 
 /// See the module.
 #[derive(Debug)]
@@ -46,13 +47,13 @@ impl Home {
         self.count.load(Relaxed)
     }
 
-    /// One of those at hand. The owner alone.
+    /// Some of those at hand, `most` at the most. The owner alone, who does nothing else to the home meanwhile.
     #[inline]
-    pub(super) fn take(&self) -> Option<NonNull<rte_mbuf>> {
-        let left = self.count.load(Relaxed).checked_sub(1)?;
-        let buffer = NonNull::new(self.ready.get(left as usize)?.load(Relaxed))?;
-        self.count.store(left, Relaxed);
-        Some(buffer)
+    pub(super) fn take_some(&self, most: u32) -> Taking<'_> {
+        let count = self.count.load(Relaxed);
+        let keep = count.saturating_sub(most);
+        let places = self.ready.get(keep as usize..count as usize).unwrap_or_default().iter();
+        Taking { home: self, keep, places }
     }
 
     /// Buffers were freed on the owner's thread, while it hands packets to its device; [`Self::settle`] follows.
@@ -61,28 +62,33 @@ impl Home {
     /// They are this home's, and nobody else's any more.
     #[inline]
     pub(super) unsafe fn keep(&self, buffers: &[NonNull<rte_mbuf>]) {
-        for &buffer in buffers {
+        let count = self.count.load(Relaxed);
+        let places = self.ready.get(count as usize..).unwrap_or_default();
+        let (mut of, mut claims) = (self.lease.load(Relaxed), self.claims.load(Relaxed));
+        for (&buffer, place) in buffers.iter().zip(places) {
             // SAFETY: the caller's promise.
-            let lease = unsafe { lease_of(buffer) };
-            if lease != self.lease.load(Relaxed) {
-                self.settle();
-                self.lease.store(lease, Relaxed);
+            let lease = unsafe { refer::noted_claim(buffer.as_ptr()) };
+            if lease != of {
+                // SAFETY: so many buffers with a claim on this lease have come back, and hold it no longer.
+                unsafe { give_back(of, claims) };
+                (of, claims) = (lease, 0);
             }
-            self.claims.store(self.claims.load(Relaxed) + 1, Relaxed);
-            self.push(buffer);
+            claims += 1;
+            place.store(buffer.as_ptr(), Relaxed);
         }
+        self.count.store(count + buffers.len() as u32, Relaxed);
+        self.lease.store(of, Relaxed);
+        self.claims.store(claims, Relaxed);
     }
 
     /// Gives back the claims of what was kept.
     #[inline]
     pub(super) fn settle(&self) {
-        let claims = self.claims.load(Relaxed);
+        let (of, claims) = (self.lease.load(Relaxed), self.claims.load(Relaxed));
+        self.lease.store(ptr::null_mut(), Relaxed);
         self.claims.store(0, Relaxed);
-        if let Some(lease) = NonNull::new(self.lease.load(Relaxed)) {
-            self.lease.store(ptr::null_mut(), Relaxed);
-            // SAFETY: so many buffers with a claim on this lease have come back, and hold it no longer.
-            unsafe { Claim::release_raw(lease, claims) };
-        }
+        // SAFETY: so many buffers with a claim on this lease have come back, and hold it no longer.
+        unsafe { give_back(of, claims) };
     }
 
     /// Buffers were freed, by whichever thread.
@@ -94,13 +100,12 @@ impl Home {
         let mut rest = buffers;
         while let Some((&first, _)) = rest.split_first() {
             // SAFETY: the caller's promise.
-            let lease = unsafe { lease_of(first) };
+            let lease = unsafe { refer::noted_claim(first.as_ptr()) };
             // SAFETY: the caller's promise.
-            let alike = rest.iter().take_while(|buffer| unsafe { lease_of(**buffer) } == lease).count();
-            if let Some(lease) = NonNull::new(lease) {
-                // SAFETY: so many buffers with a claim on this lease have come back, and hold it no longer.
-                unsafe { Claim::release_raw(lease, alike as u32) };
-            }
+            let alike =
+                rest.iter().take_while(|buffer| unsafe { refer::noted_claim(buffer.as_ptr()) } == lease).count();
+            // SAFETY: so many buffers with a claim on this lease have come back, and hold it no longer.
+            unsafe { give_back(lease, alike as u32) };
             rest = &rest[alike..];
         }
         self.returns.put(buffers.iter());
@@ -130,22 +135,36 @@ impl Home {
     }
 }
 
-/// Notes in a buffer whose claim it has; null for none. It stands where no driver that sends looks.
-///
-/// # Safety
-/// The buffer is valid and nobody else's.
-#[inline]
-pub(super) unsafe fn note_lease(buffer: NonNull<rte_mbuf>, lease: *mut Count) {
-    // SAFETY: the field has room for an address, at a place of less alignment.
-    unsafe { (&raw mut (*buffer.as_ptr()).hash).cast::<*mut Count>().write_unaligned(lease) };
+/// Buffers that are being taken, the last first. What is not taken stays.
+pub(super) struct Taking<'a> {
+    home: &'a Home,
+    /// Those below are not for taking.
+    keep: u32,
+    places: std::slice::Iter<'a, AtomicPtr<rte_mbuf>>,
 }
 
-/// What was noted.
+impl Taking<'_> {
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<NonNull<rte_mbuf>> {
+        NonNull::new(self.places.next_back()?.load(Relaxed))
+    }
+}
+
+impl Drop for Taking<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.home.count.store(self.keep + self.places.len() as u32, Relaxed);
+    }
+}
+
+/// Gives claims of buffers back; null is the lease of buffers without.
 ///
 /// # Safety
-/// As for [`note_lease`], which was called.
+/// As for [`Claim::release_raw`].
 #[inline]
-unsafe fn lease_of(buffer: NonNull<rte_mbuf>) -> *mut Count {
-    // SAFETY: as in `note_lease`.
-    unsafe { (&raw const (*buffer.as_ptr()).hash).cast::<*mut Count>().read_unaligned() }
+unsafe fn give_back(lease: *mut Count, claims: u32) {
+    if let Some(lease) = NonNull::new(lease) {
+        // SAFETY: the caller's promise.
+        unsafe { Claim::release_raw(lease, claims) };
+    }
 }

@@ -35,6 +35,7 @@ impl DpdkTxBuf {
     #[inline]
     pub(super) const fn tag(path: PathId, below: u16) -> [u32; 2] {
         let bits = path.to_bits() | (below as u64) << 48;
+        // As one number of 64 bits on the machines that there are: see `refer`.
         [bits as u32, (bits >> 32) as u32]
     }
 
@@ -48,9 +49,8 @@ impl DpdkTxBuf {
 
     #[inline]
     fn noted(&self) -> u64 {
-        // SAFETY: the buffer is valid as long as `self`, and was given its note when `self` was made.
-        let [low, high] = unsafe { (*self.mbuf.as_ptr()).hash };
-        u64::from(low) | u64::from(high) << 32
+        // SAFETY: the buffer is valid as long as `self`, and was given its note when `self` was made. The field has eight octets.
+        unsafe { (&raw const (*self.mbuf.as_ptr()).hash).cast::<u64>().read_unaligned() }
     }
 
     #[inline]

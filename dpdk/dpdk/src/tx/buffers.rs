@@ -6,7 +6,7 @@ use ip::checksum::Sum;
 use netio::TxFull;
 
 use super::TxPools;
-use super::bursts::HEADER_ROOM;
+use super::bursts::{HEADER_ROOM, Ready};
 use super::checksum::sum_of_lease;
 use super::ways::Way;
 use crate::capabilities::Capabilities;
@@ -21,6 +21,7 @@ use crate::stash::Stash;
 pub(super) struct Buffers {
     pub(super) headers: Stash,
     pub(super) references: References,
+    pub(super) ready: Ready,
     pub(super) gathers: bool,
     pub(super) reads: Reads,
     /// Whether the device completes UDP checksums.
@@ -37,6 +38,7 @@ impl Buffers {
         Self {
             headers: Stash::new(pools.headers),
             references: pools.references,
+            ready: Ready::NONE,
             gathers: capabilities.gathers,
             reads,
             completes_udp: capabilities.tx_udp_checksum,
@@ -113,11 +115,12 @@ impl Buffers {
         let (first, rest) = pieces.split_first()?;
         let claim = payload.take()?;
         let claims: arrayvec::ArrayVec<_, PIECES_MAX> = rest.iter().map(|_| claim.another()).collect();
+        let mut batch = self.references.batch(pieces.len());
         // SAFETY: the pieces lie in the lease that the claims are on, where `Payload::pieces` has found them.
-        let mut mbuf = unsafe { self.references.refer(first, claim) }?;
+        let mut mbuf = unsafe { batch.refer(first, claim) }?;
         for (piece, claim) in rest.iter().zip(claims) {
             // SAFETY: as above.
-            let next = unsafe { self.references.refer(piece, claim) }?;
+            let next = unsafe { batch.refer(piece, claim) }?;
             mbuf.chain(next).ok()?;
         }
         Some(mbuf)

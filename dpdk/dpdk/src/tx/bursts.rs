@@ -1,13 +1,13 @@
-//! Packets of one path and one payload, made a burst at a time.
+//! Packets of one path and one payload, made a run at a time.
 //!
-//! All that these packets share is looked up once: the path's headers, with the lengths of the packet before, ready to be
-//! copied; where the device finds the payload. What is left for a packet is some
-//! stores. Where a packet needs more (a checksum of ours, a payload in pieces, a driver without chains) they are made
-//! one by one, as [`super::DpdkTx::gather`] does.
+//! All that the packets of a run share, and they are alike but for their headers and where their octets begin, is looked up
+//! once: the path's headers with their lengths, ready to be copied; where the device finds the payload; the buffers. What
+//! is left for a packet is some stores. Where a packet needs more (a checksum of ours, a payload in pieces, a driver without
+//! chains) it is made by itself, as [`super::DpdkTx::gather`] does.
 
 use std::ptr;
 
-use ip::Template;
+use ip::MacAddr;
 use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned};
 
 use super::DpdkTxBuf;
@@ -22,121 +22,106 @@ const READY_OCTETS: usize = 48;
 /// Room that a header buffer needs for those copies, which may reach beyond the packet's own octets.
 pub(super) const HEADER_ROOM: usize = READY_OCTETS + PLANNED_HEADER_OCTETS;
 
-/// How a burst ended.
-pub(super) enum Ended {
-    /// No packet is left, or no room for one.
-    All,
-    /// The next one cannot be made in this way.
-    Alone(Planned),
+/// What the packets of a run have in common: octets of the header, and behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lengths {
+    header: u8,
+    octets: u16,
 }
 
-/// The headers of a path, with the lengths of the last packet.
-struct Ready<'a> {
-    way: Way<'a>,
+impl Lengths {
+    #[inline]
+    const fn of(packet: &Planned) -> Self {
+        Self { header: packet.header_octets, octets: packet.octets }
+    }
+
+    #[inline]
+    fn udp_payload(self) -> usize {
+        usize::from(self.header) + usize::from(self.octets)
+    }
+
+    /// Where the octets of a packet may begin at the last; `None` when there can be no such packet by this way.
+    #[inline]
+    fn last_start(self, way: Way<'_>, linear: &Linear) -> Option<u32> {
+        let fits = usize::from(self.header) <= PLANNED_HEADER_OCTETS && self.udp_payload() <= way.link.octets_max;
+        linear.octets.checked_sub(self.octets.into()).filter(|_| fits && self.octets > 0)
+    }
+}
+
+/// The headers below RTP of the last run: most runs are as the one before.
+#[derive(Debug)]
+pub(super) struct Ready {
+    is_of: Option<(PathId, MacAddr, Lengths)>,
     octets: [u8; READY_OCTETS],
-    /// Octets of the UDP payload that stand in them.
-    udp_payload: usize,
 }
 
-impl<'a> Ready<'a> {
-    const fn new(way: Way<'a>) -> Self {
-        Self { way, octets: [0; READY_OCTETS], udp_payload: usize::MAX }
+impl Ready {
+    /// Of no run yet.
+    pub(super) const NONE: Self = Self { is_of: None, octets: [0; READY_OCTETS] };
+
+    #[inline]
+    fn of(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) -> [u8; READY_OCTETS] {
+        if self.is_of != Some((path, way.mac, lengths)) {
+            self.renew(way, path, lengths);
+        }
+        self.octets
     }
 
-    /// Makes them those of a packet with so many octets. Packets of a plan are of one size, but for few.
     #[cold]
-    fn renew(&mut self, udp_payload: usize) {
-        self.way.link.template.write(&mut self.octets, self.way.mac, udp_payload as u16);
-        self.udp_payload = udp_payload;
-    }
-
-    /// Whether a packet can be made as the others are; its lengths stand in the headers then.
-    #[inline]
-    fn suits(&mut self, packet: &Planned, linear: &Linear) -> bool {
-        let header = usize::from(packet.header_octets);
-        let udp_payload = header + usize::from(packet.octets);
-        let end = packet.start.checked_add(packet.octets.into());
-        if header > PLANNED_HEADER_OCTETS || packet.octets == 0 || end.is_none_or(|end| end > linear.octets) {
-            return false;
-        }
-        if udp_payload != self.udp_payload {
-            if udp_payload > self.way.link.octets_max {
-                return false;
-            }
-            self.renew(udp_payload);
-        }
-        true
-    }
-
-    /// Writes all headers of `packet`, and some octets behind them.
-    ///
-    /// # Safety
-    /// [`HEADER_ROOM`] octets from `to` on are nobody else's.
-    #[inline]
-    unsafe fn write(&self, packet: &Planned, to: *mut u8) {
-        let below = self.template().octets();
-        // SAFETY: the sources are arrays of as many octets; what is written lies within the room (caller): the headers below
-        // RTP are at most READY_OCTETS, as `takes_bursts` has seen.
-        unsafe {
-            ptr::copy_nonoverlapping(self.octets.as_ptr(), to, READY_OCTETS);
-            ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
-        }
-    }
-
-    const fn template(&self) -> &Template {
-        &self.way.link.template
+    fn renew(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) {
+        way.link.template.write(&mut self.octets, way.mac, lengths.udp_payload() as u16);
+        self.is_of = Some((path, way.mac, lengths));
     }
 }
 
 impl Buffers {
-    /// Whether packets by `way` can be made a burst at a time.
+    /// Whether packets by `way` can be made a run at a time.
     #[inline]
-    pub(super) fn takes_bursts(&self, way: Way<'_>) -> bool {
+    pub(super) fn takes_runs(&self, way: Way<'_>) -> bool {
         let template = &way.link.template;
         self.has_header_room && self.gathers && template.is_ipv4() && template.octets() <= READY_OCTETS
     }
 
-    /// Makes packets as far as there is room, buffers are there, and the payload has references.
+    /// Makes the first of `packets`, as far as they are alike, buffers and room are there, and the payload has claims; returns
+    /// how many. [`Self::takes_runs`] was asked.
     #[inline]
-    pub(super) fn gather_burst<L>(
+    pub(super) fn gather_run<L>(
         &mut self,
         way: Way<'_>,
         path: PathId,
         (payload, linear): (&Payload<L>, Linear),
-        packets: &mut impl Iterator<Item = Planned>,
+        packets: &[Planned],
         out: &mut Burst<DpdkTxBuf>,
-    ) -> Ended {
-        let mut ready = Ready::new(way);
-        let below = ready.template().octets();
+    ) -> usize {
+        let Some(lengths) = packets.first().map(Lengths::of) else { return 0 };
+        let Some(last_start) = lengths.last_start(way, &linear) else { return 0 };
+        let most = packets.len().min(out.room()).min(payload.ungathered() as usize);
+        let most = most.min(self.headers.at_hand(most)).min(self.references.at_hand(most));
+        let is_alike = |packet: &&Planned| Lengths::of(packet) == lengths && packet.start <= last_start;
+        let run = packets[..most].iter().take_while(is_alike).count();
+        let below = way.link.template.octets();
         let tag = DpdkTxBuf::tag(path, below as u16);
-        while !out.is_full() {
-            // Before a packet is asked for, so that none is lost.
-            let at_hand = self.headers.at_hand(out.room()).min(self.references.at_hand(out.room()));
-            if at_hand == 0 {
-                return packets.next().map_or(Ended::All, Ended::Alone);
+        let head_octets = (below + usize::from(lengths.header)) as u16;
+
+        let ready = self.ready.of(way, path, lengths);
+        let before = out.len();
+        let mut references = self.references.batch(run);
+        let parts = packets.iter().zip(self.headers.take_some(run)).zip(payload.take_some(run as u32));
+        for ((packet, head), claim) in parts {
+            let piece = linear.piece(packet.start, lengths.octets);
+            // SAFETY: the piece lies in the lease (`last_start`), on which the claim is.
+            let Some(tail) = (unsafe { references.refer(&piece, claim) }) else { break };
+            let behind = Referring { tail, octets: lengths.octets };
+            // SAFETY: the buffer is fresh from its pool and nobody else's. By `has_header_room` it has the octets that are written
+            // behind its headroom: below are at most as many as are ready (`takes_runs`), and the sources are arrays.
+            unsafe {
+                let to = refer::raw_head(&head, head_octets, behind, tag);
+                ptr::copy_nonoverlapping(ready.as_ptr(), to, READY_OCTETS);
+                ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
             }
-            for _ in 0..at_hand.min(out.room()) {
-                let Some(packet) = packets.next() else { return Ended::All };
-                if !ready.suits(&packet, &linear) {
-                    return Ended::Alone(packet);
-                }
-                // What is not there after all, `gather` refuses by itself, and says why.
-                let Some(head) = self.headers.take_raw() else { return Ended::Alone(packet) };
-                let Some(claim) = payload.take() else { return Ended::Alone(packet) };
-                let piece = linear.piece(packet.start, packet.octets);
-                // SAFETY: the piece lies in the lease (`suits`), on which the claim is.
-                let Some(tail) = (unsafe { self.references.refer(&piece, claim) }) else { return Ended::Alone(packet) };
-                let behind = Referring { tail, octets: packet.octets };
-                // SAFETY: the buffer is fresh from its pool and nobody else's. By `has_header_room` it has the octets that are
-                // written behind its headroom.
-                unsafe {
-                    let to = refer::raw_head(&head, (below + usize::from(packet.header_octets)) as u16, behind, tag);
-                    ready.write(&packet, to);
-                }
-                let pushed = out.push(DpdkTxBuf::tagged(head)).is_ok();
-                debug_assert!(pushed, "a packet more than there was room for");
-            }
+            let pushed = out.push(DpdkTxBuf::tagged(head)).is_ok();
+            debug_assert!(pushed, "a packet more than there was room for");
         }
-        Ended::All
+        out.len() - before
     }
 }

@@ -125,7 +125,7 @@ fn tx_pools(eal: &Eal, sizing: &Sizing, gathers: bool, numa: Option<u16>) -> Res
     let (headers, references) = if gathers {
         (sizing.header_pool(numa), references)
     } else {
-        (sizing.linear_pool(numa), MempoolConfig { mbufs: 1, ..references })
+        (sizing.linear_pool(numa), MempoolConfig { mbufs: 1, cache: 0, ..references })
     };
     let headers = Mempool::create(eal, &headers).map_err(PortCause::Pool)?;
     Ok(TxPools { headers, references: References::create(eal, &references).map_err(PortCause::Pool)? })
