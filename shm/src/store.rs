@@ -21,7 +21,7 @@ pub enum Store {
     /// As memcpy does it, through the caches.
     #[default]
     Cached,
-    /// Whole lines by non-temporal stores. They are visible to others after [`Store::fence`] only.
+    /// Whole lines by non-temporal stores. [`crate::FrameWriter`] fences them before it publishes or lends what they wrote.
     Streamed,
 }
 
@@ -38,18 +38,19 @@ impl Store {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Cached, Self::Streamed];
 
-    /// Copies `from` to `to`, as many octets as both have.
+    /// Copies `from` to `to`, as many octets as both have. Nobody may look at `to` before [`Self::fence`].
     #[inline]
-    pub fn copy(self, to: &mut [u8], from: &[u8]) {
+    fn copy(self, to: &mut [u8], from: &[u8]) {
         let octets = to.len().min(from.len());
         // SAFETY: two slices, of which one is borrowed exclusively, do not overlap, and both have so many octets.
         unsafe { self.copy_raw(to.as_mut_ptr(), from.as_ptr(), octets) };
     }
 
-    /// As [`Self::copy`].
+    /// Copies `octets` octets.
     ///
     /// # Safety
-    /// `octets` octets may be written at `to` and read at `from`, and the two ranges do not overlap.
+    /// They may be written at `to` and read at `from`, and the two ranges do not overlap. Nobody accesses what was written
+    /// before [`Self::fence`] on this thread.
     #[inline]
     pub(crate) unsafe fn copy_raw(self, to: *mut u8, from: *const u8, octets: usize) {
         match self {
@@ -62,14 +63,15 @@ impl Store {
 
     /// Makes what was stored visible before any later store. Costs nothing where nothing was streamed.
     #[inline]
-    pub fn fence(self) {
+    pub(crate) fn fence(self) {
         if self == Self::Streamed {
             crate::mapping::fence_before_streaming();
         }
     }
 
-    /// Which of the two is faster for pieces of `piece_octets`, one after the other, by copying into `to` for `time`.
-    /// `to` should be the memory that is meant, and more than the caches hold; what is in it is lost.
+    /// Which of the two is faster for pieces of `piece_octets`, one after the other, by copying into `to` for `time`. Streaming
+    /// has to win by a twentieth: who reads soon finds what was cached, and a choice is not to change with each start.
+    /// `to` should be the memory that is meant, touched, and more than the caches hold; what is in it is lost.
     #[must_use]
     pub fn measure(piece_octets: usize, to: &mut [u8], time: Duration) -> Self {
         let piece_octets = piece_octets.clamp(1, to.len().max(1));
@@ -91,7 +93,7 @@ impl Store {
             }
             rounds += 1;
         }
-        if took[1] < took[0] { Self::Streamed } else { Self::Cached }
+        if took[1] < took[0].mul_f64(0.95) { Self::Streamed } else { Self::Cached }
     }
 }
 

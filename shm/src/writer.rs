@@ -71,6 +71,8 @@ pub struct FrameWriter {
     sleepers: Option<Arc<Sleepers>>,
     reached: Reached,
     is_concluded: bool,
+    /// Non-temporal stores may not have been fenced yet.
+    has_streamed: bool,
 }
 
 impl FrameWriter {
@@ -107,6 +109,7 @@ impl FrameWriter {
             sleepers: None,
             reached: Reached::of(&geometry),
             is_concluded: false,
+            has_streamed: false,
         };
         writer.publish_accounts();
         Ok(writer)

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::*;
 use crate::fixture::{TestConsumer, TestRing, leased, line_bytes, stamp};
 use crate::mapping::LOADS;
+use crate::store::Store;
 use crate::{Access, ConsumerClass, GrainEnd, LeasePage, Mail, Notice, ReadError, SeatStatus, Start};
 
 fn accounts(free: u16, open: u16, done: u16, leased: u16, quarantined: u16) -> SlotAccounts {
@@ -52,6 +53,27 @@ fn only_unpublished_octets_of_the_open_grain_are_written() {
     assert_eq!(ring.writer.published(key), 2, "progress never falls");
     ring.writer.publish(key, u16::MAX);
     assert_eq!(ring.writer.published(key), 3);
+}
+
+#[test]
+fn what_was_streamed_is_fenced_before_anybody_sees_it() {
+    let mut ring = TestRing::new(4, 3);
+    let key = ring.open(1).unwrap();
+    let stream = |ring: &mut TestRing, offset: u32| {
+        ring.writer.write_by(Store::Streamed, key, offset, &[offset as u8; 40]).unwrap();
+        assert!(ring.writer.has_streamed);
+    };
+    stream(&mut ring, 0);
+    ring.writer.publish(key, 1);
+    assert!(!ring.writer.has_streamed, "published");
+    stream(&mut ring, 40);
+    assert_eq!(ring.writer.lines_mut(key, 1..2).unwrap(), [40; 40]);
+    assert!(!ring.writer.has_streamed, "lent");
+    stream(&mut ring, 80);
+    ring.writer.publish(key, 1);
+    assert!(ring.writer.has_streamed, "nothing new was published");
+    ring.writer.commit(key, GrainEnd::default());
+    assert!(!ring.writer.has_streamed, "committed");
 }
 
 #[test]

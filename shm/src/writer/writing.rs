@@ -21,14 +21,14 @@ impl FrameWriter {
         self.write_by(Store::Cached, key, offset, bytes)
     }
 
-    /// As [`Self::write`], by a way of storing. After [`Store::Streamed`] comes [`Store::fence`], before anything of it is
-    /// published.
+    /// As [`Self::write`], by a way of storing.
     ///
     /// # Errors
     /// As for [`Self::write`].
     #[inline]
     pub fn write_by(&mut self, store: Store, key: GrainKey, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
         let at = self.writable_at(key, offset, bytes.len())?;
+        self.has_streamed |= store == Store::Streamed;
         self.data.copy_in_by(store, at, bytes);
         Ok(())
     }
@@ -55,6 +55,7 @@ impl FrameWriter {
         let offset = u32::try_from(offset).map_err(|_| outside(offset))?;
         let octets = usize::from(count) * self.geometry.slice_octets as usize;
         let at = self.writable_at(key, offset, octets)?;
+        fence(&mut self.has_streamed);
         let start = self.data.range(at, octets);
         // SAFETY: in bounds (`range`), mapped for writing as long as `self` lives, borrowed from `&mut self`. No
         // other reference covers it: readers in this process form slices of published lines only, and the slot
@@ -90,6 +91,7 @@ impl FrameWriter {
         let Some(grain) = self.open.find_mut(key) else { return };
         let slices = slices.min(self.geometry.slices);
         if slices > grain.slices {
+            fence(&mut self.has_streamed);
             grain.slices = slices;
             // At most the octets of a grain, which are a u32.
             grain.published_octets = u32::from(slices) * self.geometry.slice_octets;
@@ -168,5 +170,15 @@ impl FrameWriter {
         let reached = if octets == 0 { 0 } else { end as u32 };
         grain.written_octets = grain.written_octets.max(reached);
         Ok(grain.start + offset as usize)
+    }
+}
+
+/// Non-temporal stores come before whatever this thread does from here on: no Release orders them. (A writer that goes to
+/// another thread in between is handed over by an atomic that swaps or adds, which orders them as well: Intel's SDM,
+/// volume 3, §8.2.2.)
+#[inline]
+fn fence(has_streamed: &mut bool) {
+    if std::mem::take(has_streamed) {
+        Store::Streamed.fence();
     }
 }

@@ -249,15 +249,12 @@ impl BareLoop {
                 self.turn_page()?;
             }
             let key = self.key.context("a frame is open")?;
-            let lines = self.ring.writer.geometry().slices;
-            let frame = self.ring.writer.lines_mut(key, 0..lines)?;
             let head = mbuf.head();
             let samples = &head[head.len() - octets as usize..];
-            self.store.copy(&mut frame[start as usize..][..octets as usize], samples);
+            self.ring.writer.write_by(self.store, key, start, samples)?;
             self.number += 1;
             copied += u64::from(octets);
         }
-        self.store.fence();
         Ok(copied)
     }
 

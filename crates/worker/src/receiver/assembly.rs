@@ -319,7 +319,6 @@ impl Assembly {
                 && let Some(key) = building.open.as_ref().and_then(|open| open.key)
             {
                 building.published = complete;
-                self.store.fence();
                 self.writer.publish(key, complete);
             }
         }
@@ -362,7 +361,6 @@ impl Assembly {
     fn finish(&mut self, place: usize) {
         let Some((open, key)) = self.open.at(place).and_then(|open| Some((*open, open.key?))) else { return };
         let end = GrainEnd { first_arrival: open.first_arrival, last_arrival: open.last_arrival, octets: None };
-        self.store.fence();
         self.writer.commit(key, end);
         if self.open.at_mut(place).is_some_and(|building| building.coverage.is_complete()) {
             self.counters.grains_complete.add(1);
