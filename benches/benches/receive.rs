@@ -31,6 +31,7 @@ fn receive(criterion: &mut Criterion) {
         timeline: TimelineMode::Async,
         reorder_packets: 64,
         grain_timeout_nanos: i64::MAX,
+        stores: shm::StoreChoice::default(),
     };
     let mut packets = Packets::new(format);
     let mut receiver = Receiver::new(&config, writer);

@@ -160,6 +160,7 @@ impl Road {
             timeline: TimelineMode::Async,
             reorder_packets: 64,
             grain_timeout_nanos: 2 * FRAME_NANOS,
+            stores: shm::StoreChoice::default(),
         };
         let receiver = Receiver::new(&config, self.ring(flow, 16)?);
         let leg = Leg { input: InputKey(input), destination: destination.parse()? };

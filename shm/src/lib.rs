@@ -26,6 +26,7 @@ mod seed;
 mod slot_lease;
 mod stable;
 mod store;
+mod store_choice;
 mod view;
 #[cfg(loom)]
 mod wait_queue;
@@ -47,6 +48,7 @@ pub use region::{IdentityPlacement, PlacementHooks, Region, RegionError, RegionF
 pub use slot_lease::SlotLease;
 pub use stable::StableBytes;
 pub use store::Store;
+pub use store_choice::StoreChoice;
 pub use view::{DataView, DmaMapping};
 pub use wake::WakeMode;
 pub use writer::{FrameWriter, GrainKey, OpenError, RingError, RingMemory, SlotAccounts, WriteError, WriterCounters};

@@ -6,6 +6,7 @@ mod access;
 mod port;
 mod record;
 mod relay;
+mod store;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ pub use access::{AccessConfig, LimitsConfig};
 pub use port::{DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
 pub use record::RecordConfig;
 pub use relay::RelayConfig;
+pub use store::StoreConfig;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -128,6 +130,8 @@ pub struct WorkersConfig {
     pub nice: i32,
     /// Packets of one stream back to back.
     pub max_gso_segments: u16,
+    /// How received payloads are stored.
+    pub store: StoreConfig,
 }
 
 /// What an idle worker does.
@@ -323,7 +327,14 @@ impl Default for MetricsConfig {
 
 impl Default for WorkersConfig {
     fn default() -> Self {
-        Self { cores: Vec::new(), idle: IdleConfig::Auto, idle_sleep_us: 1_000, nice: -10, max_gso_segments: 4 }
+        Self {
+            cores: Vec::new(),
+            idle: IdleConfig::Auto,
+            idle_sleep_us: 1_000,
+            nice: -10,
+            max_gso_segments: 4,
+            store: StoreConfig::Measured,
+        }
     }
 }
 

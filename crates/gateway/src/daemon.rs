@@ -46,6 +46,8 @@ pub fn run(config_path: &Path) -> Result<()> {
     let ports = Ports::prepare(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ending = Ending::catch(&runtime)?;
+    let stores = config.workers.store.choice();
+    tracing::info!("received samples are stored {stores} (workers.store)");
     let keeper = ClockKeeper::start();
     let (events, from_broker) = std::sync::mpsc::channel();
     make_folder_of(&config.broker.socket);
@@ -67,6 +69,7 @@ pub fn run(config_path: &Path) -> Result<()> {
         broker_socket: config.broker.socket.display().to_string(),
         page_policy: page_words(config.broker.pages).to_owned(),
         recorder: config.record.settings(),
+        stores,
     });
     for warning in own_address_warnings(&port_plan::ports(&config.ports)?) {
         tracing::warn!("{warning}");

@@ -25,7 +25,7 @@ use control::{
     RelaySpec, RelayStatus, SenderSpec, SenderStatus, StreamName,
 };
 use media::Name;
-use shm::Broker;
+use shm::{Broker, StoreChoice};
 use worker::{ReceiverKey, SenderKey};
 
 use crate::alarms::Alarms;
@@ -55,6 +55,8 @@ pub struct Parts {
     pub page_policy: String,
     /// Where recordings are, and how they are made.
     pub recorder: RecorderSettings,
+    /// How receivers store what comes.
+    pub stores: StoreChoice,
 }
 
 /// The data plane. Clones are the same one.
@@ -171,7 +173,8 @@ impl Dataplane for Gateway {
         let second_port = second.as_ref().and_then(|place| place.port.as_ref());
         let key = ReceiverKey(self.entries().next_key());
         let writer = build::flow(self.parts(), spec)?;
-        let order = ReceiverOrder { key, spec, port: place.port.as_ref(), second_port, writer };
+        let stores = self.parts().stores;
+        let order = ReceiverOrder { key, spec, port: place.port.as_ref(), second_port, writer, stores };
         let receiving = self.engine(&place).add_receiver(order).inspect_err(|_| self.remove_flow(&spec.name))?;
         let on = place.port.as_ref().map(|port| format!(" on port {port}")).unwrap_or_default();
         let and = spec.second.as_ref().map(|leg| format!(" and {}", leg.destination)).unwrap_or_default();

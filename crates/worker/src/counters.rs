@@ -82,6 +82,8 @@ counter_set! {
         waits_cut,
         /// Errors of the queue.
         queue_errors,
+        /// Grains whose samples were stored past the caches.
+        grains_streamed,
         /// Index of the grain that was begun last; no count.
         last_grain,
         /// 1 while the stream keeps its own time; no count.

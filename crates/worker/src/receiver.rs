@@ -22,7 +22,7 @@ use std::sync::Arc;
 use media::{ExtSeqNum, PayloadType, SeqNum, Ssrc, Tai, VideoFormat};
 use netio::{PacketBuf, TimeSource};
 use rtp::{Arrival, RtpHeader};
-use shm::FrameWriter;
+use shm::{FrameWriter, StoreChoice};
 use st2110::timeline::TimelineMode;
 
 use crate::counters::{HeardLegCounters, ReceiverCounters};
@@ -46,6 +46,8 @@ pub struct ReceiverConfig {
     pub reorder_packets: u16,
     /// From a grain's first packet until its missing lines are lost, nanoseconds.
     pub grain_timeout_nanos: i64,
+    /// How samples are stored, by their octets in a packet.
+    pub stores: StoreChoice,
 }
 
 /// A packet whose headers and sequence have been read.
@@ -116,7 +118,7 @@ impl<B: PacketBuf> Receiver<B> {
             sources: config.sources.clone().into_boxed_slice(),
             grain_timeout_nanos: config.grain_timeout_nanos,
             stream: Stream::new(config.format.rate()),
-            assembly: Assembly::new(config.format, config.timeline, writer, Arc::clone(&counters)),
+            assembly: Assembly::new(config, writer, Arc::clone(&counters)),
             hold: Hold::new(config.reorder_packets),
             doubtful: None,
             packets: 0,

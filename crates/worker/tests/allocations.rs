@@ -109,6 +109,7 @@ impl Bench {
             timeline: TimelineMode::Async,
             reorder_packets: 64,
             grain_timeout_nanos: 2 * FRAME_NANOS,
+            stores: shm::StoreChoice::default(),
         };
         let receiver = Receiver::new(&config, self.broker.create_flow(&flow, format(), Some(16)).unwrap());
         SteeredReceiver::new(ReceiverKey(key), [leg], receiver)

@@ -66,6 +66,7 @@ impl Bench {
             timeline: TimelineMode::Async,
             reorder_packets: 64,
             grain_timeout_nanos: 80_000_000,
+            stores: shm::StoreChoice::default(),
         };
         let writer = self.broker.create_flow(&flow.parse().unwrap(), format(), Some(16)).unwrap();
         SteeredReceiver::new(ReceiverKey(1), [leg], Receiver::new(&config, writer))

@@ -151,6 +151,7 @@ impl Served {
             timeline: TimelineMode::Async,
             reorder_packets: 64,
             grain_timeout_nanos: i64::MAX,
+            stores: shm::StoreChoice::default(),
         };
         let receiver = Receiver::new(&config, ring.writer);
         let counters = receiver.counters();

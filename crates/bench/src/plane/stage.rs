@@ -145,6 +145,7 @@ pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Bu
         reorder_packets: REORDER_PACKETS,
         // A sender may be as late as it likes.
         grain_timeout_nanos: 1_000_000_000,
+        stores: shm::StoreChoice::default(),
     };
     let (mut receivers, mut verifiers, mut pages) = (Vec::new(), Vec::new(), Pages::Plain);
     for stream in 0..around.destinations.len() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use control::{ConsumerHolder, SenderState, SenderTiming};
 use netio::KernelTxConfig;
-use shm::{BrokerConfig, ConsumerClass, FrameReader, PagePolicy};
+use shm::{BrokerConfig, ConsumerClass, FrameReader, PagePolicy, StoreChoice};
 use st2110::VideoSdp;
 use worker::IdlePolicy;
 
@@ -54,6 +54,7 @@ impl Plane {
             broker_socket: String::new(),
             page_policy: String::new(),
             recorder: RecorderSettings::default(),
+            stores: StoreChoice::default(),
         };
         Self { gateway: Gateway::new(parts), red, _folder: folder }
     }

@@ -4,7 +4,7 @@
 use control::{ReceiverSpec, SenderSpec, SenderTiming};
 use media::{Name, Ssrc};
 use netio::{PacketBuf, Path, TxQueue};
-use shm::{FrameWriter, GrainLease};
+use shm::{FrameWriter, GrainLease, StoreChoice};
 use st2110::TimelineMode;
 use uuid::Uuid;
 use worker::{
@@ -33,6 +33,8 @@ pub struct ReceiverOrder<'a> {
     pub second_port: Option<&'a Name>,
     /// The writer of its flow.
     pub writer: FrameWriter,
+    /// How samples are stored.
+    pub stores: StoreChoice,
 }
 
 impl<'a> ReceiverOrder<'a> {
@@ -66,6 +68,7 @@ impl<'a> ReceiverOrder<'a> {
             timeline: if sdp.is_ptp_locked() { TimelineMode::Locked } else { TimelineMode::Async },
             reorder_packets: self.reorder_packets(),
             grain_timeout_nanos: self.spec.grain_timeout_ms.map_or(default + skew, |ms| i64::from(ms) * 1_000_000),
+            stores: self.stores,
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use media::{ExtSeqNum, GrainIndex, Rate, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, VideoFormat, unwrap_nearest};
+use media::{ExtSeqNum, GrainIndex, Rate, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, unwrap_nearest};
 use netio::PacketBuf;
 use rtp::RtpHeader;
-use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, Store};
+use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, Store, StoreChoice};
 use st2110::srd::{SampleGrid, Segment};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
 
 use super::building::{Buildings, OpenGrain};
 use super::samples::{self, Samples};
-use super::{Arrived, Place};
+use super::{Arrived, Place, ReceiverConfig};
 use crate::counters::ReceiverCounters;
 
 /// How far ahead of a packet memory is asked for: some packets, which is longer than memory takes to answer.
@@ -39,6 +39,8 @@ pub(super) struct Assembly {
     writer: FrameWriter,
     open: Buildings,
     closed: Option<ClosedGrain>,
+    stores: StoreChoice,
+    /// Of the grain that was opened last: the packets of a stream are of one length, but for few.
     store: Store,
     /// Since the burst began.
     octets_copied: u64,
@@ -46,21 +48,18 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(
-        format: VideoFormat,
-        mode: TimelineMode,
-        writer: FrameWriter,
-        counters: Arc<ReceiverCounters>,
-    ) -> Self {
-        let timeline = Timeline::new(format.rate(), VIDEO_CLOCK_HZ, mode);
-        let open = Buildings::new(&format, writer.geometry().open_max);
+    pub(super) fn new(config: &ReceiverConfig, writer: FrameWriter, counters: Arc<ReceiverCounters>) -> Self {
+        let format = &config.format;
+        let timeline = Timeline::new(format.rate(), VIDEO_CLOCK_HZ, config.timeline);
+        let open = Buildings::new(format, writer.geometry().open_max);
         Self {
-            grid: SampleGrid::new(&format),
+            grid: SampleGrid::new(format),
             rate: format.rate(),
             timeline,
             writer,
             open,
             closed: None,
+            stores: config.stores,
             store: Store::default(),
             octets_copied: 0,
             counters,
@@ -136,6 +135,8 @@ impl Assembly {
             self.counters.timestamp_jumps.add(1);
         }
         self.counters.is_async.set(u64::from(placed.mode == TimelineMode::Async));
+        let first = arrived.samples.kept().and_then(<[Segment]>::first);
+        self.store = first.map_or(Store::default(), |first| self.stores.of(first.octets.into()));
         if self.open.len() == self.open.room() {
             self.close_one();
         }
@@ -182,6 +183,7 @@ impl Assembly {
             Err(error) => self.count_unopened(error),
         }
         self.counters.grains_opened.add(u64::from(grain.key.is_some()));
+        self.counters.grains_streamed.add((grain.key.is_some() && self.store == Store::Streamed).into());
         self.counters.last_grain.set(index.0);
         self.open.open(grain);
     }

@@ -1,7 +1,8 @@
 //! Packets to grains: order, loss, restarts, time-outs.
 
+use media::{Depth, Rate, Sampling, VideoFormat};
 use netio::sim::Faults;
-use shm::GrainState;
+use shm::{GrainState, Store, StoreChoice};
 
 use super::studio::{Command, Report, Studio, drain, format, picture};
 
@@ -57,6 +58,29 @@ fn lines_are_readable_before_the_grain_is_committed() {
     let wanted = picture(&receiving.format, 3);
     assert_eq!(lease.lines(0..8).unwrap(), &wanted[..wanted.len() / 2]);
     assert_eq!(lease.lines(0..9), None, "a line that is not published is not given out");
+}
+
+/// 1920 samples are four packets of 1,200 octets, which are whole words; 720 are two of 900, which are not.
+#[test]
+fn what_is_stored_past_the_caches_is_the_same_picture() {
+    let wide = VideoFormat::new(1920, 16, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap();
+    for (format, streamed) in [(wide, 4), (format(25), 0)] {
+        let mut studio = Studio::new(3, Faults { reorder_per_mille: 200, ..Faults::default() });
+        let mut receiving = studio.receive_with(format, 16, |config| {
+            (config.stores, config.reorder_packets) = (StoreChoice::always(Store::Streamed), 64);
+        });
+        let mut camera = studio.camera(&receiving, 1);
+        let mut reader = studio.reader(&mut receiving, 8);
+        for number in 0..4 {
+            camera.send(number, number * TICKS);
+            studio.pass(FRAME);
+            let grains = drain(&mut reader);
+            assert_eq!(grains.len(), 1);
+            assert_eq!(grains[0].0, picture(&format, number));
+        }
+        let counters = &receiving.counters;
+        assert_eq!((counters.grains_complete.value(), counters.grains_streamed.value()), (4, streamed));
+    }
 }
 
 #[test]

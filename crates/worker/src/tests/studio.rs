@@ -309,6 +309,7 @@ impl Studio {
             timeline: TimelineMode::Async,
             reorder_packets: 16,
             grain_timeout_nanos: 80_000_000,
+            stores: shm::StoreChoice::default(),
         };
         change(&mut config);
         let receiver = Receiver::new(&config, writer);
