@@ -1,3 +1,5 @@
+//! Legs at any distance, with losses, cuts, restarts and jumps: what one of them brings comes through once.
+
 use proptest::prelude::*;
 
 use super::*;
