@@ -116,7 +116,7 @@ fn over_ports(
 
 fn talk<R, T>(mut control: Control, ends: Ends<R, T>, arguments: &Client, traffic: &Traffic) -> Result<Report>
 where
-    R: RxQueue + 'static,
+    R: RxQueue + Send + 'static,
     T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {

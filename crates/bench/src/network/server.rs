@@ -106,7 +106,7 @@ fn prepared(
 
 fn begin<R, T>(ends: Ends<R, T>, traffic: &Traffic) -> Result<(Live, Vec<Vec<SocketAddr>>)>
 where
-    R: RxQueue + 'static,
+    R: RxQueue + Send + 'static,
     T: TxQueue<Lease = GrainLease, Received = R::Buf> + 'static,
     Desk<R, T>: Send,
 {
