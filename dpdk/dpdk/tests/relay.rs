@@ -10,7 +10,7 @@ mod bench;
 use alone::{alone, eal};
 use bench::{Bench, GROUP, Make, frame_to, octets, open, pattern, push, receive, send};
 use dpdk::tx::DpdkTxBuf;
-use netio::{Burst, Made, OwnedBytes, PacketBuf, Relayed, TxQueue};
+use netio::{Burst, Made, OwnedBytes, PacketBuf, Relayed, StableBytes, TxQueue};
 
 /// Copies that skip as much share the buffer that was received; others refer to it. Nothing is copied, all comes back.
 fn relay(test: &str, has_room: bool) {
@@ -106,4 +106,45 @@ fn a_packet_of_one_buffer_is_shared_itself() {
 #[test]
 fn a_packet_of_several_buffers_is_referred_to() {
     relay("a_packet_of_several_buffers_is_referred_to", false);
+}
+
+/// A received packet that refers to a lease is relayed: the copies refer to the lease as well, which lasts until they are freed,
+/// and the buffer that was cloned comes back to its queue with the last of them.
+#[test]
+fn clones_of_what_refers_to_a_lease_keep_it_and_send_its_buffer_home() {
+    alone("clones_of_what_refers_to_a_lease_keep_it_and_send_its_buffer_home", || {
+        let eal = eal(64);
+        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let path = open(&mut bench, &mut tx);
+        for round in 0..3 {
+            let lease = OwnedBytes::new(pattern(1_000));
+            let (start, watch) = (lease.as_ptr().addr(), lease.watch());
+            let payload = tx.attach(lease, 1).unwrap();
+            let mut burst = Burst::new();
+            push(&mut burst, tx.gather(path, &[1; 20], &payload, 0..1_000));
+            drop(payload);
+            send(&mut tx, &mut burst);
+            let received = receive(&mut rx);
+            for copy in 0..2 {
+                push(&mut burst, tx.forward(path, &[copy; 20], &received.as_slice()[0], 20));
+            }
+            drop(received);
+            tx.reap();
+            assert!(watch.is_held(), "the copies refer to it");
+            send(&mut tx, &mut burst);
+            let relayed = receive(&mut rx);
+            for (copy, packet) in relayed.iter().enumerate() {
+                assert_eq!(octets(packet), [&[copy as u8; 20][..], &pattern(1_000)].concat());
+                let last = packet.segments().last().unwrap().as_ptr().addr();
+                assert_eq!(last, start, "not copied");
+            }
+            tx.reap();
+            assert!(watch.is_held());
+            drop(relayed);
+            tx.reap();
+            assert!(!watch.is_held(), "round {round}");
+        }
+        drop(tx);
+        assert_eq!(bench.buffers_out(), 0, "every buffer came back");
+    });
 }
