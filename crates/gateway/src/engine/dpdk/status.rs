@@ -39,8 +39,8 @@ fn named(
 }
 
 impl ServedPort {
-    /// The port now; `presence` is what its host says, `workers` who sends by it, the receiving one first, and `left_to_cpu` how many rings no device
-    /// reaches.
+    /// The port now; `presence` is what its host says, `workers` who sends by it, the receiving one first, and
+    /// `left_to_cpu` how many rings no device reaches.
     pub(super) fn status(&self, presence: PresenceReport, workers: &[&str], left_to_cpu: u64) -> PortStatus {
         let (plan, capabilities) = (&self.facts.plan, &self.facts.capabilities);
         let seen = self.seen();
@@ -99,7 +99,7 @@ impl ServedPort {
         let (has, asked) = (self.lanes.len(), usize::from(self.facts.plan.seating.workers));
         (has < asked).then(|| {
             let device = &self.facts.plan.device;
-            format!("{asked} workers were to send by it, and {device} has transmit queues for {has}: name {has} cores")
+            format!("{asked} workers were to send by it, and {device} has transmit queues for {has}: name fewer cores")
         })
     }
 
