@@ -309,7 +309,7 @@ mod tests {
     fn further_queues_are_captured_with_the_others() {
         let (mut tap, mut rx, mut tx) = capture();
         let mut further = tap.further(CaptureWay::Out);
-        let ring = tap.start(CONFIG).unwrap();
+        let ring = tap.start(CONFIG, NOW).unwrap();
         take(&mut rx, b"x");
         take(&mut further, b"f");
         take(&mut tx, b"y");
@@ -317,9 +317,9 @@ mod tests {
         assert_eq!(taken, [(b'x', CaptureWay::In), (b'f', CaptureWay::Out), (b'y', CaptureWay::Out)]);
         tap.stop();
         [&mut rx, &mut tx, &mut further].into_iter().for_each(|end| take(end, b"z"));
-        assert!(ring.next().is_none() && tap.start(CONFIG).is_err());
+        assert!(ring.next().is_none() && tap.start(CONFIG, NOW).is_err());
         drop(ring);
-        assert!(tap.start(CONFIG).is_ok(), "every end has let go of it");
+        assert!(tap.start(CONFIG, NOW).is_ok(), "every end has let go of it");
     }
 
     #[test]
