@@ -33,6 +33,8 @@ test: ## every test: plain, then namespaces and peers (as root), then models and
 	$(CARGO) test --locked
 	$(CARGO) build --locked --workspace --bins $(WITH_DPDK)
 	$(CARGO) test --locked -p flypack-dpdk-sys -p flypack-dpdk
+	$(CARGO) build --locked --release -p flypack-benches --examples
+	$(CARGO) test --locked --release -p flypack-benches --test instructions -- --nocapture
 	$(CARGO) test --locked -p flypack-hwtests -- --test-threads=1
 	$(MAKE) loom
 	scripts/fuzz $(FUZZ_SECONDS)
