@@ -215,6 +215,9 @@ pub(crate) unsafe fn pin(pool: NonNull<rte_mempool>) {
 }
 
 /// The home of a pool of ours; null before it has one.
+///
+/// # Safety
+/// The pool is one of our operations'.
 #[inline]
 unsafe fn home_of(pool: *const rte_mempool) -> *mut Home {
     // SAFETY: the offset is that of the field, which is one pointer, ours.
@@ -222,6 +225,9 @@ unsafe fn home_of(pool: *const rte_mempool) -> *mut Home {
 }
 
 /// As DPDK makes a pool.
+///
+/// # Safety
+/// DPDK calls it with a pool of our operations that nobody else has.
 unsafe extern "C" fn make_home(pool: *mut rte_mempool) -> c_int {
     // SAFETY: a pool that is being made, by one thread; the field is one pointer, and ours.
     unsafe {
@@ -232,6 +238,9 @@ unsafe extern "C" fn make_home(pool: *mut rte_mempool) -> c_int {
 }
 
 /// As DPDK gives up a pool that it could not make; others are never freed.
+///
+/// # Safety
+/// DPDK calls it with a pool of our operations that nobody has any more.
 unsafe extern "C" fn free_home(pool: *mut rte_mempool) {
     // SAFETY: nobody has the pool or any of its buffers; `make_home` made the home, if there is one.
     unsafe {
@@ -243,6 +252,9 @@ unsafe extern "C" fn free_home(pool: *mut rte_mempool) {
 }
 
 /// Buffers are freed, on whichever thread.
+///
+/// # Safety
+/// DPDK calls it with a pool of our operations, and with `count` of its buffers, which are the pool's from here on.
 unsafe extern "C" fn come_home(pool: *mut rte_mempool, buffers: *const *mut c_void, count: c_uint) -> c_int {
     // SAFETY: a pool of ours, as its operations are called; DPDK gives an array of `count` buffers of it, none of them null,
     // which are the pool's from here on.
@@ -259,16 +271,26 @@ unsafe extern "C" fn come_home(pool: *mut rte_mempool, buffers: *const *mut c_vo
 }
 
 /// Only [`References`] takes buffers.
+///
+/// # Safety
+/// None of the arguments is looked at.
 unsafe extern "C" fn leave_home(_pool: *mut rte_mempool, _buffers: *mut *mut c_void, _count: c_uint) -> c_int {
     -rustix::io::Errno::NOBUFS.raw_os_error()
 }
 
+/// For figures.
+///
+/// # Safety
+/// DPDK calls it with a pool of our operations.
 unsafe extern "C" fn count_at_home(pool: *const rte_mempool) -> c_uint {
     // SAFETY: a pool of ours, as its operations are called.
     unsafe { &*home_of(pool) }.count()
 }
 
 /// The packet was cloned, was freed before its clones, and now the last of them is.
+///
+/// # Safety
+/// DPDK calls it with what [`pin`] stored: the buffer, which nobody refers to any more.
 unsafe extern "C" fn last_clone_is_freed(_memory: *mut c_void, buffer: *mut c_void) {
     let raw = buffer.cast::<rte_mbuf>();
     // SAFETY: `pin` stored the buffer, which nobody refers to any more. In a pool a buffer is alone, and has one reference.
