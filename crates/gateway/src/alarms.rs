@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Receiver,
     /// A sender.
     Sender,
+    /// A relay.
+    Relay,
     /// A port.
     Port,
     /// A ring.
@@ -37,6 +39,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Receiver => "receiver",
             Self::Sender => "sender",
+            Self::Relay => "relay",
             Self::Port => "port",
             Self::Flow => "flow",
         })

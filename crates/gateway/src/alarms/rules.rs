@@ -53,7 +53,7 @@ pub(super) fn at(place: usize) -> Option<&'static Rule> {
     RULES.get(place)
 }
 
-static RULES: [Rule; 15] = [
+static RULES: [Rule; 20] = [
     Rule {
         kind: Kind::Receiver,
         what: "packets that do not fit its SDP",
@@ -123,6 +123,51 @@ static RULES: [Rule; 15] = [
         least: 1,
         events: |growth| growth.of("packets_refused"),
         remedy: |_| "they are too long for its port, or the kernel does not route them: MTU, addresses, routes",
+    },
+    Rule {
+        kind: Kind::Sender,
+        what: "packets of its relay dropped because they waited too long",
+        least: 1,
+        events: |growth| growth.of("packets_dropped_backlog"),
+        remedy: |growth| match growth.of("queue_full") {
+            0 => "it was not served in time: look at the core of the relay's worker",
+            _ => "its port or socket did not take them: the link, its speed, a switch that pauses it",
+        },
+    },
+    Rule {
+        kind: Kind::Sender,
+        what: "packets of its relay dropped for want of a next hop",
+        least: 1,
+        events: |growth| growth.of("packets_dropped_unresolved"),
+        remedy: |_| "its next hop does not answer: is the receiver there, and in the port's network?",
+    },
+    Rule {
+        kind: Kind::Relay,
+        what: "packets lost",
+        least: 1,
+        events: |growth| growth.of("packets_lost"),
+        remedy: |growth| match growth.sum(&["socket_drops", "packets_without_buffer"]) {
+            0 => {
+                "they did not come here: switch, cable, sender; on a port, `flypack ports` shows what its device dropped"
+            }
+            _ => {
+                "its socket was full: a core of its own for its worker, or a larger receive_buffer_octets"
+            }
+        },
+    },
+    Rule {
+        kind: Kind::Relay,
+        what: "datagrams that are no RTP",
+        least: 10,
+        events: |growth| growth.of("rtp_malformed"),
+        remedy: |_| "something else is sent to its address: `flypack capture` or tcpdump shows what, and from where",
+    },
+    Rule {
+        kind: Kind::Relay,
+        what: "packets of another sender",
+        least: 10,
+        events: |growth| growth.sum(&["ssrc_foreign", "source_foreign"]),
+        remedy: |_| "two send to its address: give one of them another, or name the right one in sources",
     },
     Rule {
         kind: Kind::Port,

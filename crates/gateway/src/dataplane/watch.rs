@@ -48,11 +48,12 @@ impl Gateway {
     fn counted(&self) -> Vec<(Kind, String, Counters)> {
         let receivers = self.receivers().into_iter().map(|it| (Kind::Receiver, it.name.to_string(), it.counters));
         let senders = self.senders().into_iter().map(|it| (Kind::Sender, it.name.to_string(), it.counters));
+        let relays = self.relays().into_iter().map(|it| (Kind::Relay, it.name.to_string(), it.counters));
         let ports = self.parts().engines.iter().flat_map(|engine| engine.port_status());
         let ports = ports.map(|it| (Kind::Port, it.name, it.counters));
         let flows = self.flows().into_iter().filter(|flow| flow.standing == FlowStanding::Current);
         let flows =
             flows.map(|it| (Kind::Flow, it.name.to_string(), vec![("consumers_evicted", it.consumers_evicted)]));
-        receivers.chain(senders).chain(ports).chain(flows).collect()
+        receivers.chain(senders).chain(relays).chain(ports).chain(flows).collect()
     }
 }
