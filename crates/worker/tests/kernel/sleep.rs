@@ -2,112 +2,43 @@
 //! for rings no bell, it does not sleep.
 //!
 //! The sleeps here are longer than any test may take: one that nobody ends hangs, and does not pass.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use media::{Depth, GrainIndex, ManualClock, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
+use media::{GrainIndex, ManualClock, RtpTimestamp, Tai};
 use netio::sim::{Faults, SimNet, SimRx, SimRxConfig, SimTx};
-use netio::{Doorbell, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, Path, RxQueue};
-use shm::{Broker, BrokerConfig, ConsumerClass, GrainEnd, GrainLease, GrainStamp, PagePolicy, Producer, Session};
-use st2110::{PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
+use netio::{Doorbell, RxQueue};
+use shm::{GrainEnd, GrainLease, GrainStamp, Producer, Session};
+use st2110::ReadSchedule;
 use worker::{
-    Berth, Command, Input, InputKey, Leg, Mailbox, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Report, Sender,
-    SenderConfig, SenderKey, SenderTiming, Slept, Source, SteeredReceiver, Worker,
+    Berth, Command, Input, InputKey, Mailbox, Report, Sender, SenderKey, SenderTiming, Slept, Source, Worker,
 };
 
-type Rx = KernelRx<ManualClock>;
-type Tx = KernelTx<GrainLease>;
+use super::bench::{Bench, format, join, plan, sender_config};
 
 const LONG: Duration = Duration::from_secs(1_000);
 
-fn format() -> VideoFormat {
-    VideoFormat::new(720, 16, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap()
-}
-
-struct Bench {
-    clock: ManualClock,
-    broker: Broker,
-    mailbox: Arc<Mailbox<Rx, Tx>>,
-    worker: Worker<Rx, Tx, ManualClock>,
-    bell: Arc<Doorbell>,
-    berth: Berth,
-    folder: tempfile::TempDir,
-}
-
 impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = BrokerConfig::new(folder.path().join("broker.sock"));
-        config.page_policy = PagePolicy::PlainOnly;
-        let broker = Broker::start(config, |_| {}).unwrap();
-        let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
-        let mailbox = Mailbox::new();
-        let worker = Worker::new(clock.clone(), vec![Tx::new(KernelTxConfig::default())], Arc::clone(&mailbox));
-        let bell = Doorbell::new().unwrap();
-        let berth = Berth::new(Arc::clone(&bell));
-        Self { clock, broker, mailbox, worker, bell, berth, folder }
-    }
-
-    fn ask(&mut self, command: Command<Rx, Tx>) -> Report<Rx, Tx> {
-        assert!(self.mailbox.send(command).is_ok());
-        while !self.worker.turn().is_busy {}
-        self.mailbox.report().unwrap()
-    }
-
-    fn receiver(&self, leg: Leg, flow: &str) -> SteeredReceiver<<Rx as RxQueue>::Buf> {
-        let config = ReceiverConfig {
-            format: format(),
-            payload_type: PayloadType(96),
-            sources: Vec::new(),
-            timeline: TimelineMode::Async,
-            reorder_packets: 64,
-            grain_timeout_nanos: 80_000_000,
-            stores: shm::StoreChoice::default(),
-        };
-        let writer = self.broker.create_flow(&flow.parse().unwrap(), format(), Some(16)).unwrap();
-        SteeredReceiver::new(ReceiverKey(1), [leg], Receiver::new(&config, writer))
-    }
-
     /// A socket with a receiver.
     fn listen(&mut self) -> std::net::SocketAddr {
-        let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
-        let address = queue.local_addr();
-        let input = Box::new(Input::private(InputKey(1), queue));
-        assert!(matches!(self.ask(Command::AddInput(input)), Report::Added));
-        let receiver = self.receiver(Leg { input: InputKey(1), destination: address }, "near");
+        let leg = self.socket(1);
+        let receiver = self.receiver(1, &[leg], "near");
         assert!(matches!(self.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
-        address
+        leg.destination
     }
 
     /// A pod, and a sender that follows its flow.
     fn follow(&mut self, timing: SenderTiming) -> Producer {
         let session = Session::connect(&self.folder.path().join("broker.sock")).unwrap();
         let mut pod = session.produce(&"pod".parse().unwrap(), format(), Some(16)).unwrap();
-        let class = ConsumerClass::Leased { k: 3, deadline_nanos: i64::MAX };
-        let reader = thread::scope(|scope| {
-            let joining = scope.spawn(|| self.broker.subscribe(&"pod".parse().unwrap(), class).unwrap());
-            while !joining.is_finished() {
-                pod.writer().poll(Tai::EPOCH);
-            }
-            joining.join().unwrap()
-        });
+        let reader = join(&self.broker, "pod", || pod.writer().poll(Tai::EPOCH));
         let far = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let config = SenderConfig {
-            path: Path::to(far.local_addr().unwrap()),
-            output: OutputIndex(0),
-            payload_type: PayloadType(96),
-            ssrc: Ssrc(3),
-            first_sequence: 1,
-            timing,
-            lateness_frames: 1,
-        };
+        let config = sender_config(far.local_addr().unwrap(), 0, timing);
         assert!(matches!(self.ask(Command::AddSender(Box::new(Sender::new(SenderKey(1), config)))), Report::Added));
-        let plan = Arc::new(PackingPlan::new(format(), PackingMode::Gpm, UdpLimit::Standard).unwrap());
-        let source = Box::new(Source::new(reader, plan, ReadSchedule::Linear));
+        let source = Box::new(Source::new(reader, plan(), ReadSchedule::Linear));
         assert!(matches!(self.ask(Command::Connect(SenderKey(1), Some(source))), Report::Disconnected(None)));
         pod
     }
@@ -132,7 +63,7 @@ fn write(pod: &mut Producer, index: u64, lines: u16) {
 
 #[test]
 fn a_packet_ends_the_sleep() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(1);
     let address = bench.listen();
     for octet in 0..5_u8 {
         bench.rest();
@@ -147,16 +78,15 @@ fn a_packet_ends_the_sleep() {
 /// A socket whose receiver is not there yet is not polled, and rings for nobody: a command ends that.
 #[test]
 fn a_socket_without_its_receiver_is_slept_on() {
-    let mut bench = Bench::new();
-    let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), bench.clock.clone()).unwrap();
-    assert!(matches!(bench.ask(Command::AddInput(Box::new(Input::private(InputKey(1), queue)))), Report::Added));
+    let mut bench = Bench::new(1);
+    bench.socket(1);
     bench.rest();
     assert_eq!(bench.worker.sleep_in(&mut bench.berth, Duration::ZERO), Slept::ToTheEnd);
 }
 
 #[test]
 fn a_command_ends_the_sleep_and_what_it_brings_is_slept_on() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(1);
     bench.rest();
     let (mailbox, bell) = (Arc::clone(&bench.mailbox), Arc::clone(&bench.bell));
     let asking = thread::spawn(move || {
@@ -182,7 +112,7 @@ fn a_command_ends_the_sleep_and_what_it_brings_is_slept_on() {
 
 #[test]
 fn a_pods_grain_ends_the_sleep() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(1);
     let mut pod = bench.follow(SenderTiming::Source);
     for index in 1..6 {
         bench.rest();
@@ -206,7 +136,7 @@ fn a_pods_grain_ends_the_sleep() {
 
 #[test]
 fn who_waits_for_a_line_does_not_sleep_and_who_waits_for_the_time_does() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(1);
     let mut pod = bench.follow(SenderTiming::Source);
     write(&mut pod, 1, 1);
     for _ in 0..30 {
@@ -217,7 +147,7 @@ fn who_waits_for_a_line_does_not_sleep_and_who_waits_for_the_time_does() {
     let slept = bench.worker.sleep_in(&mut bench.berth, LONG);
     assert_eq!(slept, Slept::NotAtAll, "the next line may come at any time, and rings no bell");
 
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(1);
     let _pod = bench.follow(SenderTiming::Grid);
     bench.rest();
     assert!(bench.worker.turn().due_in_nanos.is_some());

@@ -1,8 +1,8 @@
-//! A worker's turn allocates nothing, from its first packet on: kernel UDP in, a ring, kernel UDP out. Nor does its sleep.
+//! A worker's turn allocates nothing, from its first packet on: kernel UDP in, a ring, kernel UDP out; and from kernel UDP to
+//! kernel UDP by a relay. Nor does its sleep.
 //!
-//! The far end is one receive queue with two receivers, each fed by an output of its own, and its port is restarted in
-//! the middle.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The far end is one receive queue with two receivers, one of them of two legs, each fed by an output of its own, and its
+//! port is restarted in the middle. The relay has destinations on both outputs, one with numbers of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -10,14 +10,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::{Depth, ManualClock, Name, PayloadType, Rate, RtpTimestamp, Sampling, Ssrc, Tai, VideoFormat};
-use netio::{Burst, Doorbell, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, OwnedBytes, Path, RxQueue, TxQueue};
-use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, GrainLease, PagePolicy};
-use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, ReadSchedule, TimelineMode, UdpLimit};
+use media::{PayloadType, RtpTimestamp, SeqNum, Ssrc};
+use netio::{Burst, KernelTx, KernelTxConfig, OwnedBytes, Path, TxQueue};
+use shm::FrameReader;
+use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingPlan, ReadSchedule};
 use worker::{
-    Berth, Command, Input, InputKey, Leg, Mailbox, OutputIndex, PortKey, Receiver, ReceiverConfig, ReceiverCounters,
-    ReceiverKey, Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, SteeredReceiver, Worker,
+    Command, Forwarder, ForwarderConfig, Input, InputKey, Leg, OutputIndex, PortKey, ReceiverCounters, ReceiverKey,
+    Relay, RelayConfig, Report, Rewrite, Sender, SenderCounters, SenderKey, SenderTiming, Source, Timestamps,
 };
+
+use super::bench::{Bench, FRAME_NANOS, format, join, plan, sender_config};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -48,50 +50,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-type Rx = KernelRx<ManualClock>;
-type Tx = KernelTx<GrainLease>;
-
 const FRAMES: u32 = 50;
-const FRAME_NANOS: i64 = 40_000_000;
-
-fn format() -> VideoFormat {
-    VideoFormat::new(720, 16, Sampling::YCbCr422, Depth::Bits10, Rate::new(25, 1).unwrap()).unwrap()
-}
-
-struct Bench {
-    clock: ManualClock,
-    broker: Broker,
-    mailbox: Arc<Mailbox<Rx, Tx>>,
-    worker: Worker<Rx, Tx, ManualClock>,
-    berth: Berth,
-    _folder: tempfile::TempDir,
-}
 
 impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = BrokerConfig::new(folder.path().join("broker.sock"));
-        config.page_policy = PagePolicy::PlainOnly;
-        let broker = Broker::start(config, |_| {}).unwrap();
-        let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
-        let mailbox = Mailbox::new();
-        let queues = (0..2).map(|_| Tx::new(KernelTxConfig::default())).collect();
-        let worker = Worker::new(clock.clone(), queues, Arc::clone(&mailbox));
-        let berth = Berth::new(Doorbell::new().unwrap());
-        Self { clock, broker, mailbox, worker, berth, _folder: folder }
-    }
-
-    fn ask(&mut self, command: Command<Rx, Tx>) -> Report<Rx, Tx> {
-        assert!(self.mailbox.send(command).is_ok());
-        loop {
-            self.worker.turn();
-            if let Some(report) = self.mailbox.report() {
-                return report;
-            }
-            self.clock.advance_nanos(1_000_000);
-        }
-    }
-
     /// A turn and a sleep, and how often they allocated.
     fn turn(&mut self) -> u64 {
         let before = ALLOCATIONS.get();
@@ -100,63 +61,73 @@ impl Bench {
         ALLOCATIONS.get() - before
     }
 
-    fn receiver(&self, key: u64, leg: Leg, flow: &str) -> SteeredReceiver<<Rx as RxQueue>::Buf> {
-        let flow: Name = flow.parse().unwrap();
-        let config = ReceiverConfig {
-            format: format(),
-            payload_type: PayloadType(96),
-            sources: Vec::new(),
-            timeline: TimelineMode::Async,
-            reorder_packets: 64,
-            grain_timeout_nanos: 2 * FRAME_NANOS,
-            stores: shm::StoreChoice::default(),
-        };
-        let receiver = Receiver::new(&config, self.broker.create_flow(&flow, format(), Some(16)).unwrap());
-        SteeredReceiver::new(ReceiverKey(key), [leg], receiver)
-    }
-
     /// A socket with a receiver of its own.
-    fn socket(&mut self, flow: &str) -> (SocketAddr, Arc<ReceiverCounters>) {
-        let queue = Rx::open(&KernelRxConfig::of("127.0.0.1:0".parse().unwrap()), self.clock.clone()).unwrap();
-        let address = queue.local_addr();
-        let leg = Leg { input: InputKey(1), destination: address };
-        let receiver = self.receiver(1, leg, flow);
+    fn near(&mut self) -> (SocketAddr, Arc<ReceiverCounters>) {
+        let leg = self.socket(1);
+        let receiver = self.receiver(1, &[leg], "near");
         let counters = receiver.receiver().counters();
-        assert!(matches!(self.ask(Command::AddInput(Box::new(Input::private(leg.input, queue)))), Report::Added));
         assert!(matches!(self.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
-        (address, counters)
+        (leg.destination, counters)
     }
 
     /// A socket for many receivers, as a port: the UDP port that it has.
     fn port(&mut self) -> u16 {
-        let queue = Rx::open(&KernelRxConfig::of("0.0.0.0:0".parse().unwrap()), self.clock.clone()).unwrap();
+        let queue = self.open("0.0.0.0:0");
         let port = queue.local_addr().port();
         assert!(matches!(self.ask(Command::AddInput(Box::new(Input::shared(InputKey(2), queue, 16)))), Report::Added));
         port
     }
 
-    /// A receiver on that port, and a sender to it by an output of its own.
+    /// A receiver on that port, and a sender to it by an output of its own; the last one has a second leg by the other.
     fn road(&mut self, key: u8, port: u16, plan: &Arc<PackingPlan>) -> Arc<ReceiverCounters> {
-        let far = SocketAddr::from(([127, 0, 0, key], port));
-        let receiver = self.receiver(key.into(), Leg { input: InputKey(2), destination: far }, &format!("far-{key}"));
+        let legs = [key, 10 + key].map(|host| SocketAddr::from(([127, 0, 0, host], port)));
+        let legs = legs.map(|destination| Leg { input: InputKey(2), destination });
+        let legs = if key == 3 { &legs[..] } else { &legs[..1] };
+        let receiver = self.receiver(key.into(), legs, &format!("far-{key}"));
         let arrived = receiver.receiver().counters();
-        let report = self.ask(Command::AddReceiver(Box::new(receiver)));
-        assert!(matches!(report, Report::Added));
-        let config = SenderConfig {
-            path: Path::to(far),
-            output: OutputIndex(key % 2),
-            payload_type: PayloadType(96),
-            ssrc: Ssrc(3),
-            first_sequence: 1,
-            timing: SenderTiming::Source,
-            lateness_frames: 1,
-        };
-        let key = SenderKey(key.into());
-        assert!(matches!(self.ask(Command::AddSender(Box::new(Sender::new(key, config)))), Report::Added));
+        assert!(matches!(self.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+        let (key, output) = (SenderKey(key.into()), key % 2);
+        let mut sender = Sender::new(key, sender_config(legs[0].destination, output, SenderTiming::Source));
+        if let Some(second) = legs.get(1) {
+            sender = sender.with_second_leg(Path::to(second.destination), OutputIndex(1 - output));
+        }
+        assert!(matches!(self.ask(Command::AddSender(Box::new(sender))), Report::Added));
         let source = Source::new(self.reader("near"), Arc::clone(plan), ReadSchedule::Gapped);
         let connect = Command::Connect(key, Some(Box::new(source)));
         assert!(matches!(self.ask(connect), Report::Disconnected(None)));
         arrived
+    }
+
+    /// A relay on a socket of its own, and where to send to it.
+    fn relay(&mut self) -> (ReceiverKey, SocketAddr) {
+        let (key, leg) = (ReceiverKey(9), self.socket(9));
+        let config = RelayConfig { sources: vec![], clock_hz: 90_000, backlog_packets: 0, backlog_nanos: FRAME_NANOS };
+        let relay = Relay::new(key, [leg], &config);
+        assert!(matches!(self.ask(Command::AddRelay(Box::new(relay))), Report::Added));
+        (key, leg.destination)
+    }
+
+    /// One of its destinations, where nobody listens.
+    fn forward(&mut self, relay: ReceiverKey, key: u8, port: u16, rewrite: Rewrite) -> Arc<SenderCounters> {
+        let path = Path::to(SocketAddr::from(([127, 0, 0, key], port)));
+        let config = ForwarderConfig { path, output: OutputIndex(key % 2), rewrite };
+        let forwarder = Forwarder::new(SenderKey(key.into()), config, Arc::default());
+        let counters = forwarder.counters();
+        assert!(matches!(self.ask(Command::AddForwarder(Box::new(forwarder))), Report::Added));
+        let follow = Command::Follow(SenderKey(key.into()), Some(relay));
+        assert!(matches!(self.ask(follow), Report::Following));
+        counters
+    }
+
+    /// Takes a destination off its relay and back; how often that allocated.
+    fn take(&mut self, key: u8, relay: ReceiverKey) -> u64 {
+        let mut allocations = 0;
+        for follows in [None, Some(relay)] {
+            assert!(self.mailbox.send(Command::Follow(SenderKey(key.into()), follows)).is_ok());
+            allocations += self.turn();
+            assert!(matches!(self.mailbox.report(), Some(Report::Following)));
+        }
+        allocations
     }
 
     /// Takes the far end's queues away and gives them back; how often that allocated.
@@ -175,39 +146,41 @@ impl Bench {
         allocations
     }
 
-    /// Joins a flow: the broker waits for the worker's next turns.
+    /// Joins a flow that the worker writes.
     fn reader(&mut self, flow: &str) -> FrameReader {
-        let class = ConsumerClass::Leased { k: 3, deadline_nanos: i64::MAX };
-        let (broker, worker, name) = (&self.broker, &mut self.worker, flow.parse().unwrap());
-        std::thread::scope(|scope| {
-            let joining = scope.spawn(|| broker.subscribe(&name, class).unwrap());
-            while !joining.is_finished() {
-                worker.turn();
-            }
-            joining.join().unwrap()
+        let (broker, worker) = (&self.broker, &mut self.worker);
+        join(broker, flow, || {
+            worker.turn();
         })
     }
 }
 
+fn own() -> Rewrite {
+    let timestamps = Timestamps::Continue;
+    Rewrite { ssrc: Some(Ssrc(7)), first_sequence: Some(SeqNum(1)), timestamps, ..Rewrite::default() }
+}
+
 #[test]
 fn a_turn_allocates_nothing() {
-    let mut bench = Bench::new();
-    let plan = Arc::new(PackingPlan::new(format(), PackingMode::Gpm, UdpLimit::Standard).unwrap());
-    let (near, received) = bench.socket("near");
+    let mut bench = Bench::new(2);
+    let plan = plan();
+    let (near, received) = bench.near();
     let port = bench.port();
     let arrived = [2, 3].map(|key| bench.road(key, port, &plan));
+    let (relay, relayed) = bench.relay();
+    let forwarded = [(20, Rewrite::default()), (21, own())].map(|(key, what)| bench.forward(relay, key, port, what));
 
-    let mut camera = Camera::new(near, plan);
+    let mut cameras = [near, relayed].map(|destination| Camera::new(destination, Arc::clone(&plan)));
     let (mut turns, mut allocations) = (0, 0);
     for frame in 0..FRAMES {
-        camera.send(frame);
+        cameras.iter_mut().for_each(|camera| camera.send(frame));
         for _ in 0..FRAME_NANOS / 500_000 {
             bench.clock.advance_nanos(500_000);
             allocations += bench.turn();
             turns += 1;
         }
         if frame == FRAMES / 2 {
-            allocations += bench.restart();
+            allocations += bench.restart() + bench.take(21, relay);
         }
     }
 
@@ -215,6 +188,11 @@ fn a_turn_allocates_nothing() {
     assert!(received.grains_complete.value() > u64::from(FRAMES) / 2, "{:?}", received.values());
     for arrived in &arrived {
         assert!(arrived.grains_opened.value() > u64::from(FRAMES) / 2, "{:?}", arrived.values());
+    }
+    assert!(arrived[1].duplicates.value() > 0, "both legs arrive: {:?}", arrived[1].values());
+    for forwarded in &forwarded {
+        let packets = u64::from(FRAMES / 2 * plan.packets_per_frame());
+        assert!(forwarded.packets_forwarded.value() > packets, "{:?}", forwarded.values());
     }
     assert!(ALLOCATIONS.get() > 0, "the allocator counts");
 }
