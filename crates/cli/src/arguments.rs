@@ -10,7 +10,7 @@ use media::{Name, Rate};
 
 mod archive;
 
-pub use archive::{Capture, Export, Record, RecordingAction, Replay, ReplayTiming};
+pub use archive::{Capture, Export, Inject, InjectionPace, Record, RecordingAction, Replay, ReplayTiming};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done (also: stopped by SIGINT or SIGTERM); 1 refused or failed; 2 the command line makes no sense;
@@ -94,6 +94,8 @@ pub enum Command {
     },
     /// Writes what passes a port into a pcap file of the gateway, both ways: bounded, sampled and cut.
     Capture(Capture),
+    /// Has a port receive what is in a pcap file of the gateway, each packet at its time.
+    Inject(Inject),
     /// Writes the frames of a recording as `recv` would have: raw, without padding, or pictures. Needs no gateway.
     Export(Export),
     /// Looks at the machine: what a gateway needs here, and how to give it that.

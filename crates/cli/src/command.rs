@@ -13,6 +13,7 @@ use crate::view::{FlowsView, ObjectStatisticsView, SdpView, StatisticsView, Stat
 use crate::{Exit, Failure, bench, doctor, recv, send};
 
 mod archive;
+mod inject;
 mod moves;
 mod ports;
 mod receivers;
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failu
         Command::Replay(arguments) => archive::replay(&endpoint, arguments, printer),
         Command::Recordings { action } => archive::recordings(&endpoint, action, printer),
         Command::Capture(arguments) => archive::capture(&endpoint, arguments, printer),
+        Command::Inject(arguments) => inject::run(&endpoint, arguments, printer),
         Command::Export(arguments) => recv::export(&arguments, printer),
         Command::Doctor(arguments) => doctor::run(arguments, printer),
         Command::Bench { arguments } => Err(bench::run(&arguments, printer)),

@@ -18,6 +18,7 @@
 //! | `record`, `replay` | [`RecordingView`], [`ReplayView`] |
 //! | `recordings` | [`RecordingsView`]; `stop`: [`RecordingView`]; `stop-replay`: [`ReplayView`] |
 //! | `capture` | [`CaptureView`] |
+//! | `inject` | [`InjectionView`] |
 //! | `export` | [`crate::recv::Exported`] |
 //! | `send`, `recv` | [`crate::send::Summary`], [`crate::recv::Summary`] |
 //! | `doctor` | [`crate::doctor::Report`] |
@@ -33,6 +34,7 @@ use serde::Serialize;
 mod archive;
 mod flow;
 mod format;
+mod injection;
 mod leg;
 mod port;
 mod receiver;
@@ -44,6 +46,7 @@ mod worker;
 pub use archive::{CaptureView, RecordingView, RecordingsView, ReplayView};
 pub use flow::{ConsumerView, FlowView, FlowsView, ProducerView};
 pub use format::{AncillaryFormatView, AudioFormatView, FlowFormatView, FormatView};
+pub use injection::InjectionView;
 pub use leg::LegView;
 pub use port::{PortRestartedView, PortView, PortsView};
 pub use receiver::{ReceiverMadeView, ReceiverView, ReceiversView};

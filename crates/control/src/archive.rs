@@ -1,10 +1,12 @@
-//! Recordings, their replay and captures, as control sees them: what may be asked, how it stands, why it is refused.
+//! Recordings, their replay, captures and injections, as control sees them: what may be asked, how it stands, why it is refused.
 
 mod error;
+mod injection;
 
 use media::{Name, VideoFormat};
 
 pub use error::ArchiveError;
+pub use injection::{InjectSpec, InjectionPace, InjectionStatus};
 
 use crate::Counters;
 
@@ -74,6 +76,27 @@ pub trait Archive: Send + Sync + 'static {
 
     /// The captures that run and those that have ended by themselves, by port.
     fn captures(&self) -> Vec<CaptureStatus> {
+        Vec::new()
+    }
+
+    /// Begins to have a port receive what is in a capture file.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    fn start_injection(&self, spec: &InjectSpec) -> Result<InjectionStatus, ArchiveError> {
+        Err(ArchiveError::NoPort { port: spec.port.clone(), available: Vec::new() })
+    }
+
+    /// Ends an injection, and says what it came to.
+    ///
+    /// # Errors
+    /// [`ArchiveError::NoInjection`].
+    fn stop_injection(&self, port: &Name) -> Result<InjectionStatus, ArchiveError> {
+        Err(ArchiveError::NoInjection { port: port.clone() })
+    }
+
+    /// The injections that run and those that have ended by themselves, by port.
+    fn injections(&self) -> Vec<InjectionStatus> {
         Vec::new()
     }
 }

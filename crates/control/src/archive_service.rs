@@ -7,8 +7,9 @@ use tonic::{Code, Request, Response, Status};
 use crate::intake::{self, IntakeError};
 use crate::v1::{self, archive_server};
 use crate::{
-    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, Controller, Dataplane, RecordSpec, RecordingStatus,
-    ReplayEnding, ReplaySpec, ReplayStatus, ReplayTiming, SpecError, report,
+    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, Controller, Dataplane, InjectSpec, InjectionPace,
+    InjectionStatus, RecordSpec, RecordingStatus, ReplayEnding, ReplaySpec, ReplayStatus, ReplayTiming, SpecError,
+    report,
 };
 
 /// `flypack.v1.Archive` over one controller's data plane.
@@ -116,6 +117,57 @@ impl<D: Dataplane> archive_server::Archive for ArchiveService<D> {
     ) -> Result<Response<v1::ListCapturesResponse>, Status> {
         let captures = self.blocking(|archive| Ok(archive.captures())).await?;
         Ok(Response::new(v1::ListCapturesResponse { captures: captures.into_iter().map(capture).collect() }))
+    }
+
+    async fn start_injection(
+        &self,
+        request: Request<v1::StartInjectionRequest>,
+    ) -> Result<Response<v1::StartInjectionResponse>, Status> {
+        let spec = inject_spec(request.into_inner())?;
+        let status = self.blocking(move |archive| archive.start_injection(&spec)).await?;
+        Ok(Response::new(v1::StartInjectionResponse { injection: Some(injection(status)) }))
+    }
+
+    async fn stop_injection(
+        &self,
+        request: Request<v1::StopInjectionRequest>,
+    ) -> Result<Response<v1::StopInjectionResponse>, Status> {
+        let port = intake::name("port", &request.into_inner().port)?;
+        let status = self.blocking(move |archive| archive.stop_injection(&port)).await?;
+        Ok(Response::new(v1::StopInjectionResponse { injection: Some(injection(status)) }))
+    }
+
+    async fn list_injections(
+        &self,
+        _: Request<v1::ListInjectionsRequest>,
+    ) -> Result<Response<v1::ListInjectionsResponse>, Status> {
+        let injections = self.blocking(|archive| Ok(archive.injections())).await?;
+        Ok(Response::new(v1::ListInjectionsResponse { injections: injections.into_iter().map(injection).collect() }))
+    }
+}
+
+fn inject_spec(request: v1::StartInjectionRequest) -> Result<InjectSpec, IntakeError> {
+    let known = "0 or 1 (as recorded), 2 (as fast as the port takes them)";
+    let pace = match v1::InjectionPace::try_from(request.pace) {
+        Ok(v1::InjectionPace::Unspecified | v1::InjectionPace::Recorded) => InjectionPace::Recorded,
+        Ok(v1::InjectionPace::Unpaced) => InjectionPace::Unpaced,
+        Err(_) => return Err(IntakeError::Choice { field: "pace", value: request.pace, known }),
+    };
+    let ending = if request.repeat { ReplayEnding::Repeat } else { ReplayEnding::Stop };
+    Ok(InjectSpec { port: intake::name("port", &request.port)?, file: request.file, ending, pace })
+}
+
+fn injection(status: InjectionStatus) -> v1::Injection {
+    v1::Injection {
+        port: status.port.to_string(),
+        path: status.path,
+        state: state(status.state).into(),
+        trouble: status.trouble.unwrap_or_default(),
+        packets: status.packets,
+        packets_dropped: status.packets_dropped,
+        packets_skipped: status.packets_skipped,
+        longest_late_us: status.longest_late_us,
+        rounds: status.rounds,
     }
 }
 
@@ -225,10 +277,12 @@ impl From<ArchiveError> for Status {
             | ArchiveError::NoRecording { .. }
             | ArchiveError::NoReplay { .. }
             | ArchiveError::NoPort { .. }
-            | ArchiveError::NoCapture { .. } => Code::NotFound,
-            ArchiveError::NotVideo { .. } | ArchiveError::Outside { .. } | ArchiveError::Range { .. } => {
-                Code::InvalidArgument
-            }
+            | ArchiveError::NoCapture { .. }
+            | ArchiveError::NoInjection { .. } => Code::NotFound,
+            ArchiveError::NotVideo { .. }
+            | ArchiveError::Outside { .. }
+            | ArchiveError::Range { .. }
+            | ArchiveError::NoCaptureFile { .. } => Code::InvalidArgument,
             ArchiveError::FileExists { .. } => Code::AlreadyExists,
             ArchiveError::SlowDisk { .. } | ArchiveError::NoRoom { .. } | ArchiveError::TooMany { .. } => {
                 Code::ResourceExhausted

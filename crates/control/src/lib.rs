@@ -32,8 +32,8 @@ mod report;
 mod service;
 
 pub use archive::{
-    Archive, ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, RecordSpec, RecordingStatus, ReplayEnding,
-    ReplaySpec, ReplayStatus, ReplayTiming,
+    Archive, ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, InjectSpec, InjectionPace, InjectionStatus,
+    RecordSpec, RecordingStatus, ReplayEnding, ReplaySpec, ReplayStatus, ReplayTiming,
 };
 pub use client::{ConnectError, connect};
 pub use config::{Config, Scope};

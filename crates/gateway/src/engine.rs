@@ -31,8 +31,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use control::{DataplaneError, PortStatus, SenderSpec, WorkerStatus};
+use ip::MacAddr;
 use media::Name;
 use netio::capture::CaptureTap;
+use netio::injection::InjectionTap;
 use worker::{HeardLegCounters, ReceiverCounters, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use crate::loss::Reception;
@@ -69,6 +71,17 @@ pub enum StreamKey {
     Receiver(ReceiverKey),
     /// A sender.
     Sender(SenderKey),
+}
+
+/// Where frames are injected into a port.
+#[derive(Clone, Debug)]
+pub struct Inlet {
+    /// Turns it on and off.
+    pub tap: Arc<InjectionTap>,
+    /// The port's link address.
+    pub mac: MacAddr,
+    /// Octets of the longest frame that it receives.
+    pub frame_octets: u16,
 }
 
 /// Where a sender's packets come from, for its SDP.
@@ -179,6 +192,12 @@ pub trait Engine: Send + Sync {
 
     /// What captures a port of this engine; `None` for those of others, and where the kernel's own tools do it.
     fn capture_tap(&self, port: &Name) -> Option<Arc<CaptureTap>> {
+        let _ = port;
+        None
+    }
+
+    /// Where frames are injected into a port of this engine; `None` for those of others.
+    fn inlet(&self, port: &Name) -> Option<Inlet> {
         let _ = port;
         None
     }

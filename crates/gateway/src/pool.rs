@@ -208,6 +208,12 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         self.workers.get(index.0).map(|worker| Arc::clone(&worker.pulse))
     }
 
+    /// What wakes a worker that sleeps.
+    #[cfg(feature = "dpdk")]
+    pub(crate) fn bell(&self, index: WorkerIndex) -> Option<&Arc<Doorbell>> {
+        self.workers.get(index.0).map(|worker| &worker.bell)
+    }
+
     /// Looks whether the workers turn, and logs what an operator should hear. Some times a second.
     pub fn look(&self, now: Instant) {
         if !self.stop.load(Ordering::Relaxed) {

@@ -10,6 +10,7 @@ mod capturing;
 mod folder;
 mod follower;
 mod index_file;
+mod injecting;
 mod job;
 mod pcap;
 mod player;
@@ -31,7 +32,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use control::{
-    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus,
+    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, InjectSpec, InjectionStatus, RecordSpec, RecordingStatus,
+    ReplaySpec, ReplayStatus,
 };
 use media::{FlowFormat, Name};
 use netio::capture::CaptureTap;
@@ -39,8 +41,10 @@ use rustix::io::Errno;
 use shm::{ConsumerClass, FrameReader, FrameWriter, SubscribeError};
 
 use crate::clock::TaiClock;
+use crate::engine::Inlet;
 use capturing::Captured;
 use folder::Folder;
+use injecting::Injected;
 use job::{Job, forget};
 use progress::Progress;
 use replay::Played;
@@ -97,6 +101,7 @@ struct Jobs {
     recordings: BTreeMap<u32, Job<Progress>>,
     replays: BTreeMap<Name, Job<Played>>,
     captures: BTreeMap<Name, Job<Captured>>,
+    injections: BTreeMap<Name, Job<Injected>>,
 }
 
 impl Jobs {
@@ -214,13 +219,42 @@ impl Recorder {
         self.jobs().captures.values().map(|job| job.progress.status()).collect()
     }
 
+    /// Begins to have a port receive what is in a capture file.
+    pub(crate) fn inject(&self, inlet: Inlet, spec: &InjectSpec) -> Result<InjectionStatus, ArchiveError> {
+        let running = self.jobs().injections.values().filter(|job| job.is_running()).count();
+        self.check(running, "injections")?;
+        let folder = Folder::open(&self.settings.folder)?;
+        let injecting = injecting::prepare(&folder, inlet, spec, &self.clock)?;
+        let mut jobs = self.jobs();
+        let injected = Injected::new(spec.port.clone(), folder.shown(&spec.file), injecting.ring());
+        let job = Job::begin(jobs.next()?, "inject", injected, move |injected, stop| injecting.run(injected, stop))?;
+        let status = job.progress.status();
+        tracing::info!("port {}: receives {}", status.port, status.path);
+        jobs.injections.insert(spec.port.clone(), job);
+        Ok(status)
+    }
+
+    /// Ends an injection.
+    pub(crate) fn stop_injection(&self, port: &Name) -> Result<InjectionStatus, ArchiveError> {
+        let gone = || ArchiveError::NoInjection { port: port.clone() };
+        let mut job = self.jobs().injections.remove(port).ok_or_else(gone)?;
+        job.end();
+        Ok(job.progress.status())
+    }
+
+    /// All injections that are remembered.
+    pub(crate) fn injections(&self) -> Vec<InjectionStatus> {
+        self.jobs().injections.values().map(|job| job.progress.status()).collect()
+    }
+
     /// Forgets what ended long ago.
     fn check(&self, running: usize, what: &'static str) -> Result<(), ArchiveError> {
         let mut jobs = self.jobs();
-        let Jobs { recordings, replays, captures, .. } = &mut *jobs;
+        let Jobs { recordings, replays, captures, injections, .. } = &mut *jobs;
         forget(recordings);
         forget(replays);
         forget(captures);
+        forget(injections);
         if jobs.is_stopping {
             return Err(ArchiveError::Stopping);
         }
@@ -229,15 +263,12 @@ impl Recorder {
 
     /// Stops everything, and waits for it.
     pub(crate) fn stop(&self) {
-        let (recordings, replays, captures) = {
-            let mut jobs = self.jobs();
-            jobs.is_stopping = true;
-            let Jobs { recordings, replays, captures, .. } = &mut *jobs;
-            (std::mem::take(recordings), std::mem::take(replays), std::mem::take(captures))
-        };
+        let jobs = std::mem::replace(&mut *self.jobs(), Jobs { is_stopping: true, ..Jobs::default() });
+        let Jobs { recordings, replays, captures, injections, .. } = jobs;
         recordings.into_values().for_each(|mut job| job.end());
         replays.into_values().for_each(|mut job| job.end());
         captures.into_values().for_each(|mut job| job.end());
+        injections.into_values().for_each(|mut job| job.end());
     }
 }
 

@@ -10,11 +10,14 @@
 //! end gets it, and freed by the tap: on a worker nothing allocates, frees, waits or locks. What finds no room is counted, and lost to
 //! the capture only.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 use media::Tai;
+
+use crate::switch::{Lead, Switch};
+use crate::wait::Doorbell;
 
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,21 +118,11 @@ impl CaptureRing {
     }
 }
 
-/// What an end and its tap share.
-#[derive(Debug)]
-struct Slot {
-    /// Whether the end has anything to do: a ring, or a change of it.
-    is_on: AtomicBool,
-    changes: ArrayQueue<Option<Arc<CaptureRing>>>,
-}
-
 /// The end in a queue.
 #[derive(Debug)]
 pub struct CaptureEnd {
-    slot: Arc<Slot>,
+    lead: Lead<CaptureRing>,
     way: CaptureWay,
-    /// Never the last reference: the tap keeps one.
-    ring: Option<Arc<CaptureRing>>,
     /// Frames until the next one that is taken.
     skip: u32,
 }
@@ -138,31 +131,20 @@ impl CaptureEnd {
     /// Whether frames are to be taken. Once per burst.
     #[inline]
     pub fn is_on(&mut self) -> bool {
-        // Relaxed: what changes comes by the queue.
-        self.slot.is_on.load(Ordering::Relaxed) && self.look()
+        self.lead.is_on() && self.look()
     }
 
     #[cold]
     fn look(&mut self) -> bool {
-        while let Some(change) = self.slot.changes.pop() {
-            if change.is_none() {
-                // Off, then looked once more: a change that comes meanwhile is in the queue before its tap says so. Both are
-                // SeqCst for that: pairs with CaptureTap::change.
-                self.slot.is_on.store(false, Ordering::SeqCst);
-                if !self.slot.changes.is_empty() {
-                    self.slot.is_on.store(true, Ordering::SeqCst);
-                }
-            }
-            self.ring = change;
-            self.skip = 0;
-        }
-        self.ring.is_some()
+        let skip = &mut self.skip;
+        // The next capture begins with the next frame.
+        self.lead.look(|_| *skip = 0)
     }
 
     /// Notes the time of the worker's turn, for what is sent in it.
     #[cold]
     pub fn note_time(&self, now: Tai) {
-        if let Some(ring) = &self.ring {
+        if let Some(ring) = self.lead.held() {
             // Read in the port's other queues, mostly by the same thread: a time alone.
             ring.now.store(now.as_nanos(), Ordering::Relaxed);
         }
@@ -172,7 +154,7 @@ impl CaptureEnd {
     /// none for that of the turn.
     #[cold]
     pub fn take(&mut self, time: Option<Tai>, octets: usize, fill: impl FnOnce(&mut [u8]) -> usize) {
-        let Some(ring) = &self.ring else { return };
+        let Some(ring) = self.lead.held() else { return };
         // Counts alone.
         ring.seen.fetch_add(1, Ordering::Relaxed);
         if self.skip > 0 {
@@ -196,11 +178,7 @@ impl CaptureEnd {
 
 /// The side that turns a port's capture on and off.
 #[derive(Debug)]
-pub struct CaptureTap {
-    slots: Vec<Arc<Slot>>,
-    /// Kept until no end has it.
-    rings: Mutex<Vec<Arc<CaptureRing>>>,
-}
+pub struct CaptureTap(Switch<CaptureRing>);
 
 /// A port that is captured already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,7 +188,7 @@ pub struct CaptureBusy;
 /// A tap with the ends for a port's receive and transmit queue.
 #[must_use]
 pub fn capture() -> (CaptureTap, CaptureEnd, CaptureEnd) {
-    let mut tap = CaptureTap { slots: Vec::new(), rings: Mutex::default() };
+    let mut tap = CaptureTap(Switch::new());
     let (rx, tx) = (tap.further(CaptureWay::In), tap.further(CaptureWay::Out));
     (tap, rx, tx)
 }
@@ -218,9 +196,12 @@ pub fn capture() -> (CaptureTap, CaptureEnd, CaptureEnd) {
 impl CaptureTap {
     /// An end for one more queue of the port. What it sends carries the time of the turn of the worker that receives.
     pub fn further(&mut self, way: CaptureWay) -> CaptureEnd {
-        let slot = Arc::new(Slot { is_on: AtomicBool::new(false), changes: ArrayQueue::new(4) });
-        self.slots.push(Arc::clone(&slot));
-        CaptureEnd { slot, way, ring: None, skip: 0 }
+        CaptureEnd { lead: self.0.lead(), way, skip: 0 }
+    }
+
+    /// From now on a worker that has one of the ends is woken when a capture begins or ends.
+    pub fn wakes_by(&self, bell: Arc<Doorbell>) {
+        self.0.wakes_by(bell);
     }
 
     /// Turns the capture on. What is sent in the turn that goes on has passed at `now`.
@@ -228,35 +209,17 @@ impl CaptureTap {
     /// # Errors
     /// [`CaptureBusy`].
     pub fn start(&self, config: CaptureConfig, now: Tai) -> Result<Arc<CaptureRing>, CaptureBusy> {
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        rings.retain(|ring| Arc::strong_count(ring) > 1);
-        if !rings.is_empty() {
-            return Err(CaptureBusy);
-        }
-        let ring = Arc::new(CaptureRing::new(config, now));
-        rings.push(Arc::clone(&ring));
-        self.change(Some(&ring));
-        Ok(ring)
+        self.0.give(|| CaptureRing::new(config, now)).ok_or(CaptureBusy)
     }
 
     /// Turns the capture off; what was taken may still be read.
     pub fn stop(&self) {
-        self.change(None);
+        self.0.take();
     }
 
-    /// Frees the rings that nobody has any more; returns whether none is left. After a stop, when the worker had a turn.
+    /// Frees what no end has any more; returns whether none is left. After a stop, when the worker had a turn.
     pub fn tidy(&self) -> bool {
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        rings.retain(|ring| Arc::strong_count(ring) > 1);
-        rings.is_empty()
-    }
-
-    fn change(&self, ring: Option<&Arc<CaptureRing>>) {
-        for slot in &self.slots {
-            // A worker that stands still takes up the last change, sooner or later.
-            slot.changes.force_push(ring.map(Arc::clone));
-            slot.is_on.store(true, Ordering::SeqCst); // pairs with CaptureEnd::look
-        }
+        self.0.tidy()
     }
 }
 
@@ -334,7 +297,7 @@ mod tests {
         assert_eq!(tap.start(CONFIG, NOW).unwrap_err(), CaptureBusy);
         take(&mut rx, b"x");
         take(&mut tx, b"x");
-        assert!(!rx.slot.is_on.load(Ordering::Relaxed) && !tx.slot.is_on.load(Ordering::Relaxed));
+        assert!(!rx.lead.is_on() && !tx.lead.is_on());
         let again = tap.start(CONFIG, NOW).unwrap();
         take(&mut tx, b"y");
         assert_eq!(again.next().unwrap().kept(), b"y");

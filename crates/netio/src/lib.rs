@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod counter;
 pub mod counters;
 pub mod exchange;
+pub mod injection;
 #[allow(unsafe_code, reason = "system calls over raw memory and the payloads' leases: the one unsafe module here")]
 pub mod kernel;
 pub mod packet;
@@ -19,6 +20,7 @@ pub mod path;
 pub mod planned;
 pub mod queue;
 pub mod sim;
+mod switch;
 pub mod wait;
 
 pub use burst::{BURST, Burst};

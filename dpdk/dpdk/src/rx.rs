@@ -16,6 +16,7 @@ use arrayvec::ArrayVec;
 use media::{Clock, Tai};
 use netio::capture::CaptureEnd;
 use netio::exchange::RxEnd;
+use netio::injection::InjectionEnd;
 use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue, TimeSource};
 
 pub use buf::DpdkBuf;
@@ -47,6 +48,7 @@ pub struct DpdkRx<C> {
     counters: Arc<PortCounters>,
     totals: RxCounters,
     capture: Option<CaptureEnd>,
+    injection: Option<InjectionEnd>,
 }
 
 impl<C: Clock> DpdkRx<C> {
@@ -70,6 +72,7 @@ impl<C: Clock> DpdkRx<C> {
             counters,
             totals: RxCounters::default(),
             capture: None,
+            injection: None,
         }
     }
 
@@ -78,6 +81,32 @@ impl<C: Clock> DpdkRx<C> {
     pub fn captured_by(mut self, capture: CaptureEnd) -> Self {
         self.capture = Some(capture);
         self
+    }
+
+    /// Receives frames of an injection beside those of the device.
+    #[must_use]
+    pub fn injected_by(mut self, injection: InjectionEnd) -> Self {
+        self.injection = Some(injection);
+        self
+    }
+
+    #[inline]
+    fn is_injected(&mut self) -> bool {
+        self.injection.as_mut().is_some_and(InjectionEnd::is_on)
+    }
+
+    /// Appends what is due of an injection to what the device brought.
+    #[cold]
+    fn inject(&mut self) {
+        let Self { device: Some(device), injection: Some(injection), arrived, clock, .. } = self else { return };
+        let now = clock.now();
+        while !arrived.is_full()
+            && let Some(frame) = injection.due(now)
+        {
+            let mbuf = device.packet_of(frame);
+            injection.pass(now, mbuf.is_some());
+            arrived.extend(mbuf);
+        }
     }
 
     /// Tells a capture the time of the worker's turn, for what the port sends in it.
@@ -122,12 +151,16 @@ impl<C: Clock> DpdkRx<C> {
 
     /// Whether there are packets to sort; the device is asked when none are left.
     #[inline]
-    fn has_arrived(&mut self, is_captured: bool) -> bool {
+    fn has_arrived(&mut self, is_captured: bool, is_injected: bool) -> bool {
         if !self.arrived.is_empty() {
             return true;
         }
         let Some(device) = &mut self.device else { return false };
-        if device.burst(&mut self.arrived) > 0 {
+        device.burst(&mut self.arrived);
+        if is_injected {
+            self.inject();
+        }
+        if !self.arrived.is_empty() {
             // One wait for memory for all of them, not one for each.
             self.arrived.iter().for_each(Mbuf::prefetch);
             self.arrived.iter().for_each(Mbuf::prefetch_head);
@@ -136,6 +169,7 @@ impl<C: Clock> DpdkRx<C> {
             }
             return true;
         }
+        let Some(device) = &self.device else { return false };
         // Drivers count this in their own ways, net_af_packet (22.11) not at all.
         let is_dry = !device.has_buffers();
         self.totals.no_buffers += u64::from(is_dry);
@@ -177,12 +211,12 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
 
     fn rx_burst(&mut self, burst: &mut Burst<DpdkBuf>) -> usize {
         let before = burst.len();
-        let is_captured = self.capture.as_mut().is_some_and(CaptureEnd::is_on);
+        let (is_captured, is_injected) = (self.capture.as_mut().is_some_and(CaptureEnd::is_on), self.is_injected());
         if is_captured {
             self.tell_time();
         }
         for _ in 0..BURSTS_PER_CALL {
-            if !self.has_arrived(is_captured) {
+            if !self.has_arrived(is_captured, is_injected) {
                 break;
             }
             // The newest table, once per burst.
@@ -212,7 +246,8 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
     }
 
     fn arm(&mut self) -> bool {
-        self.arrived.is_empty() && self.device.as_mut().is_some_and(RxHandle::arm)
+        // The device does not ring for what is injected.
+        self.arrived.is_empty() && !self.is_injected() && self.device.as_mut().is_some_and(RxHandle::arm)
     }
 
     fn disarm(&mut self) {

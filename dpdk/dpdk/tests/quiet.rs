@@ -16,6 +16,8 @@ use std::{hint, thread};
 use alone::{alone, eal};
 use bench::{Bench, Make, Tx, frame_to};
 use dpdk::tx::DpdkTxBuf;
+use media::Tai;
+use netio::injection::{InjectionConfig, injection};
 use netio::{BURST, Burst, LeaseWatch, OwnedBytes, Path, PathId, RxQueue, TxFull, TxQueue};
 
 thread_local! {
@@ -245,5 +247,30 @@ fn into_nothing() {
         assert_eq!(calls, 0, "calls of the allocator");
         assert_eq!(counters.tx.media_packets.value(), (GRAINS * 2 * BURST) as u64);
         assert!(watches.iter().all(|watch| !watch.is_held()));
+    });
+}
+
+#[test]
+fn with_frames_that_are_injected() {
+    alone("with_frames_that_are_injected", || {
+        let eal = eal(64);
+        let (mut bench, _tx, rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        bench.path("239.1.2.3:5004");
+        let (tap, end) = injection();
+        let mut rx = rx.injected_by(end);
+        let ring = tap.start(InjectionConfig { frames: 1_000, frame_octets: 1_518 }).unwrap();
+        let frame = frame_to("239.1.2.3:5004", &[1; 1_200]);
+        assert!((0..1_000).all(|_| ring.put(Tai::EPOCH, &frame)));
+        let calls = quietly(move |quiet| {
+            let _lcore = eal.register_thread().unwrap();
+            let mut received = Burst::new();
+            quiet.begin();
+            while !ring.is_empty() {
+                rx.rx_burst(&mut received);
+                received.clear();
+            }
+            quiet.end();
+        });
+        assert_eq!((calls, bench.counters.rx.media_packets.value()), (0, 1_000), "calls of the allocator, packets");
     });
 }

@@ -1,4 +1,4 @@
-//! `record`, `replay`, `recordings` and `export`.
+//! `record`, `replay`, `recordings`, `capture`, `inject` and `export`.
 
 use std::path::PathBuf;
 
@@ -93,6 +93,38 @@ pub struct Capture {
     /// Keep so many octets of a packet, from its Ethernet header on: 14 to 9216. The headers of video have 62 and more.
     #[arg(long = "snap", default_value_t = 128, value_parser = clap::value_parser!(u32).range(14..=9216))]
     pub snap_octets: u32,
+}
+
+/// `inject`.
+#[derive(Debug, Args)]
+pub struct Inject {
+    /// The port, one of the gateway's own. What went to a station in the capture goes to this port.
+    pub port: Name,
+    /// A pcap file (Ethernet) in the gateway's folder of recordings (record.folder), relative to it.
+    #[arg(required_unless_present = "stop")]
+    pub file: Option<String>,
+    /// Begin again at the end.
+    #[arg(long = "loop")]
+    pub repeat: bool,
+    /// When packets come: as far apart as in the file, or as fast as the port takes them.
+    #[arg(long, value_enum, default_value_t)]
+    pub pace: InjectionPace,
+    /// Leave it to the gateway: `--stop` ends it.
+    #[arg(long)]
+    pub detach: bool,
+    /// End what is being injected.
+    #[arg(long, conflicts_with_all = ["file", "repeat", "pace", "detach"])]
+    pub stop: bool,
+}
+
+/// When the packets of a file come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum InjectionPace {
+    /// As far apart as in the file.
+    #[default]
+    Recorded,
+    /// As fast as the port's worker takes them.
+    Unpaced,
 }
 
 /// `export`.

@@ -14,7 +14,7 @@ use crate::view::{CaptureView, RecordingView, RecordingsView, ReplayView};
 use crate::{Exit, Failure};
 
 /// Between two looks at what goes on.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) fn record(endpoint: &Endpoint, arguments: Record, printer: Printer) -> Result<Exit, Failure> {
     let stop = Stop::at_signals()?;
@@ -149,7 +149,7 @@ pub(super) fn recordings(
 }
 
 /// The flow's end is one where nobody said how much of it was wanted.
-fn exit(state: v1::ArchiveState, is_bounded: bool) -> Exit {
+pub(super) fn exit(state: v1::ArchiveState, is_bounded: bool) -> Exit {
     match state {
         v1::ArchiveState::Running | v1::ArchiveState::Done | v1::ArchiveState::Stopped => Exit::Success,
         v1::ArchiveState::FlowEnded if is_bounded => Exit::FlowEnded,

@@ -96,7 +96,7 @@ pub struct RecordingsView {
     pub replays: Vec<ReplayView>,
 }
 
-fn state(state: v1::ArchiveState) -> &'static str {
+pub(super) fn state(state: v1::ArchiveState) -> &'static str {
     match state {
         v1::ArchiveState::Running => "running",
         v1::ArchiveState::Done => "done",

@@ -102,7 +102,7 @@ pub enum ArchiveError {
         cause: media::recording::RecordingError,
     },
     /// There is not one grain in it.
-    #[error("{path} holds no grain: there is nothing to play")]
+    #[error("{path} is empty: there is nothing to play")]
     Empty {
         /// The recording.
         path: String,
@@ -121,6 +121,20 @@ pub enum ArchiveError {
     /// Nothing is captured there.
     #[error("nothing is captured on port \"{port}\"")]
     NoCapture {
+        /// The port that was asked for.
+        port: Name,
+    },
+    /// What is to be injected is no capture.
+    #[error("{path}: {cause}")]
+    NoCaptureFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Nothing is injected there.
+    #[error("nothing is injected into port \"{port}\"")]
+    NoInjection {
         /// The port that was asked for.
         port: Name,
     },

@@ -150,9 +150,7 @@ static RULES: [Rule; 20] = [
             0 => {
                 "they did not come here: switch, cable, sender; on a port, `flypack ports` shows what its device dropped"
             }
-            _ => {
-                "its socket was full: a core of its own for its worker, or a larger receive_buffer_octets"
-            }
+            _ => "its socket was full: a core of its own for its worker, or a larger receive_buffer_octets",
         },
     },
     Rule {

@@ -1,12 +1,14 @@
 //! Recordings and replays of this node's flows.
 
 use control::{
-    Archive, ArchiveError, CaptureSpec, CaptureStatus, RecordSpec, RecordingStatus, ReplaySpec, ReplayStatus,
+    Archive, ArchiveError, CaptureSpec, CaptureStatus, InjectSpec, InjectionStatus, RecordSpec, RecordingStatus,
+    ReplaySpec, ReplayStatus,
 };
 use media::{FlowFormat, Name};
 use shm::{ConsumerClass, FrameReader, FrameWriter, Standing, SubscribeError};
 
 use super::Gateway;
+use crate::engine::Engine;
 use crate::memory;
 use crate::recorder::Flows;
 
@@ -36,14 +38,7 @@ impl Archive for Gateway {
     }
 
     fn start_capture(&self, spec: &CaptureSpec) -> Result<CaptureStatus, ArchiveError> {
-        let engines = &self.parts().engines;
-        let tap = engines.iter().find_map(|engine| engine.capture_tap(&spec.port)).ok_or_else(|| {
-            let ports = engines.iter().flat_map(|engine| engine.ports());
-            ArchiveError::NoPort {
-                port: spec.port.clone(),
-                available: ports.map(|port| port.name.to_string()).collect(),
-            }
-        })?;
+        let tap = self.of_port(&spec.port, |engine| engine.capture_tap(&spec.port))?;
         self.0.recorder.capture(tap, spec)
     }
 
@@ -53,6 +48,30 @@ impl Archive for Gateway {
 
     fn captures(&self) -> Vec<CaptureStatus> {
         self.0.recorder.captures()
+    }
+
+    fn start_injection(&self, spec: &InjectSpec) -> Result<InjectionStatus, ArchiveError> {
+        let inlet = self.of_port(&spec.port, |engine| engine.inlet(&spec.port))?;
+        self.0.recorder.inject(inlet, spec)
+    }
+
+    fn stop_injection(&self, port: &Name) -> Result<InjectionStatus, ArchiveError> {
+        self.0.recorder.stop_injection(port)
+    }
+
+    fn injections(&self) -> Vec<InjectionStatus> {
+        self.0.recorder.injections()
+    }
+}
+
+impl Gateway {
+    /// What the engine of a port has of it.
+    fn of_port<T>(&self, port: &Name, part: impl Fn(&dyn Engine) -> Option<T>) -> Result<T, ArchiveError> {
+        let engines = &self.parts().engines;
+        engines.iter().find_map(|engine| part(&**engine)).ok_or_else(|| {
+            let ports = engines.iter().flat_map(|engine| engine.ports());
+            ArchiveError::NoPort { port: port.clone(), available: ports.map(|port| port.name.to_string()).collect() }
+        })
     }
 }
 

@@ -33,6 +33,7 @@ use control::{CoreIsolation, DataplaneError, PortStatus, SenderSpec, WorkerStatu
 use dpdk::extmem::DmaPlacement;
 use dpdk::payload::retired_leases;
 use dpdk::rx::DpdkRx;
+use dpdk::sizing::LINK_OCTETS;
 use dpdk::tx::DpdkTx;
 use media::Name;
 use netio::capture::CaptureTap;
@@ -41,8 +42,8 @@ use worker::{IdlePolicy, InputKey, ReceiverKey, SenderCounters, SenderKey, Sourc
 
 use super::forwarders::Forwarders;
 use super::{
-    ChangeError, Engine, EnginePort, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity, SenderOrder,
-    StreamKey,
+    ChangeError, Engine, EnginePort, Inlet, ReceiverOrder, Receiving, RelayOrder, Relaying, SenderIdentity,
+    SenderOrder, StreamKey,
 };
 use crate::clock::TaiClock;
 use crate::cores::Cores;
@@ -331,6 +332,12 @@ impl Engine for DpdkEngine {
 
     fn capture_tap(&self, port: &Name) -> Option<Arc<CaptureTap>> {
         self.port(Some(port)).ok().map(|(_, port)| Arc::clone(&port.facts.tap))
+    }
+
+    fn inlet(&self, port: &Name) -> Option<Inlet> {
+        let (_, port) = self.port(Some(port)).ok()?;
+        let frame_octets = port.facts.plan.mtu + LINK_OCTETS;
+        Some(Inlet { tap: Arc::clone(&port.facts.inlet), mac: port.facts.mac, frame_octets })
     }
 
     fn port_status(&self) -> Vec<PortStatus> {

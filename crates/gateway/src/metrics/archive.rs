@@ -1,4 +1,4 @@
-//! Recordings, replays and captures, those that are remembered after their end too.
+//! Recordings, replays, captures and injections, those that are remembered after their end too.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,13 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder, archive: &impl Archive) ->
     let replays = archive.replays().into_iter();
     families(encoder, "replay", replays.map(|status| (vec![("replay", status.flow.to_string())], status.counters())))?;
     let captures = archive.captures().into_iter();
-    families(encoder, "capture", captures.map(|status| (vec![("port", status.port.to_string())], status.counters())))
+    families(encoder, "capture", captures.map(|status| (vec![("port", status.port.to_string())], status.counters())))?;
+    let injections = archive.injections().into_iter();
+    families(
+        encoder,
+        "injection",
+        injections.map(|status| (vec![("port", status.port.to_string())], status.counters())),
+    )
 }
 
 /// Each counter of a kind, with all objects of it.

@@ -115,6 +115,14 @@ impl Folder {
         Ok((made.into(), Draft { folder: self.clone(), files: vec![file.to_owned()] }))
     }
 
+    /// Opens a file that is read as any other.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub(super) fn open_plain(&self, file: &str) -> Result<std::fs::File, ArchiveError> {
+        Ok(self.at(file, "", OFlags::RDONLY)?.into())
+    }
+
     /// Opens both files of a recording to read them.
     ///
     /// # Errors

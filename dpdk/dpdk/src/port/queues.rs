@@ -114,6 +114,14 @@ impl RxHandle {
         }
     }
 
+    /// A packet in a buffer of the pool for what arrives; none where no buffer is free, or `frame` does not fit one.
+    #[must_use]
+    pub fn packet_of(&self, frame: &[u8]) -> Option<Mbuf> {
+        let mut packet = self.port.rx_pool.alloc()?;
+        packet.append(u16::try_from(frame.len()).ok()?)?.copy_from_slice(frame);
+        Some(packet)
+    }
+
     /// Whether the pool has a buffer left for what arrives.
     #[inline]
     #[must_use]

@@ -15,6 +15,7 @@ use dpdk::tx::{DpdkTx, DpdkTxConfig, Reads, TxPools};
 use ip::MacAddr;
 use netio::capture::{CaptureWay, capture};
 use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, exchange_of};
+use netio::injection::injection;
 use uuid::Uuid;
 use worker::WORKER_LIMIT;
 
@@ -94,6 +95,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     let counters: Arc<PortCounters> = Arc::default();
     let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
     let (mut tap, rx_capture, tx_capture) = capture();
+    let (inlet, rx_injection) = injection();
     let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
     // A kernel behind the port may have sockets of its own.
     let mut rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
@@ -114,8 +116,9 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     for (handle, (_, end)) in port.further_tx().into_iter().zip(ends) {
         lanes.push(lane(lanes.len(), handle, end, Arc::default(), tap.further(CaptureWay::Out))?);
     }
-    let (rx, tap) = (rx.captured_by(rx_capture), Arc::new(tap));
-    let facts = Facts { plan, sizing, mac, capabilities, reads, tap };
+    let rx = rx.captured_by(rx_capture).injected_by(rx_injection);
+    let (tap, inlet) = (Arc::new(tap), Arc::new(inlet));
+    let facts = Facts { plan, sizing, mac, capabilities, reads, tap, inlet };
     Ok(Opened { facts, port, rx, lanes, host })
 }
 

@@ -12,6 +12,7 @@ use dpdk::tx::Reads;
 use ip::MacAddr;
 use netio::TxQueue;
 use netio::capture::CaptureTap;
+use netio::injection::InjectionTap;
 use worker::{InputCounters, InputKey, OutputCounters, OutputIndex, PortKey, PulseCounters, QueuePair};
 
 use super::error::RestartError;
@@ -30,6 +31,8 @@ pub(super) struct Facts {
     pub(super) reads: Reads,
     /// Captures what passes.
     pub(super) tap: Arc<CaptureTap>,
+    /// Has frames received that did not come by the wire.
+    pub(super) inlet: Arc<InjectionTap>,
 }
 
 impl Facts {

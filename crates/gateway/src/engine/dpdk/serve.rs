@@ -75,6 +75,9 @@ impl Seated {
         let worker = lanes[0].worker;
         let refused = |cause| DpdkStartError::Input { port: name.clone(), cause: Box::new(cause) };
         pool.add_input(worker, input).map_err(|back| refused(back.cause))?;
+        let bells = lanes.iter().filter_map(|lane| pool.bell(lane.worker));
+        bells.for_each(|bell| facts.tap.wakes_by(Arc::clone(bell)));
+        pool.bell(worker).into_iter().for_each(|bell| facts.inlet.wakes_by(Arc::clone(bell)));
         presence.attach(PortPresence::of(&facts.plan, facts.mac.octets()), host)?;
         tracing::info!("port {name}: {} ({}), {}", facts.plan.device, facts.mac, facts.sizing);
         Ok(ServedPort {
