@@ -7,6 +7,7 @@
 mod buffers;
 mod consumer;
 mod format;
+mod relayed;
 mod stalled;
 
 use std::collections::BTreeSet;
