@@ -74,6 +74,7 @@ impl Stage {
             timeline: TimelineMode::Async,
             reorder_packets: 64,
             grain_timeout_nanos: i64::MAX,
+            stores: shm::StoreChoice::default(),
         };
         let receiver = Receiver::new(&config, broker.create_flow(&flow, hd(), Some(8)).unwrap());
         let counters = receiver.counters();
