@@ -68,6 +68,7 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
     }
 
     /// What a sender's legs leave by, where that is not one output.
+    #[cfg(feature = "dpdk")]
     pub(super) fn leaves_by(&mut self, key: SenderKey, outputs: [OutputIndex; 2]) {
         if let Some(served) = self.0.get_mut(&key) {
             served.outputs = outputs;

@@ -66,6 +66,7 @@ pub(super) fn check(ports: &[PortPlan], pool: &[usize]) -> Result<(), ConfigErro
 /// Gives ports that name no core theirs of `pool`: the busiest port first, each on the cores that have the fewest packets
 /// a second by then, those near its device before all others. `near` says of a port and a core whether they are on one
 /// NUMA node. Without a pool they stay as they are: one worker that floats has them all.
+#[cfg(any(feature = "dpdk", test))]
 pub(crate) fn assign(ports: &mut [&mut PortPlan], pool: &[usize], near: impl Fn(&PortPlan, usize) -> bool) {
     let mut loads: Vec<(usize, u64)> = pool.iter().map(|core| (*core, 0)).collect();
     for port in ports.iter().filter(|port| !port.seating.cores.is_empty()) {
@@ -80,6 +81,7 @@ pub(crate) fn assign(ports: &mut [&mut PortPlan], pool: &[usize], near: impl Fn(
 }
 
 /// Each of a port's workers has its share.
+#[cfg(any(feature = "dpdk", test))]
 fn burden(loads: &mut [(usize, u64)], port: &PortPlan) {
     let share = u64::from(port.packets_per_second) / u64::from(port.seating.workers.max(1));
     loads.iter_mut().filter(|(core, _)| port.seating.cores.contains(core)).for_each(|(_, load)| *load += share);
