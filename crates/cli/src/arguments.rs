@@ -129,11 +129,14 @@ pub struct Take {
 #[derive(Debug, Args)]
 pub struct Move {
     /// The receiver.
-    #[arg(long, required_unless_present = "sender", conflicts_with = "sender")]
+    #[arg(long, required_unless_present_any = ["sender", "relay"], conflicts_with_all = ["sender", "relay"])]
     pub receiver: Option<Name>,
     /// The sender: it changes between two grains.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "relay")]
     pub sender: Option<Name>,
+    /// The relay; the senders that forward it go along.
+    #[arg(long)]
+    pub relay: Option<Name>,
     /// The worker, by its name or number; `flypack status` shows them.
     #[arg(long)]
     pub worker: String,

@@ -247,6 +247,12 @@ fn present(text: String) -> Option<String> {
     if text.is_empty() { None } else { Some(text) }
 }
 
+/// "wire 12, late worker 3".
+fn lost_words(lost: &BTreeMap<String, u64>) -> String {
+    let words = lost.iter().map(|(place, packets)| format!("{} {packets}", place.replace('_', " ")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 fn scope(scope: v1::Scope) -> &'static str {
     match scope {
         v1::Scope::File => "file",

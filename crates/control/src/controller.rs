@@ -320,7 +320,7 @@ impl<D: Dataplane> Controller<D> {
         Ok(self.dataplane.restart_port(name)?)
     }
 
-    /// Gives a receiver or sender to another worker.
+    /// Gives a receiver, sender or relay to another worker.
     ///
     /// # Errors
     /// When there is none of that name, or the data plane cannot move it there.
@@ -334,6 +334,9 @@ impl<D: Dataplane> Controller<D> {
             }
             StreamName::Sender(name) if !config.senders.contains_key(name) => {
                 return Err(not_found("sender", name, config.senders.keys().cloned().collect()));
+            }
+            StreamName::Relay(name) if !config.relays.contains_key(name) => {
+                return Err(not_found("relay", name, config.relays.keys().cloned().collect()));
             }
             _ => {}
         }

@@ -79,7 +79,7 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     /// [`DataplaneError::NoConsumer`], or why it cannot be evicted now.
     fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError>;
 
-    /// Gives a receiver or sender to another worker, by its name or number; nothing is lost by it.
+    /// Gives a receiver, sender or relay to another worker, by its name or number; nothing is lost by it.
     ///
     /// # Errors
     /// No such worker, it has no room, or what it receives or sends by cannot move.
@@ -106,13 +106,15 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     }
 }
 
-/// A receiver or a sender.
+/// A receiver, a sender or a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamName {
     /// A receiver.
     Receiver(Name),
     /// A sender.
     Sender(Name),
+    /// A relay, with the senders that forward it.
+    Relay(Name),
 }
 
 impl fmt::Display for StreamName {
@@ -120,6 +122,7 @@ impl fmt::Display for StreamName {
         match self {
             Self::Receiver(name) => write!(f, "receiver {name}"),
             Self::Sender(name) => write!(f, "sender {name}"),
+            Self::Relay(name) => write!(f, "relay {name}"),
         }
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn stream(stream: Option<v1::move_stream_request::Stream>) -> Result<
     match stream {
         Some(Stream::Receiver(receiver)) => name("receiver", &receiver).map(StreamName::Receiver),
         Some(Stream::Sender(sender)) => name("sender", &sender).map(StreamName::Sender),
+        Some(Stream::Relay(relay)) => name("relay", &relay).map(StreamName::Relay),
         None => Err(IntakeError::NoStream),
     }
 }

@@ -192,6 +192,8 @@ pub struct RelayStatus {
     pub senders: u32,
     /// Its legs in their order; none where there is one only.
     pub legs: Vec<LegStatus>,
+    /// The worker that serves it; `None` where its port says it.
+    pub worker: Option<String>,
     /// What it counted.
     pub counters: Counters,
 }

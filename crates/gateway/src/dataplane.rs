@@ -34,7 +34,7 @@ use crate::engine::{Engine, ReceiverOrder, SenderOrder, Stands, StreamKey};
 use crate::recorder::{Recorder, RecorderSettings};
 use entries::{Entries, ReceiverEntry};
 use placement::Place;
-use sender_entry::SenderEntry;
+use sender_entry::{Forwarding, SenderEntry};
 
 /// What the data plane is made of.
 pub struct Parts {
@@ -264,12 +264,15 @@ impl Dataplane for Gateway {
                 StreamName::Sender(name) => {
                     entries.senders.get(name).map(|it| (it.place.clone(), StreamKey::Sender(it.key)))
                 }
+                StreamName::Relay(name) => {
+                    entries.relays.get(name).map(|it| (it.place.clone(), StreamKey::Relay(it.key)))
+                }
             }
         };
         let Some((place, key)) = found else { return Ok(()) };
         if let Err(error) = self.engine(&place).move_to(key, worker) {
             if error.stands == Stands::Apart {
-                self.recover(stream);
+                self.recover(key);
             }
             return Err(error.cause);
         }
@@ -317,12 +320,17 @@ impl Gateway {
         }
     }
 
-    /// A sender has come apart when it was to be moved: it is given its source again.
-    fn recover(&self, stream: &StreamName) {
-        if let StreamName::Sender(name) = stream
-            && let Some(sender) = self.entries().senders.get_mut(name)
-        {
-            sender.come_apart();
+    /// Senders have come apart when they, or their relay, were to be moved: they are given their source again.
+    fn recover(&self, stream: StreamKey) {
+        for sender in self.entries().senders.values_mut() {
+            let is_meant = match stream {
+                StreamKey::Sender(key) => sender.key == key,
+                StreamKey::Relay(key) => sender.forwarding == Forwarding::Relay(key),
+                StreamKey::Receiver(_) => false,
+            };
+            if is_meant {
+                sender.come_apart();
+            }
         }
         self.reconcile_changing();
     }

@@ -71,6 +71,8 @@ pub enum StreamKey {
     Receiver(ReceiverKey),
     /// A sender.
     Sender(SenderKey),
+    /// A relay.
+    Relay(ReceiverKey),
 }
 
 /// Where frames are injected into a port.
@@ -134,13 +136,13 @@ pub trait Engine: Send + Sync {
     /// No answer from the worker; the source is dropped.
     fn connect(&self, key: SenderKey, source: Option<Box<Source>>) -> Result<(), DataplaneError>;
 
-    /// The worker that serves a receiver or sender; `None` for unknown keys, and where its port says it.
+    /// The worker that serves a receiver, sender or relay; `None` for unknown keys, and where its port says it.
     fn worker_of(&self, _stream: StreamKey) -> Option<String> {
         None
     }
 
-    /// Gives a receiver or sender to another worker, by its name or number. A receiver loses nothing: its socket, its open
-    /// grain and its reorder window go along. A sender goes between two grains.
+    /// Gives a receiver, sender or relay to another worker, by its name or number. A receiver loses nothing: its socket, its open
+    /// grain and its reorder window go along. A sender goes between two grains. A relay's senders go along.
     ///
     /// # Errors
     /// No such worker, it has no room, or the queues cannot move; how the stream stands.

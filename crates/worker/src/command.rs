@@ -41,6 +41,9 @@ pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     AddRelay(Box<Relay<R::Buf>>),
     /// Gives a relay back; its inputs go on, and its forwarders wait.
     RemoveRelay(ReceiverKey),
+    /// Gives a relay back as it is, with the packets that some destination has not got yet: for another worker, which is
+    /// given its forwarders and its inputs before it.
+    ReleaseRelay(ReceiverKey),
     /// Opens the forwarder's path on its output and serves it from now on.
     AddForwarder(Box<Forwarder>),
     /// Gives a forwarder back, with the numbers at which it was: added elsewhere, it goes on with them.

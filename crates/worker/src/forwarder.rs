@@ -146,12 +146,11 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Leaves its worker.
+    /// Leaves its worker. Where it was in the window of its relay it knows on, for the relay may go along.
     pub(crate) fn close<T: TxQueue<Lease = GrainLease>>(&mut self, output: &mut Output<T>) {
         if let Some(path) = self.path.take() {
             output.close_path(path);
         }
-        self.joined = None;
     }
 
     /// Forwards what it has not got yet of `window`, by way of `waiting`, as far as the queue takes it; returns how many

@@ -6,7 +6,7 @@ use control::v1;
 use serde::Serialize;
 
 use super::leg::{self, LegView};
-use super::{FormatView, present, scope};
+use super::{FormatView, lost_words, present, scope};
 use crate::table::Table;
 
 /// A receiver.
@@ -76,14 +76,6 @@ impl From<v1::Receiver> for ReceiverView {
     }
 }
 
-impl ReceiverView {
-    /// "wire 12, late worker 3".
-    fn lost_words(&self) -> String {
-        let words = self.lost.iter().map(|(place, packets)| format!("{} {packets}", place.replace('_', " ")));
-        words.collect::<Vec<_>>().join(", ")
-    }
-}
-
 /// The table of `receivers`, and what was odd.
 pub(crate) fn text(receivers: &[ReceiverView]) -> String {
     let mut table = Table::new(&["RECEIVER", "SCOPE", "FROM", "FORMAT", "SIGNAL", "GRAIN", "LOST"]);
@@ -95,7 +87,7 @@ pub(crate) fn text(receivers: &[ReceiverView]) -> String {
             receiver.format.text(),
             receiver.signal.to_owned(),
             receiver.last_grain_index.map(|index| index.to_string()).unwrap_or_default(),
-            receiver.lost_words(),
+            lost_words(&receiver.lost),
         ]);
     }
     if table.is_empty() {

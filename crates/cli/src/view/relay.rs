@@ -1,10 +1,12 @@
 //! Relays as printed.
 
+use std::collections::BTreeMap;
+
 use control::v1;
 use serde::Serialize;
 
 use super::leg::{self, LegView};
-use super::{present, scope};
+use super::{lost_words, present, scope};
 use crate::table::Table;
 
 /// A relay.
@@ -32,6 +34,10 @@ pub struct RelayView {
     pub senders: u32,
     /// The legs of a stream that comes twice; none where it comes once.
     pub legs: Vec<LegView>,
+    /// Packets that were lost, by place: "wire", "queue", "no_buffer"; only where some were.
+    pub lost: BTreeMap<String, u64>,
+    /// The worker that serves it; null where its port says it.
+    pub worker: Option<String>,
 }
 
 /// `relays`.
@@ -62,12 +68,14 @@ impl From<v1::Relay> for RelayView {
             alive: relay.alive,
             senders: relay.senders,
             legs: relay.legs.into_iter().map(Into::into).collect(),
+            lost: relay.lost.into_iter().map(|place| (place.name, place.value)).collect(),
+            worker: present(relay.worker),
         }
     }
 }
 
 fn text(relays: &[RelayView]) -> String {
-    let mut table = Table::new(&["RELAY", "SCOPE", "FROM", "SIGNAL", "SENDERS"]);
+    let mut table = Table::new(&["RELAY", "SCOPE", "FROM", "SIGNAL", "SENDERS", "LOST"]);
     for relay in relays {
         table.row([
             relay.name.clone(),
@@ -75,6 +83,7 @@ fn text(relays: &[RelayView]) -> String {
             relay.listen.clone(),
             if relay.alive { "packets" } else { "none" }.to_owned(),
             relay.senders.to_string(),
+            lost_words(&relay.lost),
         ]);
     }
     if table.is_empty() {

@@ -39,6 +39,8 @@ pub struct MovedView {
     pub receiver: Option<String>,
     /// The sender that was moved.
     pub sender: Option<String>,
+    /// The relay that was moved.
+    pub relay: Option<String>,
     /// The worker that serves it now, as it was named.
     pub worker: String,
 }
@@ -46,7 +48,8 @@ pub struct MovedView {
 impl MovedView {
     pub(crate) fn text(&self) -> String {
         let name = |kind: &str, name: &Option<String>| name.as_ref().map(|name| format!("{kind} {name}"));
-        let what = name("receiver", &self.receiver).or_else(|| name("sender", &self.sender)).unwrap_or_default();
+        let what = name("receiver", &self.receiver).or_else(|| name("sender", &self.sender));
+        let what = what.or_else(|| name("relay", &self.relay)).unwrap_or_default();
         format!("{what} is served by worker {} now\n", self.worker)
     }
 }

@@ -13,7 +13,7 @@ use super::heard_legs::HeardLegs;
 use super::placement::{self, Place};
 use super::reconcile::Unmet;
 use super::sender_entry::{Forwarding, Wish};
-use crate::engine::{RelayOrder, Relaying};
+use crate::engine::{RelayOrder, Relaying, StreamKey};
 
 /// Packets of the slowest stream that counts as alive come no further apart.
 const PERIOD: Duration = Duration::from_millis(300);
@@ -34,7 +34,7 @@ pub(super) struct RelayEntry {
 }
 
 impl RelayEntry {
-    fn status(&self) -> RelayStatus {
+    fn status(&self, worker: Option<String>) -> RelayStatus {
         let own = self.counters.values().into_iter().filter(|(name, _)| !LEVELS.contains(name));
         let sum = |value: fn(&InputCounters) -> u64| self.inputs.iter().map(|input| value(input)).sum::<u64>();
         let queues = [
@@ -47,6 +47,7 @@ impl RelayEntry {
             is_alive: self.packets.is_recent(PERIOD),
             senders: u32::try_from(self.counters.destinations.value()).unwrap_or(u32::MAX),
             legs: self.legs.status(PERIOD),
+            worker,
             counters: own.chain(queues).collect(),
         }
     }
@@ -91,7 +92,11 @@ impl Gateway {
     }
 
     pub(super) fn relay_status(&self) -> Vec<RelayStatus> {
-        self.entries().relays.values().map(RelayEntry::status).collect()
+        let status = |relay: &RelayEntry| {
+            let worker = self.engine(&relay.place).worker_of(StreamKey::Relay(relay.key));
+            relay.status(worker)
+        };
+        self.entries().relays.values().map(status).collect()
     }
 
     /// Has a sender forward the relay that the table gives it; or ends that, where it gives it none. Where that has to wait

@@ -284,19 +284,22 @@ impl Engine for DpdkEngine {
         let worker = match stream {
             StreamKey::Receiver(key) => self.ports[homes.receivers.get(&key)?.port()].worker(),
             StreamKey::Sender(key) => homes.senders.get(&key).map(|home| home.forwarded_by.unwrap_or(home.worker))?,
+            StreamKey::Relay(key) => self.ports[homes.relays.get(&key)?.port()].worker(),
         };
         Some(self.pool.worker_name(worker).to_owned())
     }
 
     fn move_to(&self, stream: StreamKey, worker: &str) -> Result<(), ChangeError> {
-        match stream {
-            StreamKey::Receiver(_) => Err(ChangeError::as_before(DataplaneError::Unsupported {
-                what: "moving a receiver that is on a port".to_owned(),
-                remedy: "a port receives by the first of its cores: name another one there, and restart flypackd"
-                    .to_owned(),
-            })),
-            StreamKey::Sender(key) => self.move_sender(key, worker),
-        }
+        let what = match stream {
+            StreamKey::Sender(key) => return self.move_sender(key, worker),
+            StreamKey::Receiver(_) => "a receiver",
+            StreamKey::Relay(_) => "a relay",
+        };
+        Err(ChangeError::as_before(DataplaneError::Unsupported {
+            what: format!("moving {what} that is on a port"),
+            remedy: "a port receives by the first of its cores: name another one there, and restart flypackd"
+                .to_owned(),
+        }))
     }
 
     fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {

@@ -106,6 +106,50 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
         }
     }
 
+    /// The senders that forward a relay.
+    pub(super) fn of(&self, relay: ReceiverKey) -> Vec<SenderKey> {
+        let forwards = |served: &Served<T>| served.follows.is_some_and(|followed| followed.relay == relay);
+        self.0.iter().filter(|(_, served)| forwards(served)).map(|(key, _)| *key).collect()
+    }
+
+    /// Whether `to` would take the forwarders of a relay.
+    ///
+    /// # Errors
+    /// A path cannot be opened there, or it has no room or does not answer.
+    pub(super) fn try_paths<R: RxQueue>(
+        &self,
+        pool: &Pool<R, T>,
+        relay: ReceiverKey,
+        to: WorkerIndex,
+    ) -> Result<(), ChangeError> {
+        for key in self.of(relay) {
+            let Some(served) = self.0.get(&key) else { continue };
+            let Some(followed) = served.follows else { continue };
+            served.try_path(pool, key, Followed { worker: to, ..followed })?;
+        }
+        Ok(())
+    }
+
+    /// Takes the forwarders of a relay, which no worker has at the moment, to the worker `to`, with their places in its
+    /// window.
+    ///
+    /// # Errors
+    /// The first that `to` does not take: its sender is apart, and the others are there.
+    pub(super) fn carry<R: RxQueue>(
+        &mut self,
+        pool: &Pool<R, T>,
+        relay: ReceiverKey,
+        to: WorkerIndex,
+    ) -> Result<(), DataplaneError> {
+        let mut outcome = Ok(());
+        for key in self.of(relay) {
+            let Some(served) = self.0.get_mut(&key) else { continue };
+            let carried = served.carry(pool, key, to);
+            outcome = outcome.and(carried);
+        }
+        outcome
+    }
+
     /// Gives a sender that does not forward to another worker, with its source.
     ///
     /// # Errors
@@ -207,6 +251,19 @@ impl<T: TxQueue<Lease = GrainLease>> Served<T> {
             return Err(ChangeError::apart(refused.cause));
         }
         self.follows = Some(followed);
+        Ok(())
+    }
+
+    /// The forwarder goes to another worker as it is.
+    fn carry<R: RxQueue>(&mut self, pool: &Pool<R, T>, key: SenderKey, to: WorkerIndex) -> Result<(), DataplaneError> {
+        let Some(followed) = self.follows.take() else { return Ok(()) };
+        let forwarder = pool.remove_forwarder(followed.worker, key)?;
+        let forwarder = forwarder.ok_or_else(|| unexpected("taking a forwarder from its worker"))?;
+        if let Err(refused) = pool.add_forwarder(to, forwarder) {
+            self.forwarder = refused.back;
+            return Err(refused.cause);
+        }
+        self.follows = Some(Followed { worker: to, ..followed });
         Ok(())
     }
 

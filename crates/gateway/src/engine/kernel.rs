@@ -162,6 +162,7 @@ impl Engine for KernelEngine {
         let worker = match stream {
             StreamKey::Receiver(key) => homes.receivers.get(&key)?.worker,
             StreamKey::Sender(key) => homes.senders.get(&key)?.serves(),
+            StreamKey::Relay(key) => homes.relays.get(&key)?.worker,
         };
         Some(self.pool.worker_name(worker).to_owned())
     }
@@ -172,6 +173,7 @@ impl Engine for KernelEngine {
         match stream {
             StreamKey::Receiver(key) => Ok(self.move_receiver(key, to)?),
             StreamKey::Sender(key) => self.move_sender(key, to),
+            StreamKey::Relay(key) => self.move_relay(key, to),
         }
     }
 

@@ -45,6 +45,25 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
         }
     }
 
+    /// Takes a relay back as it is, for another worker; `None` when it is not there.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn release_relay(
+        &self,
+        worker: WorkerIndex,
+        key: ReceiverKey,
+    ) -> Result<Option<Box<Relay<R::Buf>>>, DataplaneError> {
+        match self.ask(worker, Command::ReleaseRelay(key)).map_err(no_answer)? {
+            Report::RelayRemoved(relay) => {
+                self.receivers(worker).fetch_sub(1, Ordering::Relaxed);
+                Ok(Some(relay))
+            }
+            Report::Unknown(_) => Ok(None),
+            _ => Err(unexpected("releasing a relay")),
+        }
+    }
+
     /// Serves a forwarder.
     ///
     /// # Errors

@@ -422,11 +422,11 @@ fn a_forwarder_that_moves_goes_on_with_its_numbers() {
     assert!(matches!(studio.ask(Command::RemoveForwarder(far.key)), Report::Unknown(None)));
     forwarder.set_output(OutputIndex(1));
     assert!(matches!(studio.ask(Command::AddForwarder(forwarder)), Report::Added));
-    // It begins with the next picture, under the number after the last that it made.
+    // It goes on in its relay where it was, under the number after the last that it made.
     source.send(8, 2);
     (9..11).for_each(|n| source.send(n, 3));
     studio.pass(MS);
-    assert_eq!(far.sequences(), [65_534, 65_535, 0, 1, 2, 6, 7]);
+    assert_eq!(far.sequences(), [65_534, 65_535, 0, 1, 2, 6, 7, 8]);
     studio.follow(&mut far, None);
     source.send(11, 4);
     studio.pass(MS);
@@ -453,4 +453,34 @@ fn a_relay_takes_its_destination_and_leaves_it() {
     assert_eq!((counters.packets_unsteered.value(), far.counters.packets_forwarded.value()), (1, 0));
     assert!(matches!(studio.ask(Command::RemoveRelay(relay.key)), Report::Unknown(None)));
     assert!(matches!(studio.ask(Command::Follow(SenderKey(999), None)), Report::Unknown(None)));
+}
+
+#[test]
+fn a_relay_changes_its_worker_in_the_middle_of_a_picture_without_losing_a_packet() {
+    let mut studio = Studio::new(1, Faults::default());
+    let destination = studio.address();
+    let leg = studio.socket(destination);
+    let relay = studio.relay_of(&[leg], |_| {});
+    let own = Rewrite { first_sequence: Some(SeqNum(700)), timestamps: Timestamps::Continue, ..Rewrite::default() };
+    let mut far = studio.forward(Some(&relay), own);
+    let mut source = Source::new(&studio, destination, 7);
+    (0..10).for_each(|sequence| source.send(sequence, u32::from(sequence >= 5)));
+    studio.pass(MS);
+    let Report::InputRemoved(input) = studio.ask(Command::RemoveInput(leg.input)) else { panic!("not removed") };
+    let Report::RelayRemoved(released) = studio.ask(Command::ReleaseRelay(relay.key)) else { panic!("not released") };
+    let Report::ForwarderRemoved(forwarder) = studio.ask(Command::RemoveForwarder(far.key)) else {
+        panic!("not removed")
+    };
+    studio.change_worker();
+    (10..13).for_each(|sequence| source.send(sequence, 1));
+    assert!(matches!(studio.ask(Command::AddForwarder(forwarder)), Report::Added));
+    assert!(matches!(studio.ask(Command::AddInput(input)), Report::Added));
+    assert!(matches!(studio.ask(Command::AddRelay(released)), Report::Added));
+    (13..20).for_each(|sequence| source.send(sequence, 1 + u32::from(sequence >= 16)));
+    studio.pass(MS);
+    let got = far.take();
+    assert!(got.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1), "{got:?}");
+    let payloads: Vec<_> = got.iter().rev().take(15).rev().map(|got| got.payload.clone()).collect();
+    assert_eq!(payloads, (5..20).map(|sequence| payload(sequence, 7)).collect::<Vec<_>>());
+    assert_eq!((relay.counters.packets_lost.value(), far.counters.packets_dropped_backlog.value()), (0, 0));
 }

@@ -42,6 +42,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             Command::Connect(key, source) => return self.connect(key, source, now),
             Command::AddRelay(relay) => self.add_relay(relay),
             Command::RemoveRelay(key) => self.remove_relay(key),
+            Command::ReleaseRelay(key) => self.release_relay(key),
             Command::AddForwarder(forwarder) => self.add_forwarder(forwarder),
             Command::RemoveForwarder(key) => self.remove_forwarder(key),
             Command::Follow(key, relay) => self.follow(key, relay),

@@ -63,11 +63,20 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
     }
 
     pub(super) fn remove_relay(&mut self, key: ReceiverKey) -> Report<R, T> {
-        let Some(place) = self.relays.find(|relay| relay.key() == key) else { return Report::Unknown(None) };
-        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Relay(place, 0)));
-        let Some(mut removed) = self.relays.remove(place) else { return Report::Unknown(None) };
+        let Some(mut removed) = self.released_relay(key) else { return Report::Unknown(None) };
         removed.finish();
         Report::RelayRemoved(removed)
+    }
+
+    pub(super) fn release_relay(&mut self, key: ReceiverKey) -> Report<R, T> {
+        self.released_relay(key).map_or(Report::Unknown(None), Report::RelayRemoved)
+    }
+
+    /// A relay that nothing is steered to any more.
+    fn released_relay(&mut self, key: ReceiverKey) -> Option<Box<Relay<R::Buf>>> {
+        let place = self.relays.find(|relay| relay.key() == key)?;
+        self.inputs.iter_mut().for_each(|input| input.unsteer(Target::Relay(place, 0)));
+        self.relays.remove(place)
     }
 
     pub(super) fn add_forwarder(&mut self, mut forwarder: Box<Forwarder>) -> Report<R, T> {

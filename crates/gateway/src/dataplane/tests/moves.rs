@@ -1,6 +1,8 @@
 //! Placing on several workers, and moving between them.
 
-use control::RelaySpec;
+use std::net::SocketAddr;
+
+use control::{HeardLegSpec, RelaySpec};
 
 use super::*;
 
@@ -130,4 +132,79 @@ fn a_relay_counts_for_what_comes_in_and_its_senders_are_its_workers() {
     assert_eq!(loads(&plane), [0, 260_000]);
     plane.gateway.remove_sender(&name("out")).unwrap();
     assert_eq!(loads(&plane), [0, 0]);
+}
+
+/// Moves a relay to and fro while packets come by its ways in turn, and a sender forwards them.
+fn moved_with_its_sender(ways: &[SocketAddr]) {
+    let Some((plane, _)) = two_workers() else { return };
+    let (camera, far) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let second =
+        ways.get(1).map(|destination| HeardLegSpec { destination: *destination, sources: Vec::new(), interface: None });
+    plane.gateway.add_relay(&RelaySpec { second, ..RelaySpec::new(name("wild"), ways[0]) }).unwrap();
+    let sender = SenderSpec::new(name("far"), far.local_addr().unwrap());
+    plane.gateway.add_sender(&sender).unwrap();
+    let entries = vec![(name("far"), name("wild"))];
+    plane.gateway.apply(&CrosspointTable { version: 1, entries }).unwrap();
+    let worker = |plane: &Plane| (plane.gateway.relays().remove(0).worker, plane.gateway.senders().remove(0).worker);
+    let mut next = 0_u16;
+    for to in [1, 0, 0, 1] {
+        plane.gateway.move_stream(&StreamName::Relay(name("wild")), &to.to_string()).unwrap();
+        assert_eq!(worker(&plane), (worker_n(to), worker_n(to)));
+        // All of one picture: what waits for the next one would get nothing.
+        for way in ways.iter().cycle().take(4) {
+            let header = [0x80, 96, (next >> 8) as u8, next as u8, 0, 0, 0, 9, 0, 0, 0, 7, 1, 2, 3];
+            camera.send_to(&header, way).unwrap();
+            let mut got = [0; 64];
+            assert_eq!(far.recv(&mut got).unwrap(), header.len());
+            assert_eq!(got[12..15], [1, 2, 3]);
+            next += 1;
+        }
+    }
+    let relay = plane.gateway.relays().remove(0);
+    let count = |counter| relay.counters.iter().find(|(name, _)| *name == counter).unwrap().1;
+    assert_eq!((count("packets"), count("packets_lost"), relay.senders), (16, 0, 1));
+}
+
+fn unused() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn a_relay_is_moved_with_its_senders() {
+    moved_with_its_sender(&[unused()]);
+}
+
+#[test]
+fn a_relay_of_two_legs_is_moved_with_both() {
+    moved_with_its_sender(&[unused(), unused()]);
+}
+
+#[test]
+fn a_relay_that_cannot_be_moved_goes_on() {
+    // Each worker has room for one path, and both are taken.
+    let Some((plane, _)) = two_workers_with(1) else { return };
+    let listen = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    plane.gateway.add_relay(&RelaySpec::new(name("wild"), listen)).unwrap();
+    let wild = StreamName::Relay(name("wild"));
+    plane.gateway.move_stream(&wild, "0").unwrap();
+    plane.take("wild");
+    let spec = SenderSpec::new(name("second"), "127.0.0.1:10".parse().unwrap());
+    plane.gateway.add_sender(&spec).unwrap();
+    plane.gateway.move_stream(&StreamName::Sender(name("second")), "1").unwrap();
+    plane.gateway.move_stream(&wild, "1").unwrap_err();
+    assert_eq!(plane.gateway.relays().remove(0).worker, worker_n(0));
+    let camera = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let header = [0x80, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 1, 2, 3];
+    camera.send_to(&header, listen).unwrap();
+    let forwarded = |plane: &Plane| {
+        let counters = plane.gateway.senders().remove(0).counters;
+        counters.into_iter().find(|(name, _)| *name == "packets_forwarded").unwrap().1
+    };
+    while forwarded(&plane) == 0 {
+        std::thread::yield_now();
+    }
+    plane.gateway.remove_sender(&name("second")).unwrap();
+    plane.gateway.move_stream(&wild, "1").unwrap();
+    assert_eq!(plane.gateway.relays().remove(0).worker, worker_n(1));
 }

@@ -108,6 +108,14 @@ impl Homes {
         self.relays.insert(key, home);
     }
 
+    /// Notes that a relay has gone over to another worker.
+    pub(super) fn move_relay(&mut self, pool: &Pool<Rx, Tx>, key: ReceiverKey, to: WorkerIndex) {
+        let Some(home) = self.relays.get_mut(&key) else { return };
+        pool.burden(home.worker, home.packets_per_second, 0);
+        pool.burden(to, 0, home.packets_per_second);
+        home.worker = to;
+    }
+
     /// Forgets a relay.
     pub(super) fn remove_relay(&mut self, pool: &Pool<Rx, Tx>, key: ReceiverKey) {
         if let Some(home) = self.relays.remove(&key) {

@@ -1,14 +1,21 @@
-//! A receiver or sender goes over to another worker.
+//! A receiver, sender or relay goes over to another worker.
 
 use control::DataplaneError;
-use worker::{Input, InputKey, ReceiverKey, SenderKey, SteeredReceiver};
+use worker::{Input, InputKey, ReceiverKey, Relay, SenderKey, SteeredReceiver};
 
-use super::super::ChangeError;
+use super::super::forwarders::Forwarders;
+use super::super::{ChangeError, Stands};
 use super::sockets::inputs_of;
-use super::{KernelEngine, Rx};
+use super::{KernelEngine, Rx, Tx};
 use crate::pool::{WorkerIndex, unexpected};
 
-type Steered = SteeredReceiver<<Rx as netio::RxQueue>::Buf>;
+type Buf = <Rx as netio::RxQueue>::Buf;
+
+/// What hears a socket.
+enum Listener {
+    Receiver(Box<SteeredReceiver<Buf>>),
+    Relay(Box<Relay<Buf>>),
+}
 
 impl KernelEngine {
     /// The sockets go along, and keep what comes meanwhile. Refused, all go back to where they were.
@@ -20,16 +27,13 @@ impl KernelEngine {
         }
         let released = self.pool.release_receiver(from, key)?;
         let receiver = released.ok_or_else(|| unexpected("taking a receiver from its worker"))?;
-        for input in inputs_of(key, home.ways) {
-            if let Err(cause) = self.move_input(from, to, input) {
-                self.return_inputs(key, home.ways, from, to);
-                self.seat_again(from, None, Some(receiver));
-                return Err(cause);
-            }
+        if let Err(cause) = self.move_inputs(key, home.ways, from, to) {
+            self.seat_again(from, None, Some(Listener::Receiver(receiver)));
+            return Err(cause);
         }
         if let Err(refused) = self.pool.add_receiver(to, receiver) {
             self.return_inputs(key, home.ways, from, to);
-            self.seat_again(from, None, refused.back);
+            self.seat_again(from, None, refused.back.map(Listener::Receiver));
             return Err(refused.cause);
         }
         self.pool.burden(from, home.packets_per_second, 0);
@@ -38,6 +42,55 @@ impl KernelEngine {
             home.worker = to;
         }
         Ok(())
+    }
+
+    /// The sockets go along, then the relay with the packets that it keeps and its senders with their places among them.
+    /// Refused, all go back.
+    pub(super) fn move_relay(&self, key: ReceiverKey, to: WorkerIndex) -> Result<(), ChangeError> {
+        let found = self.homes().relays.get(&key).map(|home| (home.worker, home.ways));
+        let Some((from, ways)) = found.filter(|(from, _)| *from != to) else { return Ok(()) };
+        let mut forwarders = self.forwarders();
+        forwarders.try_paths(&self.pool, key, to)?;
+        let released = self.pool.release_relay(from, key)?;
+        let relay = released.ok_or_else(|| unexpected("taking a relay from its worker"))?;
+        if let Err(cause) = self.move_inputs(key, ways, from, to) {
+            self.seat_again(from, None, Some(Listener::Relay(relay)));
+            return Err(cause.into());
+        }
+        // They wait where it comes: what it then hands out has somebody to go to.
+        let carried = forwarders.carry(&self.pool, key, to);
+        let Err(refused) = self.pool.add_relay(to, relay) else {
+            self.weigh(&forwarders, key, to);
+            return carried.map_err(ChangeError::apart);
+        };
+        let carried = carried.and(forwarders.carry(&self.pool, key, from));
+        self.return_inputs(key, ways, from, to);
+        self.seat_again(from, None, refused.back.map(Listener::Relay));
+        self.weigh(&forwarders, key, from);
+        let stands = if carried.is_ok() { Stands::AsBefore } else { Stands::Apart };
+        Err(ChangeError { cause: refused.cause, stands })
+    }
+
+    /// Notes where a relay and its senders are now.
+    fn weigh(&self, forwarders: &Forwarders<Tx>, key: ReceiverKey, worker: WorkerIndex) {
+        let mut homes = self.homes();
+        homes.move_relay(&self.pool, key, worker);
+        let senders: Vec<SenderKey> = homes.senders.keys().copied().collect();
+        for sender in senders {
+            homes.change_sender(&self.pool, sender, |home| home.follows = forwarders.followed(sender));
+        }
+    }
+
+    /// Gives the sockets of a receiver or a relay to another worker, all or none.
+    fn move_inputs(
+        &self,
+        key: ReceiverKey,
+        ways: usize,
+        from: WorkerIndex,
+        to: WorkerIndex,
+    ) -> Result<(), DataplaneError> {
+        let moved = inputs_of(key, ways).try_for_each(|input| self.move_input(from, to, input));
+        moved.inspect_err(|_| self.return_inputs(key, ways, from, to))
     }
 
     /// Gives a socket to another worker; one that it refuses goes back.
@@ -58,13 +111,16 @@ impl KernelEngine {
     }
 
     /// A worker takes again what it served until now.
-    fn seat_again(&self, worker: WorkerIndex, input: Option<Box<Input<Rx>>>, receiver: Option<Box<Steered>>) {
+    fn seat_again(&self, worker: WorkerIndex, input: Option<Box<Input<Rx>>>, listener: Option<Listener>) {
         let input = input.map_or(Ok(()), |input| self.pool.add_input(worker, input).map_err(DataplaneError::from));
-        let add = |receiver| self.pool.add_receiver(worker, receiver).map_err(DataplaneError::from);
-        if let Err(cause) = input.and_then(|()| receiver.map_or(Ok(()), add)) {
+        let add = |listener| match listener {
+            Listener::Receiver(receiver) => self.pool.add_receiver(worker, receiver).map_err(DataplaneError::from),
+            Listener::Relay(relay) => self.pool.add_relay(worker, relay).map_err(DataplaneError::from),
+        };
+        if let Err(cause) = input.and_then(|()| listener.map_or(Ok(()), add)) {
             let worker = self.pool.worker_name(worker);
             tracing::error!(
-                "a receiver that could not be moved cannot go back to {worker} either: {cause}; delete it and make it anew"
+                "a receiver or relay that could not be moved cannot go back to {worker} either: {cause}; delete it and make it anew"
             );
         }
     }
