@@ -31,75 +31,120 @@ fn senders_by_worker(node: &Value) -> Vec<(String, u64)> {
     ours.map(|worker| (worker["name"].as_str().unwrap().to_owned(), worker["senders"].as_u64().unwrap())).collect()
 }
 
-#[test]
-fn two_workers_send_by_one_port_which_is_restarted_and_a_sender_moves() {
-    if let Some(reason) = namespace::unavailable() {
-        eprintln!("SKIPPED: no network namespaces here: {reason}");
-        return;
-    }
-    let cores = worker::run::usable_cores();
-    let [first, second, ..] = cores[..] else {
-        eprintln!("SKIPPED: two workers need two cores, and this process may use {cores:?}");
-        return;
-    };
-    let _turn = take_turn();
-    let bench = GatewayBench::set_up().unwrap();
-    let gateway = gateway(&bench, &[first, second]);
-    eventually("the port answers pings", || bench.answers_pings().unwrap());
-    eventually("the studio is found", || port_counter(&gateway.statistics().unwrap(), "neighbours_found") > 0);
+/// The picture's way: a camera, and a screen for each sender, which see all frames of a run.
+struct Show {
+    camera: Camera,
+    pictures: Vec<Vec<u8>>,
+    screens: [Screen; 2],
+    batches: usize,
+}
 
+impl Show {
+    fn new(bench: &GatewayBench) -> Self {
+        let camera = Camera::new(&bench.studio).unwrap();
+        let screen = |at| Screen::new(&bench.studio, screen_of(at).parse().unwrap()).unwrap();
+        Self { camera, pictures: rfc4175::noise(&format(), 3 * FRAMES, 7), screens: [screen(0), screen(1)], batches: 0 }
+    }
+
+    /// The next batch; both screens show it whole, after what they have shown.
+    fn play(&mut self) {
+        let shown = self.batches * FRAMES;
+        self.batches += 1;
+        self.camera.play(&self.pictures[shown..shown + FRAMES]);
+        for (screen, name) in self.screens.iter_mut().zip(SENDERS) {
+            let seen = screen.watch(shown + FRAMES);
+            assert!(seen.into_iter().eq(&self.pictures[..shown + FRAMES]), "batch {} of sender {name}", self.batches);
+        }
+    }
+}
+
+/// Packets of both senders.
+fn sent(now: &Statistics) -> u64 {
+    SENDERS.iter().map(|name| now.of("sender", name, "packets").unwrap()).sum()
+}
+
+/// Two cores, or the reason why there is no test.
+fn two_cores() -> Result<[usize; 2], String> {
+    if let Some(reason) = namespace::unavailable() {
+        return Err(format!("no network namespaces here: {reason}"));
+    }
+    match worker::run::usable_cores()[..] {
+        [first, second, ..] => Ok([first, second]),
+        ref cores => Err(format!("two workers need two cores, and this process may use {cores:?}")),
+    }
+}
+
+fn wait_for_the_port(bench: &GatewayBench) {
+    eventually("the port answers pings", || bench.answers_pings().unwrap());
+}
+
+fn node_shows_both_workers(gateway: &Gateway) {
     let node = gateway.node().unwrap();
     let on_each: Vec<(String, u64)> = (0..2).map(|at| (format!("port-worker-{at}"), 1)).collect();
     assert_eq!(senders_by_worker(&node), on_each, "{node}");
     let shown = &node["ports"][0];
     assert_eq!(shown["worker"], "port-worker-0, port-worker-1", "{shown}");
     assert!(shown["sizing"].to_string().contains("2 transmit queues"), "{shown}");
+}
 
-    let mut camera = Camera::new(&bench.studio).unwrap();
-    let screen = |at| Screen::new(&bench.studio, screen_of(at).parse().unwrap()).unwrap();
-    let mut screens = [screen(0), screen(1)];
-    let pictures = rfc4175::noise(&format(), 3 * FRAMES, 7);
-    let mut play = |batch: usize| {
-        camera.play(&pictures[(batch - 1) * FRAMES..batch * FRAMES]);
-        for (screen, name) in screens.iter_mut().zip(SENDERS) {
-            let seen = screen.watch(batch * FRAMES);
-            assert!(seen.into_iter().eq(&pictures[..batch * FRAMES]), "batch {batch} of sender {name}");
-        }
-    };
-    play(1);
-    let (said, went_well) = flypack(&gateway, "ports restart media").unwrap();
+fn restart(gateway: &Gateway, bench: &GatewayBench) {
+    let (said, went_well) = flypack(gateway, "ports restart media").unwrap();
     assert!(went_well, "{said}");
-    eventually("the port answers pings again", || bench.answers_pings().unwrap());
-    play(2);
-    let before = all_is_back(&gateway).unwrap();
-    let sent =
-        |now: &Statistics| -> u64 { SENDERS.iter().map(|name| now.of("sender", name, "packets").unwrap()).sum() };
-    for worker in ["port-worker-0", "port-worker-1"] {
-        assert_eq!(before.of("worker", worker, "tx_packets").unwrap(), sent(&before) / 2, "{worker}");
-    }
+    wait_for_the_port(bench);
+}
 
-    // Both go to the second worker, where one of them is already; what it does not do is told with where it could go.
+/// Both senders go to the second worker, where one of them is already; what it does not do is told with where it could go.
+fn move_both(gateway: &Gateway) {
     for name in SENDERS {
-        let (said, went_well) = flypack(&gateway, &format!("move --sender {name} --worker port-worker-1")).unwrap();
+        let (said, went_well) = flypack(gateway, &format!("move --sender {name} --worker port-worker-1")).unwrap();
         assert!(went_well && said.contains("port-worker-1"), "{said}");
     }
     for (words, named) in [
         ("move --sender one --worker port-worker-9", "port-worker-0, port-worker-1"),
         ("move --receiver cam --worker port-worker-1", "the first of its cores"),
     ] {
-        let (said, went_well) = flypack(&gateway, words).unwrap();
+        let (said, went_well) = flypack(gateway, words).unwrap();
         assert!(!went_well && said.contains(named), "{words}: {said}");
     }
-    play(3);
+}
+
+/// The second worker sent all since `before`, and the port was restarted once.
+fn second_worker_has_both(gateway: &Gateway, before: &Statistics) {
     assert_eq!(
         senders_by_worker(&gateway.node().unwrap()),
         [("port-worker-0".to_owned(), 0), ("port-worker-1".to_owned(), 2)]
     );
-    let statistics = all_is_back(&gateway).unwrap();
+    let statistics = all_is_back(gateway).unwrap();
     assert_eq!(port_counter(&statistics, "tx_media_packets"), sent(&statistics), "the sum over both queues");
     assert_eq!(port_counter(&statistics, "restarts"), 1);
     let idle = |now: &Statistics| now.of("worker", "port-worker-0", "tx_packets").unwrap();
-    assert_eq!(idle(&statistics), idle(&before), "who has no sender sends nothing");
+    assert_eq!(idle(&statistics), idle(before), "who has no sender sends nothing");
+}
+
+#[test]
+fn two_workers_send_by_one_port_which_is_restarted_and_a_sender_moves() {
+    let cores = match two_cores() {
+        Ok(cores) => cores,
+        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+    };
+    let _turn = take_turn();
+    let bench = GatewayBench::set_up().unwrap();
+    let gateway = gateway(&bench, &cores);
+    wait_for_the_port(&bench);
+    eventually("the studio is found", || port_counter(&gateway.statistics().unwrap(), "neighbours_found") > 0);
+    node_shows_both_workers(&gateway);
+
+    let mut show = Show::new(&bench);
+    show.play();
+    restart(&gateway, &bench);
+    show.play();
+    let before = all_is_back(&gateway).unwrap();
+    for worker in ["port-worker-0", "port-worker-1"] {
+        assert_eq!(before.of("worker", worker, "tx_packets").unwrap(), sent(&before) / 2, "{worker}");
+    }
+    move_both(&gateway);
+    show.play();
+    second_worker_has_both(&gateway, &before);
     gateway.stop().unwrap();
     let log = std::fs::read_to_string(bench.file("flypackd.log")).unwrap();
     assert!(log.contains("ports closed: media") && !log.contains("ERROR"), "{log}");
