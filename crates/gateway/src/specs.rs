@@ -260,7 +260,10 @@ mod tests {
         let ends = begins + text[begins..].find("\n\n").unwrap();
         let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', ':', '"']));
         let uncommented = text[begins..ends].lines().map(|line| line.trim_start_matches("# "));
-        let port: Vec<&str> = uncommented.filter(|line| *line == "[[port]]" || is_key(line)).collect();
+        // A port has `core` or `cores`.
+        let is_instead = |line: &str| line.starts_with("cores = ");
+        let wanted = |line: &&str| *line == "[[port]]" || is_key(line) && !is_instead(line);
+        let port: Vec<&str> = uncommented.filter(wanted).collect();
         toml::from_str(&[&text[..begins], &port.join("\n"), &text[ends..]].concat()).unwrap()
     }
 

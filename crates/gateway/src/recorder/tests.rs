@@ -342,7 +342,7 @@ fn a_recording_that_was_cut_off_is_played_to_its_last_whole_grain() {
     let status = eventually(|| Some(ended()).filter(|status| status.state == ArchiveState::Failed));
     assert!(status.trouble.unwrap().contains("grain 2 of the recording"), "{}", status.grains_played);
     index.set_len(header.entry_offset(0)).unwrap();
-    assert!(stage.replay(ReplayEnding::Stop).unwrap_err().to_string().contains("no grain"));
+    assert!(stage.replay(ReplayEnding::Stop).unwrap_err().to_string().contains("is empty"));
     index.set_len(100).unwrap();
     assert!(stage.replay(ReplayEnding::Stop).unwrap_err().to_string().contains("no index"));
 }
