@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use media::{Clock, GrainIndex, PayloadType, Ssrc, Tai};
 use netio::{Path, TxQueue};
-use shm::GrainLease;
+use shm::{GrainLease, ReadError};
 use st2110::Packetiser;
 
 use crate::command::SenderRefusal;
@@ -265,6 +265,13 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         let source = self.source.as_mut()?;
         match source.pick(&mut self.picker, now, &self.counters) {
             Ok(picked) => picked,
+            Err(ReadError::TooManyLeases { .. }) => {
+                source.refuse(&mut self.picker, &self.counters);
+                // A leg is a frame behind, and devices have the other leases or are to give them back. Its oldest grain goes, and
+                // the next turn may have the next one.
+                self.make_room();
+                None
+            }
             Err(error) => {
                 self.picker.forget();
                 source.count(error, &self.counters);

@@ -48,6 +48,15 @@ impl Picker {
         *self = Self { last_tick: self.last_tick, ..Self::new(self.timing) };
     }
 
+    /// There was no lease for a grain that was due. What was seen of the source stays true, but the grid begins anew. Returns
+    /// whether the same grain is asked for again.
+    pub(super) fn refuse(&mut self) -> bool {
+        if self.timing == SenderTiming::Grid {
+            self.forget();
+        }
+        self.timing == SenderTiming::Source
+    }
+
     /// Notes when grains appear, also while an earlier one is being sent.
     pub(super) fn observe(&mut self, reader: &FrameReader, now: Tai) {
         if self.timing == SenderTiming::Source

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use media::{Rate, Tai};
-use shm::{FrameReader, ReadError};
+use media::{GrainIndex, Rate, Tai};
+use shm::{FrameReader, ReadError, SeatStatus};
 use st2110::{PackingPlan, PlannedPacket, ReadSchedule, Schedule, SenderType};
 
 use super::pacer::Pacer;
@@ -18,6 +18,8 @@ pub struct Source {
     rate: Rate,
     sender_type: SenderType,
     is_free: bool,
+    /// There was no lease for this grain, which may still come.
+    refused: Option<GrainIndex>,
     /// Evicted: only another reader gets on.
     pub(super) has_ended: bool,
     /// Its slots are the writer's again.
@@ -39,6 +41,7 @@ impl Source {
             rate,
             sender_type: SenderType::W,
             is_free: false,
+            refused: None,
             has_ended: false,
             has_let_go: false,
             is_armed: false,
@@ -117,7 +120,42 @@ impl Source {
             self.let_go();
             return Ok(None);
         }
-        picker.pick(&mut self.reader, &self.schedule, self.rate, now, counters)
+        let picked = picker.pick(&mut self.reader, &self.schedule, self.rate, now, counters);
+        let picked = picked.map_err(|error| self.reason(error))?;
+        if let Some(picked) = &picked {
+            self.pass_over(Some(picked.lease.grain().index()), counters);
+            self.refused = None;
+        }
+        Ok(picked)
+    }
+
+    /// Why there is no grain. A reader without a lease left does not find out that it was evicted.
+    #[cold]
+    fn reason(&self, error: ReadError) -> ReadError {
+        match (error, self.reader.status()) {
+            (ReadError::TooManyLeases { .. }, SeatStatus::Evicted { hi, .. }) => ReadError::Evicted { hi },
+            (error, _) => error,
+        }
+    }
+
+    /// There is no lease for the next grain: it is missed where it does not come back, and counted once.
+    #[cold]
+    pub(super) fn refuse(&mut self, picker: &mut Picker, counters: &SenderCounters) {
+        if !picker.refuse() {
+            counters.grains_missed.add(1);
+            return;
+        }
+        let next = self.reader.next_available();
+        self.pass_over(next, counters);
+        self.refused = next;
+    }
+
+    /// The grain that was refused before is missed when another one is the next.
+    #[inline]
+    fn pass_over(&self, next: Option<GrainIndex>, counters: &SenderCounters) {
+        if self.refused.is_some() && self.refused != next {
+            counters.grains_missed.add(1);
+        }
     }
 
     /// Gives back what the reader holds after its eviction. A device may keep a lease for long; another reader need not wait
@@ -143,6 +181,7 @@ impl Source {
             ReadError::Evicted { .. } => {
                 self.has_ended = true;
                 counters.evictions.add(1);
+                self.pass_over(None, counters);
                 self.let_go();
             }
             ReadError::NotYet { .. } => {}

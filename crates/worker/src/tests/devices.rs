@@ -71,7 +71,7 @@ impl RxQueue for SimPort {
 
 /// Lets a [`ValvedTx`] take packets or not.
 #[derive(Clone, Default)]
-pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>, Arc<Mutex<Option<SocketAddr>>>, Launches);
+pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>, Arc<Mutex<Option<SocketAddr>>>, Launches, Arc<AtomicU32>);
 
 /// What a port that paces was told: now, and when the packet is to leave. `None` for a port that does not pace.
 type Launches = Arc<Mutex<Option<Vec<(Tai, Option<Tai>)>>>>;
@@ -110,7 +110,14 @@ impl Valve {
         self.1.fetch_add(packets, Ordering::Relaxed);
     }
 
+    /// Shuts behind so many packets, which the device takes and keeps; those that it has kept come back when it is to keep none.
+    pub(super) fn keep(&self, packets: u32) {
+        self.4.store(packets, Ordering::Relaxed);
+        self.shut();
+    }
+
     pub(super) fn open(&self) {
+        self.4.store(0, Ordering::Relaxed);
         self.0.store(OPEN, Ordering::Relaxed);
     }
 }
@@ -122,9 +129,19 @@ pub(super) struct ValvedTx {
     pub(super) drag: Drag,
     /// What was opened, and where it leads.
     pub(super) paths: Vec<(PathId, SocketAddr)>,
+    /// What it keeps.
+    pub(super) kept: Vec<<SimTx<GrainLease> as TxQueue>::Buf>,
 }
 
 impl ValvedTx {
+    /// Keeps of the burst what it is to keep.
+    fn keep(&mut self, burst: &mut Burst<<Self as TxQueue>::Buf>) -> usize {
+        let room = (self.valve.4.load(Ordering::Relaxed) as usize).saturating_sub(self.kept.len());
+        let packets = room.min(burst.len());
+        self.kept.extend(burst.drain_front(packets).map(|(_, packet)| packet));
+        packets
+    }
+
     /// Whether a packet of this path is let through now.
     fn takes(&self, path: PathId) -> bool {
         let barred = *self.valve.2.lock().unwrap();
@@ -201,7 +218,7 @@ impl TxQueue for ValvedTx {
         if !burst.is_empty() {
             self.drag.pass();
         }
-        let mut taken = 0;
+        let mut taken = self.keep(burst);
         while burst.as_slice().first().is_some_and(|(path, _)| self.takes(*path)) {
             let mut alone = Burst::new();
             alone.push(burst.drain_front(1).next().unwrap().1).unwrap();
@@ -216,6 +233,9 @@ impl TxQueue for ValvedTx {
     }
 
     fn reap(&mut self) {
+        if self.valve.4.load(Ordering::Relaxed) == 0 {
+            self.kept.clear();
+        }
         self.tx.reap();
     }
 

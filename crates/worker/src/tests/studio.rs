@@ -200,7 +200,13 @@ fn worker_on(
     let mailbox = crate::Mailbox::new();
     let queues = valves
         .iter()
-        .map(|valve| ValvedTx { tx: net.open_tx(config), valve: valve.clone(), drag: drag.clone(), paths: Vec::new() })
+        .map(|valve| ValvedTx {
+            tx: net.open_tx(config),
+            valve: valve.clone(),
+            drag: drag.clone(),
+            paths: Vec::new(),
+            kept: Vec::new(),
+        })
         .collect();
     (Worker::new(clock.clone(), queues, Arc::clone(&mailbox)), mailbox)
 }

@@ -35,7 +35,8 @@ fn roads_with(studio: &mut Studio, change: impl FnOnce(&mut SenderConfig)) -> Ro
     let sender = Sender::new(key, one.config().clone()).with_second_leg(Path::to(far[1].destination), OutputIndex(1));
     let (counters, legs) = (sender.counters(), sender.leg_counters());
     assert!(matches!(studio.ask(Command::AddSender(Box::new(sender))), Report::Added));
-    studio.connect(key, &mut near, 4);
+    // As many leases as the gateway gives a sender.
+    studio.connect(key, &mut near, 3);
     Roads { near, far, key, counters, legs }
 }
 
@@ -142,4 +143,49 @@ fn a_grain_that_cannot_be_attached_costs_no_other() {
         assert_eq!((far.counters.grains_complete.value(), far.counters.grains_incomplete.value()), (2, 0));
     }
     assert_eq!(roads.counters.grains_late.value(), 0);
+}
+
+/// A device that stands still keeps a packet, and so a lease beside those of the two grains at which its leg is. The other leg
+/// has its next grain all the same, though the stuck one's are not late for long.
+#[test]
+fn a_device_that_keeps_a_lease_holds_up_its_own_leg_only() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 2);
+    let roads = roads_with(&mut studio, |config| config.lateness_frames = 100);
+    let mut camera = studio.camera(&roads.near, 1);
+    studio.valves[0].keep(1);
+    for number in 0..3 {
+        camera.send(number, number * TICKS);
+        studio.pass(FRAME);
+    }
+    let before = roads.legs[1].packets.value();
+    camera.send(3, 3 * TICKS);
+    studio.pass(FRAME / 2);
+    assert!(roads.legs[1].packets.value() > before, "the leg waits for the other");
+    // It comes back before the ring needs the slot.
+    studio.valves[0].keep(0);
+    studio.pass(FRAME / 2);
+    for number in 4..8 {
+        camera.send(number, number * TICKS);
+        studio.pass(FRAME);
+    }
+    studio.pass(FRAME);
+    let far = &roads.far[1].counters;
+    assert_eq!((far.grains_complete.value(), far.packets_lost.value()), (8, 0), "{:?}", far.values());
+    assert_eq!((roads.counters.grains_missed.value(), roads.counters.evictions.value()), (0, 0));
+    assert_eq!(roads.legs[1].packets_skipped_late.value(), 0);
+}
+
+/// Where all leases stay with the devices, the reader is evicted; the grain that it had no lease for is missed once, however
+/// often it was asked for.
+#[test]
+fn a_grain_without_a_lease_is_missed_once() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 2);
+    let roads = roads(&mut studio);
+    let mut camera = studio.camera(&roads.near, 1);
+    studio.valves.iter().for_each(|valve| valve.keep(u32::MAX));
+    for number in 0..6 {
+        camera.send(number, number * TICKS);
+        studio.pass(FRAME);
+    }
+    assert_eq!((roads.counters.grains_missed.value(), roads.counters.evictions.value()), (1, 1));
 }
