@@ -100,7 +100,8 @@ impl Sizing {
             demand,
             rx_descriptors: descriptors,
             tx_descriptors: descriptors,
-            rx_mbufs: pool(u32::from(descriptors).saturating_add(fill).saturating_add(in_hand))?,
+            // Relayed packets are the receive pool's until a device has sent them: as many as it has descriptors to send.
+            rx_mbufs: pool((u32::from(descriptors) * 2).saturating_add(fill).saturating_add(in_hand))?,
             rx_data_octets: rx_data_octets(device, demand.mtu, packet_ring.as_ref()),
             tx_mbufs: pool(u32::from(descriptors).saturating_add(ring).saturating_add(in_hand))?,
             packet_ring,

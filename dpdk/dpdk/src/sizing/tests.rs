@@ -109,3 +109,13 @@ fn what_cannot_be_is_refused_with_what_can() {
     assert!(matches!(Sizing::new(&device(0), demand(2_000_000, 0, 9_000, 1)), Err(SizingError::PacketRing { .. })));
     assert!(matches!(Sizing::new(&device(4), demand(u32::MAX, 1_000, 1_500, 1)), Err(SizingError::Buffers { .. })));
 }
+
+#[test]
+fn what_relays_have_on_the_way_out_is_not_missing_where_packets_come_in() {
+    for packets_per_second in (10_000..400_000).step_by(10_000) {
+        let sizing = Sizing::new(&device(5), demand(packets_per_second, 20, 1_500, 1)).unwrap();
+        let queues = u32::from(sizing.rx_descriptors) + u32::from(sizing.tx_descriptors);
+        let held = packets_in(packets_per_second, 20) + u32::from(CACHE) * 3 / 2;
+        assert!(sizing.rx_mbufs > queues + held, "{} buffers at {packets_per_second}/s", sizing.rx_mbufs);
+    }
+}
