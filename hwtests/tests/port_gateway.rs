@@ -40,7 +40,7 @@ fn a_port_whose_device_is_gone_starts_when_it_is_back() {
     let mut gateway = gateway(
         &bench,
         "[[port]]\nname = \"loop\"\ndevice = \"net_ring\"\naddresses = [\"10.78.0.2/24\"]\nexception = \"tap\"\n\
-         packets_per_second = 1000\nhold_ms = 1\n",
+         packets_per_second = 1000\nhold_ms = 1\n[[relay]]\nname = \"wild\"\nlisten = \"10.77.0.2:5010\"\n",
     );
     eventually("the port answers pings", || bench.answers_pings().unwrap());
     let mut recv = bench.recv(&mut gateway, "cam", 2 * FRAMES).unwrap();
@@ -56,6 +56,9 @@ fn a_port_whose_device_is_gone_starts_when_it_is_back() {
         assert!(!went_well && said.contains("near") && said.contains("ports restart media"), "{said}");
         assert_eq!(port_counter(&gateway.statistics().unwrap(), "restart_failures"), failures);
     }
+    // Nothing can be forwarded now, and the sender keeps its flow.
+    let (said, went_well) = flypack(&gateway, "take out wild").unwrap();
+    assert!(!went_well && said.contains("being restarted"), "{said}");
     eventually("status says so", || {
         let node = gateway.node().unwrap();
         let ports = node["ports"].as_array().unwrap();
