@@ -8,8 +8,8 @@ use netio::{RxQueue, TxQueue};
 use shm::{FrameReader, GrainLease};
 use st2110::ReadSchedule;
 use worker::{
-    Command, Input, InputCounters, InputKey, Mailbox, OutputCounters, PortKey, QueuePair, ReceiverCounters, Report,
-    SenderCounters, SenderKey, Source, SteeredReceiver, Worker,
+    Command, Forwarder, Input, InputCounters, InputKey, Mailbox, OutputCounters, PortKey, QueuePair, ReceiverCounters,
+    ReceiverKey, Relay, RelayCounters, Report, Sender, SenderCounters, SenderKey, Source, SteeredReceiver, Worker,
 };
 
 use crate::road;
@@ -125,17 +125,52 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Turning<R, T
         destination: &str,
         reader: FrameReader,
     ) -> Result<Arc<SenderCounters>> {
-        let sender = road::sender(key, output, destination)?;
-        let counters = sender.counters();
+        self.send_as(road::sender(key, output, destination)?, reader)
+    }
+
+    /// The same for a sender that is made otherwise.
+    ///
+    /// # Errors
+    /// When the worker does not.
+    pub fn send_as(&mut self, sender: Sender<T>, reader: FrameReader) -> Result<Arc<SenderCounters>> {
+        let (key, counters) = (sender.key(), sender.counters());
         match self.ask(Command::AddSender(Box::new(sender)))? {
             Report::Added => {}
             Report::SenderRefused(_, refusal) => bail!("the sender is refused: {refusal}"),
             _ => bail!("the sender is not served"),
         }
         let source = Source::new(reader, road::plan(), ReadSchedule::Gapped);
-        match self.ask(Command::Connect(SenderKey(key), Some(Box::new(source))))? {
+        match self.ask(Command::Connect(key, Some(Box::new(source))))? {
             Report::Disconnected(None) => Ok(counters),
             _ => bail!("the sender has no source"),
+        }
+    }
+
+    /// Serves a relay.
+    ///
+    /// # Errors
+    /// When the worker does not.
+    pub fn relay(&mut self, relay: Relay<R::Buf>) -> Result<Arc<RelayCounters>> {
+        let counters = relay.counters();
+        match self.ask(Command::AddRelay(Box::new(relay)))? {
+            Report::Added => Ok(counters),
+            _ => bail!("the relay is refused"),
+        }
+    }
+
+    /// Serves one of its destinations.
+    ///
+    /// # Errors
+    /// When the worker does not.
+    pub fn forward(&mut self, relay: ReceiverKey, forwarder: Forwarder) -> Result<Arc<SenderCounters>> {
+        let (key, counters) = (forwarder.key(), forwarder.counters());
+        match self.ask(Command::AddForwarder(Box::new(forwarder)))? {
+            Report::Added => {}
+            _ => bail!("the forwarder is refused"),
+        }
+        match self.ask(Command::Follow(key, Some(relay)))? {
+            Report::Following => Ok(counters),
+            _ => bail!("the forwarder does not follow"),
         }
     }
 

@@ -1,11 +1,13 @@
 //! A worker's turn on DPDK ports asks nothing of anybody: no system call, no allocation in Rust, in C or in DPDK's heap,
-//! while pictures flow from a ring to net_null, and from that ring over net_ring to another one.
+//! while pictures flow from a ring to net_null, from that ring over net_ring to another one and by a second leg to net_null, and
+//! over net_ring to a relay with two destinations on net_null.
 //!
 //! Each test counts in a process of its own; and what would have to be seen is seen.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use std::hint::black_box;
 use std::ops::Range;
+use std::sync::Arc;
 
 use dpdk::eal::Eal;
 use dpdk::mempool::{Mempool, MempoolConfig, Sharing};
@@ -15,11 +17,17 @@ use hwtests::interpose::{self, Interposer};
 use hwtests::isolated::{self, Isolated};
 use hwtests::port_bench::small_eal;
 use hwtests::{PortBench, PortMake, Road, Turning, road, syscalls, take_turn};
-use media::{Clock, ManualClock};
-use netio::{Burst, Pacing, PathError, PathId, Planned, TxCounters, TxFull, TxQueue};
+use media::{Clock, ManualClock, SeqNum, Ssrc};
+use netio::{Burst, Made, Pacing, Path, PathError, PathId, Planned, Relayed, TxCounters, TxFull, TxQueue};
 use shm::{FrameReader, FrameWriter, GrainEnd, GrainLease, PagePolicy};
+use worker::{
+    Forwarder, ForwarderConfig, InputKey, Leg, OutputIndex, ReceiverKey, Relay, RelayConfig, Rewrite, SenderCounters,
+    SenderKey, Timestamps,
+};
 
 const GROUP: &str = "239.1.2.3:5004";
+const RELAYED: &str = "239.1.2.4:5004";
+const FORWARDED: [&str; 2] = ["239.1.2.5:5004", "239.1.2.6:5004"];
 const FRAMES: u64 = 40;
 
 /// What a turn must not do, done in the middle of the run.
@@ -65,7 +73,7 @@ impl TxQueue for Faulty {
         self.queue.pacing()
     }
 
-    fn open_path(&mut self, path: &netio::Path) -> Result<PathId, PathError> {
+    fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
         self.queue.open_path(path)
     }
 
@@ -101,6 +109,10 @@ impl TxQueue for Faulty {
         self.queue.forward(path, header, received, skip)
     }
 
+    fn forward_burst(&mut self, path: PathId, packets: &[Relayed<'_, DpdkBuf>], burst: &mut Burst<DpdkTxBuf>) -> Made {
+        self.queue.forward_burst(path, packets, burst)
+    }
+
     fn tx_burst(&mut self, burst: &mut Burst<DpdkTxBuf>) -> usize {
         if !burst.is_empty() {
             self.bursts += 1;
@@ -133,6 +145,8 @@ struct Stage {
     ports: [PortBench; 2],
     road: Road,
     eal: Eal,
+    /// Packets of each destination of the relay.
+    forwarded: Vec<Arc<SenderCounters>>,
 }
 
 impl Stage {
@@ -142,7 +156,7 @@ impl Stage {
         let clock = ManualClock::at(road::NOON);
         let open = |device| PortBench::open::<GrainLease, _>(&eal, &PortMake::on(device), clock.clone()).unwrap();
         let ((null, to_null, _nothing), (mut ring, to_ring, from_ring)) = (open("net_null"), open("net_ring"));
-        ring.listen(&[GROUP]);
+        ring.listen(&[GROUP, RELAYED]);
         let faulty = |queue, fault| Faulty { queue, fault, eal: eal.clone(), bursts: 0 };
         let outputs = vec![faulty(to_null, Fault::None), faulty(to_ring, fault)];
         let mut turning = Turning::new(&clock, outputs);
@@ -150,12 +164,18 @@ impl Stage {
         let receiver = road.receiver::<DpdkRx<ManualClock>>(1, 1, GROUP, "far").unwrap();
         turning.receive(receiver).unwrap();
         let mut near = road.ring("near", 16).unwrap();
-        for output in [0, 1] {
+        let twice = |key| {
+            let sender = road::sender(key, 1, GROUP).unwrap();
+            sender.with_second_leg(Path::to(GROUP.parse().unwrap()), OutputIndex(0))
+        };
+        let senders = [road::sender(1, 0, GROUP).unwrap(), twice(2), road::sender(3, 1, RELAYED).unwrap()];
+        for sender in senders {
             let reader = road.reader("near", 3, || near.poll(clock.now())).unwrap();
-            turning.send(output.into(), output, GROUP, reader).unwrap();
+            turning.send_as(sender, reader).unwrap();
         }
+        let forwarded = relay(&mut turning);
         let far = road.reader("far", 4, || turning.turn()).unwrap();
-        Self { clock, near, far, turning, ports: [null, ring], road, eal }
+        Self { clock, near, far, turning, ports: [null, ring], road, eal, forwarded }
     }
 
     /// One picture after the other; how many arrived as they were sent.
@@ -185,8 +205,32 @@ impl Stage {
             assert!(port.counters.tx.media_packets.value() >= packets, "{:?}", port.counters.tx.values());
             assert_eq!(port.counters.tx.octets_copied_by_us.value(), 0);
         }
+        for forwarded in &self.forwarded {
+            assert!(forwarded.packets_forwarded.value() >= packets, "{:?}", forwarded.values());
+        }
         assert_eq!(self.road.broker().flows().len(), 2);
     }
+}
+
+/// A relay of what comes back, and its destinations: one gets it as it is, one with numbers of its own.
+fn relay(turning: &mut Turning<DpdkRx<ManualClock>, Faulty>) -> Vec<Arc<SenderCounters>> {
+    let (key, leg) = (ReceiverKey(7), Leg { input: InputKey(1), destination: RELAYED.parse().unwrap() });
+    let config =
+        RelayConfig { sources: Vec::new(), clock_hz: 90_000, backlog_packets: 0, backlog_nanos: road::FRAME_NANOS };
+    turning.relay(Relay::new(key, [leg], &config)).unwrap();
+    let own = Rewrite {
+        ssrc: Some(Ssrc(8)),
+        first_sequence: Some(SeqNum(1)),
+        timestamps: Timestamps::Continue,
+        ..Rewrite::default()
+    };
+    let serve = |(number, rewrite): (usize, Rewrite)| {
+        let path = Path::to(FORWARDED[number].parse().unwrap());
+        let config = ForwarderConfig { path, output: OutputIndex(0), rewrite };
+        let forwarder = Forwarder::new(SenderKey(20 + number as u64), config, Arc::default());
+        turning.forward(key, forwarder).unwrap()
+    };
+    [Rewrite::default(), own].into_iter().enumerate().map(serve).collect()
 }
 
 /// As an lcore, which a worker is.
