@@ -71,6 +71,8 @@ pub struct Setting<'a> {
     pub port_packets_per_second: Option<u32>,
     /// Further keys of every receiver; none for a second's patience with the cameras.
     pub receiver_keys: &'a str,
+    /// Further keys of every sender.
+    pub sender_keys: &'a str,
     /// Further objects.
     pub more: &'a str,
 }
@@ -81,7 +83,16 @@ impl Crowd {
     /// # Errors
     /// Without root; what the gateway says.
     pub fn set_up(setting: Setting<'_>) -> Result<Self> {
+        Self::set_up_with(setting, |_| Ok(()))
+    }
+
+    /// As [`Self::set_up`]; `prepare` wires whatever else the gateway's ports need.
+    ///
+    /// # Errors
+    /// As [`Self::set_up`]; those of `prepare`.
+    pub fn set_up_with(setting: Setting<'_>, prepare: impl FnOnce(&GatewayBench) -> Result<()>) -> Result<Self> {
         let bench = GatewayBench::set_up()?;
+        prepare(&bench)?;
         let mut objects = gateway_bench::port("net_af_packet:near", "");
         if let Some(packets) = setting.port_packets_per_second {
             objects = objects.replace("packets_per_second = 20000\nhold_ms = 20", "");
@@ -93,7 +104,8 @@ impl Crowd {
             objects +=
                 &format!("[[receiver]]\nname = \"cam-{number}\"\nslots = 12\n{keys}\nsdp_text = \"\"\"\n{sdp}\"\"\"\n");
             let out = gateway_bench::sender_of(&cam(number), &out(number), &format!("239.77.1.{number}:5004"));
-            objects += &out.replace("[[crosspoint]]", "interface = \"media\"\n[[crosspoint]]");
+            let keys = format!("interface = \"media\"\n{}[[crosspoint]]", setting.sender_keys);
+            objects += &out.replace("[[crosspoint]]", &keys);
         }
         let gateway = bench.start(&(objects + setting.more))?;
         crate::eventually("the port answers pings", || bench.answers_pings().is_ok_and(|answers| answers));

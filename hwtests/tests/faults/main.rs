@@ -7,7 +7,9 @@
 mod buffers;
 mod consumer;
 mod format;
+mod leg;
 mod relayed;
+mod senders;
 mod stalled;
 
 use std::collections::BTreeSet;
