@@ -42,6 +42,19 @@ fn a_core_that_is_not_there_is_an_error_that_names_those_that_are() {
     assert!(error.contains("workers.cores") && error.contains(&worker::run::usable_cores()[0].to_string()), "{error}");
 }
 
+#[test]
+fn the_kernel_ends_a_workers_naps_on_time() {
+    let clock = ClockKeeper::start().clock();
+    let (told, slack) = channel();
+    let enter = move |_| {
+        told.send(rustix::thread::current_timer_slack().unwrap()).unwrap();
+        Ok(())
+    };
+    let pool = Pool::<Rx, Tx>::start(NAMES, seats(&[None]), settings(), &clock, enter).unwrap();
+    assert_eq!(slack.recv().unwrap(), TIMER_SLACK_NANOS.get());
+    drop(pool);
+}
+
 /// A transmit queue that nobody sends by. It notes when it drops, and holds its worker up when it is told to.
 struct JournalTx {
     queue: Tx,
