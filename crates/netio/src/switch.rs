@@ -13,6 +13,7 @@ use crate::wait::Doorbell;
 struct Slot<T> {
     /// Whether the lead has anything to do: a thing, or a change of it.
     is_on: AtomicBool,
+    /// The last one: what it replaces was never seen, and goes with whoever replaced it.
     changes: ArrayQueue<Option<Arc<T>>>,
 }
 
@@ -75,7 +76,7 @@ impl<T> Switch<T> {
 
     /// One more lead, which holds nothing yet.
     pub(crate) fn lead(&mut self) -> Lead<T> {
-        let slot = Arc::new(Slot { is_on: AtomicBool::new(false), changes: ArrayQueue::new(4) });
+        let slot = Arc::new(Slot { is_on: AtomicBool::new(false), changes: ArrayQueue::new(1) });
         self.slots.push(Arc::clone(&slot));
         Lead { slot, held: None }
     }
@@ -116,7 +117,7 @@ impl<T> Switch<T> {
     fn change(&self, thing: Option<&Arc<T>>) {
         for slot in &self.slots {
             // A worker that stands still takes up the last change, sooner or later.
-            slot.changes.force_push(thing.map(Arc::clone));
+            drop(slot.changes.force_push(thing.map(Arc::clone)));
             slot.is_on.store(true, Ordering::SeqCst); // pairs with Lead::look
         }
         let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);

@@ -196,7 +196,9 @@ fn a_worker_that_is_held_up_is_seen_while_it_lasts() {
         worker.look(start + later);
         worker.heartbeat().status(start + later).still
     };
-    assert_eq!(still(&pool, Duration::from_millis(900)), Some(Duration::from_millis(900)));
+    // Housekeeping may have looked a moment earlier.
+    let lasted = still(&pool, Duration::from_millis(900));
+    assert!(lasted.is_some_and(|lasted| lasted >= Duration::from_millis(900)), "{lasted:?}");
     drop(release);
     while still(&pool, Duration::from_secs(2)).is_some() {
         std::thread::yield_now();
