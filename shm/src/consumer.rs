@@ -10,7 +10,8 @@ pub const CONSUMERS_MAX: u8 = 64;
 pub enum ConsumerClass {
     /// Grains at or after its cursor are not overwritten while it keeps up.
     Leased {
-        /// Grains it may hold besides the one being opened. At least the geometry's `open_max`, at most its `k_max`.
+        /// Grains it may hold besides the one being opened, at most the geometry's `k_max`. For a writer at least its
+        /// `open_max`, to which the broker raises it.
         k: u16,
         /// How long it may sit on its oldest grain before it is evicted, in ns. `i64::MAX` means no limit.
         deadline_nanos: i64,
@@ -36,6 +37,15 @@ impl ConsumerClass {
         match self {
             Self::Leased { k, .. } | Self::Blocking { k } => Some(*k),
             Self::Lossy => None,
+        }
+    }
+
+    /// The same, but leased for no fewer grains than may be open at a time: a consumer need not know how many that are.
+    #[must_use]
+    pub(crate) fn with_open(self, open_max: u16) -> Self {
+        match self {
+            Self::Leased { k, deadline_nanos } => Self::Leased { k: k.max(open_max), deadline_nanos },
+            other => other,
         }
     }
 }

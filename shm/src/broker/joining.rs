@@ -100,6 +100,7 @@ impl State {
         let flow = self.flows.named(name).filter(|flow| flow.is_known_to(subscriber.version()));
         let flow = flow.ok_or(Refusal::NoSuchFlow)?;
         let (epoch, wake) = (flow.epoch(), flow.wake);
+        let class = class.with_open(flow.ring.geometry().open_max);
         if matches!(class, ConsumerClass::Blocking { .. }) && flow.blocking == Blocking::Refused {
             return Err(Refusal::Live);
         }

@@ -21,6 +21,21 @@ fn refusal<T: fmt::Debug>(result: Result<T, SessionError>) -> Refusal {
     }
 }
 
+/// A writer refuses those who hold fewer grains than it has open at a time.
+#[test]
+fn a_consumer_need_not_know_how_many_grains_may_be_open() {
+    let bench = Bench::new();
+    let _worker = Worker::start(bench.broker.create_flow_open(&name("cam"), tiny(), Some(16), 3).unwrap());
+    let held = |class: ConsumerClass| {
+        let _consumer = bench.session().subscribe(&name("cam"), class).unwrap();
+        let consumers = bench.consumers("cam");
+        consumers[0].class.holds()
+    };
+    assert_eq!(held(leased(1)), Some(3));
+    until("its seat comes free", || bench.consumers("cam").is_empty());
+    assert_eq!(held(leased(4)), Some(4));
+}
+
 #[test]
 fn flows_that_one_may_not_read_are_refused_and_not_listed() {
     let other = uid() + 1;
