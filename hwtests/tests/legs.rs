@@ -1,5 +1,5 @@
 //! A stream that comes twice (ST 2022-7), by two ports of one gateway: the leg that is ahead loses packets, whole pictures,
-//! and then its link; the other is two pictures behind and brings them all. Not a line is lost. Needs root, and a flypackd
+//! and then its link; the other is a picture behind and brings them all. Not a line is lost. Needs root, and a flypackd
 //! with its feature `dpdk`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
@@ -13,8 +13,9 @@ use hwtests::rfc4175::{self, Extras, Stream};
 use hwtests::{eventually, take_turn};
 
 const FRAMES: usize = 40;
-/// Frames by which the second leg is behind: 40 ms.
-const BEHIND: usize = 2;
+/// Frames by which the second leg is behind: 20 ms. The gateway bridges 100, as a virtual machine may stand still for 50 in
+/// between.
+const BEHIND: usize = 1;
 /// When the first leg's link goes down, and when it is up again.
 const CUT: std::ops::Range<usize> = 15..30;
 
@@ -53,7 +54,7 @@ fn what_one_port_misses_comes_by_the_other() {
         "[[port]]\nname = \"second\"\ndevice = \"net_af_packet:near2\"\naddresses = [\"{SECOND_PORT}/24\"]\n\
          packets_per_second = 20000\nhold_ms = 20\n"
     );
-    let leg = format!("second_destination = \"{SECOND_PORT}:{MEDIA}\"\nskew_ms = 80\n");
+    let leg = format!("second_destination = \"{SECOND_PORT}:{MEDIA}\"\nskew_ms = 100\n");
     let port = gateway_bench::port("net_af_packet:near", "");
     let mut gateway = bench.start(&[port, second, gateway_bench::receiver(), leg].concat()).unwrap();
     eventually("the port answers pings", || bench.answers_pings().unwrap());
