@@ -7,8 +7,6 @@
 mod archive;
 #[path = "daemon/flypackd.rs"]
 mod flypackd;
-#[path = "daemon/idle.rs"]
-mod idle;
 #[path = "daemon/legs.rs"]
 mod legs;
 #[path = "daemon/relay.rs"]

@@ -123,10 +123,6 @@ impl Flypackd {
         self.end()
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// SIGKILL.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
