@@ -1,8 +1,6 @@
 //! The commands, by name.
 
-use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use control::{Endpoint, v1};
 
@@ -21,9 +19,6 @@ mod relays;
 mod rings;
 mod senders;
 mod take;
-
-/// The largest SDP that is read, octets: one more than the gateway takes, so that it can say so.
-const SDP_READ_OCTETS: u64 = 65_537;
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
@@ -111,21 +106,6 @@ fn sdp(endpoint: &Endpoint, sender: &str, printer: Printer) -> Result<Exit, Fail
     let view = SdpView { sender: sender.to_owned(), sdp };
     printer.result(&view, || view.sdp.clone())?;
     Ok(Exit::Success)
-}
-
-/// The text of an SDP file, or of stdin for "-". Names in another character set than UTF-8 (RFC 8866 §6.10) lose what
-/// is not ASCII, and nothing else.
-pub(crate) fn read_sdp(path: &Path) -> Result<String, Failure> {
-    let mut octets = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(SDP_READ_OCTETS).read_to_end(&mut octets)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(SDP_READ_OCTETS).read_to_end(&mut octets))
-    };
-    match read {
-        Ok(_) => Ok(String::from_utf8_lossy(&octets).into_owned()),
-        Err(cause) => Err(Failure::File { action: "cannot read the SDP", path: path.into(), cause }),
-    }
 }
 
 /// The second way of a receiver or a relay, if anything of it is given.

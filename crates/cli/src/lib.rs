@@ -19,6 +19,7 @@ mod pod;
 mod printer;
 mod progress;
 pub mod recv;
+mod sdp_file;
 pub mod send;
 mod stop;
 mod table;

@@ -13,7 +13,7 @@ use crate::arguments::Send;
 use crate::printer::Printer;
 use crate::progress::Waiting;
 use crate::stop::Stop;
-use crate::{Exit, Failure, command, pod};
+use crate::{Exit, Failure, pod, sdp_file};
 
 mod feed;
 mod input;
@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Send, printer: Printer) -> Result<Exit, Failure> {
 
 /// The format that the SDP at `path` describes, at `rate` if that is given.
 fn format(path: &Path, rate: Option<Rate>) -> Result<VideoFormat, Failure> {
-    let text = command::read_sdp(path)?;
+    let text = sdp_file::read(path)?;
     let sdp = VideoSdp::parse(&text, rate).map_err(|cause| Failure::Sdp { path: path.into(), cause })?;
     let format = sdp.format;
     let Some(rate) = rate else { return Ok(format) };

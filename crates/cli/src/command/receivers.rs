@@ -6,7 +6,7 @@ use crate::arguments::{AddReceiver, ReceiverAction};
 use crate::gateway::Gateway;
 use crate::printer::Printer;
 use crate::view::{DeletedView, ReceiverMadeView, ReceiverView, ReceiversView};
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, sdp_file};
 
 pub(super) fn run(endpoint: &Endpoint, action: Option<ReceiverAction>, printer: Printer) -> Result<Exit, Failure> {
     match action.unwrap_or(ReceiverAction::List) {
@@ -43,7 +43,7 @@ fn request(arguments: AddReceiver) -> Result<v1::CreateReceiverRequest, Failure>
         second,
         skew_ms: arguments.skew_ms,
         name: arguments.name.to_string(),
-        sdp: super::read_sdp(&arguments.sdp)?,
+        sdp: sdp_file::read(&arguments.sdp)?,
         interface: arguments.interface.unwrap_or_default(),
         slots: arguments.slots.map(u32::from).unwrap_or_default(),
         reorder_packets: arguments.reorder_packets,
