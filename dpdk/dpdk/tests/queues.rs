@@ -129,6 +129,26 @@ fn a_lease_outlives_whatever_drops_before_it() {
     });
 }
 
+/// Nobody asks for what the closed port's ring has kept: a process that opens ports again and again keeps no lease of former ones.
+#[test]
+fn a_port_that_closes_ends_the_leases_of_a_queue_that_went_before_it() {
+    alone("a_port_that_closes_ends_the_leases_of_a_queue_that_went_before_it", || {
+        let eal = eal(64);
+        let (mut bench, mut tx, rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
+        let path = open(&mut bench, &mut tx);
+        let lease = OwnedBytes::new(pattern(1_000));
+        let watch = lease.watch();
+        let payload = tx.attach(lease, 5).unwrap();
+        let mut burst = Burst::new();
+        push(&mut burst, tx.gather(path, &[1; 12], &payload, 0..1_000));
+        send(&mut tx, &mut burst);
+        drop((payload, burst, tx, rx));
+        assert!(watch.is_held(), "the ring refers to it");
+        drop(bench);
+        assert!(!watch.is_held());
+    });
+}
+
 #[test]
 fn a_neighbour_is_asked_for_before_anything_is_made() {
     alone("a_neighbour_is_asked_for_before_anything_is_made", || {

@@ -22,6 +22,7 @@ use crate::flow::Rules;
 use crate::mbuf::BURST;
 use crate::mempool::{self, Mempool};
 use crate::netdev::Netdev;
+use crate::payload;
 use crate::sizing::Sizing;
 
 /// More than the rings of net_af_xdp (4,096) or the queue of a TAP (500) hold; fresh packets do not keep a start busy.
@@ -194,6 +195,8 @@ impl Drop for Attached {
                 dpdk_sys::rte_dev_remove(in_eal.as_ptr());
             }
         });
+        // What its rings held is free now: leases of queues that went before it end here, not with the process.
+        payload::retired_leases();
     }
 }
 
