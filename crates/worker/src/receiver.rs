@@ -219,6 +219,11 @@ impl<B: PacketBuf> Receiver<B> {
         }
     }
 
+    /// Whether a grain waits for packets that may never come.
+    pub(crate) fn has_open_grain(&self) -> bool {
+        self.assembly.open_since().is_some()
+    }
+
     /// Packets that it holds while it waits for others, in the queue's own buffers.
     pub(crate) fn held(&self) -> usize {
         self.hold.len()

@@ -9,6 +9,9 @@ use shm::GrainLease;
 
 use super::Worker;
 
+/// The longest sleep while a grain is open: its time-out rings no bell.
+const WITH_OPEN_GRAIN: Duration = Duration::from_millis(10);
+
 /// What became of a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slept {
@@ -57,6 +60,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             self.make_up(berth);
         }
         let Some(bed) = berth.bed.as_ref().filter(|_| berth.is_complete) else { return Slept::NotAtAll };
+        let longest = if self.has_open_grain() { longest.min(WITH_OPEN_GRAIN) } else { longest };
         let mut slept = Slept::NotAtAll;
         if self.arm() {
             self.pulse.rest(self.clock.steady_nanos(), u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX));
@@ -64,6 +68,10 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         }
         self.disarm();
         slept
+    }
+
+    fn has_open_grain(&self) -> bool {
+        self.receivers.iter().any(|served| served.receiver().has_open_grain())
     }
 
     /// Puts every alarm there is into the bed.

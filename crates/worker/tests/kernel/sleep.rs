@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use media::{GrainIndex, ManualClock, RtpTimestamp, Tai};
+use media::{GrainIndex, ManualClock, PayloadType, RtpTimestamp, Ssrc, Tai};
 use netio::sim::{Faults, SimNet, SimRx, SimRxConfig, SimTx};
 use netio::{Doorbell, RxQueue};
 use shm::{GrainEnd, GrainLease, GrainStamp, Producer, Session};
-use st2110::ReadSchedule;
+use st2110::{MAX_HEADER_OCTETS, Packetiser, ReadSchedule};
 use worker::{
     Berth, Command, Input, InputKey, Mailbox, Report, Sender, SenderKey, SenderTiming, Slept, Source, Worker,
 };
@@ -73,6 +73,23 @@ fn a_packet_ends_the_sleep() {
         while !bench.worker.turn().is_busy {}
         sending.join().unwrap();
     }
+}
+
+/// What may be given up by time alone is looked at again, however long the sleep may be.
+#[test]
+fn an_open_grain_ends_the_sleep() {
+    let mut bench = Bench::new(1);
+    let address = bench.listen();
+    bench.rest();
+    let (mut header, plan) = ([0; MAX_HEADER_OCTETS], plan());
+    let octets =
+        Packetiser::new(Arc::clone(&plan), PayloadType(96), Ssrc(7), 1).header(0, RtpTimestamp(90), &mut header);
+    let mut packet = header[..octets].to_vec();
+    packet.resize(octets + plan.packets()[0].range().len(), 0);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&packet, address).unwrap();
+    while !bench.worker.turn().is_busy {}
+    bench.rest();
+    assert_eq!(bench.worker.sleep_in(&mut bench.berth, LONG), Slept::ToTheEnd);
 }
 
 /// A socket whose receiver is not there yet is not polled, and rings for nobody: a command ends that.
