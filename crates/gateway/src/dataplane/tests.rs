@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use control::{ConsumerHolder, SenderState, SenderTiming};
+use control::{ConsumerHolder, HeardLegSpec, SenderState, SenderTiming};
 use netio::KernelTxConfig;
 use shm::{BrokerConfig, ConsumerClass, FrameReader, PagePolicy, StoreChoice};
 use st2110::VideoSdp;
@@ -129,6 +129,21 @@ fn a_sender_that_found_no_room_in_the_ring_is_tried_again() {
     plane.gateway.tick(Instant::now() + IN_AN_HOUR);
     assert!(matches!(plane.state(), SenderState::Waiting), "{:?}", plane.state());
     assert_eq!(plane.gateway.flows()[0].consumers.len(), 1, "the sender reads the flow");
+}
+
+#[test]
+fn a_receiver_whose_legs_are_far_apart_has_room_for_its_sender() {
+    let plane = Plane::new();
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let other = UdpSocket::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
+    let second = Some(HeardLegSpec { destination: other, sources: Vec::new(), interface: None });
+    // As many grains as may be open at all, of 20 ms.
+    let camera = ReceiverSpec { second, skew_ms: Some(450), ..receiver("127.0.0.1", port) };
+    plane.gateway.add_receiver(&camera).unwrap();
+    plane.gateway.add_sender(&SenderSpec::new(name("out"), "127.0.0.1:9".parse().unwrap())).unwrap();
+    plane.take("cam");
+    assert!(matches!(plane.state(), SenderState::Waiting), "{:?}", plane.state());
+    assert_eq!(plane.gateway.flows()[0].slots, 22);
 }
 
 #[test]
