@@ -1,19 +1,30 @@
-//! Which pgroups of a grain have come: exact, by one bit each, so that a duplicate or an overlap never
-//! makes a grain look complete (a sum of octets would).
+//! Which pgroups of a grain have come: exact, so that a duplicate or an overlap never makes a grain look complete (a sum of
+//! octets would).
+//!
+//! What comes of a row from left to right, as nearly all does, is a number: all before it has come. A row of which something
+//! comes ahead of a gap is told by one bit a pgroup from then on.
 
 use media::VideoFormat;
 
 use crate::srd::Segment;
 
+/// What has come of a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    /// So many pgroups.
+    covered: u16,
+    /// They are not the leftmost ones: the bits tell which.
+    is_scattered: bool,
+}
+
 /// The coverage of one open grain. Memory is taken once, one bit a pgroup.
 #[derive(Clone, Debug)]
 pub struct Coverage {
-    /// `row_words` words per row, least significant bit first.
+    rows: Vec<Row>,
+    /// `row_words` words per row, least significant bit first; of rows that are scattered only.
     bits: Vec<u64>,
     row_words: usize,
     row_pgroups: u16,
-    /// Covered pgroups per row.
-    covered: Vec<u16>,
     complete_rows: u16,
     /// Rows before this are complete.
     prefix: u16,
@@ -26,10 +37,10 @@ impl Coverage {
         let row_words = usize::from(format.row_pgroups()).div_ceil(64);
         let rows = usize::from(format.height());
         Self {
+            rows: vec![Row::default(); rows],
             bits: vec![0; row_words * rows],
             row_words,
             row_pgroups: format.row_pgroups(),
-            covered: vec![0; rows],
             complete_rows: 0,
             prefix: 0,
         }
@@ -37,8 +48,7 @@ impl Coverage {
 
     /// Forgets everything, for the next grain. Allocates nothing.
     pub fn reset(&mut self) {
-        self.bits.fill(0);
-        self.covered.fill(0);
+        self.rows.fill(Row::default());
         self.complete_rows = 0;
         self.prefix = 0;
     }
@@ -47,27 +57,53 @@ impl Coverage {
     /// the format covers nothing.
     #[inline]
     pub fn mark(&mut self, segment: &Segment) -> u32 {
-        let row = usize::from(segment.row);
-        let first = usize::from(segment.first_pgroup);
-        let end = first + usize::from(segment.pgroups);
-        if row >= self.covered.len() || end > usize::from(self.row_pgroups) {
+        // Each at most 65,535, so their sum does not overflow.
+        let (first, end) =
+            (u32::from(segment.first_pgroup), u32::from(segment.first_pgroup) + u32::from(segment.pgroups));
+        let Some(row) = self.rows.get_mut(usize::from(segment.row)) else { return 0 };
+        if end > u32::from(self.row_pgroups) {
             return 0;
         }
-        let words = &mut self.bits[row * self.row_words..(row + 1) * self.row_words];
-        let new = set(words, first, end);
-        self.covered[row] += new as u16;
-        if new > 0 && self.covered[row] == self.row_pgroups {
+        let covered = u32::from(row.covered);
+        let new = if row.is_scattered || first > covered {
+            self.scatter(segment.row, first as usize, end as usize)
+        } else {
+            end.saturating_sub(covered)
+        };
+        self.cover(segment.row, new as u16);
+        new
+    }
+
+    /// Counts `new` pgroups of a row.
+    #[inline]
+    fn cover(&mut self, row: u16, new: u16) {
+        let Some(row) = self.rows.get_mut(usize::from(row)) else { return };
+        row.covered += new;
+        if new > 0 && row.covered == self.row_pgroups {
             self.complete_rows += 1;
             self.advance_prefix();
         }
-        new
+    }
+
+    /// Sets the bits of a row's pgroups; how many were clear.
+    #[cold]
+    fn scatter(&mut self, row: u16, first: usize, end: usize) -> u32 {
+        let row = usize::from(row);
+        let words = &mut self.bits[row * self.row_words..(row + 1) * self.row_words];
+        let Row { covered, is_scattered } = &mut self.rows[row];
+        if !*is_scattered {
+            words.fill(0);
+            set(words, 0, usize::from(*covered));
+            *is_scattered = true;
+        }
+        set(words, first, end)
     }
 
     /// Whether every pgroup of `row` has come; false for a row outside the picture.
     #[must_use]
     #[inline]
     pub fn row_complete(&self, row: u16) -> bool {
-        self.covered.get(usize::from(row)) == Some(&self.row_pgroups)
+        self.rows.get(usize::from(row)).is_some_and(|row| row.covered == self.row_pgroups)
     }
 
     /// Rows complete from the top without a gap.
@@ -79,21 +115,21 @@ impl Coverage {
     /// Whether every pgroup has come.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        self.complete_rows as usize == self.covered.len()
+        self.complete_rows as usize == self.rows.len()
     }
 
     /// The rows, from the top, of which something is missing.
     pub fn missing_rows(&self) -> impl Iterator<Item = u16> + '_ {
         (0u16..)
-            .zip(&self.covered)
+            .zip(&self.rows)
             .skip(usize::from(self.prefix))
-            .filter_map(|(row, covered)| (*covered != self.row_pgroups).then_some(row))
+            .filter_map(|(at, row)| (row.covered != self.row_pgroups).then_some(at))
     }
 
     /// Pgroups that have come, of the whole grain.
     #[must_use]
     pub fn pgroups(&self) -> u64 {
-        self.covered.iter().map(|&covered| u64::from(covered)).sum()
+        self.rows.iter().map(|row| u64::from(row.covered)).sum()
     }
 
     #[inline]

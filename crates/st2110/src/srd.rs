@@ -122,9 +122,34 @@ pub struct SampleGrid {
     width: u16,
     height: u16,
     row_pgroups: u16,
-    pgroup_pixels: u16,
-    pgroup_octets: u16,
+    pgroup_pixels: Divisor,
+    pgroup_octets: Divisor,
     row_octets: u32,
+}
+
+/// A number that others are divided by, packet after packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Divisor {
+    value: u16,
+    /// 2³² / value, rounded up.
+    reciprocal: u64,
+}
+
+impl Divisor {
+    /// Of a `value` of at least 1.
+    const fn new(value: u16) -> Self {
+        Self { value, reciprocal: (1_u64 << 32).div_ceil(value as u64) }
+    }
+
+    /// How often it goes into `number`, if without a rest.
+    ///
+    /// The reciprocal is too large by less than 1, so the product by less than `number`; and it is 2³² / value or more below
+    /// the next whole quotient: `number` times value is less than 2³².
+    #[inline]
+    fn whole(self, number: u16) -> Option<u16> {
+        let quotient = (u64::from(number) * self.reciprocal >> 32) as u16;
+        (quotient.wrapping_mul(self.value) == number).then_some(quotient)
+    }
 }
 
 impl SampleGrid {
@@ -136,8 +161,8 @@ impl SampleGrid {
             width: format.width(),
             height: format.height(),
             row_pgroups: format.row_pgroups(),
-            pgroup_pixels: pgroup.pixels,
-            pgroup_octets: pgroup.octets,
+            pgroup_pixels: Divisor::new(pgroup.pixels),
+            pgroup_octets: Divisor::new(pgroup.octets),
             row_octets: format.row_octets(),
         }
     }
@@ -245,7 +270,6 @@ fn check(header: &[u8; SRD_OCTETS], grid: &SampleGrid, start: u32, end: u32) -> 
     let octets = u16::from_be_bytes([header[0], header[1]]);
     let row = u16::from_be_bytes([header[2], header[3]]);
     let offset = u16::from_be_bytes([header[4], header[5]]) & 0x7fff;
-    let (first_pgroup, pgroups) = (offset / grid.pgroup_pixels, octets / grid.pgroup_octets);
     if row & 0x8000 != 0 {
         return Err(SegmentError::Field);
     }
@@ -255,22 +279,18 @@ fn check(header: &[u8; SRD_OCTETS], grid: &SampleGrid, start: u32, end: u32) -> 
     if offset >= grid.width {
         return Err(SegmentError::Offset);
     }
-    if first_pgroup * grid.pgroup_pixels != offset {
-        return Err(SegmentError::OffsetUnaligned);
-    }
+    let Some(first_pgroup) = grid.pgroup_pixels.whole(offset) else { return Err(SegmentError::OffsetUnaligned) };
     if octets == 0 {
         return Err(SegmentError::Zero);
     }
-    if pgroups * grid.pgroup_octets != octets {
-        return Err(SegmentError::LengthUnaligned);
-    }
+    let Some(pgroups) = grid.pgroup_octets.whole(octets) else { return Err(SegmentError::LengthUnaligned) };
     if u32::from(first_pgroup) + u32::from(pgroups) > u32::from(grid.row_pgroups) {
         return Err(SegmentError::RowEnd);
     }
     if start + u32::from(octets) > end {
         return Err(SegmentError::Truncated);
     }
-    let grain_start = u32::from(row) * grid.row_octets + u32::from(first_pgroup) * u32::from(grid.pgroup_octets);
+    let grain_start = u32::from(row) * grid.row_octets + u32::from(first_pgroup) * u32::from(grid.pgroup_octets.value);
     Ok(Segment { row, first_pgroup, pgroups, grain_start, octets, payload_start: start })
 }
 

@@ -179,3 +179,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_divisor_divides_every_number() {
+    for value in (1..=64).chain([255, 256, 257, 32_767, 32_768, 65_534, u16::MAX]) {
+        let divisor = Divisor::new(value);
+        for number in 0..=u16::MAX {
+            let whole = number.is_multiple_of(value).then_some(number / value);
+            assert_eq!(divisor.whole(number), whole, "{number} by {value}");
+        }
+    }
+}
