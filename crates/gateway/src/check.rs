@@ -109,7 +109,7 @@ fn look(config: &Config) -> Result<Vec<Finding>, ConfigError> {
     )];
     let mut octets = 0;
     for plan in &ports {
-        let (found, needed) = port::look(plan, &dpdk, config);
+        let (found, needed) = port::look(plan, &ports, &dpdk, config);
         findings.extend(found);
         octets += needed;
     }

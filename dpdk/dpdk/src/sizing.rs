@@ -72,6 +72,8 @@ pub struct Sizing {
     pub rx_mbufs: u32,
     /// Octets of each, headroom not counted.
     pub rx_data_octets: u16,
+    /// Those of them that may wait (in reorder windows and backlogs of relays) while all rings are full.
+    pub held_packets: u32,
     /// Buffers for what is sent: as many for headers as for references to payload.
     pub tx_mbufs: u32,
     /// The kernel's ring, for net_af_packet.
@@ -90,19 +92,22 @@ impl Sizing {
             _ => None,
         };
         let descriptors = descriptors(demand.packets_per_second);
-        let in_hand = packets_in(demand.packets_per_second, demand.hold_ms)
-            .saturating_add(u32::from(demand.streams).saturating_add(2) * BURST)
-            .saturating_add(u32::from(CACHE) * 3 / 2);
+        let passing =
+            u32::from(demand.streams).saturating_add(2).saturating_mul(BURST).saturating_add(u32::from(CACHE) * 3 / 2);
+        let in_hand = packets_in(demand.packets_per_second, demand.hold_ms).saturating_add(passing);
         // net_ring passes the sender's buffers on: they are out for as long as its ring and the receiver hold them.
         let ring = if *device == Device::Ring { RING_PACKETS } else { 0 };
         let fill = if matches!(device, Device::AfXdp { .. }) { AF_XDP_FILL } else { 0 };
+        // Relayed packets are the receive pool's until a device has sent them: as many as it has descriptors to send.
+        let in_rings = (u32::from(descriptors) * 2).saturating_add(fill);
+        let rx_mbufs = pool(in_rings.saturating_add(in_hand))?;
         Ok(Self {
             demand,
             rx_descriptors: descriptors,
             tx_descriptors: descriptors,
-            // Relayed packets are the receive pool's until a device has sent them: as many as it has descriptors to send.
-            rx_mbufs: pool((u32::from(descriptors) * 2).saturating_add(fill).saturating_add(in_hand))?,
+            rx_mbufs,
             rx_data_octets: rx_data_octets(device, demand.mtu, packet_ring.as_ref()),
+            held_packets: rx_mbufs - in_rings - passing,
             tx_mbufs: pool(u32::from(descriptors).saturating_add(ring).saturating_add(in_hand))?,
             packet_ring,
         })
@@ -116,7 +121,34 @@ impl Sizing {
     pub fn sending_by(self, device: &Device, tx_queues: u16) -> Result<Self, SizingError> {
         let further = if receives_on_all(device) { u32::from(tx_queues.saturating_sub(1)) } else { 0 };
         let more = further.saturating_mul(self.rx_descriptors.into());
-        Ok(Self { rx_mbufs: pool(self.rx_mbufs.saturating_add(more))?, ..self })
+        let rx_mbufs = pool(self.rx_mbufs.saturating_add(more))?;
+        Ok(Self { rx_mbufs, held_packets: self.held_packets + rx_mbufs - self.rx_mbufs - more, ..self })
+    }
+
+    /// The same for a port whose relayed packets other ports send too: `elsewhere` of them may be in devices that do not send
+    /// ([`Self::unsent`] of each), all of them stuck at once.
+    ///
+    /// # Errors
+    /// [`SizingError::Buffers`].
+    pub fn relaying_by(self, elsewhere: u32) -> Result<Self, SizingError> {
+        let wanted = packets_in(self.demand.packets_per_second, self.demand.hold_ms);
+        // Not rounded: what pools round up to is mostly more than this already, and would be twice as much.
+        let more = wanted.saturating_add(elsewhere).saturating_sub(self.held_packets);
+        let rx_mbufs = self.rx_mbufs.saturating_add(more);
+        if rx_mbufs > MBUFS_MAX {
+            return Err(SizingError::Buffers { asked: rx_mbufs });
+        }
+        Ok(Self { rx_mbufs, held_packets: self.held_packets + more - elsewhere, ..self })
+    }
+
+    /// Packets of another port's that a transmit queue of this one may have and not send. Devices that copy have none.
+    #[must_use]
+    pub fn unsent(&self, device: &Device) -> u32 {
+        match device {
+            Device::Pci(_) | Device::AfXdp { .. } => self.tx_descriptors.into(),
+            Device::Ring => RING_PACKETS,
+            Device::AfPacket { .. } | Device::Tap { .. } | Device::Null | Device::Pcap { .. } => 0,
+        }
     }
 
     /// How long nobody may look at the receive queue of `device`: half of what its ring buffers at the rate that was demanded.
@@ -165,11 +197,21 @@ impl Sizing {
 impl fmt::Display for Sizing {
     /// For the operator's log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { demand, rx_descriptors, tx_descriptors, rx_mbufs, rx_data_octets, tx_mbufs, packet_ring } = self;
+        let Self {
+            demand,
+            rx_descriptors,
+            tx_descriptors,
+            rx_mbufs,
+            rx_data_octets,
+            held_packets,
+            tx_mbufs,
+            packet_ring,
+        } = self;
         write!(
             f,
             "for {} packets/s held {} ms at MTU {}: {rx_descriptors} receive and {tx_descriptors} transmit descriptors, \
-             {rx_mbufs} receive buffers of {rx_data_octets} octets ({} MiB), {tx_mbufs} transmit buffers",
+             {rx_mbufs} receive buffers of {rx_data_octets} octets ({} MiB), {held_packets} of which may wait, {tx_mbufs} \
+             transmit buffers",
             demand.packets_per_second,
             demand.hold_ms,
             demand.mtu,

@@ -10,7 +10,7 @@ use crate::port_plan::{DpdkPlan, Exception, PortPlan};
 const TUN: &str = "/dev/net/tun";
 
 /// What was found, and the octets of pool that the port needs.
-pub(super) fn look(plan: &PortPlan, dpdk: &DpdkPlan, config: &Config) -> (Vec<Finding>, u64) {
+pub(super) fn look(plan: &PortPlan, ports: &[PortPlan], dpdk: &DpdkPlan, config: &Config) -> (Vec<Finding>, u64) {
     let name = format!("port {}", plan.name);
     let on_it = |interface: &str| interface == plan.name.as_str();
     let receivers = config.receivers.iter().filter(|receiver| on_it(&receiver.interface)).count();
@@ -23,19 +23,19 @@ pub(super) fn look(plan: &PortPlan, dpdk: &DpdkPlan, config: &Config) -> (Vec<Fi
         let fix = "modprobe tun; in a container let /dev/net/tun in";
         findings.push(Finding::fail(&name, format!("there is no {TUN}, and it wants a TAP"), fix));
     }
-    let (found, octets) = sizing(&name, plan, dpdk, config.senders.len());
+    let (found, octets) = sizing(&name, plan, ports, dpdk, config);
     findings.extend(found);
     (findings, octets)
 }
 
 /// Without DPDK a configuration with ports is refused before this.
 #[cfg(not(feature = "dpdk"))]
-fn sizing(_: &str, _: &PortPlan, _: &DpdkPlan, _: usize) -> (Vec<Finding>, u64) {
+fn sizing(_: &str, _: &PortPlan, _: &[PortPlan], _: &DpdkPlan, _: &Config) -> (Vec<Finding>, u64) {
     (Vec::new(), 0)
 }
 
 #[cfg(feature = "dpdk")]
-fn sizing(name: &str, plan: &PortPlan, shared: &DpdkPlan, senders: usize) -> (Vec<Finding>, u64) {
+fn sizing(name: &str, plan: &PortPlan, ports: &[PortPlan], shared: &DpdkPlan, config: &Config) -> (Vec<Finding>, u64) {
     use ::dpdk::device::Device;
     use ::dpdk::iommu;
 
@@ -53,7 +53,13 @@ fn sizing(name: &str, plan: &PortPlan, shared: &DpdkPlan, senders: usize) -> (Ve
     {
         findings.push(Finding::fail(name, refusal.to_string(), "turn the IOMMU on, or set dpdk.allow_no_iommu"));
     }
-    match sizes::sizing(plan, &device, senders) {
+    let senders = config.senders.len();
+    let unsent = ports.iter().filter_map(|other| {
+        let device = sizes::device(other).ok()?;
+        Some((other, sizes::sizing(other, &device, senders).ok()?.unsent(&device)))
+    });
+    let sized = sizes::sizing(plan, &device, senders).and_then(|it| it.relaying_by(sizes::elsewhere(plan, unsent)));
+    match sized {
         Ok(sizing) => {
             findings.push(Finding::ok(name, sizing.to_string()));
             (findings, sizes::pools_octets(&sizing, plan.seating.workers))

@@ -40,6 +40,15 @@ proptest! {
             prop_assert!(mbufs > u32::from(sizing.rx_descriptors) + packets_in(packets_per_second, hold_ms));
             prop_assert!(u32::from(CACHE) * 3 / 2 <= mbufs);
         }
+        let held = packets_in(packets_per_second, hold_ms);
+        prop_assert!(sizing.held_packets >= held);
+        prop_assert!(sizing.held_packets + 2 * u32::from(sizing.rx_descriptors) <= sizing.rx_mbufs);
+        for elsewhere in [0, 512, 4_096, 40_000] {
+            let Ok(more) = sizing.relaying_by(elsewhere) else { continue };
+            prop_assert!(more.held_packets >= held);
+            prop_assert_eq!(more.rx_mbufs - more.held_packets, sizing.rx_mbufs - sizing.held_packets + elsewhere);
+            prop_assert!(more.rx_mbufs <= sizing.rx_mbufs + elsewhere, "no more than is wanted");
+        }
         prop_assert!(sizing.rx_data_octets >= mtu + LINK_OCTETS);
         prop_assert!(sizing.linear_pool(None).data_octets >= mtu + LINK_OCTETS);
         prop_assert_eq!(sizing.packet_ring.is_some(), kind == 0);

@@ -45,6 +45,7 @@ impl Environment {
         };
         let mut ports = ports.into_iter().map(sized).collect::<Result<Vec<_>, DpdkStartError>>()?;
         seat(&mut ports, &plan.cores);
+        relaying(&mut ports)?;
         let eal = Eal::start(&config(plan, &ports))?;
         let names: Vec<&str> = ports.iter().map(|port| Name::as_str(&port.plan.name)).collect();
         tracing::info!("{} drives the ports {}", eal.version(), names.join(", "));
@@ -69,6 +70,18 @@ fn seat(ports: &mut [Sized], pool: &[usize]) {
         node.is_none() || cores.numa_node(core) == node
     };
     port_plan::assign(&mut ports.iter_mut().map(|port| &mut port.plan).collect::<Vec<_>>(), pool, near);
+}
+
+/// Has each port's buffers suffice although all ports that its relays' packets leave by are stuck.
+fn relaying(ports: &mut [Sized]) -> Result<(), DpdkStartError> {
+    let unsent: Vec<(PortPlan, u32)> =
+        ports.iter().map(|port| (port.plan.clone(), port.sizing.unsent(&port.device))).collect();
+    for port in ports {
+        let elsewhere = sizes::elsewhere(&port.plan, unsent.iter().map(|(plan, packets)| (plan, *packets)));
+        let sizing = port.sizing.relaying_by(elsewhere);
+        port.sizing = sizing.map_err(|error| PortCause::Sizing(error).of(&port.plan.name))?;
+    }
+    Ok(())
 }
 
 fn config(plan: &DpdkPlan, ports: &[Sized]) -> EalConfig {

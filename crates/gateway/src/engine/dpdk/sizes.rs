@@ -31,6 +31,16 @@ pub(crate) fn sizing(plan: &PortPlan, device: &Device, senders: usize) -> Result
     Sizing::new(device, demand)?.sending_by(device, plan.seating.workers)
 }
 
+/// Packets of `plan`'s buffers that other ports' devices may have and not send: of those that its worker sends by.
+pub(crate) fn elsewhere<'a>(plan: &PortPlan, unsent: impl IntoIterator<Item = (&'a PortPlan, u32)>) -> u32 {
+    let sends_by = |other: &PortPlan| match plan.seating.cores.first() {
+        Some(core) => other.seating.cores.contains(core),
+        None => other.seating.cores.is_empty(),
+    };
+    let others = unsent.into_iter().filter(|(other, _)| other.name != plan.name && sends_by(other));
+    others.map(|(_, packets)| packets).sum()
+}
+
 /// Octets of all pools that a port of so many workers may make.
 pub(crate) fn pools_octets(sizing: &Sizing, workers: u16) -> u64 {
     let references = sizing.reference_pool(None);
@@ -63,6 +73,33 @@ mod tests {
     use super::*;
     use crate::config::{DpdkConfig, PortConfig};
     use crate::port_plan;
+
+    #[test]
+    fn a_port_keeps_buffers_for_all_ports_that_its_worker_sends_by() {
+        let port = |name: &str, device: &str, seat: &str| {
+            let text = format!("name = \"{name}\"\ndevice = \"{device}\"\naddresses = [\"192.0.2.1/24\"]\n{seat}\n");
+            let config: PortConfig = toml::from_str(&text).unwrap();
+            port_plan::ports(&[config]).unwrap().remove(0)
+        };
+        let plans = [
+            port("a", "0000:3b:00.0", "core = 1"),
+            port("b", "0000:3b:00.1", "cores = [2, 1]"),
+            port("c", "net_ring", "core = 1"),
+            port("d", "net_null", "core = 1"),
+            port("e", "0000:3b:00.2", ""),
+            port("f", "net_ring", ""),
+        ];
+        let all: Vec<(&PortPlan, u32)> = plans
+            .iter()
+            .map(|plan| {
+                let device = device(plan).unwrap();
+                (plan, sizing(plan, &device, 3).unwrap().unsent(&device))
+            })
+            .collect();
+        let of = |at: usize| elsewhere(&plans[at], all.iter().copied());
+        // 260,000 packets a second: 2,048 descriptors; a net_ring has 1,024.
+        assert_eq!([0, 1, 2, 3, 4, 5].map(of), [2_048 + 1_024, 0, 2_048 * 2, 2_048 * 2 + 1_024, 1_024, 2_048]);
+    }
 
     #[test]
     fn memory_is_what_the_pools_take_and_the_environment_unless_the_file_says_it() {
