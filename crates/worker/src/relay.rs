@@ -50,6 +50,14 @@ pub struct RelayConfig {
     pub backlog_nanos: i64,
 }
 
+impl RelayConfig {
+    /// Packets that a relay of so many legs keeps at most. A smaller window would lose packets of destinations that keep up.
+    #[must_use]
+    pub fn packets_max(&self, legs: usize) -> usize {
+        Window::<()>::room(usize::from(self.backlog_packets).max(PACKETS_PER_TURN * legs))
+    }
+}
+
 /// A packet of the window.
 #[derive(Debug)]
 pub(crate) struct Kept<B> {
@@ -82,8 +90,7 @@ impl<B: PacketBuf> Relay<B> {
     #[must_use]
     pub fn new(key: ReceiverKey, legs: impl Into<Box<[Leg]>>, config: &RelayConfig) -> Self {
         let legs = legs.into();
-        // A smaller window would lose packets of destinations that keep up.
-        let window = usize::from(config.backlog_packets).max(PACKETS_PER_TURN * legs.len());
+        let window = config.packets_max(legs.len());
         let stream = Stream::new(legs.len());
         Self {
             key,

@@ -62,6 +62,7 @@ fn sizing(name: &str, plan: &PortPlan, ports: &[PortPlan], shared: &DpdkPlan, co
     match sized {
         Ok(sizing) => {
             findings.push(Finding::ok(name, sizing.to_string()));
+            findings.extend(backlogs(name, plan, &sizing, config));
             (findings, sizes::pools_octets(&sizing, plan.seating.workers))
         }
         Err(refusal) => {
@@ -69,4 +70,19 @@ fn sizing(name: &str, plan: &PortPlan, ports: &[PortPlan], shared: &DpdkPlan, co
             (findings, 0)
         }
     }
+}
+
+/// Relays that would keep more than the port's buffers have room for.
+#[cfg(feature = "dpdk")]
+fn backlogs(name: &str, plan: &PortPlan, sizing: &::dpdk::sizing::Sizing, config: &Config) -> Vec<Finding> {
+    use crate::engine::dpdk::backlog;
+    use crate::specs;
+
+    let specs = config.relays.iter().filter_map(|relay| specs::relay(relay).ok());
+    let on_it = specs.filter(|spec| match &spec.interface {
+        Some(interface) => interface == plan.name.as_str(),
+        None => plan.network.is_ours(spec.listen.ip()),
+    });
+    let refusals = on_it.filter_map(|spec| backlog::check(&plan.name, sizing, &spec).err());
+    refusals.map(|refusal| Finding::fail(name, refusal.to_string(), "lower the relay's backlog_packets")).collect()
 }

@@ -45,6 +45,21 @@ fn ports_are_sized_and_what_they_stand_on_is_looked_at() {
     assert!(text.contains("ip addr flush dev lo") && text.contains("127.0.0.1"), "{text}");
 }
 
+#[test]
+#[cfg(feature = "dpdk")]
+fn a_backlog_that_a_port_cannot_keep_is_found() {
+    let relay = |backlog: u16| {
+        let relay = format!("[[relay]]\nname = \"wild\"\nlisten = \"192.0.2.1:5004\"\nbacklog_packets = {backlog}\n");
+        check(&(text_on("lo") + "packets_per_second = 20000\nhold_ms = 50\n" + &relay)).text()
+    };
+    assert!(!relay(1_024).contains("backlog_packets"));
+    let text = relay(16_384);
+    assert!(
+        text.contains("keeping up to 16384 packets") && text.contains("lower the relay's backlog_packets"),
+        "{text}"
+    );
+}
+
 #[cfg(feature = "dpdk")]
 fn text_on(netdev: &str) -> String {
     format!(

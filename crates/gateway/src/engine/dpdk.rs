@@ -10,6 +10,7 @@
 //! Ports that name the same core share its worker; those that name none share one that floats, or are given cores of
 //! `dpdk.cores`. A sender goes to the worker of its port that has the fewest packets a second.
 
+pub(crate) mod backlog;
 mod checks;
 mod environment;
 mod error;

@@ -34,20 +34,32 @@ impl<'a> RelayOrder<'a> {
     /// Packets that it keeps at most, beside those of one turn.
     #[must_use]
     pub fn backlog_packets(&self) -> u16 {
-        self.spec.backlog_packets.unwrap_or(RelaySpec::DEFAULT_BACKLOG_PACKETS)
+        config(self.spec).backlog_packets
     }
 
     /// The relay, of what comes in by `legs`.
     #[must_use]
     pub fn build<B: PacketBuf>(&self, legs: impl Into<Box<[Leg]>>) -> Relay<B> {
-        let config = RelayConfig {
-            sources: admitted(&self.ways()),
-            clock_hz: self.spec.clock_hz,
-            backlog_packets: self.backlog_packets(),
-            backlog_nanos: i64::from(self.spec.backlog_ms.unwrap_or(RelaySpec::DEFAULT_BACKLOG_MS)) * 1_000_000,
-        };
+        let config = RelayConfig { sources: admitted(&self.ways()), ..config(self.spec) };
         Relay::new(self.key, legs, &config)
     }
+}
+
+/// What the worker is told, but for the sources.
+fn config(spec: &RelaySpec) -> RelayConfig {
+    RelayConfig {
+        sources: Vec::new(),
+        clock_hz: spec.clock_hz,
+        backlog_packets: spec.backlog_packets.unwrap_or(RelaySpec::DEFAULT_BACKLOG_PACKETS),
+        backlog_nanos: i64::from(spec.backlog_ms.unwrap_or(RelaySpec::DEFAULT_BACKLOG_MS)) * 1_000_000,
+    }
+}
+
+/// Packets that a relay keeps at most for senders that do not take them.
+#[cfg(feature = "dpdk")]
+pub(crate) fn packets_kept(spec: &RelaySpec) -> u32 {
+    let kept = config(spec).packets_max(1 + usize::from(spec.second.is_some()));
+    u32::try_from(kept).unwrap_or(u32::MAX)
 }
 
 /// A relay that an engine serves.

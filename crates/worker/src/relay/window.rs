@@ -18,8 +18,12 @@ pub(crate) struct Window<B> {
 impl<B> Window<B> {
     /// A window of at least `packets`.
     pub(crate) fn new(packets: usize) -> Self {
-        let count = packets.next_power_of_two();
-        Self { slots: (0..count).map(|_| None).collect(), base: 0, tail: 0, head: 0 }
+        Self { slots: (0..Self::room(packets)).map(|_| None).collect(), base: 0, tail: 0, head: 0 }
+    }
+
+    /// What a window of at least `packets` has room for.
+    pub(crate) const fn room(packets: usize) -> usize {
+        packets.next_power_of_two()
     }
 
     /// The number that the next packet gets.

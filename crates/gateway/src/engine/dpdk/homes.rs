@@ -12,6 +12,8 @@ use crate::pool::WorkerIndex;
 pub(super) struct Homes {
     pub(super) receivers: BTreeMap<ReceiverKey, ReceiverHome>,
     pub(super) relays: BTreeMap<ReceiverKey, ReceiverHome>,
+    /// Packets that each relay may keep.
+    pub(super) backlogs: BTreeMap<ReceiverKey, u32>,
     pub(super) senders: BTreeMap<SenderKey, SenderHome>,
 }
 
@@ -22,6 +24,15 @@ pub(super) struct ReceiverHome {
     pub(super) ways: Vec<HeardWay>,
     /// What it was placed for.
     pub(super) packets_per_second: u64,
+}
+
+impl Homes {
+    /// Packets that the relays of a port may keep.
+    pub(super) fn backlog_of(&self, port: usize) -> u64 {
+        let is_heard =
+            |key: &ReceiverKey| self.relays.get(key).is_some_and(|home| home.ways.iter().any(|way| way.port == port));
+        self.backlogs.iter().filter(|(key, _)| is_heard(key)).map(|(_, packets)| u64::from(*packets)).sum()
+    }
 }
 
 impl ReceiverHome {

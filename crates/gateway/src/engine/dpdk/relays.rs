@@ -1,17 +1,19 @@
 //! Relays on ports, and senders of ports that forward them.
 
-use control::DataplaneError;
+use control::{DataplaneError, RelaySpec};
 use worker::{ReceiverKey, SenderKey};
 
 use super::super::ChangeError;
 use super::super::forwarders::Followed;
-use super::homes::ReceiverHome;
-use super::{DpdkEngine, RelayOrder, Relaying};
+use super::super::relaying::packets_kept;
+use super::homes::{HeardWay, ReceiverHome};
+use super::{DpdkEngine, RelayOrder, Relaying, backlog};
 use crate::pool::{UNKNOWN_PACKETS_PER_SECOND, unexpected};
 
 impl DpdkEngine {
     pub(super) fn serve_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
         let (worker, legs, mut ways) = self.legs(&order.ways())?;
+        let warning = self.judge_backlog(order.spec, &ways)?;
         let relay = order.build(legs);
         let (counters, legs) = (relay.counters(), relay.leg_counters());
         self.pool.add_relay(worker, Box::new(relay))?;
@@ -22,15 +24,31 @@ impl DpdkEngine {
         }
         let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
         self.pool.burden(worker, 0, packets_per_second);
-        self.homes().relays.insert(order.key, ReceiverHome { ways, packets_per_second });
-        Ok(Relaying { counters, legs, inputs: Vec::new(), warning: None })
+        let mut homes = self.homes();
+        homes.relays.insert(order.key, ReceiverHome { ways, packets_per_second });
+        homes.backlogs.insert(order.key, packets_kept(order.spec));
+        Ok(Relaying { counters, legs, inputs: Vec::new(), warning })
+    }
+
+    /// Whether the ports' buffers have room for what a relay may keep, and a warning where it is too much with the others.
+    fn judge_backlog(&self, spec: &RelaySpec, ways: &[HeardWay]) -> Result<Option<String>, DataplaneError> {
+        let mut warning = None;
+        for way in ways {
+            let facts = &self.ports[way.port].facts;
+            backlog::check(&facts.plan.name, &facts.sizing, spec)?;
+            let others = self.homes().backlog_of(way.port);
+            warning = warning.or_else(|| backlog::warning(&facts.plan.name, &facts.sizing, spec, others));
+        }
+        Ok(warning)
     }
 
     pub(super) fn end_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
         let Some((worker, packets_per_second)) = self.leave(|homes| homes.relays.get_mut(&key)) else { return Ok(()) };
         drop(self.pool.remove_relay(worker, key)?);
         self.pool.burden(worker, packets_per_second, 0);
-        self.homes().relays.remove(&key);
+        let mut homes = self.homes();
+        homes.relays.remove(&key);
+        homes.backlogs.remove(&key);
         Ok(())
     }
 
