@@ -133,13 +133,20 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Turning<R, T
     /// # Errors
     /// When the worker does not.
     pub fn send_as(&mut self, sender: Sender<T>, reader: FrameReader) -> Result<Arc<SenderCounters>> {
+        self.send_from(sender, Source::new(reader, road::plan(), ReadSchedule::Gapped))
+    }
+
+    /// The same of a source that is made otherwise.
+    ///
+    /// # Errors
+    /// When the worker does not.
+    pub fn send_from(&mut self, sender: Sender<T>, source: Source) -> Result<Arc<SenderCounters>> {
         let (key, counters) = (sender.key(), sender.counters());
         match self.ask(Command::AddSender(Box::new(sender)))? {
             Report::Added => {}
             Report::SenderRefused(_, refusal) => bail!("the sender is refused: {refusal}"),
             _ => bail!("the sender is not served"),
         }
-        let source = Source::new(reader, road::plan(), ReadSchedule::Gapped);
         match self.ask(Command::Connect(key, Some(Box::new(source))))? {
             Report::Disconnected(None) => Ok(counters),
             _ => bail!("the sender has no source"),

@@ -57,6 +57,10 @@ counter_set! {
         octets_copied_by_driver,
         /// Received packets sent on.
         forwarded,
+        /// Packets that were made with the time at which the device is to send them.
+        launch_timed,
+        /// Packets that were to have one and have none: the device's clock is not known, and they leave as soon as they can.
+        launch_untimed,
         /// Frames sent for the port's host.
         host_frames,
         /// Frames of the port's host that could not be sent: longer than the port takes, or no packet buffer free.

@@ -1,10 +1,11 @@
 //! Launch times: a packet leaves the card at the time that stands in it.
 //!
 //! The port must be probed with [`crate::port::Features::launch_time`], which only devices take whose
-//! [`crate::capabilities::Capabilities`] have it. The ticks are those of [`crate::port::Port::clock_ticks`].
+//! [`crate::capabilities::Capabilities`] have it. The ticks are those of [`crate::port::Port::clock_ticks`];
+//! [`crate::device_clock`] has them beside TAI.
 //!
-//! That the time travels with the packet is tried on net_ring; that a card keeps it is **untested on hardware**:
-//! `hwtests/tests/hardware.rs`.
+//! That the time travels with the packet is tried on net_ring, from a sender's schedule on too (`hwtests/tests/port_times.rs`);
+//! that a card keeps it is **untested on hardware**: `hwtests/tests/hardware.rs`.
 
 use crate::eal::Eal;
 use crate::mbuf::Mbuf;

@@ -8,6 +8,7 @@
 pub mod capabilities;
 pub mod counters;
 pub mod device;
+pub mod device_clock;
 pub mod eal;
 pub mod extmem;
 pub mod flow;

@@ -14,6 +14,7 @@ mod bursts;
 mod checksum;
 mod forward;
 mod host;
+mod launching;
 mod ways;
 
 use std::mem;
@@ -29,7 +30,9 @@ use netio::{
 
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
+use crate::device_clock::DeviceClock;
 pub use crate::iova::Reads;
+use crate::launch::LaunchTimes;
 use crate::mbuf::Mbuf;
 use crate::mempool::Mempool;
 use crate::payload::{Payload, PayloadTable};
@@ -40,6 +43,7 @@ use crate::station::Station;
 pub use buf::DpdkTxBuf;
 use buffers::Buffers;
 use host::HostFrames;
+use launching::Launcher;
 use ways::Ways;
 
 /// Sizes of a transmit queue, fixed when it is made.
@@ -81,6 +85,7 @@ pub struct DpdkTx<L: StableBytes> {
     /// Nothing was sent since the last turn.
     is_idle: bool,
     capture: Option<CaptureEnd>,
+    launcher: Option<Launcher>,
 }
 
 impl<L: StableBytes> DpdkTx<L> {
@@ -106,6 +111,7 @@ impl<L: StableBytes> DpdkTx<L> {
             driver_copies: capabilities.driver_copies_tx.into(),
             is_idle: false,
             capture: None,
+            launcher: None,
         }
     }
 
@@ -113,6 +119,13 @@ impl<L: StableBytes> DpdkTx<L> {
     #[must_use]
     pub fn captured_by(mut self, capture: CaptureEnd) -> Self {
         self.capture = Some(capture);
+        self
+    }
+
+    /// Has the device send each packet of a planned burst at its time. `clock` is the device's.
+    #[must_use]
+    pub fn launched_by(mut self, times: LaunchTimes, clock: DeviceClock) -> Self {
+        self.launcher = Some(Launcher::new(times, clock));
         self
     }
 
@@ -244,7 +257,7 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
     type Received = DpdkBuf;
 
     fn pacing(&self) -> Pacing {
-        Pacing::Software
+        if self.launcher.is_some() { Pacing::LaunchTime } else { Pacing::Software }
     }
 
     fn open_path(&mut self, path: &Path) -> Result<PathId, PathError> {
@@ -292,26 +305,12 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         let mut planned = [Planned::default(); BURST];
         let places = planned.iter_mut().take(out.room());
         let count = places.zip(packets).map(|(place, packet)| *place = packet).count();
-        let linear = payload.linear(self.buffers.reads);
-        let mut rest = planned.get(..count).unwrap_or_default();
-        while let [first, others @ ..] = rest {
-            let way = self.ways.towards(path)?;
-            let made = match linear.filter(|_| self.buffers.takes_runs(way)) {
-                Some(linear) => self.buffers.gather_run(way, path, (payload, linear), rest, out),
-                None => 0,
-            };
-            rest = match rest.get(made..) {
-                Some(rest) if made > 0 => rest,
-                // What is in its way, it says by itself.
-                _ => {
-                    let buf = self.gather(path, first.header(), payload, first.range())?;
-                    let pushed = out.push(buf).is_ok();
-                    debug_assert!(pushed, "the burst had room");
-                    others
-                }
-            };
+        let (planned, before) = (planned.get(..count).unwrap_or_default(), out.len());
+        let outcome = self.gather_planned(path, payload, planned, out);
+        if let Some(launcher) = &self.launcher {
+            launcher.give(planned, (out, before), &self.counters);
         }
-        Ok(())
+        outcome
     }
 
     fn forward(&mut self, path: PathId, header: &[u8], received: &DpdkBuf, skip: u16) -> Result<DpdkTxBuf, TxFull> {

@@ -6,6 +6,7 @@ use std::slice;
 use dpdk_sys::rte_mbuf;
 use netio::PathId;
 
+use crate::launch::LaunchTimes;
 use crate::mbuf::Mbuf;
 
 /// A capture has the packet. The octets of headers below RTP need few of their bits.
@@ -73,6 +74,12 @@ impl DpdkTxBuf {
         let was_shown = *note & SHOWN != 0;
         *note |= SHOWN;
         was_shown
+    }
+
+    /// Has the device send it at this tick of its clock; returns whether that was written.
+    #[inline]
+    pub(super) fn leave_at(&mut self, times: &LaunchTimes, ticks: u64) -> bool {
+        times.set(&mut self.mbuf, ticks)
     }
 
     /// Packets as DPDK takes them.

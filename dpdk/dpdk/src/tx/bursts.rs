@@ -8,11 +8,11 @@
 use std::ptr;
 
 use ip::MacAddr;
-use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned};
+use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned, StableBytes, TxFull, TxQueue};
 
-use super::DpdkTxBuf;
 use super::buffers::Buffers;
 use super::ways::Way;
+use super::{DpdkTx, DpdkTxBuf};
 use crate::payload::{Linear, Payload};
 use crate::refer::{self, Referring};
 
@@ -71,6 +71,39 @@ impl Ready {
     fn renew(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) {
         way.link.template.write(&mut self.octets, way.mac, lengths.udp_payload() as u16);
         self.is_of = Some((path, way.mac, lengths));
+    }
+}
+
+impl<L: StableBytes> DpdkTx<L> {
+    /// Makes packets from the first on, behind what `out` holds: a run at a time, or by themselves.
+    #[inline]
+    pub(super) fn gather_planned(
+        &mut self,
+        path: PathId,
+        payload: &Payload<L>,
+        planned: &[Planned],
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Result<(), TxFull> {
+        let linear = payload.linear(self.buffers.reads);
+        let mut rest = planned;
+        while let [first, others @ ..] = rest {
+            let way = self.ways.towards(path)?;
+            let made = match linear.filter(|_| self.buffers.takes_runs(way)) {
+                Some(linear) => self.buffers.gather_run(way, path, (payload, linear), rest, out),
+                None => 0,
+            };
+            rest = match rest.get(made..) {
+                Some(rest) if made > 0 => rest,
+                // What is in its way, it says by itself.
+                _ => {
+                    let buf = self.gather(path, first.header(), payload, first.range())?;
+                    let pushed = out.push(buf).is_ok();
+                    debug_assert!(pushed, "the burst had room");
+                    others
+                }
+            };
+        }
+        Ok(())
     }
 }
 
