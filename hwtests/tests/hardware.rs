@@ -21,7 +21,7 @@ use dpdk::flow::{Datagrams, FlowRuleError};
 use dpdk::interrupt::InterruptError;
 use dpdk::launch::LaunchTimes;
 use dpdk::mbuf::Mbuf;
-use dpdk::port::{Features, Port, Started};
+use dpdk::port::{Features, Port, Started, Wish};
 use dpdk::timestamp::RxTimestamps;
 use hwtests::{PortPair, Trial};
 use pair::{Pair, drain, receive};
@@ -152,8 +152,8 @@ fn packets_leave_at_their_launch_times() {
             const COUNT: u32 = 32;
             const SPACING: Duration = Duration::from_micros(500);
             let (a, b) = (
-                Features { launch_time: true, ..Features::default() },
-                Features { rx_timestamps: true, ..Features::default() },
+                Features { launch_time: Wish::Needed, ..Features::default() },
+                Features { rx_timestamps: Wish::Needed, ..Features::default() },
             );
             let Some(mut pair) = Pair::open(hardware, a, b) else { return };
             let _registered = pair.eal.register_thread().unwrap();
@@ -196,7 +196,7 @@ fn cards_say_when_packets_arrived() {
         "cards_say_when_packets_arrived",
         "NIC timestamps: every packet carries the time of its arrival by the card's clock",
         |hardware| {
-            let features = Features { rx_timestamps: true, ..Features::default() };
+            let features = Features { rx_timestamps: Wish::Needed, ..Features::default() };
             let Some(mut pair) = Pair::open(hardware, Features::default(), features) else { return };
             let _registered = pair.eal.register_thread().unwrap();
             let arrival = RxTimestamps::register(&pair.eal).unwrap();

@@ -27,6 +27,8 @@ pub struct Capabilities {
     pub driver_copies_tx: u8,
     /// Whether the device sends a packet at a time that stands in it.
     pub launch_time: bool,
+    /// Whether the device says when a packet arrived.
+    pub rx_timestamps: bool,
     /// How many transmit queues the device has.
     pub tx_queues_max: u16,
 }
@@ -75,6 +77,8 @@ impl Capabilities {
             driver_copies_rx: reviewed.map_or(0, |reviewed| reviewed.copies_rx),
             driver_copies_tx: reviewed.map_or(0, |reviewed| reviewed.copies_tx),
             launch_time: tx(dpdk_sys::FLYPACK_TX_OFFLOAD_SEND_ON_TIMESTAMP),
+            // net_pcap does, and does not say so: the times of its file.
+            rx_timestamps: driver == "net_pcap" || rx(dpdk_sys::FLYPACK_RX_OFFLOAD_TIMESTAMP),
             tx_queues_max: info.max_tx_queues,
             driver,
         }

@@ -32,7 +32,7 @@ use crate::mempool::Mempool;
 use crate::sizing::Sizing;
 
 pub use error::{PortError, StartRefused};
-pub use features::Features;
+pub use features::{Features, Wish};
 pub use link::Link;
 pub use queues::{Cleanup, PortQueues, RxHandle, TxHandle};
 pub(crate) use shape::receives_on_all;

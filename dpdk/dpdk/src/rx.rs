@@ -4,6 +4,7 @@
 //! datagram is media when its destination is in the port's [`netio::exchange::MediaTable`]. What is for the host crosses
 //! a bounded exchange as copied octets, so that no buffer of the worker's pool leaves it.
 
+mod arrivals;
 mod buf;
 mod piece;
 mod sort;
@@ -19,17 +20,20 @@ use netio::exchange::RxEnd;
 use netio::injection::InjectionEnd;
 use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue, TimeSource};
 
+use arrivals::Arrivals;
 pub use buf::DpdkBuf;
 pub(crate) use piece::Piece;
 use sort::Sorter;
 
 use crate::capabilities::Capabilities;
 use crate::counters::PortCounters;
+use crate::device_clock::DeviceClock;
 use crate::free::free_together;
 use crate::interrupt::InterruptError;
 use crate::mbuf::{BURST, Mbuf};
 use crate::port::RxHandle;
 use crate::station::Station;
+use crate::timestamp::RxTimestamps;
 
 /// Bursts of the device that one call looks through for media. A worker takes a call without a packet for a queue that is
 /// dry: it sleeps, and closes grains whose time has passed. Frames that are not media must not look like that.
@@ -49,6 +53,7 @@ pub struct DpdkRx<C> {
     totals: RxCounters,
     capture: Option<CaptureEnd>,
     injection: Option<InjectionEnd>,
+    arrivals: Option<Arrivals>,
 }
 
 impl<C: Clock> DpdkRx<C> {
@@ -73,6 +78,7 @@ impl<C: Clock> DpdkRx<C> {
             totals: RxCounters::default(),
             capture: None,
             injection: None,
+            arrivals: None,
         }
     }
 
@@ -87,6 +93,13 @@ impl<C: Clock> DpdkRx<C> {
     #[must_use]
     pub fn injected_by(mut self, injection: InjectionEnd) -> Self {
         self.injection = Some(injection);
+        self
+    }
+
+    /// Says when packets arrived as the device does. `clock` is the device's.
+    #[must_use]
+    pub fn timed_by(mut self, times: RxTimestamps, clock: DeviceClock) -> Self {
+        self.arrivals = Some(Arrivals::new(times, clock));
         self
     }
 
@@ -179,15 +192,17 @@ impl<C: Clock> DpdkRx<C> {
 
     /// Sorts as many packets as the burst has room for.
     #[inline]
-    fn hand_out(&mut self, burst: &mut Burst<DpdkBuf>, arrival: Tai) {
-        let Self { sorter, arrived, totals, counters, .. } = self;
+    fn hand_out(&mut self, burst: &mut Burst<DpdkBuf>, taken: Tai) {
+        let Self { sorter, arrived, totals, counters, arrivals, .. } = self;
         let count = arrived.len().min(burst.room());
+        let times = arrivals.as_ref().and_then(|arrivals| arrivals.of(taken));
         let (mut packets, mut octets, mut frames) = (0, 0, 0);
         for mbuf in arrived.drain(..count) {
             frames += mbuf.octets() as u64;
             let Some(datagram) = sorter.media(&mbuf) else { continue };
             let (source, destination) = (datagram.source, datagram.destination);
-            let meta = PacketMeta { source, destination, arrival, timed_by: TimeSource::Burst };
+            let (arrival, timed_by) = times.map_or((taken, TimeSource::Burst), |times| times.arrival(&mbuf));
+            let meta = PacketMeta { source, destination, arrival, timed_by };
             let payload = datagram.payload();
             let packet = DpdkBuf::new(mbuf, payload.start, payload.len(), meta);
             counters.rx.headers_pulled_up.add(packet.is_pulled_up().into());

@@ -5,9 +5,13 @@
 //!
 //! Tried on net_pcap, which gives the microseconds of its file; **untested on hardware**: `hwtests/tests/hardware.rs`.
 
+use std::time::SystemTime;
+
+use media::Clock;
 use thiserror::Error;
 
 use crate::device::Device;
+use crate::device_clock::ClockPair;
 use crate::eal::{Eal, errno, meaning};
 use crate::mbuf::Mbuf;
 use crate::port::{Port, Started};
@@ -62,21 +66,52 @@ impl RxTimestamps {
     }
 }
 
+/// Readings of both clocks for one pair: the one that took the least time counts.
+const TRIES: usize = 5;
+
 impl Port<Started> {
     /// The device's clock now, in ticks: the clock of received packets' times and of launch times.
     ///
     /// # Errors
-    /// [`TimestampError::NoClock`]: virtual devices, and drivers that do not tell.
+    /// [`TimestampError::NoClock`]: virtual devices, but for net_pcap, and drivers that do not tell.
     pub fn clock_ticks(&self) -> Result<u64, TimestampError> {
-        let id = self.id();
-        let (result, ticks) = self.eal().run(move || {
-            let mut ticks = 0;
-            // SAFETY: the port exists as long as `self`, which waits for this; the number is ours to write.
-            (unsafe { dpdk_sys::rte_eth_read_clock(id, &raw mut ticks) }, ticks)
-        });
-        let no_clock = || TimestampError::NoClock { device: self.config().device.clone(), errno: -result };
-        if result == 0 { Ok(ticks) } else { Err(no_clock()) }
+        let (id, device) = (self.id(), self.config().device.clone());
+        self.eal().run(move || ticks(id, &device))
     }
+
+    /// The device's clock and `clock`, read together: apart by half of what reading the device's takes. May wait for other
+    /// devices; not for workers.
+    ///
+    /// # Errors
+    /// As [`Self::clock_ticks`].
+    pub fn clock_pair<C: Clock + Clone + Send + 'static>(&self, clock: &C) -> Result<ClockPair, TimestampError> {
+        let (id, device, clock) = (self.id(), self.config().device.clone(), clock.clone());
+        self.eal().run(move || {
+            let mut best: Option<(i64, ClockPair)> = None;
+            for _ in 0..TRIES {
+                let before = clock.now();
+                let ticks = ticks(id, &device)?;
+                let width = clock.now().nanos_since(before).max(0);
+                if best.is_none_or(|(least, _)| width < least) {
+                    best = Some((width, ClockPair { ticks, tai: before.plus_nanos(width / 2) }));
+                }
+            }
+            Ok(best.expect("it was tried").1)
+        })
+    }
+}
+
+/// On EAL's thread, of a port that exists.
+fn ticks(id: u16, device: &Device) -> Result<u64, TimestampError> {
+    if matches!(device, Device::Pcap { .. }) {
+        // Its packets' times are those of the file: microseconds of the kernel's real-time clock.
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        return Ok(since.as_micros() as u64);
+    }
+    let mut ticks = 0;
+    // SAFETY: the port exists (its holder waits for this); the number is ours to write.
+    let result = unsafe { dpdk_sys::rte_eth_read_clock(id, &raw mut ticks) };
+    if result == 0 { Ok(ticks) } else { Err(TimestampError::NoClock { device: device.clone(), errno: -result }) }
 }
 
 impl Field {

@@ -16,7 +16,7 @@ use dpdk::interrupt::InterruptError;
 use dpdk::launch::LaunchTimes;
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::Mempool;
-use dpdk::port::{Features, Port, PortConfig, PortError, Reception, Stopped};
+use dpdk::port::{Features, Port, PortConfig, PortError, Reception, Stopped, Wish};
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::timestamp::{RxTimestamps, TimestampError};
 
@@ -52,8 +52,8 @@ fn what_a_device_does_not_have_is_refused_and_not_left_out() {
         let eal = eal(64);
         let none = Features::default();
         for (features, named) in [
-            (Features { rx_timestamps: true, ..none }, "times of arrival"),
-            (Features { launch_time: true, ..none }, "launch times"),
+            (Features { rx_timestamps: Wish::Needed, ..none }, "times of arrival"),
+            (Features { launch_time: Wish::Needed, ..none }, "launch times"),
         ] {
             let refusal = probe(&eal, "net_null", features).unwrap_err();
             assert!(matches!(refusal, PortError::Feature { feature, .. } if feature == named), "{refusal:?}");

@@ -102,7 +102,7 @@ impl Attached {
             device,
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
-        features.check(&attached.device, &info)?;
+        features.check(&attached.device, &info, &attached.capabilities)?;
         configure::configure(&attached, config, features, &info, rx_pool)?;
         if matches!(attached.device, Device::AfPacket { .. }) {
             let result = packet_sockets::never_wait().map_or_else(|error| -packet_sockets::errno(&error), |()| 0);

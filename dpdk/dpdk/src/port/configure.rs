@@ -80,12 +80,12 @@ fn conf(mtu: u16, features: Features, info: &rte_eth_dev_info, rx_pool: &Mempool
         if longest > u32::from(rx_pool.config().data_octets) { dpdk_sys::FLYPACK_RX_OFFLOAD_SCATTER } else { 0 };
     // Both checksums or none: a packet is vouched for as a whole.
     let vouched = if info.rx_offload_capa & checksums == checksums { checksums } else { 0 };
-    conf.rxmode.offloads = vouched | (scatter & info.rx_offload_capa) | features.rx_offloads();
+    conf.rxmode.offloads = vouched | (scatter & info.rx_offload_capa) | features.rx_offloads(info);
     conf.intr_conf.set_rxq(features.rx_interrupts.into());
     conf.txmode.offloads = info.tx_offload_capa
         & (dpdk_sys::FLYPACK_TX_OFFLOAD_MULTI_SEGS
             | dpdk_sys::FLYPACK_TX_OFFLOAD_IPV4_CKSUM
             | dpdk_sys::FLYPACK_TX_OFFLOAD_UDP_CKSUM);
-    conf.txmode.offloads |= features.tx_offloads();
+    conf.txmode.offloads |= features.tx_offloads(info);
     conf
 }
