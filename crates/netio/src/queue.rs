@@ -94,6 +94,9 @@ pub trait RxQueue {
         burst.clear();
     }
 
+    /// Called by the thread that polls it before another one does: what it keeps by thread it gives back here.
+    fn leave(&mut self) {}
+
     /// The counters since the queue was opened.
     fn counters(&self) -> RxCounters;
 
@@ -228,6 +231,9 @@ pub trait TxQueue {
 
     /// Ends (drops) the leases that the device has finished with.
     fn reap(&mut self);
+
+    /// Called by the thread that sends by it before another one does: what it keeps by thread it gives back here.
+    fn leave(&mut self) {}
 
     /// The counters since the queue was opened.
     fn counters(&self) -> TxCounters;

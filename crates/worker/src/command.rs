@@ -10,6 +10,7 @@ use crossbeam_queue::ArrayQueue;
 use netio::{PathError, RxQueue, TxQueue};
 use shm::GrainLease;
 
+use crate::convoy::{ArrivalRefusal, Convoy, DepartureRefusal};
 use crate::forwarder::Forwarder;
 use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
@@ -55,6 +56,10 @@ pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     Detach(PortKey),
     /// Goes on with the queues that were detached.
     Attach(PortKey, QueuePair<R, T>),
+    /// Loads the ports of a convoy, with all that is served on them, for another worker.
+    Depart(Box<Convoy<R, T>>),
+    /// Serves what a convoy brings.
+    Arrive(Box<Convoy<R, T>>),
 }
 
 /// A worker's answer.
@@ -91,6 +96,14 @@ pub enum Report<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     Attached,
     /// There is no such port, or it has its queues.
     AttachRefused(QueuePair<R, T>),
+    /// The convoy, loaded.
+    Departed(Box<Convoy<R, T>>),
+    /// The convoy, empty, and why; all goes on as before.
+    DepartureRefused(Box<Convoy<R, T>>, DepartureRefusal),
+    /// The convoy, empty, with the names that its ports have now.
+    Arrived(Box<Convoy<R, T>>),
+    /// The convoy, loaded as before, and why.
+    ArrivalRefused(Box<Convoy<R, T>>, ArrivalRefusal),
     /// No such input, receiver or sender, or no port with its queues; the source that was to be taken.
     Unknown(Option<Box<Source>>),
 }

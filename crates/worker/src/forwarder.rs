@@ -116,6 +116,11 @@ impl Forwarder {
         self.config.output = output;
     }
 
+    /// Its output has come to another worker with it, and has another place there.
+    pub(crate) fn renumber(&mut self, renumbered: impl Fn(OutputIndex) -> OutputIndex) {
+        self.config.output = renumbered(self.config.output);
+    }
+
     /// Where its output stands among the worker's.
     pub(crate) fn output_place(&self) -> usize {
         usize::from(self.config.output.0)

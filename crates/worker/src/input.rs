@@ -279,6 +279,11 @@ impl<R: RxQueue> Input<R> {
         self.queue.is_some()
     }
 
+    /// Before it goes to another worker.
+    pub(crate) fn leave(&mut self) {
+        self.queue.iter_mut().for_each(|queue| queue.leave());
+    }
+
     /// Forgets whom it steered to, before it leaves its worker.
     pub(crate) fn finish(&mut self, receivers: &mut Receivers<R::Buf>) {
         self.mirror(receivers);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+mod convoy;
 pub mod counters;
 mod forwarder;
 mod heard;
@@ -27,6 +28,7 @@ mod steering;
 mod worker;
 
 pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
+pub use convoy::{ArrivalRefusal, Convoy, DepartureRefusal, Load};
 pub use counters::{
     HeardLegCounters, InputCounters, LegCounters, OutputCounters, ReceiverCounters, RelayCounters, SenderCounters,
     WorkerCounters,

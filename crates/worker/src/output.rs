@@ -16,12 +16,71 @@ pub(crate) struct Output<T: TxQueue> {
     /// Paths of senders that left while the port was detached.
     closing: Vec<PathId>,
     counters: Arc<OutputCounters>,
+    /// A place for one that may come.
+    is_vacant: bool,
+}
+
+/// What outputs counted on a worker before they left it, less what they had counted before they came: its own sums go on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) packets: u64,
+    pub(crate) octets_copied_by_kernel: u64,
+    pub(crate) octets_copied_by_us: u64,
+    pub(crate) errors: u64,
+    pub(crate) would_block: u64,
+}
+
+impl Left {
+    /// The sums over those that left and those that are there.
+    #[inline]
+    pub(crate) fn beside<'a>(self, outputs: impl Iterator<Item = &'a OutputCounters>) -> Self {
+        outputs.fold(self, |mut sums, output| {
+            sums.add(output);
+            sums
+        })
+    }
+
+    /// One leaves. Wraps where more had been counted elsewhere: the sum is right all the same.
+    #[inline]
+    pub(crate) fn add(&mut self, output: &OutputCounters) {
+        self.merge(output, u64::wrapping_add);
+    }
+
+    /// One comes.
+    pub(crate) fn take(&mut self, output: &OutputCounters) {
+        self.merge(output, u64::wrapping_sub);
+    }
+
+    #[inline]
+    fn merge(&mut self, output: &OutputCounters, merge: impl Fn(u64, u64) -> u64) {
+        self.packets = merge(self.packets, output.packets.value());
+        self.octets_copied_by_kernel = merge(self.octets_copied_by_kernel, output.octets_copied_by_kernel.value());
+        self.octets_copied_by_us = merge(self.octets_copied_by_us, output.octets_copied_by_us.value());
+        self.errors = merge(self.errors, output.errors.value());
+        self.would_block = merge(self.would_block, output.would_block.value());
+    }
 }
 
 impl<T: TxQueue> Output<T> {
     /// An output on `queue` for up to `senders` senders.
     pub(crate) fn new(queue: T, senders: usize) -> Self {
-        Self { queue: Some(Box::new(queue)), closing: Vec::with_capacity(senders), counters: Arc::default() }
+        let (closing, counters) = (Vec::with_capacity(senders), Arc::default());
+        Self { queue: Some(Box::new(queue)), closing, counters, is_vacant: false }
+    }
+
+    /// A place for one that may come.
+    pub(crate) fn vacant() -> Self {
+        Self { queue: None, closing: Vec::new(), counters: Arc::default(), is_vacant: true }
+    }
+
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.is_vacant
+    }
+
+    /// Before it goes to another worker.
+    pub(crate) fn leave(&mut self) {
+        self.reap();
+        self.queue.iter_mut().for_each(|queue| queue.leave());
     }
 
     pub(crate) fn counters(&self) -> Arc<OutputCounters> {

@@ -27,6 +27,11 @@ impl<T> Roster<T> {
         Ok(vacant.unwrap_or(self.places.len() - 1) as u16)
     }
 
+    /// How many more it has room for.
+    pub(crate) fn vacancies(&self) -> usize {
+        self.room - self.iter().count()
+    }
+
     /// Lets the one at `place` leave.
     pub(crate) fn remove(&mut self, place: u16) -> Option<T> {
         let left = self.places.get_mut(usize::from(place))?.take();

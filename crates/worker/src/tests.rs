@@ -1,5 +1,6 @@
 //! The whole worker over the simulator, in virtual time.
 
+mod convoys;
 mod devices;
 mod hostile;
 mod launching;

@@ -6,6 +6,7 @@
 
 mod berth;
 mod commands;
+mod convoys;
 mod relays;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use shm::GrainLease;
 use crate::command::{Mailbox, Report};
 use crate::counters::{OutputCounters, WorkerCounters};
 use crate::input::{Input, Receivers, Relays};
-use crate::output::Output;
+use crate::output::{Left, Output};
 use crate::pulse::{Pulse, PulseCounters};
 use crate::relay::Forwarders;
 use crate::roster::Roster;
@@ -65,6 +66,8 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     first_forwarder: u16,
     /// A forwarder has packets that its queue has not taken.
     is_holding: bool,
+    /// What outputs counted here before they left.
+    left: Left,
 }
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
@@ -88,6 +91,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             first_relay: 0,
             first_forwarder: 0,
             is_holding: false,
+            left: Left::default(),
         }
     }
 
@@ -207,11 +211,11 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
 
     /// Publishes the sums over the transmit queues.
     fn sum_up(&self) {
-        let sum = |value: fn(&OutputCounters) -> u64| self.outputs.iter().map(|o| value(o.counters_ref())).sum();
-        self.counters.tx_packets.set(sum(|o| o.packets.value()));
-        self.counters.tx_octets_copied_by_kernel.set(sum(|o| o.octets_copied_by_kernel.value()));
-        self.counters.tx_octets_copied_by_us.set(sum(|o| o.octets_copied_by_us.value()));
-        self.counters.tx_errors.set(sum(|o| o.errors.value()));
-        self.counters.tx_would_block.set(sum(|o| o.would_block.value()));
+        let sums = self.left.beside(self.outputs.iter().map(Output::counters_ref));
+        self.counters.tx_packets.set(sums.packets);
+        self.counters.tx_octets_copied_by_kernel.set(sums.octets_copied_by_kernel);
+        self.counters.tx_octets_copied_by_us.set(sums.octets_copied_by_us);
+        self.counters.tx_errors.set(sums.errors);
+        self.counters.tx_would_block.set(sums.would_block);
     }
 }

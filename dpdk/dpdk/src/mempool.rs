@@ -172,6 +172,12 @@ impl Mempool {
         &self.0.config
     }
 
+    /// Gives what the calling thread keeps for itself back to the pool: it is not going to use it any more.
+    pub(crate) fn flush_own_cache(&self) {
+        // SAFETY: pools are never freed, and the thread touches its own lcore's cache only.
+        unsafe { dpdk_sys::flypack_flush_own_cache(self.as_ptr()) };
+    }
+
     /// The environment it belongs to.
     #[must_use]
     pub fn eal(&self) -> &Eal {

@@ -252,6 +252,10 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
         free_together(burst.drain().map(DpdkBuf::into_mbuf));
     }
 
+    fn leave(&mut self) {
+        self.device.iter().for_each(RxHandle::leave);
+    }
+
     fn counters(&self) -> RxCounters {
         self.totals
     }

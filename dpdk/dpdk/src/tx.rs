@@ -372,6 +372,10 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         debug_assert!(unsent <= payload.ungathered(), "{unsent} cancelled of {}", payload.ungathered());
     }
 
+    fn leave(&mut self) {
+        self.buffers.headers.pool().flush_own_cache();
+    }
+
     fn reap(&mut self) {
         // Also on a port that sends nothing: a capture that has ended is given back here.
         let _ = self.capture.as_mut().map(CaptureEnd::is_on);

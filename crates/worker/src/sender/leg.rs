@@ -91,6 +91,11 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.output = output;
     }
 
+    /// Its output has another place now.
+    pub(super) fn renumber(&mut self, renumbered: impl Fn(OutputIndex) -> OutputIndex) {
+        self.output = renumbered(self.output);
+    }
+
     /// Where its output stands among the worker's.
     pub(super) fn place(&self) -> usize {
         usize::from(self.output.0)

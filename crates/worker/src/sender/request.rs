@@ -6,6 +6,7 @@ use shm::GrainLease;
 
 use super::leg::Leg;
 use super::{Sender, Source};
+use crate::key::OutputIndex;
 use crate::output::Output;
 
 /// How long a request waits for the grain to end and for the queue to take its packets: a source may stall in the
@@ -70,6 +71,12 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
     fn is_impatient(&self, now: Tai) -> bool {
         let Some(Pending::Leave(asked) | Pending::Switch(_, asked)) = &self.pending else { return false };
         now.nanos_since(*asked).saturating_abs() > PATIENCE_NANOS
+    }
+
+    /// Its outputs have come to another worker with it, and have other places there.
+    pub(crate) fn renumber(&mut self, renumbered: impl Fn(OutputIndex) -> OutputIndex) {
+        self.config.output = renumbered(self.config.output);
+        self.legs.iter_mut().flatten().for_each(|leg| leg.renumber(&renumbered));
     }
 
     /// The port of the output at `place` goes: the legs by it give back their grains, and what waits for the queue.

@@ -253,6 +253,13 @@ impl Studio {
         worker_on(&self.clock, &self.net, &self.valves, &self.tx_drag, self.device)
     }
 
+    /// A second worker, on a queue of its own, that has room for so many more.
+    pub(super) fn idle_worker(&self, vacancies: usize) -> (SimWorker, Arc<crate::Mailbox<SimPort, ValvedTx>>) {
+        let own = [Valve::default()];
+        let (worker, mailbox) = worker_on(&self.clock, &self.net, &own, &self.tx_drag, self.device);
+        (worker.with_vacancies(vacancies), mailbox)
+    }
+
     pub(super) fn key(&mut self) -> u64 {
         self.keys += 1;
         self.keys

@@ -48,6 +48,8 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             Command::Follow(key, relay) => self.follow(key, relay),
             Command::Detach(port) => self.detach(port),
             Command::Attach(port, queues) => self.attach(port, queues),
+            Command::Depart(convoy) => self.depart(convoy),
+            Command::Arrive(convoy) => self.arrive(convoy),
         })
     }
 
@@ -55,7 +57,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         self.inputs.find(|input| input.key() == key)
     }
 
-    fn add_input(&mut self, input: Box<Input<R>>) -> Report<R, T> {
+    pub(super) fn add_input(&mut self, input: Box<Input<R>>) -> Report<R, T> {
         match self.inputs.add(input) {
             Ok(_) => Report::Added,
             Err(input) => Report::InputRefused(input),
@@ -70,7 +72,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         Report::InputRemoved(input)
     }
 
-    fn add_receiver(&mut self, receiver: Box<SteeredReceiver<R::Buf>>) -> Report<R, T> {
+    pub(super) fn add_receiver(&mut self, receiver: Box<SteeredReceiver<R::Buf>>) -> Report<R, T> {
         if let Some(refusal) = self.refusal(receiver.legs()) {
             return Report::ReceiverRefused(receiver, refusal);
         }

@@ -119,7 +119,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
     }
 
     /// Every relay notes anew who follows it.
-    fn relink(&mut self) {
+    pub(super) fn relink(&mut self) {
         self.relays.iter_mut().for_each(|relay| relay.relink(&mut self.forwarders));
     }
 }

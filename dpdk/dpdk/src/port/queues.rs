@@ -129,6 +129,11 @@ impl RxHandle {
         self.port.rx_pool.alloc().is_some()
     }
 
+    /// Gives the buffers that the calling thread keeps for itself back to the pool, before another thread polls the queue.
+    pub(crate) fn leave(&self) {
+        self.port.rx_pool.flush_own_cache();
+    }
+
     /// How long nobody may look at the queue, and nothing is lost.
     #[must_use]
     pub fn patience(&self) -> Duration {
