@@ -16,22 +16,20 @@ const FUNCTIONS: [&str; 14] = [
     "rte_eth_dev_(get_port_by_name|info_get|configure|start|stop|close|socket_id|adjust_nb_rx_tx_desc|set_mtu|get_mtu|set_mc_addr_list)",
     "rte_eth_((rx|tx)_queue_setup|rx_burst|tx_burst|tx_prepare|tx_done_cleanup)",
     "rte_eth_(macaddr_get|promiscuous_(enable|disable)|allmulticast_enable|stats_get|stats_reset|xstats_get|xstats_get_names)|flypack_link_nowait",
-    "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|prefree_seg|attach_extbuf|attach)",
+    "rte_pktmbuf_(pool_create|pool_create_by_ops|alloc|alloc_bulk|free|free_bulk|prefree_seg|attach)",
     "rte_mempool_(free|get_bulk|put_bulk|avail_count|in_use_count|register_ops)|rte_(mbuf_ext_refcnt|mbuf_refcnt)_(read|set|update)",
-    "flypack_(mempool_size|pin_buffers|own_cache|shut_caches)",
+    "flypack_(mempool_(size|operations)|own_cache|shut_caches)",
     "rte_extmem_(un)?register|rte_mem_virt2iova|rte_eal_iova_mode|rte_malloc_get_socket_stats",
 ];
 
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 7] = [
     "flypack_mbuf",
     "flypack_link",
     "flypack_flow_rule",
     "rte_eth_(conf|dev_info|rxconf|txconf|stats|xstat|xstat_name)",
     "rte_ether_addr",
-    "rte_mbuf_ext_shared_info",
     "rte_mempool_ops",
     "rte_(iova_mode|malloc_socket_stats)",
-    "rte_mbuf_extbuf_free_callback_t",
 ];
 
 const CONSTANTS: [&str; 3] = [

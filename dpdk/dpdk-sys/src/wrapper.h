@@ -51,6 +51,12 @@ static inline void flypack_flush_own_cache(struct rte_mempool *pool)
 /* Pools whose operations are ours: where they keep what is theirs, and for how many buffers. */
 static const size_t FLYPACK_MEMPOOL_DATA = offsetof(struct rte_mempool, pool_data);
 
+/* Whose they are: what rte_mempool_register_ops() returned. */
+static inline int32_t flypack_mempool_operations(const struct rte_mempool *pool)
+{
+	return pool->ops_index;
+}
+
 static inline uint32_t flypack_mempool_size(const struct rte_mempool *pool)
 {
 	return pool->size;
@@ -76,14 +82,6 @@ static inline void flypack_shut_caches(struct rte_mempool *pool)
 		if (cache != NULL)
 			cache->flushthresh = 0;
 	}
-}
-
-/* The buffers belong to external memory for good: DPDK does not detach them. */
-static inline void flypack_pin_buffers(struct rte_mempool *pool)
-{
-	struct rte_pktmbuf_pool_private *private_data = rte_mempool_get_priv(pool);
-
-	private_data->flags |= RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF;
 }
 
 /*

@@ -300,22 +300,22 @@ fn new_pool(config: &MempoolConfig, purpose: Purpose) -> Result<Raw, MempoolErro
     let name = format!("fp_pool_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let name = CString::new(name).expect("a number contains no NUL");
     let refused = |errno| MempoolError::Refused { config: *config, errno, meaning: meaning(errno) };
-    let (operations, behind) = match (purpose, config.sharing) {
-        (Purpose::Leases, _) => (references::register().map_err(refused)?, references::BEHIND_OCTETS),
-        (Purpose::Octets, Sharing::OneWorker) => (c"ring_mp_mc", 0),
-        (Purpose::Octets, Sharing::Threads) => (c"ring_mt_rts", 0),
+    let operations = match (purpose, config.sharing) {
+        (Purpose::Leases, _) => references::register().map_err(refused)?,
+        (Purpose::Octets, Sharing::OneWorker) => c"ring_mp_mc",
+        (Purpose::Octets, Sharing::Threads) => c"ring_mt_rts",
     };
     let room = if config.data_octets == 0 { 0 } else { config.data_octets + HEADROOM_OCTETS };
     // SAFETY: both strings end with a NUL and are copied; the numbers are plain; EAL runs.
     let raw = unsafe {
         let (cache, numa) = (u32::from(config.cache), config.numa.map_or(dpdk_sys::FLYPACK_NUMA_ANY, i32::from));
         let (name, operations) = (name.as_ptr(), operations.as_ptr());
-        dpdk_sys::rte_pktmbuf_pool_create_by_ops(name, config.mbufs, cache, behind, room, numa, operations)
+        dpdk_sys::rte_pktmbuf_pool_create_by_ops(name, config.mbufs, cache, 0, room, numa, operations)
     };
     let raw = NonNull::new(raw).ok_or_else(|| refused(errno()))?;
     if purpose == Purpose::Leases {
         // SAFETY: it was made so just now, and nobody else has it.
-        unsafe { references::pin(raw) };
+        unsafe { references::shut(raw) };
     }
     Ok(Raw(raw))
 }

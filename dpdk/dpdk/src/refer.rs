@@ -13,8 +13,8 @@ use crate::payload::Count;
 /// Makes an empty buffer refer to octets of another buffer, which is kept until this one is freed.
 ///
 /// # Safety
-/// `mbuf` is an empty buffer of its own pool that nobody else has. `other` is valid, the caller holds a reference to it, and
-/// the `octets` from `address` on are its data.
+/// `mbuf` is an empty buffer of its own pool that nobody else has. `other` is valid and not of [`crate::references`], the
+/// caller holds a reference to it, and the `octets` from `address` on are its data.
 #[inline]
 pub(crate) unsafe fn to_buffer(mbuf: &mut Mbuf, other: NonNull<rte_mbuf>, address: *const u8, octets: u16) {
     let raw = mbuf.as_ptr();
@@ -57,10 +57,10 @@ pub(crate) struct Referring {
 /// `raw` was just taken from such a pool. The octets stay readable, for process and device, until the claim is given back.
 #[inline]
 pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece, count: NonNull<Count>) {
-    const FIRST: [u64; 2] = [fresh(0, 1), dpdk_sys::FLYPACK_MBUF_F_EXTERNAL];
-    // SAFETY: the buffer is ours alone (caller). These are the stores of rte_pktmbuf_attach_extbuf, and of its caller: no
-    // headroom, and all of the external buffer is data. In a pool a buffer is the last of its chain (`next` is null), and
-    // in one of these it has its count for clones (`shinfo`) for good.
+    const FIRST: [u64; 2] = [fresh(0, 1), 0];
+    // SAFETY: the buffer is ours alone (caller). These are the stores of rte_pktmbuf_attach_extbuf, and of its caller, but for
+    // the flag (see `crate::references`): no headroom, and all octets are data. In a pool a buffer is the last of its chain
+    // (`next` is null).
     unsafe {
         (*raw).buf_addr = piece.address.cast_mut().cast();
         (*raw).buf_iova = piece.iova;
@@ -70,6 +70,17 @@ pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece, count: NonN
         (*raw).buf_len = piece.octets;
         note_claim(raw, count.as_ptr());
     }
+}
+
+/// Where a device finds octets of a buffer.
+///
+/// # Safety
+/// The buffer is valid, the caller holds a reference to it, and the octets from `address` on are its data.
+pub(crate) unsafe fn piece_of(buffer: NonNull<rte_mbuf>, address: *const u8, octets: u16) -> Piece {
+    let raw = buffer.as_ptr();
+    // SAFETY: the fields of a buffer in use do not change (caller).
+    let (start, iova) = unsafe { ((*raw).buf_addr.addr(), (*raw).buf_iova) };
+    Piece { address, iova: iova + (address.addr() - start) as u64, octets }
 }
 
 /// Notes in a buffer on what it has a claim; null for nothing. It stands where no driver that sends looks.

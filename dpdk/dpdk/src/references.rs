@@ -1,17 +1,18 @@
 //! Buffers that refer to leases, and the way by which they come back.
 //!
 //! DPDK would detach an external buffer each time it frees one, and count it down in memory that all senders of a lease share.
-//! Here both are spared. The pool says that its buffers are *pinned*: each belongs to external memory for good, of which we
-//! choose another piece for each packet, and each has a count of its own, which nobody touches unless the packet is cloned. So
-//! a buffer that is freed goes straight to its pool, and the pool is ours: it gives back the buffer's claim on the lease,
-//! many at a time, and keeps the buffer for the queue.
+//! Here both are spared. To DPDK a buffer of these pools is like any other, with octets of its own: only that we say for each
+//! packet where they lie. So what is freed goes straight to its pool, and the pool is ours: it gives back the buffer's claim on
+//! the lease, many at a time, and keeps the buffer for the queue.
 //!
 //! ```text
 //!  queue ── refer ──► packet ──► device ──┬─ freed while the queue hands over a burst ──► at hand again
 //!    ▲                                    └─ freed by another thread ──► returns ──┐
 //!    └─────────────────────────── collect ◄────────────────────────────────────────┘
 //! ```
-//! A clone (`rte_pktmbuf_attach`) counts itself in the buffer's own count; the last of both sends the buffer home.
+//! `rte_pktmbuf_attach` would look for the buffer in front of its octets, where it is not: nobody may clone one. Who wants to
+//! refer to the same octets takes [`another_claim`], and a buffer of these pools with it. Sharing the buffer itself, by its
+//! reference count, is as with all others.
 //! As with all pools the memory is never freed, and is taken over when all of it is back: see [`crate::mempool`].
 
 mod home;
@@ -23,7 +24,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::OnceLock;
 
-use dpdk_sys::{rte_mbuf, rte_mbuf_ext_shared_info, rte_mempool, rte_mempool_cache, rte_mempool_ops};
+use dpdk_sys::{rte_mbuf, rte_mempool, rte_mempool_cache, rte_mempool_ops};
 
 use crate::eal::Eal;
 use crate::iova::Piece;
@@ -32,14 +33,6 @@ use crate::mempool::{CACHE_MAX, Mempool, MempoolConfig, MempoolError};
 use crate::payload::Claim;
 use crate::refer;
 use home::{Home, Taking};
-
-/// What a buffer has behind its description: the count that clones share.
-#[derive(Debug)]
-#[repr(C, align(64))]
-struct Behind(rte_mbuf_ext_shared_info);
-
-/// Octets of it, which a buffer takes beside what buffers of other pools do.
-pub const BEHIND_OCTETS: u16 = size_of::<Behind>() as u16;
 
 /// The name of the operations of our pools.
 pub(crate) const OPERATIONS: &std::ffi::CStr = c"flypack_references";
@@ -167,9 +160,11 @@ impl Drop for Sending<'_> {
     }
 }
 
+/// What DPDK calls our operations; a negative error number where it has no room for them.
+static REGISTERED: OnceLock<c_int> = OnceLock::new();
+
 /// Registers our operations, once in a process, and returns their name. On EAL's thread, before a pool is made.
 pub(crate) fn register() -> Result<&'static std::ffi::CStr, c_int> {
-    static REGISTERED: OnceLock<c_int> = OnceLock::new();
     let result = *REGISTERED.get_or_init(|| {
         let mut operations = rte_mempool_ops {
             alloc: Some(make_home),
@@ -188,30 +183,26 @@ pub(crate) fn register() -> Result<&'static std::ffi::CStr, c_int> {
     if result < 0 { Err(-result) } else { Ok(OPERATIONS) }
 }
 
-/// Pins the buffers of a pool that was just made: on EAL's thread, before anybody else has it.
+/// Has no thread keep buffers of a pool that was just made: on EAL's thread, before anybody else has it.
 ///
 /// # Safety
-/// `pool` was made with our operations and with [`BEHIND_OCTETS`] behind each buffer, and nobody took a buffer from it.
-pub(crate) unsafe fn pin(pool: NonNull<rte_mempool>) {
-    // SAFETY: a pool of packet buffers, whose private data has the flags; nobody else has it (caller).
-    let home = unsafe {
-        dpdk_sys::flypack_pin_buffers(pool.as_ptr());
-        dpdk_sys::flypack_shut_caches(pool.as_ptr());
-        &*home_of(pool.as_ptr())
-    };
-    home.collect();
-    for buffer in home.all() {
-        let raw = buffer.as_ptr();
-        let count = rte_mbuf_ext_shared_info { free_cb: Some(last_clone_is_freed), fcb_opaque: raw.cast(), refcnt: 1 };
-        // SAFETY: the buffer is in its pool, and has our room behind it (caller).
-        unsafe {
-            let behind = raw.add(1).cast::<Behind>();
-            behind.write(Behind(count));
-            (*raw).shinfo = &raw mut (*behind).0;
-            (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
-            refer::note_claim(raw, ptr::null_mut());
-        }
-    }
+/// `pool` was made with our operations, and nobody took a buffer from it.
+pub(crate) unsafe fn shut(pool: NonNull<rte_mempool>) {
+    // SAFETY: nobody else has the pool (caller).
+    unsafe { dpdk_sys::flypack_shut_caches(pool.as_ptr()) };
+}
+
+/// One more claim on the lease that a buffer refers to; `None` where it is of another kind of pool.
+///
+/// # Safety
+/// The buffer is valid, and the caller holds a reference to it.
+pub(crate) unsafe fn another_claim(buffer: NonNull<rte_mbuf>) -> Option<Claim> {
+    let raw = buffer.as_ptr();
+    // SAFETY: the buffer is valid, and its pool does not change.
+    let operations = unsafe { dpdk_sys::flypack_mempool_operations((*raw).pool) };
+    REGISTERED.get().filter(|ours| **ours == operations)?;
+    // SAFETY: a buffer of ours that is out carries its claim, which the caller's reference keeps.
+    NonNull::new(unsafe { refer::noted_claim(raw) }).map(|count| unsafe { Claim::beside(count) })
 }
 
 /// The home of a pool of ours; null before it has one.
@@ -285,21 +276,4 @@ unsafe extern "C" fn leave_home(_pool: *mut rte_mempool, _buffers: *mut *mut c_v
 unsafe extern "C" fn count_at_home(pool: *const rte_mempool) -> c_uint {
     // SAFETY: a pool of ours, as its operations are called.
     unsafe { &*home_of(pool) }.count()
-}
-
-/// The packet was cloned, was freed before its clones, and now the last of them is.
-///
-/// # Safety
-/// DPDK calls it with what [`pin`] stored: the buffer, which nobody refers to any more.
-unsafe extern "C" fn last_clone_is_freed(_memory: *mut c_void, buffer: *mut c_void) {
-    let raw = buffer.cast::<rte_mbuf>();
-    // SAFETY: `pin` stored the buffer, which nobody refers to any more. In a pool a buffer is alone, and has one reference.
-    unsafe {
-        (*(*raw).shinfo).refcnt = 1;
-        (*raw).ol_flags = dpdk_sys::FLYPACK_MBUF_F_EXTERNAL;
-        (*raw).next = ptr::null_mut();
-        (*raw).nb_segs = 1;
-        (*raw).refcnt = 1;
-        come_home((*raw).pool, (&raw const buffer).cast(), 1);
-    }
 }

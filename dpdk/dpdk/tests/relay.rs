@@ -108,11 +108,11 @@ fn a_packet_of_several_buffers_is_referred_to() {
     relay("a_packet_of_several_buffers_is_referred_to", false);
 }
 
-/// A received packet that refers to a lease is relayed: the copies refer to the lease as well, which lasts until they are freed,
-/// and the buffer that was cloned comes back to its queue with the last of them.
+/// A received packet that refers to a lease is relayed: the copies refer to the lease as well, by buffers of their own, and it
+/// lasts until they are freed.
 #[test]
-fn clones_of_what_refers_to_a_lease_keep_it_and_send_its_buffer_home() {
-    alone("clones_of_what_refers_to_a_lease_keep_it_and_send_its_buffer_home", || {
+fn copies_of_what_refers_to_a_lease_refer_to_it_as_well() {
+    alone("copies_of_what_refers_to_a_lease_refer_to_it_as_well", || {
         let eal = eal(64);
         let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
         let path = open(&mut bench, &mut tx);

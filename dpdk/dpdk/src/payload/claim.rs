@@ -54,6 +54,16 @@ impl Claim {
         Self(self.0)
     }
 
+    /// One more than those that there are.
+    ///
+    /// # Safety
+    /// Somebody holds a claim on `count` meanwhile.
+    pub(crate) unsafe fn beside(count: NonNull<Count>) -> Self {
+        // Neither written into a buffer nor given back: it is somebody's.
+        let theirs = std::mem::ManuallyDrop::new(Self(count));
+        theirs.another()
+    }
+
     /// To be written into a buffer, and given back by [`Self::release_raw`].
     #[inline]
     pub(crate) const fn into_raw(self) -> NonNull<Count> {

@@ -127,12 +127,6 @@ impl Home {
             self.count.store(count + 1, Relaxed);
         }
     }
-
-    /// All that are at hand. The owner alone.
-    pub(super) fn all(&self) -> impl Iterator<Item = NonNull<rte_mbuf>> {
-        let ready = self.ready.iter().take(self.ready() as usize);
-        ready.filter_map(|place| NonNull::new(place.load(Relaxed)))
-    }
 }
 
 /// Buffers that are being taken, the last first. What is not taken stays.

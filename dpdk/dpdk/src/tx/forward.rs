@@ -9,7 +9,9 @@ use super::DpdkTxBuf;
 use super::buffers::Buffers;
 use super::ways::Way;
 use crate::mbuf::Mbuf;
+use crate::payload::Claim;
 use crate::refer;
+use crate::references;
 use crate::rx::{DpdkBuf, Piece};
 
 /// Octets of what most paths have below RTP: Ethernet without a tag, IPv4, UDP.
@@ -100,6 +102,10 @@ impl Buffers {
     }
 
     fn indirect(&mut self, piece: &Piece<'_>) -> Option<Mbuf> {
+        // SAFETY: the piece borrows the received packet, so its buffer is held.
+        if let Some(claim) = unsafe { references::another_claim(piece.buffer()) } {
+            return self.refer_as_well(piece, claim);
+        }
         // A buffer that refers to another one has octets of its own, and gets them back.
         let mut mbuf = self.headers.take()?;
         let octets = piece.octets();
@@ -107,6 +113,19 @@ impl Buffers {
         // are that buffer's data.
         unsafe { refer::to_buffer(&mut mbuf, piece.buffer(), octets.as_ptr(), octets.len() as u16) };
         Some(mbuf)
+    }
+
+    /// A piece of what refers to a lease: over a net_ring, packets of this process's own senders come to its relays.
+    #[cold]
+    fn refer_as_well(&mut self, piece: &Piece<'_>, claim: Claim) -> Option<Mbuf> {
+        let octets = piece.octets();
+        self.references.at_hand(1);
+        // SAFETY: the piece borrows the received packet, so its buffer is held; its octets are that buffer's data, which are the
+        // claim's lease's. The device finds them where it was said of the buffer.
+        unsafe {
+            let piece = refer::piece_of(piece.buffer(), octets.as_ptr(), octets.len() as u16);
+            self.references.batch(1).refer(&piece, claim)
+        }
     }
 
     /// As [`Self::forward`], copied into one buffer: for drivers that take no chains.

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use dpdk::device::{Device, DeviceError};
 use dpdk::mempool::{HEADROOM_OCTETS, MempoolConfig};
-use dpdk::references::BEHIND_OCTETS;
 use dpdk::sizing::{Demand, Sizing, SizingError};
 
 use crate::port_plan::{DPDK_OCTETS, DpdkPlan, PortPlan};
@@ -43,10 +42,8 @@ pub(crate) fn elsewhere<'a>(plan: &PortPlan, unsent: impl IntoIterator<Item = (&
 
 /// Octets of all pools that a port of so many workers may make.
 pub(crate) fn pools_octets(sizing: &Sizing, workers: u16) -> u64 {
-    let references = sizing.reference_pool(None);
-    let of_each = [sizing.header_pool(None), references, sizing.linear_pool(None)];
-    let behind = u64::from(references.mbufs) * u64::from(BEHIND_OCTETS);
-    let sent = of_each.iter().map(pool_octets).sum::<u64>() + behind;
+    let of_each = [sizing.header_pool(None), sizing.reference_pool(None), sizing.linear_pool(None)];
+    let sent = of_each.iter().map(pool_octets).sum::<u64>();
     pool_octets(&sizing.rx_pool(None)) + u64::from(workers) * sent
 }
 
