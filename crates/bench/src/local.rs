@@ -125,11 +125,10 @@ fn over_ports(arguments: &Local, summary: &mut Summary) -> Result<()> {
     summary.dpdk = Some(eal.version());
     for _ in 0..arguments.rounds {
         if arguments.kind != Kind::Copy {
-            let mut ends = port::open(&eal, &devices, &[], traffic)?;
-            if arguments.kind == Kind::Relay {
-                // The second port is the relay's.
-                ends.around.destinations.iter_mut().for_each(|legs| legs.truncate(1));
-            }
+            let ends = match arguments.kind {
+                Kind::Relay => port::open_relay(&eal, [&feed, device], traffic)?,
+                _ => port::open(&eal, &devices, &[], traffic)?,
+            };
             summary.rounds.push(round(ends, arguments)?);
         }
         if arguments.kind == Kind::Copy || arguments.against == Some(Rival::Bare) {

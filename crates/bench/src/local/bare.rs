@@ -29,7 +29,7 @@ use crate::arguments::Local;
 use crate::clock;
 use crate::flow::Flow;
 use crate::pattern::Pattern;
-use crate::plane::port::{Opened, Tx, destination, enter, start_port};
+use crate::plane::port::{Opened, Sends, Tx, destination, enter, start_port};
 
 /// Grains that packets are made from, and to: as many as a run of one stream has in its rings.
 const GRAINS: u16 = 6;
@@ -87,7 +87,8 @@ impl Grains {
 
 /// Packets a second that the other core has copied.
 fn over_the_ring(eal: &Eal, arguments: &Local, duty: Duty) -> Result<f64> {
-    let Opened { port, queues, capabilities, pools, device } = start_port(eal, &arguments.device, &arguments.traffic)?;
+    let Opened { port, queues, capabilities, pools, device } =
+        start_port(eal, &arguments.device, &arguments.traffic, Sends::AsItCan)?;
     let network = Network::new(vec!["192.0.2.1/24".parse()?], None, None)?;
     let mac = MacAddr::new([2, 0, 0, 0, 0, 1]);
     let station = Station { name: device.to_string(), mac, vlan: None, network, mtu: 1_500 };

@@ -94,6 +94,15 @@ fn hold_ms(device: &Device, packets_per_second: u32) -> u32 {
     }
 }
 
+/// How a port sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sends {
+    /// As its driver can: what the payload is in is chained behind a header.
+    AsItCan,
+    /// Each packet in one buffer, copied: as a card receives them, where what is sent is what another port's worker receives.
+    OneBuffer,
+}
+
 /// A started port with its pools.
 pub(crate) struct Opened {
     pub(crate) port: Port<Started>,
@@ -104,7 +113,7 @@ pub(crate) struct Opened {
 }
 
 /// Starts the port.
-pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic) -> Result<Opened> {
+pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic, sends: Sends) -> Result<Opened> {
     let device = device(name)?;
     let plan = traffic.plan()?;
     let rate = plan.format().rate();
@@ -121,7 +130,8 @@ pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic) -> Res
     let pool = |config: MempoolConfig| Mempool::create(eal, &config);
     let config = PortConfig { device: device.clone(), sizing, reception: Reception::Multicast };
     let port = Port::probe(eal, config, pool(sizing.rx_pool(None))?)?;
-    let capabilities = port.capabilities().clone();
+    let mut capabilities = port.capabilities().clone();
+    capabilities.gathers &= sends == Sends::AsItCan;
     let headers = if capabilities.gathers { sizing.header_pool(None) } else { sizing.linear_pool(None) };
     // What is sent into a ring is freed by who reads it.
     let sharing = if device == Device::Ring { Sharing::Threads } else { headers.sharing };
@@ -131,13 +141,30 @@ pub(crate) fn start_port(eal: &Eal, name: &DeviceName, traffic: &Traffic) -> Res
     Ok(Opened { port, queues, capabilities, pools, device })
 }
 
+/// The ends of the port that feeds a relay, and of the one that it sends by. Streams come by the first.
+pub(crate) fn open_relay(eal: &Eal, [feed, out]: [&DeviceName; 2], traffic: &Traffic) -> Result<Ends<Rx, Tx>> {
+    let mut ends = open_all(eal, &[(feed, Sends::OneBuffer), (out, Sends::AsItCan)], &[], traffic)?;
+    ends.around.destinations.iter_mut().for_each(|legs| legs.truncate(1));
+    Ok(ends)
+}
+
 /// The ends of as many ports as there are legs. Streams come to the groups, or to the addresses of the ports where there are some
 /// (`10.77.0.2/24`).
 pub(crate) fn open(eal: &Eal, names: &[&DeviceName], addresses: &[String], traffic: &Traffic) -> Result<Ends<Rx, Tx>> {
+    let names: Vec<_> = names.iter().map(|name| (*name, Sends::AsItCan)).collect();
+    open_all(eal, &names, addresses, traffic)
+}
+
+fn open_all(
+    eal: &Eal,
+    names: &[(&DeviceName, Sends)],
+    addresses: &[String],
+    traffic: &Traffic,
+) -> Result<Ends<Rx, Tx>> {
     let (mut tx, mut rx, mut kept, mut memory) = (Vec::new(), Vec::new(), Vec::new(), String::new());
     for (leg, name) in (0_u16..).zip(names) {
         let address = addresses.get(usize::from(leg)).map(String::as_str);
-        let one = open_one(eal, name, address, traffic, leg)?;
+        let one = open_one(eal, *name, address, traffic, leg)?;
         memory = one.kept.port.config().sizing.to_string();
         tx.push(one.tx);
         rx.push(one.rx);
@@ -171,8 +198,14 @@ fn to(address: Option<&String>, stream: u16, leg: u16) -> Result<SocketAddr> {
     Ok(SocketAddr::new(address.address, PORT + 2 * stream))
 }
 
-fn open_one(eal: &Eal, name: &DeviceName, address: Option<&str>, traffic: &Traffic, leg: u16) -> Result<One> {
-    let Opened { port, queues, capabilities, pools, device } = start_port(eal, name, traffic)?;
+fn open_one(
+    eal: &Eal,
+    (name, sends): (&DeviceName, Sends),
+    address: Option<&str>,
+    traffic: &Traffic,
+    leg: u16,
+) -> Result<One> {
+    let Opened { port, queues, capabilities, pools, device } = start_port(eal, name, traffic, sends)?;
     // A ring, and what leads nowhere, have no address of their own.
     let own = port.mac();
     let mac = if own.is_station() { own } else { MacAddr::new([2, 0, 0, 0, 0, 1]) };
