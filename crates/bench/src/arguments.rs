@@ -9,7 +9,7 @@ use crate::device::DeviceName;
 use crate::local::{Kind, Rival};
 use crate::role::Policy;
 use crate::suite::Part;
-use crate::traffic::Traffic;
+use crate::traffic::{Check, Traffic};
 use crate::{FrameFormat, FrameSize};
 
 /// Measures Flypack on this machine. Figures are medians over rounds; a machine that does other work gives other ones.
@@ -136,6 +136,12 @@ pub struct Scale {
     /// Seconds for each number.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
+    /// What consumers look at: checking every octet takes more of the two cores than 64 flows leave.
+    #[arg(long, value_enum, default_value_t = Check::Grains)]
+    pub check: Check,
+    /// Pages of the rings, and of DPDK's memory where they are `huge`. `prefer` may give the last flows other ones.
+    #[arg(long, value_enum, default_value_t)]
+    pub pages: Policy,
     /// Where the plot goes.
     #[arg(long)]
     pub svg: Option<PathBuf>,

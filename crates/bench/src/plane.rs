@@ -3,6 +3,7 @@
 
 pub(crate) mod ends;
 pub(crate) mod live;
+mod memory;
 mod outcome;
 #[cfg(feature = "dpdk")]
 pub(crate) mod port;

@@ -1,7 +1,7 @@
 //! `flypack bench scale`: memory and time of a core for some numbers of flows.
 //!
-//! Each number is a process of its own, which runs `local loop`: a ring, a sender, a receiver, a ring and a consumer that
-//! checks for each flow, all on two workers. What a worker spends is the part of the time that its turns take which do
+//! Each number is a process of its own, which runs `local loop`: a ring, a sender, a receiver, a ring and a consumer for each
+//! flow, all on two workers. What a worker spends is the part of the time that its turns take which do
 //! something; the rest it spins.
 
 mod plot;
@@ -9,6 +9,7 @@ mod plot;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::{Machine, Verdict};
 use plot::{Line, Panel};
 
 /// What some flows take.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Point {
     /// How many there were.
     pub flows: u16,
@@ -33,6 +34,10 @@ pub struct Point {
     pub packets_lost: u64,
     /// Whether everything arrived as it was sent.
     pub is_whole: bool,
+    /// Pages of the rings.
+    pub ring_pages: String,
+    /// The loop's own sums, which say what was amiss.
+    pub total: Value,
 }
 
 /// A run.
@@ -78,9 +83,10 @@ pub fn run(arguments: &Scale) -> Result<Verdict> {
 fn measure(arguments: &Scale, flows: u16) -> Result<Point> {
     let (flows_word, seconds) = (flows.to_string(), arguments.seconds.to_string());
     let (format, device) = (String::from(arguments.format), arguments.device.to_string());
+    let (check, pages) = (word(&arguments.check), word(&arguments.pages));
     let output = Command::new(std::env::current_exe()?)
         .args(["local", "loop", "--json", "--quiet", "--lateness-ms", "100", "--streams", &flows_word])
-        .args(["--seconds", &seconds, "--format", &format, "--device", &device])
+        .args(["--seconds", &seconds, "--format", &format, "--device", &device, "--check", &check, "--pages", &pages])
         .output()
         .context("this program cannot start itself")?;
     // Lost packets are a result, and say so by the exit status; no report is none.
@@ -89,6 +95,11 @@ fn measure(arguments: &Scale, flows: u16) -> Result<Point> {
     }
     let report: Value = serde_json::from_slice(&output.stdout)?;
     Point::of(flows, &report, output.status.success())
+}
+
+/// As the command line has it.
+fn word(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }
 
 impl Point {
@@ -106,14 +117,17 @@ impl Point {
             packets_per_second: number("whole/rx_packets_per_second")?,
             packets_lost: number("packets_lost")? as u64,
             is_whole,
+            ring_pages: report["rounds"][0]["ring_pages"].as_str().unwrap_or_default().to_owned(),
+            total: report["rounds"][0]["total"].clone(),
         })
     }
 
     fn text(&self) -> String {
         format!(
-            "{:>3} flows: {:>6.0} MiB, {:.3} cores to send, {:.3} to receive and place; {:.3} Mpps, lost {}",
+            "{:>3} flows: {:>6.0} MiB ({}), {:.3} cores to send, {:.3} to receive and place; {:.3} Mpps, lost {}",
             self.flows,
             self.memory_mib,
+            self.ring_pages,
             self.tx_cores,
             self.rx_cores,
             self.packets_per_second / 1e6,

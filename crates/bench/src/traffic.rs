@@ -39,6 +39,10 @@ pub struct Traffic {
     /// How late a packet may be sent, rounded up to frame periods; what is later is skipped and counted.
     #[arg(long, default_value_t = 17, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub lateness_ms: u32,
+    /// What a consumer looks at, and what a source writes for it.
+    #[arg(long, value_enum, default_value_t)]
+    #[serde(default)]
+    pub check: Check,
     /// Of the pattern that the pictures show.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -50,6 +54,27 @@ pub struct Traffic {
     #[arg(long, value_enum, default_value_t)]
     #[serde(skip)]
     pub pages: Policy,
+}
+
+/// What is checked of the grains that arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum Check {
+    /// Every octet; a source writes each grain anew. Both take time of the workers' cores.
+    #[default]
+    Octets,
+    /// That every grain came, with all of its lines, by the number at its beginning: what the workers do is left alone.
+    Grains,
+}
+
+impl Check {
+    /// In words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Octets => "every octet checked",
+            Self::Grains => "the number and the lines of each grain checked",
+        }
+    }
 }
 
 /// [`Depth`], as an argument.

@@ -51,6 +51,19 @@ fn a_loop_over_sockets_accounts_for_every_packet() {
 }
 
 #[test]
+fn grains_can_be_checked_without_their_octets() {
+    let words =
+        "local loop --device udp --check grains --format 360p25 --seconds 1 --pages plain --json --lateness-ms 1000";
+    let output = bench(words).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let round = &report["rounds"][0];
+    agrees(&output, is_whole(round));
+    assert_eq!((number(round, "/total/wrong_blocks"), number(round, "/total/checked_octets")), (0, 0), "{report:#}");
+    assert!(number(round, "/total/grains_complete") + number(round, "/total/grains_incomplete") > 0, "{report:#}");
+    assert!(report["content"].as_str().unwrap().contains("lines of each grain"), "{report:#}");
+}
+
+#[test]
 fn of_two_legs_one_copy_is_kept() {
     let words = "local loop --device udp --legs 2 --format 360p25 --seconds 1 --pages plain --json --lateness-ms 1000";
     let output = bench(words).output().unwrap();

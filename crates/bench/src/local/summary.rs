@@ -7,6 +7,7 @@ use super::{Kind, spread};
 use crate::arguments::Local;
 use crate::plan::Plan;
 use crate::plane::Outcome;
+use crate::traffic::Check;
 use crate::{Machine, Spread, Verdict};
 
 /// A run.
@@ -91,7 +92,8 @@ impl Summary {
             content: match arguments.kind {
                 Kind::Tx => "the same octets again and again",
                 Kind::Relay => "forwarded unread",
-                Kind::Rx | Kind::Loop | Kind::Copy => "every octet checked",
+                Kind::Loop => arguments.traffic.check.text(),
+                Kind::Rx | Kind::Copy => Check::Octets.text(),
             },
             device: arguments.device.to_string(),
             rounds: Vec::new(),

@@ -13,6 +13,7 @@ use shm::GrainLease;
 use worker::Core;
 
 use super::ends::{Around, Ends, Enter, Receiving};
+use super::memory;
 use super::outcome::{Lateness, Outcome};
 use super::relaying::{self, Relaying, RelayingWatch};
 use super::stage::{self, Listening, ListeningWatch, Sending, SendingWatch};
@@ -20,7 +21,7 @@ use super::tally::{Interval, Tally};
 use crate::clock;
 use crate::desk::{Desk, Meter};
 use crate::producer::{Content, Producer};
-use crate::traffic::Traffic;
+use crate::traffic::{Check, Traffic};
 
 /// Before the first second: caches, pages and clocks settle.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -90,6 +91,7 @@ impl Live {
         let content = match here {
             Here::Sender(content) | Here::Emptied(content) => Some(content),
             Here::Receiver => None,
+            Here::Client | Here::Both if traffic.check == Check::Grains => Some(Content::FrontAlone),
             Here::Client | Here::Both | Here::Relay(_) => Some(Content::EachAnew),
         };
         let (tx, beside_tx, rx, beside_rx) = shares(here, tx, rx);
@@ -182,7 +184,7 @@ impl Live {
 
     /// Ends it: first what sends, then, when all of that has come in, what receives.
     pub(crate) fn end(mut self, seen: Seen) -> Result<Outcome> {
-        let memory_octets = memory_octets();
+        let memory_octets = memory::octets();
         self.stop()?;
         let total = self.take();
         let Seen { seconds, whole } = seen;
@@ -319,14 +321,6 @@ fn empty<R: RxQueue>(mut queues: Vec<R>, stop: &AtomicBool) {
             until = clock::now() + DRAIN_NS;
         }
     }
-}
-
-/// What this process has: ordinary pages, and 2 MiB ones, which the kernel counts apart.
-fn memory_octets() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilo_octets = |line: &str| line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
-    let ours = status.lines().filter(|line| line.starts_with("VmRSS:") || line.starts_with("HugetlbPages:"));
-    ours.filter_map(kilo_octets).sum::<u64>() * 1024
 }
 
 /// Counts of the time-stamp counter in a microsecond.

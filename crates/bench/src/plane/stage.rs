@@ -154,7 +154,7 @@ pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Bu
         pages = flow.pages();
         let reader = flow.join(&mut writer, class).context("the consumer's seat")?;
         let pattern = Pattern::new(traffic.seed, stream as u64);
-        verifiers.push(Verifier::new(reader, pattern, Arc::clone(&latencies)));
+        verifiers.push(Verifier::new(reader, pattern, traffic.check, Arc::clone(&latencies)));
         receivers.push(Receiver::new(&config, writer));
     }
     let inputs = add_inputs(&mut desk, rx, receivers.len())?;
