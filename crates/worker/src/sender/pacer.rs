@@ -19,6 +19,14 @@ pub(super) struct Front {
     pub(super) launch: Option<Tai>,
 }
 
+impl Front {
+    /// Whether `packet` of the grain with `t_vd` comes next behind so many that wait, all in order.
+    #[inline]
+    pub(super) fn is_followed_by(&self, waiting: usize, packet: u32, t_vd: Tai) -> bool {
+        self.packet + waiting as u32 == packet && self.t_vd == t_vd
+    }
+}
+
 /// What paces a leg.
 #[derive(Clone, Debug)]
 pub(super) struct Pacer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use media::Clock;
 use netio::sim::{Faults, SimRx, SimRxConfig};
 use netio::{Burst, PacketBuf, RxQueue};
-use st2110::{PackingMode, PackingPlan, SenderType, UdpLimit};
+use st2110::{PackingMode, PackingPlan, ReadSchedule, Schedule, SenderType, UdpLimit};
 
 use super::devices::Drag;
 use super::studio::{Receiving, Studio, tall};
@@ -214,4 +214,36 @@ fn a_next_hop_that_is_not_known_keeps_no_worker_from_sleeping() {
     studio.valves[0].open();
     studio.pass(2 * FRAME);
     assert_eq!(far.counters.grains_complete.value(), 1);
+}
+
+/// How many packets of a picture were told more than 10 ms late, and how many less: it has lines before and, if so, behind some
+/// that are lost, and goes at once when the first are that late, and the others are not.
+fn told_late(has_lines_behind: bool) -> (u64, u64) {
+    let mut studio = Studio::new(1, Faults::default());
+    let (near, _far, counters) = road(&mut studio, |source| source.of_type(SenderType::W));
+    let mut camera = studio.camera(&near, 1);
+    camera.send_some(0, 0, |packet| {
+        packet < 8 || (76..84).contains(&packet) || has_lines_behind && (88..96).contains(&packet)
+    });
+    studio.worker.turn();
+    let t_vd = studio.clock.now();
+    let schedule = Schedule::new(&tall(), packets_of_tall(), ReadSchedule::Gapped);
+    // The camera cuts its pictures into other packets than the sender.
+    let between_both = 86 * packets_of_tall() / camera.packets();
+    let between = schedule.at(between_both, t_vd).plus_nanos(10_000_000).nanos_since(t_vd);
+    studio.pass(between);
+    // The next picture has the lines declared lost.
+    camera.send(1, TICKS);
+    for _ in 0..20 {
+        studio.worker.turn();
+    }
+    (counters.packets_late_to_100ms.value(), counters.packets_late_to_10ms.value())
+}
+
+#[test]
+fn packets_behind_lost_lines_are_told_as_late_as_they_are() {
+    let (before, none) = told_late(false);
+    let (late, less_late) = told_late(true);
+    assert!((1..=8).contains(&before) && none == 0, "{before} {none}");
+    assert!(late == before && (1..=8).contains(&less_late), "{late} of {before}, and {less_late}");
 }
