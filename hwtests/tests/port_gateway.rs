@@ -97,6 +97,8 @@ fn a_stream_goes_in_and_out_by_a_port_which_is_restarted() {
     eventually("the studio is found", || port_counter(&gateway.statistics().unwrap(), "neighbours_found") > 0);
     let shown = &gateway.node().unwrap()["ports"][0];
     assert_eq!((shown["driver"].as_str(), shown["link_up"].as_bool()), (Some("net_af_packet"), Some(true)), "{shown}");
+    let can = shown["capabilities"].to_string();
+    assert!(can.contains("paced by the worker") && can.contains("times of arrival are those of the burst"), "{can}");
 
     let mut recv = bench.recv(&mut gateway, "cam", 2 * FRAMES).unwrap();
     let (mut camera, mut screen) = (Camera::new(&bench.studio).unwrap(), screen(&bench));
@@ -114,6 +116,8 @@ fn a_stream_goes_in_and_out_by_a_port_which_is_restarted() {
 
     let statistics = all_is_back(&gateway).unwrap();
     let packets = (2 * FRAMES * Camera::packets().len()) as u64;
+    let (receivers, _) = flypack(&gateway, "--json receivers").unwrap();
+    assert!(receivers.contains("\"timed_by\":\"burst\""), "{receivers}");
     assert_eq!(port_counter(&statistics, "rx_media_packets"), packets);
     assert_eq!(statistics.of("sender", "out", "grains_sent").unwrap(), 2 * FRAMES as u64);
     assert_eq!(port_counter(&statistics, "tx_media_packets"), statistics.of("sender", "out", "packets").unwrap());

@@ -104,6 +104,19 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         lost: status.map(lost).unwrap_or_default(),
         worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
         legs: legs((spec.sdp.destination, &spec.interface), spec.second.as_ref(), status.map(|status| &status.legs)),
+        timed_by: status.map_or("", timed_by).to_owned(),
+    }
+}
+
+/// Who told the arrival of most of its packets.
+fn timed_by(status: &ReceiverStatus) -> &'static str {
+    let packets = status.counter("packets");
+    let most = |counter| status.counter(counter).saturating_mul(2) > packets;
+    match packets {
+        0 => "",
+        _ if most("packets_timed_by_nic") => "nic",
+        _ if most("packets_timed_by_kernel") => "kernel",
+        _ => "burst",
     }
 }
 
@@ -139,9 +152,7 @@ const LOST: [(&str, &str); 5] = [
 ];
 
 fn lost(status: &ReceiverStatus) -> Vec<v1::Counter> {
-    let value =
-        |counter: &str| status.counters.iter().find(|(name, _)| *name == counter).map_or(0, |(_, value)| *value);
-    let places = LOST.map(|(counter, place)| v1::Counter { name: place.to_owned(), value: value(counter) });
+    let places = LOST.map(|(counter, place)| v1::Counter { name: place.to_owned(), value: status.counter(counter) });
     places.into_iter().filter(|place| place.value > 0).collect()
 }
 

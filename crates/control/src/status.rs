@@ -181,6 +181,13 @@ pub struct ReceiverStatus {
     pub counters: Counters,
 }
 
+impl ReceiverStatus {
+    /// One of its counters; 0 where there is none of that name.
+    pub(crate) fn counter(&self, wanted: &str) -> u64 {
+        self.counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, value)| *value)
+    }
+}
+
 /// How a relay does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayStatus {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::port_plan;
 pub use access::{AccessConfig, LimitsConfig};
-pub use port::{DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
+pub use port::{ArrivalConfig, DpdkConfig, DpdkMemoryConfig, IovaConfig, PacingConfig, PortConfig};
 pub use record::RecordConfig;
 pub use relay::RelayConfig;
 pub use store::StoreConfig;

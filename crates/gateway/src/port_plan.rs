@@ -10,7 +10,7 @@ use std::time::Duration;
 use ip::{InterfaceAddr, MacAddr, Network, NetworkError};
 use media::Name;
 
-use crate::config::{ConfigError, DpdkConfig, DpdkMemoryConfig, IovaConfig, PortConfig};
+use crate::config::{ArrivalConfig, ConfigError, DpdkConfig, DpdkMemoryConfig, IovaConfig, PacingConfig, PortConfig};
 pub use device::{PortDevice, PortDeviceError};
 #[cfg(feature = "dpdk")]
 pub(crate) use seating::assign;
@@ -51,6 +51,10 @@ pub struct PortPlan {
     pub packets_per_second: u32,
     /// How long its rings hold that.
     pub hold: Duration,
+    /// Who holds what it sends to the schedule.
+    pub pacing: PacingConfig,
+    /// Who says when packets arrived.
+    pub arrival: ArrivalConfig,
 }
 
 /// Who answers for a port, and gets what is not media.
@@ -187,6 +191,7 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
     if !(1..=1_000).contains(&config.hold_ms) {
         return Err(refuse("hold_ms", &config.hold_ms, "1 to 1000".to_owned()));
     }
+    times(config, &device).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
     let exception = exception(config, &name, &device).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
     Ok(PortPlan {
         device,
@@ -199,12 +204,28 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
         exception,
         packets_per_second: config.packets_per_second,
         hold: Duration::from_millis(config.hold_ms.into()),
+        pacing: config.pacing,
+        arrival: config.arrival,
         name,
     })
 }
 
 /// Key, value and what would work.
 type Refused = (&'static str, String, String);
+
+/// What no device but a card has; whether this card has it, its driver says.
+fn times(config: &PortConfig, device: &PortDevice) -> Result<(), Refused> {
+    let (is_card, is_file) = (matches!(device, PortDevice::Pci(_)), matches!(device, PortDevice::Pcap { .. }));
+    if config.pacing == PacingConfig::Launch && !is_card {
+        let wanted = format!("\"auto\" or \"software\": {device} does not send at a time that stands in a packet");
+        return Err(("pacing", "launch".to_owned(), wanted));
+    }
+    if config.arrival == ArrivalConfig::Device && !(is_card || is_file) {
+        let wanted = format!("\"auto\" or \"burst\": {device} does not say when packets arrived");
+        return Err(("arrival", "device".to_owned(), wanted));
+    }
+    Ok(())
+}
 
 fn exception(config: &PortConfig, name: &Name, device: &PortDevice) -> Result<Exception, Refused> {
     let words = config.exception.as_str();

@@ -144,6 +144,8 @@ counter_set! {
         bunched_largest,
         /// C_MAX of the current source's packets; no count.
         c_max,
+        /// 1 while its port sends each packet at its own time, 0 while the worker paces; no count.
+        paced_by_port,
         /// Packets of a relayed flow that were made for this destination.
         packets_forwarded,
         /// Packets of a relayed flow that this destination did not take in time: the relay's window had passed.

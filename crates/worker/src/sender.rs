@@ -176,6 +176,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         self.legs.iter_mut().flatten().for_each(|leg| leg.pace(pacer.clone()));
         self.picker.forget();
         std::mem::replace(&mut self.source, source)
+        self.counters.paced_by_port.set(self.legs.iter().flatten().any(Leg::is_paced_by_port).into());
     }
 
     /// Sends what is due.

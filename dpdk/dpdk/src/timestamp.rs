@@ -33,6 +33,12 @@ pub enum TimestampError {
         /// Positive.
         errno: i32,
     },
+    /// The device's clock does not go.
+    #[error("the clock of {device} stands still: times by it mean nothing")]
+    StandsStill {
+        /// The device.
+        device: Device,
+    },
 }
 
 /// Reads the times of received packets.

@@ -34,6 +34,8 @@ pub struct ReceiverView {
     pub lost: BTreeMap<String, u64>,
     /// The worker that serves it; null where its port says it.
     pub worker: Option<String>,
+    /// Who says when its packets arrived: "nic", "kernel" or "burst"; null before the first packet.
+    pub timed_by: Option<String>,
     /// The legs of a stream that comes twice; none where it comes once.
     pub legs: Vec<LegView>,
 }
@@ -70,6 +72,7 @@ impl From<v1::Receiver> for ReceiverView {
             sdp: receiver.sdp,
             sdp_warnings: receiver.sdp_warnings,
             worker: present(receiver.worker),
+            timed_by: present(receiver.timed_by),
             legs: receiver.legs.into_iter().map(Into::into).collect(),
             lost: receiver.lost.into_iter().map(|place| (place.name, place.value)).collect(),
         }
@@ -78,7 +81,7 @@ impl From<v1::Receiver> for ReceiverView {
 
 /// The table of `receivers`, and what was odd.
 pub(crate) fn text(receivers: &[ReceiverView]) -> String {
-    let mut table = Table::new(&["RECEIVER", "SCOPE", "FROM", "FORMAT", "SIGNAL", "GRAIN", "LOST"]);
+    let mut table = Table::new(&["RECEIVER", "SCOPE", "FROM", "FORMAT", "SIGNAL", "TIMES", "GRAIN", "LOST"]);
     for receiver in receivers {
         table.row([
             receiver.name.clone(),
@@ -86,6 +89,7 @@ pub(crate) fn text(receivers: &[ReceiverView]) -> String {
             receiver.destination.clone(),
             receiver.format.text(),
             receiver.signal.to_owned(),
+            receiver.timed_by.clone().unwrap_or_default(),
             receiver.last_grain_index.map(|index| index.to_string()).unwrap_or_default(),
             lost_words(&receiver.lost),
         ]);

@@ -46,6 +46,32 @@ pub enum IovaConfig {
     Pa,
 }
 
+/// Who holds packets to their schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PacingConfig {
+    /// The device, where it can; else the worker.
+    #[default]
+    Auto,
+    /// The device, by launch times; a port whose device has none is refused.
+    Launch,
+    /// The worker.
+    Software,
+}
+
+/// Who says when packets arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArrivalConfig {
+    /// The device, where it does; else it is when their burst was taken.
+    #[default]
+    Auto,
+    /// The device; a port whose device does not is refused.
+    Device,
+    /// Nobody: it is when their burst was taken.
+    Burst,
+}
+
 /// `[[port]]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +116,12 @@ pub struct PortConfig {
     /// How long the rings hold them, milliseconds.
     #[serde(default = "defaults::hold_ms")]
     pub hold_ms: u32,
+    /// `auto`, `launch` or `software`.
+    #[serde(default)]
+    pub pacing: PacingConfig,
+    /// `auto`, `device` or `burst`.
+    #[serde(default)]
+    pub arrival: ArrivalConfig,
 }
 
 impl PortConfig {

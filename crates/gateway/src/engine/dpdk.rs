@@ -23,6 +23,7 @@ mod seen;
 mod serve;
 pub(crate) mod sizes;
 mod status;
+mod timing;
 mod watch;
 mod ways;
 

@@ -42,6 +42,12 @@ fn every_key_arrives() {
     assert_eq!(with("exception = \"tap\"").unwrap().exception, Exception::Tap("fp-a".to_owned()));
     let hardware = with("device = \"0000:3b:00.0\"\nexception = \"netdev:eth3\"").unwrap();
     assert_eq!(hardware.exception, Exception::Netdev("eth3".to_owned()));
+    assert_eq!((hardware.pacing, hardware.arrival), (PacingConfig::Auto, ArrivalConfig::Auto));
+    let hardware = with("device = \"0000:3b:00.0\"\npacing = \"launch\"\narrival = \"device\"").unwrap();
+    assert_eq!((hardware.pacing, hardware.arrival), (PacingConfig::Launch, ArrivalConfig::Device));
+    let plain = with("pacing = \"software\"\narrival = \"burst\"").unwrap();
+    assert_eq!((plain.pacing, plain.arrival), (PacingConfig::Software, ArrivalConfig::Burst));
+    assert_eq!(with("device = \"net_pcap:rx=a.pcap\"\narrival = \"device\"").unwrap().arrival, ArrivalConfig::Device);
 }
 
 #[test]
@@ -50,6 +56,9 @@ fn what_makes_no_port_names_the_key_and_what_would_work() {
         ("name = \"a/b\"", "port.name", "A-Z"),
         ("device = \"eth1\"", "device", "net_af_packet:NETDEV"),
         ("addresses = []", "addresses", "192.0.2.10/24"),
+        ("pacing = \"launch\"", "pacing", "software"),
+        ("arrival = \"device\"", "arrival", "burst"),
+        ("device = \"net_pcap:rx=a.pcap\"\npacing = \"launch\"", "pacing", "software"),
         ("addresses = [\"192.0.2.10\"]", "addresses", "192.0.2.1/24"),
         ("addresses = [\"192.0.2.300/24\"]", "addresses", "192.0.2.1/24"),
         ("addresses = [\"192.0.2.10/33\"]", "addresses", "1 to 32"),

@@ -125,6 +125,11 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.pacer = pacer.map(|pacer| pacer.on(self.pacing));
     }
 
+    /// Whether its port sends each packet at its own time.
+    pub(super) fn is_paced_by_port(&self) -> bool {
+        self.pacer.as_ref().is_some_and(Pacer::is_launching)
+    }
+
     /// Whether packets wait for the queue.
     pub(super) fn holds(&self) -> bool {
         !self.waiting.is_empty()

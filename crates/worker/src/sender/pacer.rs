@@ -50,6 +50,11 @@ impl Pacer {
         Self { launches: pacing == Pacing::LaunchTime && !self.is_free, ..self }
     }
 
+    /// Whether the port sends each packet at its time.
+    pub(super) const fn is_launching(&self) -> bool {
+        self.launches
+    }
+
     /// C_MAX.
     pub(super) const fn c_max(&self) -> u32 {
         self.bucket.c_max()

@@ -47,6 +47,7 @@ fn packets_are_handed_over_ahead_under_their_times() {
     assert!(times(&studio) == (0..packets()).map(|n| schedule.at(n, t_vd)).collect::<Vec<_>>());
     assert_eq!((far.counters.grains_complete.value(), counters.packets_late_to_10us.value()), (1, packets().into()));
     assert_eq!((counters.bunched_largest.value(), counters.packets_over_c_max.value()), (1, 0));
+    assert_eq!(counters.paced_by_port.value(), 1);
     // Between two hand-overs there is nothing to do for nearly the look-ahead.
     camera.send(1, TICKS);
     studio.pass(FRAME / 4);
@@ -93,6 +94,6 @@ fn an_unpaced_sender_leaves_the_time_to_the_port() {
     let (near, _far, counters) = road(&mut studio, Source::unpaced);
     studio.camera(&near, 1).send(0, 0);
     studio.pass(1_000_000);
-    assert_eq!(counters.packets.value(), u64::from(packets()));
+    assert_eq!((counters.packets.value(), counters.paced_by_port.value()), (u64::from(packets()), 0));
     assert!(studio.valves[0].launches().iter().all(|(_, at)| at.is_none()));
 }

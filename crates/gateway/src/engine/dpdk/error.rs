@@ -5,6 +5,7 @@ use dpdk::eal::EalError;
 use dpdk::mempool::MempoolError;
 use dpdk::port::PortError;
 use dpdk::sizing::SizingError;
+use dpdk::timestamp::TimestampError;
 use media::Name;
 
 use crate::pool::PoolError;
@@ -71,6 +72,9 @@ pub enum PortCause {
     /// The device does not start.
     #[error(transparent)]
     Device(#[from] PortError),
+    /// Its times are asked for, and its clock is not to be had.
+    #[error("{0}; write pacing = \"software\" and arrival = \"burst\"")]
+    Clock(TimestampError),
 }
 
 impl PortCause {

@@ -22,6 +22,7 @@ use worker::WORKER_LIMIT;
 use super::environment::Sized;
 use super::error::{DpdkStartError, PortCause};
 use super::port::Facts;
+use super::timing::{self, Timing};
 use super::{Rx, Tx, sizes};
 use crate::clock::TaiClock;
 use crate::port_plan::Exception;
@@ -78,11 +79,18 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         Device::Pci(_) => wakes == Wakes::ByInterrupt,
         _ => false,
     };
-    let features = Features { rx_interrupts: rings, tx_queues: plan.seating.workers, ..Features::default() };
+    let features = Features {
+        rx_interrupts: rings,
+        tx_queues: plan.seating.workers,
+        rx_timestamps: timing::arrival_wish(&plan),
+        launch_time: timing::launch_wish(&plan),
+        ..Features::default()
+    };
     let stopped = Port::probe_with(eal, PortConfig { device, sizing, reception }, features, rx_pool)?;
     let capabilities = stopped.capabilities().clone();
     let mac = plan.mac.unwrap_or_else(|| own_or_random(stopped.mac()));
     let (mut port, queues) = stopped.start().map_err(|refused| refused.error)?;
+    let timing = Timing::of(&port, &plan, eal, clock)?;
     let station = Station {
         name: plan.name.to_string(),
         mac,
@@ -106,6 +114,10 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         let pools = tx_pools(eal, &sizing, capabilities.gathers, numa)?;
         let station = station.clone();
         let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(&counters), config);
+        let tx = match timing.as_ref().and_then(|timing| Some((timing.launch?, timing.clock()))) {
+            Some((times, clock)) => tx.launched_by(times, clock),
+            None => tx,
+        };
         Ok::<_, PortCause>(OpenedLane {
             core: plan.seating.cores.get(at).copied(),
             tx: tx.captured_by(capture),
@@ -117,8 +129,12 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         lanes.push(lane(lanes.len(), handle, end, Arc::default(), tap.further(CaptureWay::Out))?);
     }
     let rx = rx.captured_by(rx_capture).injected_by(rx_injection);
+    let rx = match timing.as_ref().and_then(|timing| Some((timing.arrival?, timing.clock()))) {
+        Some((times, clock)) => rx.timed_by(times, clock),
+        None => rx,
+    };
     let (tap, inlet) = (Arc::new(tap), Arc::new(inlet));
-    let facts = Facts { plan, sizing, mac, capabilities, reads, tap, inlet };
+    let facts = Facts { plan, sizing, mac, capabilities, reads, timing, tap, inlet };
     Ok(Opened { facts, port, rx, lanes, host })
 }
 

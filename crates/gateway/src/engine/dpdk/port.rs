@@ -17,6 +17,7 @@ use worker::{InputCounters, InputKey, OutputCounters, OutputIndex, PortKey, Puls
 
 use super::error::RestartError;
 use super::seen::Seen;
+use super::timing::Timing;
 use super::{Rx, Tx};
 use crate::loss::Reception;
 use crate::pool::{Pool, WorkerIndex};
@@ -29,6 +30,8 @@ pub(super) struct Facts {
     pub(super) mac: MacAddr,
     pub(super) capabilities: Capabilities,
     pub(super) reads: Reads,
+    /// The device's clock, where the port goes by it.
+    pub(super) timing: Option<Timing>,
     /// Captures what passes.
     pub(super) tap: Arc<CaptureTap>,
     /// Has frames received that did not come by the wire.
@@ -215,6 +218,8 @@ impl ServedPort {
             }
         };
         self.compare_mac(port.mac());
+        // Its clock may have begun anew.
+        self.facts.timing.iter().for_each(|timing| timing.look(&port));
         let senders: Vec<_> = std::iter::once(handles.tx).chain(port.further_tx()).collect();
         if senders.len() < queues.len() {
             let why = format!("its device has come back with {} transmit queues of {}", senders.len(), queues.len());

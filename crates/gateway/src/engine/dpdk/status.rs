@@ -10,6 +10,7 @@ use dpdk::tx::Reads;
 
 use super::port::ServedPort;
 use super::sizes;
+use super::timing::Timing;
 use crate::presence::PresenceReport;
 
 /// The names of a port's counters: by direction, and by reason where frames were dropped.
@@ -54,6 +55,7 @@ impl ServedPort {
             ("restart_failures", self.restart_failures.load(Ordering::Relaxed)),
             // Of the process: all ports reach the same rings.
             ("registrations_held", Registration::living() as u64),
+            ("device_clock_steps", self.facts.timing.as_ref().map_or(0, Timing::steps)),
         ];
         counters.extend(self.counted());
         counters.extend(seen.counters());
@@ -114,6 +116,21 @@ impl ServedPort {
         vec![self.facts.sizing.to_string(), format!("its pools take at most {mib} MiB"), queues]
     }
 
+    /// Who paces, and who says when packets arrived.
+    fn timing_words(&self) -> [&'static str; 2] {
+        let timing = self.facts.timing.as_ref();
+        let paces = match timing.and_then(|timing| timing.launch) {
+            Some(_) => "paced by the device, which sends packets at a time that stands in them",
+            None if self.facts.capabilities.launch_time => "paced by the worker, though the device could",
+            None => "paced by the worker",
+        };
+        let arrives = match timing.and_then(|timing| timing.arrival) {
+            Some(_) => "times of arrival are the device's",
+            None => "times of arrival are those of the burst",
+        };
+        [paces, arrives]
+    }
+
     fn capability_words(&self, speed_mbps: Option<u32>) -> Vec<String> {
         let can = &self.facts.capabilities;
         let by = |device: bool| if device { "by the device" } else { "by us" };
@@ -126,7 +143,7 @@ impl ServedPort {
             ),
             format!("MTU up to {}", can.mtu_max),
         ];
-        words.extend(can.launch_time.then(|| "sends packets at a time that stands in them".to_owned()));
+        words.extend(self.timing_words().map(str::to_owned));
         words.extend(can.numa.map(|node| format!("on NUMA node {node}")));
         words.extend(speed_mbps.map(|mbps| format!("link at {mbps} Mb/s")));
         words

@@ -74,6 +74,7 @@ impl ServedPort {
         };
         let (link, speed_mbps, stats, trouble) = match &*state {
             State::Running(port) => {
+                self.facts.timing.iter().for_each(|timing| timing.look(port));
                 let link = port.link();
                 (link.up, link.speed_mbps, Some(port.stats()), None)
             }
