@@ -26,7 +26,9 @@ use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use netio::{Burst, Path, RxQueue};
 use shm::{Broker, BrokerConfig, ConsumerClass, FrameWriter, GrainEnd, GrainLease, GrainStamp, PagePolicy};
 use st2110::{PackingMode, PackingPlan, ReadSchedule, UdpLimit};
-use worker::{Command, Mailbox, OutputIndex, Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, Worker};
+use worker::{
+    Command, Lateness, Mailbox, OutputIndex, Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, Worker,
+};
 
 type Rx = DpdkRx<ManualClock>;
 type Tx = DpdkTx<GrainLease>;
@@ -119,7 +121,7 @@ impl Stage {
             ssrc: Ssrc(3),
             first_sequence: 65_000,
             timing: SenderTiming::Source,
-            lateness_frames: 10,
+            lateness: Lateness::Frames(10),
         };
         let sender = Sender::new(SenderKey(1), config);
         let sent = Sent(sender.counters());

@@ -17,8 +17,8 @@ use shm::{
 };
 use st2110::{PackingMode, PackingPlan, TimelineMode, UdpLimit};
 use worker::{
-    InputKey, Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey, SenderTiming,
-    SteeredReceiver,
+    InputKey, Lateness, Leg, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Sender, SenderConfig, SenderKey,
+    SenderTiming, SteeredReceiver,
 };
 
 /// Payload type of every stream here.
@@ -184,7 +184,7 @@ pub fn sender<T: TxQueue<Lease = GrainLease>>(key: u64, output: u8, destination:
         ssrc: Ssrc(3),
         first_sequence: 65_000,
         timing: SenderTiming::Source,
-        lateness_frames: 1,
+        lateness: Lateness::Frames(1),
     };
     Ok(Sender::new(SenderKey(key), config))
 }

@@ -22,8 +22,8 @@ pub struct Plan {
     pub frame_octets: u32,
     /// Who says when packets go.
     pub pacing: String,
-    /// How late a packet may be, frame periods.
-    pub lateness_frames: u8,
+    /// How late a frame may be, milliseconds; `None` without a schedule.
+    pub lateness_ms: Option<u32>,
 }
 
 impl Plan {
@@ -42,7 +42,7 @@ impl Plan {
             packets_per_second: traffic.packets_per_second()?,
             frame_octets: plan.format().frame_octets(),
             pacing,
-            lateness_frames: traffic.lateness_frames()?,
+            lateness_ms: (!traffic.unpaced).then_some(traffic.lateness_ms),
         })
     }
 

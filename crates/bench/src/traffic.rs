@@ -6,6 +6,8 @@ use media::{Depth, VideoFormat};
 use serde::{Deserialize, Serialize};
 use st2110::{PackingMode, PackingPlan, ReadSchedule, SenderType, UdpLimit};
 
+use worker::Lateness;
+
 use crate::FrameFormat;
 use crate::role::Policy;
 
@@ -155,17 +157,20 @@ impl Traffic {
         }
     }
 
-    /// Frame periods that a grain may be late.
+    /// How late a grain may be: without a schedule nothing ever is.
+    #[must_use]
+    pub fn lateness(&self) -> Lateness {
+        if self.unpaced { Lateness::Frames(u8::MAX) } else { Lateness::Ms(self.lateness_ms) }
+    }
+
+    /// Frames that a sender may be behind.
     ///
     /// # Errors
     /// As [`Self::video`].
-    pub fn lateness_frames(&self) -> Result<u8> {
-        if self.unpaced {
-            return Ok(u8::MAX);
-        }
+    pub fn frames_late(&self) -> Result<u16> {
         let period = self.video()?.rate().period_nanos().max(1).unsigned_abs();
         let frames = (u64::from(self.lateness_ms) * 1_000_000).div_ceil(period);
-        Ok(u8::try_from(frames).unwrap_or(u8::MAX))
+        Ok(u16::try_from(frames).unwrap_or(u16::MAX))
     }
 
     /// Packets a second of all streams together, in real time.

@@ -343,6 +343,9 @@ pub struct AddSender {
     /// Frame periods that a frame may be late before its rest is skipped, 1 to 10.
     #[arg(long, default_value_t = 1)]
     pub lateness_frames: u8,
+    /// The same in milliseconds, 1 to 1000, instead of frame periods; 0: the frame periods count.
+    #[arg(long, default_value_t = 0)]
+    pub lateness_ms: u16,
     /// Differentiated services code point, 0 to 63.
     #[arg(long, default_value_t = 34)]
     pub dscp: u8,

@@ -8,7 +8,9 @@ use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::{SdpError, VideoSdp};
 
 use crate::v1;
-use crate::{HeardLegSpec, LegSpec, ReceiverSpec, Rewriting, SenderSpec, SenderTiming, SpecError, StreamName};
+use crate::{
+    HeardLegSpec, Lateness, LegSpec, ReceiverSpec, Rewriting, SenderSpec, SenderTiming, SpecError, StreamName,
+};
 
 /// The largest SDP that is read, octets.
 pub(crate) const MAX_SDP_OCTETS: usize = VideoSdp::MAX_OCTETS;
@@ -130,10 +132,7 @@ pub(crate) fn sender(request: v1::CreateSenderRequest) -> Result<SenderSpec, Int
     let dscp =
         request.dscp.map_or(Ok(SenderSpec::DEFAULT_DSCP), |n| u8::try_from(n).map_err(|_| SpecError::Dscp(n)))?;
     let ttl = request.ttl.map_or(Ok(SenderSpec::DEFAULT_TTL), |n| u8::try_from(n).map_err(|_| SpecError::Ttl(n)))?;
-    let lateness_frames = match request.lateness_frames {
-        0 => SenderSpec::DEFAULT_LATENESS_FRAMES,
-        frames => u8::try_from(frames).map_err(|_| SpecError::Lateness(frames))?,
-    };
+    let lateness = Lateness::of(request.lateness_frames, request.lateness_ms)?;
     Ok(SenderSpec {
         name,
         destination,
@@ -146,7 +145,7 @@ pub(crate) fn sender(request: v1::CreateSenderRequest) -> Result<SenderSpec, Int
         timing: timing(request.timing)?,
         sender_type: sender_type(request.sender_type)?,
         schedule: schedule(request.schedule)?,
-        lateness_frames,
+        lateness,
         dscp,
         ttl,
         rewriting: Rewriting::keeping(request.relay_keep.iter().map(String::as_str), request.relay_payload_type)?,
@@ -322,7 +321,7 @@ mod tests {
                 second: Some(leg),
                 name: name.clone(), destination: address, source_address: source, payload_type: number,
                 packing: choice, limit: choice, timing: choice, schedule: choice, dscp: Some(number), ttl: Some(number),
-                lateness_frames: number, relay_keep: vec![name.clone()], relay_payload_type: number,
+                lateness_frames: number, lateness_ms: number, relay_keep: vec![name.clone()], relay_payload_type: number,
                 interface: name.clone(),
             };
             let _ = sender(asked).map(|spec| spec.check());

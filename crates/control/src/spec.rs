@@ -7,7 +7,7 @@ use st2110::packing::{PackingMode, UdpLimit};
 use st2110::schedule::{ReadSchedule, SenderType};
 use st2110::sdp::VideoSdp;
 
-use crate::{HeardLegSpec, Rewriting};
+use crate::{HeardLegSpec, Lateness, Rewriting};
 
 /// A stream to take from the network. Its flow has the receiver's name.
 #[derive(Clone, Debug)]
@@ -67,8 +67,8 @@ pub struct SenderSpec {
     pub sender_type: SenderType,
     /// The shape of a wide sender's frame on the wire (ST 2110-21); N is gapped, NL linear.
     pub schedule: ReadSchedule,
-    /// Frame periods that a grain may be late before its rest is skipped, 1 to 10.
-    pub lateness_frames: u8,
+    /// How late a grain may be before its rest is skipped.
+    pub lateness: Lateness,
     /// Differentiated services code point, 0 to 63.
     pub dscp: u8,
     /// Hops, at least 1.
@@ -120,7 +120,10 @@ pub enum SpecError {
     ReceiveBuffer(u32),
     /// A lateness bound outside of its range.
     #[error("lateness_frames is {0}, it must be 1 to 10")]
-    Lateness(u32),
+    LatenessFrames(u32),
+    /// The same in milliseconds.
+    #[error("lateness_ms is {0}, it must be 1 to 1000, or 0 where lateness_frames counts")]
+    LatenessMs(u32),
     /// Port 0 or the unspecified address.
     #[error("destination {0} cannot be sent to: give an address and a port of 1 to 65535, such as 239.1.1.1:5004")]
     Destination(SocketAddr),
@@ -228,8 +231,6 @@ impl SenderSpec {
     pub const DEFAULT_PAYLOAD_TYPE: PayloadType = PayloadType(96);
     /// AF41, what ST 2110 networks commonly mark video with.
     pub const DEFAULT_DSCP: u8 = 34;
-    /// Lateness bound of a sender that names none, frame periods.
-    pub const DEFAULT_LATENESS_FRAMES: u8 = 1;
     /// Hops of a sender that names none.
     pub const DEFAULT_TTL: u8 = 64;
 
@@ -248,7 +249,7 @@ impl SenderSpec {
             timing: SenderTiming::Source,
             sender_type: SenderType::W,
             schedule: ReadSchedule::Gapped,
-            lateness_frames: Self::DEFAULT_LATENESS_FRAMES,
+            lateness: Lateness::default(),
             dscp: Self::DEFAULT_DSCP,
             ttl: Self::DEFAULT_TTL,
             rewriting: Rewriting::default(),
@@ -288,9 +289,7 @@ impl SenderSpec {
         if !(96..=127).contains(&self.payload_type.0) {
             return Err(SpecError::PayloadType(self.payload_type.0.into()));
         }
-        if !(1..=10).contains(&self.lateness_frames) {
-            return Err(SpecError::Lateness(self.lateness_frames.into()));
-        }
+        self.lateness.check()?;
         if self.dscp > 63 {
             return Err(SpecError::Dscp(self.dscp.into()));
         }

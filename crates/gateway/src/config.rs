@@ -234,6 +234,9 @@ pub struct SenderConfig {
     /// Lateness bound, frame periods.
     #[serde(default = "defaults::lateness_frames")]
     pub lateness_frames: u8,
+    /// The same in milliseconds; 0 for frame periods.
+    #[serde(default)]
+    pub lateness_ms: u16,
     /// DSCP.
     #[serde(default = "defaults::dscp")]
     pub dscp: u8,

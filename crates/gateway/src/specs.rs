@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use control::{HeardLegSpec, LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming, SpecError};
+use control::{
+    HeardLegSpec, Lateness, LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming, SpecError,
+};
 use media::{Name, PayloadType, Rate};
 use st2110::{PackingMode, ReadSchedule, SenderType, UdpLimit, VideoSdp};
 
@@ -145,7 +147,10 @@ pub fn sender(config: &SenderConfig) -> Result<SenderSpec, ConfigError> {
             &config.schedule,
             &[("gapped", ReadSchedule::Gapped), ("linear", ReadSchedule::Linear)],
         )?,
-        lateness_frames: config.lateness_frames,
+        lateness: match config.lateness_ms {
+            0 => Lateness::Frames(config.lateness_frames),
+            ms => Lateness::Ms(ms),
+        },
         dscp: config.dscp,
         ttl: config.ttl,
         rewriting: Rewriting::keeping(config.relay_keep.iter().map(String::as_str), config.relay_payload_type.into())

@@ -42,7 +42,7 @@ pub use pulse::{PulseCounters, PulseLook};
 pub use receiver::{Receiver, ReceiverConfig};
 pub use relay::{Relay, RelayConfig};
 pub use run::{Core, run};
-pub use sender::{LEGS_MAX, Sender, SenderConfig, SenderTiming, Source};
+pub use sender::{LEGS_MAX, Lateness, Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};
 pub use steered::{Leg, SteeredReceiver};
 pub use worker::{Berth, Slept, Turn, WORKER_LIMIT, Worker};

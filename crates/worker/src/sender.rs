@@ -10,6 +10,7 @@
 //! of its own: what its queue does not take delays nobody else.
 
 mod active;
+mod lateness;
 mod launch;
 mod leg;
 mod pacer;
@@ -37,6 +38,7 @@ use pick::{Picked, Picker};
 use request::Pending;
 use watch::Watch;
 
+pub use lateness::Lateness;
 pub use pick::SenderTiming;
 pub(crate) use request::Settled;
 pub use source::Source;
@@ -59,8 +61,8 @@ pub struct SenderConfig {
     pub first_sequence: u32,
     /// When grains go.
     pub timing: SenderTiming,
-    /// Frame periods that a grain may be late.
-    pub lateness_frames: u8,
+    /// How late a grain may be.
+    pub lateness: Lateness,
 }
 
 /// What a turn of a sender amounted to.
@@ -213,7 +215,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             return Some(Gone::Taken);
         };
         active.see(state.slices, source.reader());
-        source.is_past(active.t_vd, self.config.lateness_frames, now).then_some(Gone::Late)
+        source.is_past(active.t_vd, self.config.lateness, now).then_some(Gone::Late)
     }
 
     /// Begins the next grain when a leg has none.

@@ -84,8 +84,7 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
     for queue in beside {
         desk.add_port(queue, 1)?;
     }
-    let lateness_frames = traffic.lateness_frames()?;
-    let held = if traffic.unpaced { SENT } else { SENT + u16::from(lateness_frames) };
+    let held = if traffic.unpaced { SENT } else { SENT.saturating_add(traffic.frames_late()?) };
     let class = if traffic.unpaced {
         ConsumerClass::Blocking { k: held }
     } else {
@@ -109,7 +108,7 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
             ssrc: Ssrc(stream as u32 + 1),
             first_sequence: 65_000,
             timing: SenderTiming::Source,
-            lateness_frames,
+            lateness: traffic.lateness(),
         };
         let mut sender = Sender::new(desk.sender_key(), config);
         if let Some(second) = legs.get(1) {

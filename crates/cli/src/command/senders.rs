@@ -75,6 +75,7 @@ fn request(arguments: AddSender) -> v1::CreateSenderRequest {
         sender_type: sender_type.into(),
         schedule: schedule.into(),
         lateness_frames: arguments.lateness_frames.into(),
+        lateness_ms: arguments.lateness_ms.into(),
         dscp: Some(arguments.dscp.into()),
         ttl: Some(arguments.ttl.into()),
         relay_keep: arguments.relay_keep,

@@ -1,7 +1,7 @@
 //! What the data plane orders of an engine: a receiver or a sender, with everything that does not depend on who
 //! moves the packets.
 
-use control::{ReceiverSpec, SenderSpec, SenderTiming};
+use control::{Lateness, ReceiverSpec, SenderSpec, SenderTiming};
 use media::{Name, Ssrc};
 use netio::{PacketBuf, Path, TxQueue};
 use shm::{FrameWriter, GrainLease, StoreChoice};
@@ -126,7 +126,10 @@ impl<'a> SenderOrder<'a> {
                 SenderTiming::Source => worker::SenderTiming::Source,
                 SenderTiming::Grid => worker::SenderTiming::Grid,
             },
-            lateness_frames: self.spec.lateness_frames,
+            lateness: match self.spec.lateness {
+                Lateness::Frames(frames) => worker::Lateness::Frames(frames),
+                Lateness::Ms(ms) => worker::Lateness::Ms(ms.into()),
+            },
         }
     }
 }

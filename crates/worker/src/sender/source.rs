@@ -6,6 +6,7 @@ use media::{GrainIndex, Rate, Tai};
 use shm::{FrameReader, ReadError, SeatStatus};
 use st2110::{PackingPlan, PlannedPacket, ReadSchedule, Schedule, SenderType};
 
+use super::lateness::Lateness;
 use super::pacer::Pacer;
 use super::pick::{Picked, Picker};
 use crate::counters::SenderCounters;
@@ -167,10 +168,10 @@ impl Source {
 
     /// Whether a grain with `t_vd` is not to be sent at `now` any more: it is too late, or the clock has stepped
     /// back and its time would come far too late.
-    pub(super) fn is_past(&self, t_vd: Tai, lateness_frames: u8, now: Tai) -> bool {
+    pub(super) fn is_past(&self, t_vd: Tai, lateness: Lateness, now: Tai) -> bool {
         let period = self.rate.period_nanos();
         let age = now.nanos_since(t_vd);
-        age > period.saturating_mul(1 + i64::from(lateness_frames)) || age < period.saturating_neg()
+        age > period.saturating_add(lateness.nanos(self.rate)) || age < period.saturating_neg()
     }
 
     /// Counts a grain that could not be leased. Evicted readers rejoin through the broker: the gateway sees the

@@ -8,7 +8,7 @@ use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
 use crate::command::SenderRefusal;
 use crate::counters::SenderCounters;
 use crate::key::{OutputIndex, SenderKey};
-use crate::sender::{Sender, SenderConfig, SenderTiming};
+use crate::sender::{Lateness, Sender, SenderConfig, SenderTiming};
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -86,7 +86,7 @@ fn two_senders_of_a_stuck_queue_each_keep_to_their_own_bound() {
     let mut near = studio.receive(format(25), 16);
     let (_, _, hasty) = road(&mut studio, &mut near, 0);
     let far = studio.receive(format(25), 16);
-    let patient = |config: &mut SenderConfig| config.lateness_frames = 10;
+    let patient = |config: &mut SenderConfig| config.lateness = Lateness::Frames(10);
     let (key, patient) = studio.sender_with(far.destination, SenderTiming::Source, patient);
     studio.connect(key, &mut near, 8);
     let mut camera = studio.camera(&near, 1);
@@ -99,6 +99,30 @@ fn two_senders_of_a_stuck_queue_each_keep_to_their_own_bound() {
     studio.pass(FRAME);
     assert_eq!(far.counters.grains_complete.value(), 1, "{:?}", far.counters.values());
     assert_eq!(patient.packets_taken_back.value(), 0);
+}
+
+/// The bound counts from the end of the grain's own period.
+#[test]
+fn a_lateness_in_milliseconds_is_kept_whatever_the_rate() {
+    let mut studio = Studio::with_outputs(1, Faults::default(), 1);
+    let mut near = studio.receive(format(25), 16);
+    let senders = [Lateness::Ms(20), Lateness::Ms(70), Lateness::Frames(1)].map(|lateness| {
+        let far = studio.receive(format(25), 16);
+        let change = |config: &mut SenderConfig| config.lateness = lateness;
+        let (key, counters) = studio.sender_with(far.destination, SenderTiming::Source, change);
+        studio.connect(key, &mut near, 4);
+        counters
+    });
+    let mut camera = studio.camera(&near, 1);
+    studio.valves[0].shut();
+    camera.send(0, 0);
+    let late = |counters: &[Arc<SenderCounters>; 3]| counters.each_ref().map(|one| one.grains_late.value());
+    for (passed, expected) in
+        [(59, [0, 0, 0]), (2, [1, 0, 0]), (18, [1, 0, 0]), (2, [1, 0, 1]), (28, [1, 0, 1]), (2, [1, 1, 1])]
+    {
+        studio.pass(passed * 1_000_000);
+        assert_eq!(late(&senders), expected);
+    }
 }
 
 #[test]

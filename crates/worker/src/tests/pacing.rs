@@ -10,7 +10,7 @@ use st2110::{PackingMode, PackingPlan, ReadSchedule, Schedule, SenderType, UdpLi
 use super::devices::Drag;
 use super::studio::{Receiving, Studio, tall};
 use crate::counters::SenderCounters;
-use crate::sender::{SenderConfig, SenderTiming, Source};
+use crate::sender::{Lateness, SenderConfig, SenderTiming, Source};
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -164,7 +164,7 @@ fn a_queue_with_little_room_is_shared() {
     let mut near = studio.receive(tall(), 16);
     let counters = [1, 2].map(|_| {
         let far = studio.receive(tall(), 16);
-        let patient = |config: &mut SenderConfig| config.lateness_frames = 100;
+        let patient = |config: &mut SenderConfig| config.lateness = Lateness::Frames(100);
         let (key, counters) = studio.sender_with(far.destination, SenderTiming::Source, patient);
         studio.connect_with(key, &mut near, 8, Source::unpaced);
         counters

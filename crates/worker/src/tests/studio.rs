@@ -17,7 +17,7 @@ use crate::counters::{HeardLegCounters, InputCounters, OutputCounters, ReceiverC
 use crate::input::Input;
 use crate::key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
 use crate::receiver::{Receiver, ReceiverConfig};
-use crate::sender::{Sender, SenderConfig, SenderTiming, Source};
+use crate::sender::{Lateness, Sender, SenderConfig, SenderTiming, Source};
 use crate::steered::{Leg, SteeredReceiver};
 use crate::worker::Worker;
 
@@ -391,7 +391,7 @@ impl Studio {
             ssrc: Ssrc(9),
             first_sequence: 7,
             timing,
-            lateness_frames: 1,
+            lateness: Lateness::Frames(1),
         };
         change(&mut config);
         let sender = Sender::new(key, config);

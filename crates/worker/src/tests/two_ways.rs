@@ -8,7 +8,7 @@ use netio::sim::{Faults, SimTxConfig};
 use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::{OutputIndex, SenderKey};
-use crate::sender::{Sender, SenderConfig, SenderTiming};
+use crate::sender::{Lateness, Sender, SenderConfig, SenderTiming};
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -129,7 +129,7 @@ fn a_second_leg_by_an_output_that_is_not_there_opens_neither() {
 fn a_grain_that_cannot_be_attached_costs_no_other() {
     let device = SimTxConfig { queue_packets: 4096, payloads: 2, ..SimTxConfig::default() };
     let mut studio = Studio::with_devices(1, Faults::default(), 2, device);
-    let roads = roads_with(&mut studio, |config| config.lateness_frames = 100);
+    let roads = roads_with(&mut studio, |config| config.lateness = Lateness::Frames(100));
     let mut camera = studio.camera(&roads.near, 1);
     studio.valves[0].shut();
     for number in 0..3 {
@@ -150,7 +150,7 @@ fn a_grain_that_cannot_be_attached_costs_no_other() {
 #[test]
 fn a_device_that_keeps_a_lease_holds_up_its_own_leg_only() {
     let mut studio = Studio::with_outputs(1, Faults::default(), 2);
-    let roads = roads_with(&mut studio, |config| config.lateness_frames = 100);
+    let roads = roads_with(&mut studio, |config| config.lateness = Lateness::Frames(100));
     let mut camera = studio.camera(&roads.near, 1);
     studio.valves[0].keep(1);
     for number in 0..3 {

@@ -4,7 +4,7 @@ use media::{Depth, Rate, Sampling, Tai, VideoFormat};
 use netio::sim::Faults;
 
 use super::studio::{Command, NOON, Report, Studio, drain, format};
-use crate::sender::SenderTiming;
+use crate::sender::{Lateness, SenderTiming};
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -22,7 +22,8 @@ fn a_frame_a_century_is_no_overflow() {
         let mut studio = Studio::new(1, Faults::default());
         let mut near = studio.receive(slow_format(u32::MAX), 16);
         let far = studio.receive(slow_format(u32::MAX), 16);
-        let (key, counters) = studio.sender_with(far.destination, timing, |config| config.lateness_frames = 10);
+        let (key, counters) =
+            studio.sender_with(far.destination, timing, |config| config.lateness = Lateness::Frames(10));
         studio.connect(key, &mut near, 4);
         let mut camera = studio.camera(&near, 1);
         camera.send(0, 0);

@@ -8,8 +8,8 @@ use netio::{Doorbell, KernelRx, KernelRxConfig, KernelTx, KernelTxConfig, Path, 
 use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, GrainLease, PagePolicy};
 use st2110::{PackingMode, PackingPlan, TimelineMode, UdpLimit};
 use worker::{
-    Berth, Command, Input, InputKey, Leg, Mailbox, OutputIndex, Receiver, ReceiverConfig, ReceiverKey, Report,
-    SenderConfig, SenderTiming, SteeredReceiver, Worker,
+    Berth, Command, Input, InputKey, Lateness, Leg, Mailbox, OutputIndex, Receiver, ReceiverConfig, ReceiverKey,
+    Report, SenderConfig, SenderTiming, SteeredReceiver, Worker,
 };
 
 pub(super) type Rx = KernelRx<ManualClock>;
@@ -33,7 +33,7 @@ pub(super) fn sender_config(destination: SocketAddr, output: u8, timing: SenderT
         ssrc: Ssrc(3),
         first_sequence: 1,
         timing,
-        lateness_frames: 1,
+        lateness: Lateness::Frames(1),
     }
 }
 
