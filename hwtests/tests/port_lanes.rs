@@ -101,7 +101,7 @@ fn move_both(gateway: &Gateway) {
     }
     for (words, named) in [
         ("move --sender one --worker port-worker-9", "port-worker-0, port-worker-1"),
-        ("move --receiver cam --worker port-worker-1", "the first of its cores"),
+        ("move --receiver cam --worker port-worker-1", "move --port"),
     ] {
         let (said, went_well) = flypack(gateway, words).unwrap();
         assert!(!went_well && said.contains(named), "{words}: {said}");

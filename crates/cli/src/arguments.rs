@@ -129,14 +129,17 @@ pub struct Take {
 #[derive(Debug, Args)]
 pub struct Move {
     /// The receiver.
-    #[arg(long, required_unless_present_any = ["sender", "relay"], conflicts_with_all = ["sender", "relay"])]
+    #[arg(long, required_unless_present_any = ["sender", "relay", "port"], conflicts_with_all = ["sender", "relay", "port"])]
     pub receiver: Option<Name>,
     /// The sender: it changes between two grains.
-    #[arg(long, conflicts_with = "relay")]
+    #[arg(long, conflicts_with_all = ["relay", "port"])]
     pub sender: Option<Name>,
     /// The relay; the senders that forward it go along.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "port")]
     pub relay: Option<Name>,
+    /// The port that the gateway drives, with all that comes in and leaves by it, in the middle of pictures: nothing is lost.
+    #[arg(long)]
+    pub port: Option<Name>,
     /// The worker, by its name or number; `flypack status` shows them.
     #[arg(long)]
     pub worker: String,

@@ -79,10 +79,10 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     /// [`DataplaneError::NoConsumer`], or why it cannot be evicted now.
     fn evict(&self, flow: &Name, seat: u8) -> Result<ConsumerStatus, DataplaneError>;
 
-    /// Gives a receiver, sender or relay to another worker, by its name or number; nothing is lost by it.
+    /// Gives a receiver, sender or relay, or all of a port, to another worker, by its name or number; nothing is lost by it.
     ///
     /// # Errors
-    /// No such worker, it has no room, or what it receives or sends by cannot move.
+    /// No such worker or port, it has no room, or what it receives or sends by cannot move.
     fn move_stream(&self, stream: &StreamName, worker: &str) -> Result<(), DataplaneError> {
         let what = format!("moving {stream} to worker {worker:?}");
         Err(DataplaneError::Unsupported { what, remedy: "this gateway has one worker".to_owned() })
@@ -106,7 +106,7 @@ pub trait Dataplane: Archive + Send + Sync + 'static {
     }
 }
 
-/// A receiver, a sender or a relay.
+/// A receiver, a sender or a relay, or all of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamName {
     /// A receiver.
@@ -115,6 +115,8 @@ pub enum StreamName {
     Sender(Name),
     /// A relay, with the senders that forward it.
     Relay(Name),
+    /// A port that the gateway drives, with all that comes in and leaves by it.
+    Port(Name),
 }
 
 impl fmt::Display for StreamName {
@@ -123,6 +125,7 @@ impl fmt::Display for StreamName {
             Self::Receiver(name) => write!(f, "receiver {name}"),
             Self::Sender(name) => write!(f, "sender {name}"),
             Self::Relay(name) => write!(f, "relay {name}"),
+            Self::Port(name) => write!(f, "port {name}"),
         }
     }
 }

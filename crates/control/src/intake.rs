@@ -56,6 +56,7 @@ pub(crate) fn stream(stream: Option<v1::move_stream_request::Stream>) -> Result<
         Some(Stream::Receiver(receiver)) => name("receiver", &receiver).map(StreamName::Receiver),
         Some(Stream::Sender(sender)) => name("sender", &sender).map(StreamName::Sender),
         Some(Stream::Relay(relay)) => name("relay", &relay).map(StreamName::Relay),
+        Some(Stream::Port(port)) => name("port", &port).map(StreamName::Port),
         None => Err(IntakeError::NoStream),
     }
 }

@@ -255,9 +255,15 @@ impl Dataplane for Gateway {
     fn move_stream(&self, stream: &StreamName, worker: &str) -> Result<(), DataplaneError> {
         let _change = self.change();
         self.check_running()?;
+        if let StreamName::Port(name) = stream {
+            self.engine_of_port(name)?.move_port(name, worker)?;
+            tracing::info!("{stream}: is served by worker {worker} now");
+            return Ok(());
+        }
         let found = {
             let entries = self.entries();
             match stream {
+                StreamName::Port(_) => None,
                 StreamName::Receiver(name) => {
                     entries.receivers.get(name).map(|it| (it.place.clone(), StreamKey::Receiver(it.key)))
                 }
@@ -306,14 +312,19 @@ impl Dataplane for Gateway {
     fn restart_port(&self, name: &Name) -> Result<(), DataplaneError> {
         let _change = self.change();
         self.check_running()?;
-        let owner = self.parts().engines.iter().find(|engine| engine.ports().iter().any(|port| port.name == *name));
-        let engine = owner.ok_or_else(|| DataplaneError::no_port(name, &self.node()))?;
+        let engine = self.engine_of_port(name)?;
         tracing::info!("port {name}: is restarted");
         engine.restart_port(name)
     }
 }
 
 impl Gateway {
+    /// Who drives the port of that name.
+    fn engine_of_port(&self, name: &Name) -> Result<&Arc<dyn Engine>, DataplaneError> {
+        let owner = self.parts().engines.iter().find(|engine| engine.ports().iter().any(|port| port.name == *name));
+        owner.ok_or_else(|| DataplaneError::no_port(name, &self.node()))
+    }
+
     fn remove_flow(&self, name: &Name) {
         if let Err(error) = self.parts().broker.remove_flow(name) {
             tracing::warn!("flow {name} could not be removed: {error}");

@@ -153,6 +153,19 @@ pub trait Engine: Send + Sync {
         }))
     }
 
+    /// Gives a port of this engine to another worker, by its name or number, with everything that comes in and leaves by
+    /// it, and the ports that share streams with it. Nothing is lost: all of it goes as it is. The data plane asks the
+    /// engine that told of the port.
+    ///
+    /// # Errors
+    /// No such worker, it has no room, or the port is stopped; all goes on as before.
+    fn move_port(&self, port: &Name, worker: &str) -> Result<(), DataplaneError> {
+        Err(DataplaneError::Unsupported {
+            what: format!("moving port {port} to worker {worker:?}"),
+            remedy: "only ports that DPDK drives move".to_owned(),
+        })
+    }
+
     /// Relays what comes in from now on, to no sender yet.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! One conversation at a time per worker: a command, then its report. What a report brings back is dropped
 //! here, never on the worker. The pool names no backend: its workers poll whatever queues they are started with.
 
+mod convoys;
 mod error;
 mod heartbeat;
 mod load;
@@ -25,6 +26,7 @@ use worker::{Command, Core, Mailbox, OutputCounters, PulseCounters, Report, Work
 use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::{self, Idleness};
+pub use convoys::Departure;
 pub use error::{NoAnswer, PoolError};
 use heartbeat::{Beat, Heartbeat};
 pub use load::{UNKNOWN_PACKETS_PER_SECOND, packets_per_second};
@@ -64,6 +66,8 @@ pub struct Seat<T> {
     pub core: Option<Core>,
     /// Its transmit queues.
     pub outputs: Vec<T>,
+    /// How many more may come.
+    pub vacancies: usize,
 }
 
 /// Which worker of its pool.
@@ -147,7 +151,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     {
         let name = format!("{}-{}", self.names.worker, index.0);
         let (mailbox, bell) = (Mailbox::new(), Doorbell::new()?);
-        let worker = Worker::new(clock.clone(), seat.outputs, Arc::clone(&mailbox));
+        let worker = Worker::new(clock.clone(), seat.outputs, Arc::clone(&mailbox)).with_vacancies(seat.vacancies);
         let (counters, pulse, outputs) = (worker.counters(), worker.pulse(), worker.output_counters());
         let stop = Arc::clone(&self.stop);
         let core = seat.core;

@@ -83,7 +83,11 @@ impl<T> Switch<T> {
 
     /// From now on this worker too is woken for a change.
     pub(crate) fn wakes_by(&self, bell: Arc<Doorbell>) {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).push(bell);
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that comes back is woken as before.
+        if !bells.iter().any(|known| Arc::ptr_eq(known, &bell)) {
+            bells.push(bell);
+        }
     }
 
     /// Gives the leads what `make` makes; nothing while one of them has what was given before.

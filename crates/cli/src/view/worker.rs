@@ -41,6 +41,8 @@ pub struct MovedView {
     pub sender: Option<String>,
     /// The relay that was moved.
     pub relay: Option<String>,
+    /// The port that was moved, with all that is on it.
+    pub port: Option<String>,
     /// The worker that serves it now, as it was named.
     pub worker: String,
 }
@@ -49,7 +51,7 @@ impl MovedView {
     pub(crate) fn text(&self) -> String {
         let name = |kind: &str, name: &Option<String>| name.as_ref().map(|name| format!("{kind} {name}"));
         let what = name("receiver", &self.receiver).or_else(|| name("sender", &self.sender));
-        let what = what.or_else(|| name("relay", &self.relay)).unwrap_or_default();
+        let what = what.or_else(|| name("relay", &self.relay)).or_else(|| name("port", &self.port)).unwrap_or_default();
         format!("{what} is served by worker {} now\n", self.worker)
     }
 }

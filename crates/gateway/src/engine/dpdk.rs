@@ -15,9 +15,11 @@ mod checks;
 mod environment;
 mod error;
 mod homes;
+mod lane;
 mod moves;
 mod open;
 mod port;
+mod port_moves;
 mod relays;
 mod seen;
 mod serve;
@@ -299,9 +301,13 @@ impl Engine for DpdkEngine {
         };
         Err(ChangeError::as_before(DataplaneError::Unsupported {
             what: format!("moving {what} that is on a port"),
-            remedy: "a port receives by the first of its cores: name another one there, and restart flypackd"
+            remedy: "a port receives by one worker: `flypack move --port` gives another one the port, with all that is on it"
                 .to_owned(),
         }))
+    }
+
+    fn move_port(&self, port: &Name, worker: &str) -> Result<(), DataplaneError> {
+        self.move_port_to(port, worker)
     }
 
     fn add_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {

@@ -25,6 +25,14 @@ pub(super) struct Followed {
     pub(super) output: OutputIndex,
 }
 
+/// Outputs that have gone over to another worker: what each was called there, and what it is called here.
+#[cfg(feature = "dpdk")]
+pub(super) struct Renumbered {
+    pub(super) from: WorkerIndex,
+    pub(super) to: WorkerIndex,
+    pub(super) outputs: Vec<(OutputIndex, OutputIndex)>,
+}
+
 /// The senders of an engine.
 pub(super) struct Forwarders<T: TxQueue<Lease = GrainLease>>(BTreeMap<SenderKey, Served<T>>);
 
@@ -103,6 +111,30 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
             }
             (Some(followed), Some(now)) => served.go_over(pool, key, now, followed),
             (Some(followed), None) => served.go_out(pool, key, followed),
+        }
+    }
+
+    /// The worker that serves a sender while it does not forward.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn home(&self, key: SenderKey) -> Option<WorkerIndex> {
+        self.0.get(&key).map(|served| served.home)
+    }
+
+    /// An output that a sender of `worker` has a leg by, beside one by `outputs`.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn bound_to(&self, worker: WorkerIndex, outputs: &[OutputIndex]) -> Option<OutputIndex> {
+        let mut of_worker = self.0.values().filter(|served| served.home == worker);
+        of_worker.find_map(|served| {
+            let goes = served.outputs.iter().any(|output| outputs.contains(output));
+            served.outputs.into_iter().find(|output| goes && !outputs.contains(output))
+        })
+    }
+
+    /// Outputs have gone over with all who send by them.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn renumber(&mut self, renumbered: &Renumbered) {
+        for served in self.0.values_mut() {
+            served.renumber(renumbered);
         }
     }
 
@@ -201,6 +233,22 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
 }
 
 impl<T: TxQueue<Lease = GrainLease>> Served<T> {
+    #[cfg(feature = "dpdk")]
+    fn renumber(&mut self, Renumbered { from, to, outputs }: &Renumbered) {
+        let now = |output| outputs.iter().find(|(before, _)| *before == output).map(|(_, now)| *now);
+        if self.home == *from
+            && let [Some(first), Some(second)] = self.outputs.map(now)
+        {
+            (self.home, self.outputs) = (*to, [first, second]);
+        }
+        if let Some(followed) = &mut self.follows
+            && followed.worker == *from
+            && let Some(output) = now(followed.output)
+        {
+            (followed.worker, followed.output) = (*to, output);
+        }
+    }
+
     /// Its forwarder, which follows nothing: the one before, so that its numbers go on.
     fn forwarder(&mut self, key: SenderKey, output: OutputIndex) -> Box<Forwarder> {
         let new = || Box::new(Forwarder::new(key, self.config.clone(), Arc::clone(&self.counters)));

@@ -65,7 +65,7 @@ impl KernelEngine {
     pub fn start(settings: &KernelSettings, clock: &TaiClock) -> Result<Self, PoolError> {
         let cores = settings.cores.iter().map(|core| Some(Core(*core)));
         let cores: Vec<_> = if settings.cores.is_empty() { vec![None] } else { cores.collect() };
-        let seat = |core| Seat { core, outputs: vec![Tx::new(settings.tx)] };
+        let seat = |core| Seat { core, outputs: vec![Tx::new(settings.tx)], vacancies: 0 };
         let seats = cores.into_iter().map(seat).collect();
         let pool = Pool::start(NAMES, seats, settings.thread, clock, |_| Ok(()))?;
         Ok(Self { pool, clock: clock.clone(), homes: Mutex::default(), forwarders: Mutex::default() })

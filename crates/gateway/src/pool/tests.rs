@@ -22,7 +22,11 @@ fn settings() -> ThreadSettings {
 }
 
 fn seats(cores: &[Option<usize>]) -> Vec<Seat<Tx>> {
-    let seat = |core: &Option<usize>| Seat { core: core.map(Core), outputs: vec![Tx::new(KernelTxConfig::default())] };
+    let seat = |core: &Option<usize>| Seat {
+        core: core.map(Core),
+        outputs: vec![Tx::new(KernelTxConfig::default())],
+        vacancies: 0,
+    };
     cores.iter().map(seat).collect()
 }
 
@@ -148,7 +152,7 @@ fn the_hook_runs_on_the_workers_thread_and_its_guard_lives_as_long() {
     let noted = Arc::clone(&journal);
     let clock = ClockKeeper::start().clock();
     let (queue, _holder) = JournalTx::new(Arc::clone(&journal));
-    let seats = vec![Seat { core: None, outputs: vec![queue] }];
+    let seats = vec![Seat { core: None, outputs: vec![queue], vacancies: 0 }];
     let pool = Pool::<Rx, JournalTx>::start(NAMES, seats, settings(), &clock, move |index| {
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
         noted.lock().unwrap().push(format!("{thread} is {}", index.0));
@@ -182,7 +186,7 @@ fn a_port_that_is_not_there_cannot_be_detached() {
 fn a_worker_that_is_held_up_is_seen_while_it_lasts() {
     let clock = ClockKeeper::start().clock();
     let (queue, holder) = JournalTx::new(Arc::default());
-    let seats = vec![Seat { core: None, outputs: vec![queue] }];
+    let seats = vec![Seat { core: None, outputs: vec![queue], vacancies: 0 }];
     let pool = Pool::<Rx, JournalTx>::start(NAMES, seats, settings(), &clock, |_| Ok(())).unwrap();
     let (entered, is_held) = sync_channel(1);
     let (release, until) = channel::<()>();

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use control::DataplaneError;
 use dpdk::capabilities::Capabilities;
-use dpdk::counters::PortCounters;
 use dpdk::port::{Port, PortQueues, Started, Stopped};
 use dpdk::sizing::Sizing;
 use dpdk::tx::Reads;
@@ -13,9 +12,10 @@ use ip::MacAddr;
 use netio::TxQueue;
 use netio::capture::CaptureTap;
 use netio::injection::InjectionTap;
-use worker::{InputCounters, InputKey, OutputCounters, OutputIndex, PortKey, PulseCounters, QueuePair};
+use worker::{InputCounters, InputKey, OutputIndex, QueuePair};
 
 use super::error::RestartError;
+use super::lane::Lane;
 use super::seen::Seen;
 use super::timing::Timing;
 use super::{Rx, Tx};
@@ -46,22 +46,11 @@ impl Facts {
     }
 }
 
-/// A worker that sends by the port, and the queue that it does it by.
-pub(super) struct Lane {
-    pub(super) worker: WorkerIndex,
-    pub(super) key: PortKey,
-    /// Of its queues.
-    pub(super) counters: Arc<PortCounters>,
-    pub(super) output: Arc<OutputCounters>,
-}
-
 /// A port, its workers, and the state that it is in.
 pub(super) struct ServedPort {
     pub(super) facts: Facts,
-    /// At least one. The first one's worker receives.
-    pub(super) lanes: Vec<Lane>,
-    /// Of that worker.
-    pub(super) pulse: Arc<PulseCounters>,
+    /// At least one. The first one's worker receives. Held for moments only.
+    pub(super) lanes: Mutex<Vec<Lane>>,
     /// What receives.
     pub(super) key: InputKey,
     pub(super) input: Arc<InputCounters>,
@@ -82,19 +71,29 @@ pub(super) enum State {
 }
 
 impl ServedPort {
+    /// Its lanes as they are now.
+    pub(super) fn lanes(&self) -> Vec<Lane> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its lanes are these now.
+    pub(super) fn set_lanes(&self, lanes: Vec<Lane>) {
+        *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = lanes;
+    }
+
     /// The worker that receives.
     pub(super) fn worker(&self) -> WorkerIndex {
-        self.lanes[0].worker
+        self.lanes()[0].worker
     }
 
     /// All workers that send by the port.
     pub(super) fn workers(&self) -> impl Iterator<Item = WorkerIndex> {
-        self.lanes.iter().map(|lane| lane.worker)
+        self.lanes().into_iter().map(|lane| lane.worker)
     }
 
     /// What a worker sends by; `None` where it does not send by this port.
     pub(super) fn output_of(&self, worker: WorkerIndex) -> Option<OutputIndex> {
-        self.lanes.iter().find(|lane| lane.worker == worker).map(|lane| lane.key.output)
+        self.lanes().into_iter().find(|lane| lane.worker == worker).map(|lane| lane.key.output)
     }
 
     /// What the legs of a sender leave by on a worker that sends by this port, and by that of the second leg.
@@ -119,11 +118,12 @@ impl ServedPort {
         let is_counting = self.facts.sizing.packet_ring.is_none();
         let dropped = seen.counter("device_rx_missed_packets").saturating_add(without_buffer);
         drop(seen);
+        let receiving = self.lanes().swap_remove(0);
         Reception {
-            pulse: Arc::clone(&self.pulse),
+            pulse: receiving.pulse,
             holds_nanos: self.facts.holds_nanos(),
             dropped: is_counting.then_some(dropped),
-            without_buffer: without_buffer.saturating_add(self.lanes[0].counters.rx.no_mbufs.value()),
+            without_buffer: without_buffer.saturating_add(receiving.counters.rx.no_mbufs.value()),
         }
     }
 
@@ -167,7 +167,7 @@ impl ServedPort {
         };
         let rx = queues.first_mut().and_then(|first| first.rx.as_mut()?.detach_device());
         let mut senders: Vec<_> = queues.iter_mut().filter_map(|queues| queues.tx.detach_device()).collect();
-        let (Some(rx), true) = (rx, senders.len() == self.lanes.len()) else {
+        let (Some(rx), true) = (rx, senders.len() == queues.len()) else {
             return State::Closed("its queues had lost their device".to_owned());
         };
         let tx = senders.remove(0);
@@ -187,12 +187,13 @@ impl ServedPort {
 
     /// The queues of all workers, or none of them.
     fn detached(&self, pool: &Pool<Rx, Tx>) -> Result<Vec<QueuePair<Rx, Tx>>, DataplaneError> {
-        let mut taken = Vec::with_capacity(self.lanes.len());
-        for lane in &self.lanes {
+        let lanes = self.lanes();
+        let mut taken = Vec::with_capacity(lanes.len());
+        for lane in &lanes {
             match pool.detach(lane.worker, lane.key) {
                 Ok(queues) => taken.push(queues),
                 Err(error) => {
-                    for (lane, queues) in self.lanes.iter().zip(taken) {
+                    for (lane, queues) in lanes.iter().zip(taken) {
                         pool.attach(lane.worker, lane.key, queues)?;
                     }
                     return Err(error);
@@ -229,7 +230,7 @@ impl ServedPort {
             rx.attach_device(handle);
         });
         queues.iter_mut().zip(senders).for_each(|(queues, handle)| queues.tx.attach_device(handle));
-        for (lane, queues) in self.lanes.iter().zip(queues) {
+        for (lane, queues) in self.lanes().iter().zip(queues) {
             if let Err(error) = pool.attach(lane.worker, lane.key, queues) {
                 // The queues are with the workers, or gone: the device closes when they are.
                 return (State::Closed(error.to_string()), Err(self.closed(&error.to_string())));

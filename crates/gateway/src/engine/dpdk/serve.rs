@@ -10,8 +10,9 @@ use netio::exchange::HostEnd;
 use worker::{Core, Input, InputKey, OutputIndex, PortKey, WORKER_LIMIT};
 
 use super::error::DpdkStartError;
+use super::lane::Lane;
 use super::open::{Opened, OpenedLane};
-use super::port::{Facts, Lane, ServedPort, State};
+use super::port::{Facts, ServedPort, State};
 use super::{Rx, Tx};
 use crate::pool::{Pool, Seat, WorkerIndex};
 use crate::presence::{PortPresence, PresenceHandle};
@@ -35,8 +36,10 @@ struct SeatedLane {
 /// The workers of these ports: one for each core that is named, and one for all ports that name none.
 pub(super) fn seats(opened: Vec<Opened>) -> (Vec<Seat<Tx>>, Vec<Seated>) {
     let cores: BTreeSet<Option<usize>> = opened.iter().flat_map(|port| &port.lanes).map(|lane| lane.core).collect();
-    let mut seats: Vec<Seat<Tx>> =
-        cores.iter().map(|core| Seat { core: core.map(Core), outputs: Vec::new() }).collect();
+    // A worker may be given the queues of all the others.
+    let vacancies = opened.iter().map(|port| port.lanes.len()).sum();
+    let seat = |core: &Option<usize>| Seat { core: core.map(Core), outputs: Vec::new(), vacancies };
+    let mut seats: Vec<Seat<Tx>> = cores.iter().map(seat).collect();
     let mut take = |OpenedLane { core, tx, counters }: OpenedLane| {
         let worker = cores.iter().position(|other| *other == core).unwrap_or_default();
         let outputs = &mut seats[worker].outputs;
@@ -70,6 +73,7 @@ impl Seated {
             key: PortKey { input: keys.next().flatten(), output },
             counters,
             output: pool.output_counters(worker).get(usize::from(output.0)).cloned().unwrap_or_default(),
+            pulse: pool.pulse(worker).unwrap_or_default(),
         };
         let lanes: Vec<Lane> = lanes.into_iter().map(served).collect();
         let worker = lanes[0].worker;
@@ -81,9 +85,8 @@ impl Seated {
         presence.attach(PortPresence::of(&facts.plan, facts.mac.octets()), host)?;
         tracing::info!("port {name}: {} ({}), {}", facts.plan.device, facts.mac, facts.sizing);
         Ok(ServedPort {
-            pulse: pool.pulse(worker).unwrap_or_default(),
             key,
-            lanes,
+            lanes: Mutex::new(lanes),
             input: input_counters,
             restarts: AtomicU64::new(0),
             restart_failures: AtomicU64::new(0),

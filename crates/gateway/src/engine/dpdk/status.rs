@@ -86,19 +86,20 @@ impl ServedPort {
     /// Over all its queues.
     fn counted(&self) -> Vec<(&'static str, u64)> {
         let (mut rx, mut bad, mut tx) = (Vec::new(), Vec::new(), Vec::new());
-        for PortCounters { rx: received, bad: dropped, tx: sent } in self.lanes.iter().map(|lane| &*lane.counters) {
+        let lanes = self.lanes();
+        for PortCounters { rx: received, bad: dropped, tx: sent } in lanes.iter().map(|lane| &*lane.counters) {
             add(&mut rx, received.values());
             add(&mut bad, dropped.values());
             add(&mut tx, sent.values());
         }
-        let refused = self.lanes.iter().map(|lane| lane.output.errors.value()).sum();
+        let refused = lanes.iter().map(|lane| lane.output.errors.value()).sum();
         let worker = [("rx_unsteered_packets", self.input.packets_unsteered.value()), ("tx_refused_packets", refused)];
         named(&RX, rx).chain(named(&BAD, bad)).chain(named(&TX, tx)).chain(worker).collect()
     }
 
     /// Workers that were asked for, and have no queue here.
     fn lacking_queues(&self) -> Option<String> {
-        let (has, asked) = (self.lanes.len(), usize::from(self.facts.plan.seating.workers));
+        let (has, asked) = (self.lanes().len(), usize::from(self.facts.plan.seating.workers));
         (has < asked).then(|| {
             let device = &self.facts.plan.device;
             format!("{asked} workers were to send by it, and {device} has transmit queues for {has}: name fewer cores")
@@ -106,7 +107,7 @@ impl ServedPort {
     }
 
     fn sizing_words(&self, workers: &[&str]) -> Vec<String> {
-        let mib = sizes::pools_octets(&self.facts.sizing, self.lanes.len() as u16).div_ceil(1 << 20);
+        let mib = sizes::pools_octets(&self.facts.sizing, self.lanes().len() as u16).div_ceil(1 << 20);
         let (most, first) = (self.facts.capabilities.tx_queues_max, workers.first().unwrap_or(&""));
         let queues = match workers {
             [_] if most == 1 => format!("one queue each way, which is all that the device has: {first}"),

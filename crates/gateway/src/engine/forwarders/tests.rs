@@ -90,7 +90,8 @@ impl Stage {
             queue: Kernel::new(KernelTxConfig::default()),
             refuses: Arc::clone(refuses),
         };
-        let seats = refuse.iter().map(|refuses| Seat { core: None, outputs: vec![queue(refuses)] }).collect();
+        let seats =
+            refuse.iter().map(|refuses| Seat { core: None, outputs: vec![queue(refuses)], vacancies: 0 }).collect();
         let idle = IdlePolicy::Event { longest: Duration::from_micros(250) }.into();
         let names = PoolNames { worker: "worker", cores_key: "workers.cores" };
         let clock = ClockKeeper::start().clock();
