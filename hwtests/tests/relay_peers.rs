@@ -100,14 +100,21 @@ impl Stage {
         self.ffmpeg(&format!("{name}.log"), &words)
     }
 
-    /// FFmpeg decodes what comes, and writes the sums of the pictures to `ffmpeg.md5`.
-    fn ffmpeg_receiver(&self) -> Process {
-        let sdp = self.file("ffmpeg.sdp");
+    /// What a camera says of itself.
+    fn described(&self, name: &str, port: u16) -> PathBuf {
+        let sdp = self.file(&format!("{name}.sdp"));
         let text = format!(
-            "v=0\r\no=- 1 1 IN IP4 {STUDIO}\r\ns=relayed\r\nc=IN IP4 {STUDIO}\r\nt=0 0\r\nm=video {FFMPEG} RTP/AVP 96\r\n\
+            "v=0\r\no=- 1 1 IN IP4 {STUDIO}\r\ns={name}\r\nc=IN IP4 {PORT}\r\nt=0 0\r\nm=video {port} RTP/AVP 96\r\n\
              a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
         );
         std::fs::write(&sdp, text).unwrap();
+        sdp
+    }
+
+    /// FFmpeg decodes what comes, as the sender's SDP says, and writes the sums of the pictures to `ffmpeg.md5`.
+    fn ffmpeg_receiver(&self, words: &str) -> Process {
+        let sdp = self.file("ffmpeg.sdp");
+        std::fs::write(&sdp, words).unwrap();
         let words = format!(
             "-protocol_whitelist file,udp,rtp -i {} -fps_mode passthrough -flush_packets 1 -f framemd5 {}",
             sdp.display(),
@@ -133,7 +140,8 @@ impl Stage {
             Io::AfPacket => hwtests::gateway_bench::port("net_af_packet:near", ""),
         };
         for (name, port) in CAMERAS {
-            objects += &format!("[[relay]]\nname = \"{name}\"\nlisten = \"{PORT}:{port}\"\n");
+            let sdp = self.described(name, port);
+            objects += &format!("[[relay]]\nname = \"{name}\"\nsdp = \"{}\"\n", sdp.display());
         }
         for (name, port) in [("ffmpeg", FFMPEG), ("gstreamer", GSTREAMER), ("watch", WATCH)] {
             objects += &format!(
@@ -241,7 +249,9 @@ fn cameras_and_receivers(io: Io) {
     }
     let watch = rfc4175::socket_in(&stage.studio, SocketAddr::new(STUDIO.parse().unwrap(), WATCH)).unwrap();
     rustix::net::sockopt::set_socket_recv_buffer_size_force(&watch, 4_194_304).unwrap();
-    let (ffmpeg, mut gstreamer) = (stage.ffmpeg_receiver(), stage.gstreamer_receiver());
+    let senders = gateway.ask("senders").unwrap();
+    let sender = senders["senders"].as_array().unwrap().iter().find(|sender| sender["name"] == "ffmpeg").unwrap();
+    let (ffmpeg, mut gstreamer) = (stage.ffmpeg_receiver(sender["sdp"].as_str().unwrap()), stage.gstreamer_receiver());
     let is_over = AtomicBool::new(false);
     let (watched, seen) = std::thread::scope(|scope| {
         let watched = scope.spawn(|| headers(&watch, &is_over));

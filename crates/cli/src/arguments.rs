@@ -256,18 +256,21 @@ pub enum RelayAction {
 pub struct AddRelay {
     /// Name of the relay, which senders are taken to.
     pub name: Name,
-    /// Where its packets come in: `239.1.1.1:5004` or `[ff3e::1]:5004`.
+    /// Where its packets come in: `239.1.1.1:5004` or `[ff3e::1]:5004`; otherwise what the SDP says.
+    #[arg(long, required_unless_present = "sdp")]
+    pub listen: Option<SocketAddr>,
+    /// The stream's SDP, a file, or - for what comes in: senders that forward it have one then.
     #[arg(long)]
-    pub listen: SocketAddr,
+    pub sdp: Option<PathBuf>,
     /// An admitted source; may be given more than once. Otherwise all.
     #[arg(long = "source")]
     pub sources: Vec<IpAddr>,
     /// The network interface; otherwise the kernel chooses.
     #[arg(long)]
     pub interface: Option<String>,
-    /// Rate of the time stamps, what a=rtpmap says.
-    #[arg(long, default_value_t = 90_000)]
-    pub clock_hz: u32,
+    /// Rate of the time stamps; otherwise what a=rtpmap of the SDP says, or 90000.
+    #[arg(long)]
+    pub clock_hz: Option<u32>,
     /// Where the same packets come once more (ST 2022-7).
     #[arg(long)]
     pub second_listen: Option<SocketAddr>,

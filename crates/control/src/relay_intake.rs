@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use media::Name;
+use st2110::RtpSdp;
 
 use crate::config::Owned;
 use crate::intake::{GivenLeg, IntakeError, name, non_empty, second_leg, shortened, sources};
@@ -13,11 +14,13 @@ use crate::{Dataplane, HeardLegSpec, RelaySpec, RelayStatus, SpecError, State, v
 /// What `CreateRelay` asks for.
 pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, IntakeError> {
     let name = name("name", &request.name)?;
-    let listen: SocketAddr = request.listen.parse().map_err(|_| IntakeError::Address {
-        field: "listen",
-        text: shortened(&request.listen),
-        example: "239.1.1.1:5004 or [ff3e::1]:5004",
-    })?;
+    let plain = match request.sdp.trim() {
+        "" => RelaySpec::new(name, listen(&request.listen)?),
+        text => {
+            let at = non_empty(request.listen).map(|at| listen(&at)).transpose()?;
+            RelaySpec::described(name, at, RtpSdp::parse(text)?)
+        }
+    };
     let second = request.second.map(second_leg).transpose()?.map(|leg| {
         let GivenLeg { destination, sources, interface } = leg;
         destination.map(|destination| HeardLegSpec { destination, sources, interface }).ok_or(SpecError::NoSecondLeg)
@@ -26,16 +29,22 @@ pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, Intake
         0 => None,
         packets => Some(u16::try_from(packets).map_err(|_| SpecError::BacklogPackets(packets))?),
     };
+    let given = sources(&request.sources)?;
     Ok(RelaySpec {
-        sources: sources(&request.sources)?,
+        sources: if given.is_empty() { plain.sources.clone() } else { given },
         second: second.transpose()?,
         interface: non_empty(request.interface),
-        clock_hz: if request.clock_hz == 0 { RelaySpec::DEFAULT_CLOCK_HZ } else { request.clock_hz },
+        clock_hz: if request.clock_hz == 0 { plain.clock_hz } else { request.clock_hz },
         backlog_packets,
         backlog_ms: (request.backlog_ms != 0).then_some(request.backlog_ms),
         receive_buffer_octets: request.receive_buffer_octets,
-        ..RelaySpec::new(name, listen)
+        ..plain
     })
+}
+
+fn listen(text: &str) -> Result<SocketAddr, IntakeError> {
+    let example = "239.1.1.1:5004 or [ff3e::1]:5004";
+    text.parse().map_err(|_| IntakeError::Address { field: "listen", text: shortened(text), example })
 }
 
 /// All relays, as they are now.
@@ -108,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn an_sdp_says_what_is_not_asked_for_otherwise() {
+        let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=x\r\nt=0 0\r\nm=audio 5004 RTP/AVP 98\r\nc=IN IP4 239.1.1.1/32\r\n\
+                   a=source-filter: incl IN IP4 239.1.1.1 10.0.0.5\r\na=rtpmap:98 L24/48000/2\r\n";
+        let asked = |listen: &str, clock_hz| {
+            let (name, listen) = ("mic".into(), listen.into());
+            let spec = relay(v1::CreateRelayRequest { name, listen, clock_hz, sdp: sdp.into(), ..Default::default() })
+                .unwrap();
+            assert!(spec.sdp.is_some() && spec.check().is_ok());
+            (spec.listen.to_string(), spec.sources.len(), spec.clock_hz)
+        };
+        assert_eq!(asked("", 0), ("239.1.1.1:5004".to_owned(), 1, 48_000));
+        assert_eq!(asked("192.0.2.1:7000", 96_000), ("192.0.2.1:7000".to_owned(), 0, 96_000));
+    }
+
+    #[test]
     fn what_is_left_out_takes_its_default_and_what_does_not_fit_is_named() {
         let request =
             |listen: &str| v1::CreateRelayRequest { name: "cam".into(), listen: listen.into(), ..Default::default() };
@@ -115,6 +139,8 @@ mod tests {
         assert_eq!(relay(request("239.1.1.1:5004")).unwrap(), plain);
         for (bad, expected) in [
             (request("239.1.1.1"), "listen \"239.1.1.1\""),
+            (request(""), "listen \"\""),
+            (v1::CreateRelayRequest { sdp: "v=0".into(), ..request("239.1.1.1:1") }, "SDP"),
             (v1::CreateRelayRequest { sources: vec!["camera".into()], ..request("239.1.1.1:1") }, "sources \"camera\""),
             (v1::CreateRelayRequest { backlog_packets: 70_000, ..request("239.1.1.1:1") }, "backlog_packets is 70000"),
         ] {

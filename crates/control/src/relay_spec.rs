@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use media::{Name, PayloadType};
+use st2110::RtpSdp;
 
 use crate::spec::check_interface;
 use crate::{HeardLegSpec, SpecError};
@@ -17,6 +18,8 @@ pub struct RelaySpec {
     pub listen: SocketAddr,
     /// Admitted sources; empty for all.
     pub sources: Vec<IpAddr>,
+    /// What the stream is, for the SDP of senders that forward it; `None`: nobody said.
+    pub sdp: Option<RtpSdp>,
     /// The network interface; `None`: the kernel chooses.
     pub interface: Option<String>,
     /// Where the same packets come once more (ST 2022-7).
@@ -50,6 +53,7 @@ impl RelaySpec {
             name,
             listen,
             sources: Vec::new(),
+            sdp: None,
             interface: None,
             second: None,
             clock_hz: Self::DEFAULT_CLOCK_HZ,
@@ -57,6 +61,16 @@ impl RelaySpec {
             backlog_ms: None,
             receive_buffer_octets: None,
         }
+    }
+
+    /// The relay of a stream that is described: where it comes in, its sources and the rate of its time stamps are as the
+    /// description has them, but for a `listen` of one's own.
+    #[must_use]
+    pub fn described(name: Name, listen: Option<SocketAddr>, sdp: RtpSdp) -> Self {
+        let new = Self::new(name, listen.unwrap_or(sdp.destination));
+        // Of another way than is described nobody knows who sends there.
+        let sources = if new.listen == sdp.destination { sdp.sources.clone() } else { Vec::new() };
+        Self { sources, clock_hz: sdp.clock_hz.unwrap_or(Self::DEFAULT_CLOCK_HZ), sdp: Some(sdp), ..new }
     }
 
     /// Checks everything that can be checked without the machine.

@@ -1,12 +1,13 @@
 //! From the file's words to what control checks and the data plane builds.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use control::{
     HeardLegSpec, Lateness, LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming, SpecError,
 };
 use media::{Name, PayloadType, Rate};
-use st2110::{PackingMode, ReadSchedule, SenderType, UdpLimit, VideoSdp};
+use st2110::{PackingMode, ReadSchedule, RtpSdp, SenderType, UdpLimit, VideoSdp};
 
 use crate::config::{ConfigError, CrosspointConfig, ReceiverConfig, RelayConfig, SenderConfig};
 
@@ -46,18 +47,20 @@ pub fn receiver(config: &ReceiverConfig) -> Result<ReceiverSpec, ConfigError> {
 
 fn sdp_text(config: &ReceiverConfig, name: &Name) -> Result<String, ConfigError> {
     match (&config.sdp, &config.sdp_text) {
-        (Some(path), None) => {
-            let octets = std::fs::read(path).map_err(|source| ConfigError::ReadSdp {
-                receiver: name.to_string(),
-                path: path.clone(),
-                source,
-            })?;
-            // Names in another character set (RFC 8866 §6.10) lose what is not ASCII, and nothing else.
-            Ok(String::from_utf8_lossy(&octets).into_owned())
-        }
+        (Some(path), None) => read_sdp(name, path),
         (None, Some(text)) => Ok(text.clone()),
         _ => Err(ConfigError::value(key(name, "sdp"), "", "give either sdp (a file) or sdp_text, one of the two")),
     }
+}
+
+fn read_sdp(name: &Name, path: &Path) -> Result<String, ConfigError> {
+    let octets = std::fs::read(path).map_err(|source| ConfigError::ReadSdp {
+        receiver: name.to_string(),
+        path: path.to_owned(),
+        source,
+    })?;
+    // Names in another character set (RFC 8866 §6.10) lose what is not ASCII, and nothing else.
+    Ok(String::from_utf8_lossy(&octets).into_owned())
 }
 
 /// A relay of the file.
@@ -66,9 +69,7 @@ fn sdp_text(config: &ReceiverConfig, name: &Name) -> Result<String, ConfigError>
 /// [`ConfigError::Value`], naming the relay's key.
 pub fn relay(config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
     let name = name("relay.name", &config.name)?;
-    let listen: SocketAddr = config.listen.parse().map_err(|_| {
-        ConfigError::value(key(&name, "listen"), &config.listen, "address:port, such as 239.1.1.1:5004")
-    })?;
+    let plain = relayed(&name, config)?;
     let leg =
         heard_leg(&name, "second_listen", &config.second_listen, &config.second_sources, &config.second_interface)?;
     let second = match leg {
@@ -78,17 +79,35 @@ pub fn relay(config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
         GivenLeg { sources, interface: None, .. } if sources.is_empty() => None,
         _ => return Err(ConfigError::value(key(&name, "second_listen"), "", SpecError::NoSecondLeg.to_string())),
     };
+    let given = sources(&name, "sources", &config.sources)?;
     Ok(RelaySpec {
-        listen,
         second,
-        sources: sources(&name, "sources", &config.sources)?,
+        sources: if given.is_empty() { plain.sources.clone() } else { given },
         interface: optional(&config.interface),
-        clock_hz: config.clock_hz,
+        clock_hz: if config.clock_hz == 0 { plain.clock_hz } else { config.clock_hz },
         backlog_packets: Some(config.backlog_packets),
         backlog_ms: Some(config.backlog_ms),
         receive_buffer_octets: Some(config.receive_buffer_octets),
-        name,
+        ..plain
     })
+}
+
+/// What is relayed, as the relay's SDP describes it or as it is told where it comes in.
+fn relayed(name: &Name, config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
+    let listen = optional(&config.listen).map(|text| destination(name, "listen", &text)).transpose()?;
+    let sdp = optional(&config.sdp).map(|path| {
+        let text = read_sdp(name, Path::new(&path))?;
+        RtpSdp::parse(&text).map_err(|error| ConfigError::value(key(name, "sdp"), first_line(&text), error.to_string()))
+    });
+    match (listen, sdp.transpose()?) {
+        (listen, Some(sdp)) => Ok(RelaySpec::described(name.clone(), listen, sdp)),
+        (Some(listen), None) => Ok(RelaySpec::new(name.clone(), listen)),
+        (None, None) => Err(ConfigError::value(
+            key(name, "listen"),
+            "",
+            "address:port, such as 239.1.1.1:5004, or an sdp that says it",
+        )),
+    }
 }
 
 /// The second leg of a receiver or a relay, as far as it is given.
@@ -222,8 +241,6 @@ fn word<T: Copy>(name: &Name, which: &str, text: &str, words: &[(&str, T)]) -> R
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::config::Config;
 

@@ -21,6 +21,6 @@ pub use framesync::{Decision, FrameSync, FrameSyncCounters};
 pub use packetiser::Packetiser;
 pub use packing::{MAX_HEADER_OCTETS, PackingMode, PackingPlan, PlanError, PlannedPacket, UdpLimit};
 pub use schedule::{ReadSchedule, Schedule, SenderType};
-pub use sdp::{SdpError, VideoSdp};
+pub use sdp::{RtpSdp, SdpError, VideoSdp};
 pub use srd::{PayloadHeader, Segment, SegmentError, SrdError};
 pub use timeline::{ClockLock, Placed, Timeline, TimelineMode};

@@ -18,9 +18,11 @@ mod clock;
 mod fmtp;
 mod legs;
 mod parse;
+mod rtp;
 mod write;
 
 pub use clock::{Grandmaster, MediaClock, ReferenceClock};
+pub use rtp::{Forwarded, RtpSdp};
 
 /// Who made the description, and which version it is (RFC 8866 §5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,6 +195,12 @@ pub enum SdpError {
     /// It describes no raw video.
     #[error("no raw video in the SDP (found: {found}): an m=video section with a=rtpmap:<pt> raw/90000 is needed")]
     NoRawVideo {
+        /// The media there are.
+        found: String,
+    },
+    /// It describes no RTP stream.
+    #[error("no RTP stream in the SDP (found: {found}): an m= section with RTP/AVP is needed, not encrypted")]
+    NoRtp {
         /// The media there are.
         found: String,
     },

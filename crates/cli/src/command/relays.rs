@@ -16,7 +16,8 @@ pub(super) fn run(endpoint: &Endpoint, action: Option<RelayAction>, printer: Pri
             printer.result(&view, || view.text())?;
         }
         RelayAction::Add(arguments) => {
-            let made = gateway.call(async |client| client.create_relay(request(arguments)).await)?;
+            let request = request(arguments)?;
+            let made = gateway.call(async |client| client.create_relay(request).await)?;
             let view = RelayMadeView { relay: made.relay.unwrap_or_default().into() };
             printer.result(&view, || view.text())?;
         }
@@ -34,17 +35,18 @@ fn list(gateway: &mut Gateway) -> Result<Vec<RelayView>, Failure> {
     Ok(relays.into_iter().map(Into::into).collect())
 }
 
-fn request(arguments: AddRelay) -> v1::CreateRelayRequest {
+fn request(arguments: AddRelay) -> Result<v1::CreateRelayRequest, Failure> {
     let second = super::second_leg(arguments.second_listen, &arguments.second_sources, arguments.second_interface);
-    v1::CreateRelayRequest {
+    Ok(v1::CreateRelayRequest {
         second,
+        sdp: arguments.sdp.as_deref().map(super::read_sdp).transpose()?.unwrap_or_default(),
         name: arguments.name.to_string(),
-        listen: arguments.listen.to_string(),
+        listen: arguments.listen.map(|listen| listen.to_string()).unwrap_or_default(),
         sources: arguments.sources.iter().map(ToString::to_string).collect(),
         interface: arguments.interface.unwrap_or_default(),
-        clock_hz: arguments.clock_hz,
+        clock_hz: arguments.clock_hz.unwrap_or_default(),
         backlog_packets: arguments.backlog_packets.unwrap_or_default(),
         backlog_ms: arguments.backlog_ms.unwrap_or_default(),
         receive_buffer_octets: arguments.receive_buffer_octets,
-    }
+    })
 }

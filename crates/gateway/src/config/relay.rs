@@ -8,8 +8,12 @@ use serde::Deserialize;
 pub struct RelayConfig {
     /// Its name.
     pub name: String,
-    /// `address:port` at which its packets come in.
+    /// `address:port` at which its packets come in; empty for what the SDP says.
+    #[serde(default)]
     pub listen: String,
+    /// The stream's SDP, a file; empty for none.
+    #[serde(default)]
+    pub sdp: String,
     /// Admitted sources; empty for all.
     #[serde(default)]
     pub sources: Vec<String>,
@@ -25,8 +29,8 @@ pub struct RelayConfig {
     /// Interface of the second leg; empty for the routes' choice.
     #[serde(default)]
     pub second_interface: String,
-    /// Rate of the time stamps.
-    #[serde(default = "clock_hz")]
+    /// Rate of the time stamps; 0 for what the SDP says, or 90,000.
+    #[serde(default)]
     pub clock_hz: u32,
     /// Packets kept for senders that do not take them at once.
     #[serde(default = "backlog_packets")]
@@ -37,10 +41,6 @@ pub struct RelayConfig {
     /// Receive buffer, octets.
     #[serde(default = "receive_buffer_octets")]
     pub receive_buffer_octets: u32,
-}
-
-fn clock_hz() -> u32 {
-    control::RelaySpec::DEFAULT_CLOCK_HZ
 }
 
 fn backlog_packets() -> u16 {

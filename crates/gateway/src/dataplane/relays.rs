@@ -1,18 +1,18 @@
 //! Relays, and senders that forward them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use control::{DataplaneError, RelaySpec, RelayStatus};
 use media::Name;
 use worker::{InputCounters, ReceiverKey, RelayCounters, SenderKey};
 
-use super::Gateway;
 use super::entries::Movement;
 use super::heard_legs::HeardLegs;
 use super::placement::{self, Place};
 use super::reconcile::Unmet;
 use super::sender_entry::{Forwarding, Wish};
+use super::{Gateway, sdp};
 use crate::engine::{RelayOrder, Relaying, StreamKey};
 
 /// Packets of the slowest stream that counts as alive come no further apart.
@@ -113,7 +113,7 @@ impl Gateway {
                 return Ok(SourceKind::Relay);
             }
             engine.forward(key, None).map_err(|error| Unmet::change(Wish::Home, error))?;
-            self.note_forwarding(name, Forwarding::Nothing);
+            self.note_forwarding(name, Forwarding::Nothing, None);
             return Ok(SourceKind::Ring);
         };
         let wish = Wish::Relay(relay);
@@ -123,7 +123,8 @@ impl Gateway {
             check_forwarding(name, &source, &relay_place, &place, legs)
                 .map_err(|cause| Unmet::lasting(wish.clone(), cause))?;
             engine.forward(key, Some(relay)).map_err(|error| Unmet::change(wish, error))?;
-            self.note_forwarding(name, Forwarding::Relay(relay));
+            let sdp = self.forwarded_sdp(name, &source);
+            self.note_forwarding(name, Forwarding::Relay(relay), sdp);
             tracing::info!("sender {name}: forwards {source}");
         }
         Ok(SourceKind::Relay)
@@ -153,12 +154,23 @@ impl Gateway {
         }
     }
 
-    fn note_forwarding(&self, name: &Name, forwarding: Forwarding) {
+    /// What a sender says of the relay that it forwards, where the relay's own SDP is known.
+    fn forwarded_sdp(&self, name: &Name, relay: &Name) -> Option<String> {
+        let entries = self.entries();
+        let source = entries.relays.get(relay)?.spec.sdp.clone()?;
+        let sender = entries.senders.get(name)?;
+        let (spec, place, ssrc) = (sender.spec.clone(), sender.place.clone(), sender.ssrc);
+        drop(entries);
+        let identity = self.engine(&place).identity(&spec, place.port.as_ref());
+        Some(sdp::of_forwarded(&spec, ssrc, identity, &source, SystemTime::now()))
+    }
+
+    fn note_forwarding(&self, name: &Name, forwarding: Forwarding, sdp: Option<String>) {
         if let Some(sender) = self.entries().senders.get_mut(name) {
             sender.forwarding = forwarding;
             sender.packets.restart(sender.counters.packets.value());
             sender.connection = None;
-            sender.sdp = None;
+            sender.sdp = sdp;
             sender.settle();
         }
     }

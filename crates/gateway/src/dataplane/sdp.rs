@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use control::{SenderSpec, SenderTiming};
+use control::{Numbers, SenderSpec, SenderTiming};
 use media::{Ssrc, VideoFormat};
-use st2110::VideoSdp;
-use st2110::sdp::{MediaClock, Origin, ReferenceClock};
+use st2110::sdp::{Forwarded, MediaClock, Origin, ReferenceClock};
+use st2110::{RtpSdp, VideoSdp};
 
 use crate::engine::SenderIdentity;
 
@@ -56,6 +56,26 @@ fn of_sender(
         }
     }
     sdp
+}
+
+/// What a sender forwards, for those who are to receive it: what it does not rewrite is the source's.
+pub(super) fn of_forwarded(
+    spec: &SenderSpec,
+    ssrc: Ssrc,
+    identity: SenderIdentity,
+    source: &RtpSdp,
+    since: SystemTime,
+) -> String {
+    source.forwarded(&Forwarded {
+        name: spec.name.as_str(),
+        origin: origin(ssrc, identity.address, since),
+        source: identity.address,
+        destination: spec.destination,
+        ttl: spec.ttl,
+        payload_type: spec.rewriting.payload_type,
+        ssrc: (spec.rewriting.ssrc == Numbers::Own).then_some(ssrc),
+        clock: (spec.rewriting.timestamp == Numbers::Own).then_some(identity.mac),
+    })
 }
 
 /// One session per sender, and a version that rises with every change (RFC 8866 §5.2).

@@ -17,19 +17,24 @@ const MAX_RATE: u32 = 1000;
 const KNOWN: [&str; 3] = ["PAR", "TSMODE", "TSDELAY"];
 
 pub(super) fn video(text: &str, default_rate: Option<Rate>) -> Result<VideoSdp, SdpError> {
-    if text.len() > VideoSdp::MAX_OCTETS {
-        return Err(SdpError::TooLong { octets: text.len() });
-    }
-    // FFmpeg prints a line `SDP:` before it.
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let text = text.strip_prefix("SDP:").unwrap_or(text).trim_start();
-    let session = Session::parse(text.as_bytes()).map_err(|error| SdpError::Syntax { reason: error.to_string() })?;
+    let session = read(text)?;
     let mut warnings = Vec::new();
     let (media, payload_type) = raw_video(&session, &mut warnings)?;
     let mut sdp = stream(&session, media, payload_type, default_rate, &mut warnings)?;
     sdp.second = legs::second(&session, media, &sdp, default_rate, &mut warnings);
     sdp.warnings = warnings;
     Ok(sdp)
+}
+
+/// Any description.
+pub(super) fn read(text: &str) -> Result<Session, SdpError> {
+    if text.len() > VideoSdp::MAX_OCTETS {
+        return Err(SdpError::TooLong { octets: text.len() });
+    }
+    // FFmpeg prints a line `SDP:` before it.
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let text = text.strip_prefix("SDP:").unwrap_or(text).trim_start();
+    Session::parse(text.as_bytes()).map_err(|error| SdpError::Syntax { reason: error.to_string() })
 }
 
 /// The stream of one media section.
@@ -70,7 +75,7 @@ pub(super) fn stream(
 /// The first media section with raw video, and its payload type.
 fn raw_video<'a>(session: &'a Session, warnings: &mut Vec<String>) -> Result<(&'a Media, PayloadType), SdpError> {
     let mut found = session.medias.iter().filter_map(|media| Some((media, raw_payload_type(media)?)));
-    let first = found.next().ok_or_else(|| SdpError::NoRawVideo { found: describe(session) })?;
+    let first = found.next().ok_or_else(|| SdpError::NoRawVideo { found: described(session) })?;
     if !first.0.proto.eq_ignore_ascii_case("RTP/AVP") {
         let value = first.0.proto.clone();
         return Err(SdpError::Unsupported { name: "m=video protocol", value, want: "use RTP/AVP over UDP" });
@@ -96,7 +101,8 @@ pub(super) fn raw_payload_type(media: &Media) -> Option<PayloadType> {
     })
 }
 
-fn describe(session: &Session) -> String {
+/// The media there are, for a message.
+pub(super) fn described(session: &Session) -> String {
     let kinds = session.medias.iter().take(8).map(|media| {
         let encoding = media.attributes.iter().find(|a| a.attribute == "rtpmap").and_then(|a| a.value.as_deref());
         let encoding = encoding.and_then(|value| value.split_whitespace().nth(1)).unwrap_or("no rtpmap");
@@ -112,7 +118,7 @@ fn clip(text: &str) -> String {
 }
 
 /// The value of the first `a=<name>:<payload type> <value>`.
-fn of_payload_type<'a>(media: &'a Media, name: &str, payload_type: PayloadType) -> Option<&'a str> {
+pub(super) fn of_payload_type<'a>(media: &'a Media, name: &str, payload_type: PayloadType) -> Option<&'a str> {
     of_payload_type_all(media, name, payload_type).next()
 }
 
@@ -129,7 +135,7 @@ pub(super) fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterat
 }
 
 /// The first such attribute of the media section, else of the session.
-fn attribute<'a>(session: &'a Session, media: &'a Media, name: &str) -> Option<&'a str> {
+pub(super) fn attribute<'a>(session: &'a Session, media: &'a Media, name: &str) -> Option<&'a str> {
     values(&media.attributes, name).chain(values(&session.attributes, name)).next()
 }
 
@@ -220,7 +226,7 @@ fn exact(text: &str, warnings: &mut Vec<String>) -> Result<Rate, SdpError> {
     Ok(rate)
 }
 
-fn port(media: &Media) -> Result<u16, SdpError> {
+pub(super) fn port(media: &Media) -> Result<u16, SdpError> {
     match media.port {
         0 => {
             let want = "port 0 says that the stream is off: give the UDP port of its packets";
@@ -231,7 +237,11 @@ fn port(media: &Media) -> Result<u16, SdpError> {
 }
 
 /// The destination address and, for an IPv4 group, its TTL.
-fn connection(session: &Session, media: &Media, warnings: &mut Vec<String>) -> Result<(IpAddr, Option<u8>), SdpError> {
+pub(super) fn connection(
+    session: &Session,
+    media: &Media,
+    warnings: &mut Vec<String>,
+) -> Result<(IpAddr, Option<u8>), SdpError> {
     let remedy = "add c=IN IP4 <address> (with /<ttl> for a group)";
     let connection = media.connections.first().or(session.connection.as_ref());
     let connection = connection.ok_or(SdpError::Missing { name: "c=", remedy })?;
@@ -260,7 +270,12 @@ fn origin(session: &Session) -> Origin {
 }
 
 /// The sources that `incl` filters admit for `destination` (RFC 4570): the media's, else the session's.
-fn sources(session: &Session, media: &Media, destination: IpAddr, warnings: &mut Vec<String>) -> Vec<IpAddr> {
+pub(super) fn sources(
+    session: &Session,
+    media: &Media,
+    destination: IpAddr,
+    warnings: &mut Vec<String>,
+) -> Vec<IpAddr> {
     let of_media = values(&media.attributes, "source-filter").next().is_some();
     let attributes = if of_media { &media.attributes } else { &session.attributes };
     let mut sources = Vec::new();

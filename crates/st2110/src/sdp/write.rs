@@ -16,7 +16,7 @@ use crate::packing::UdpLimit;
 const MIDS: [&str; 2] = ["primary", "secondary"];
 
 pub(super) fn video(sdp: &VideoSdp) -> String {
-    written(&session(sdp, vec![media(sdp)]))
+    written(&session(&sdp.origin, &sdp.session_name, vec![media(sdp)]))
 }
 
 pub(super) fn legs(first: &VideoSdp, second: &VideoSdp) -> String {
@@ -25,23 +25,22 @@ pub(super) fn legs(first: &VideoSdp, second: &VideoSdp) -> String {
         media.attributes.push(Attribute::with_value("mid", mid));
         media
     });
-    let mut session = session(first, medias.collect());
+    let mut session = session(&first.origin, &first.session_name, medias.collect());
     session.attributes.push(Attribute::with_value("group", format!("DUP {}", MIDS.join(" "))));
     written(&session)
 }
 
-fn session(sdp: &VideoSdp, medias: Vec<Media>) -> Session {
-    let origin = &sdp.origin;
+pub(super) fn session(origin: &super::Origin, name: &str, medias: Vec<Media>) -> Session {
     let family = if origin.address.contains(':') { AddrType::Ip6 } else { AddrType::Ip4 };
     let origin = Origin::new(&origin.session_id, origin.session_version, NetType::In, family, &origin.address);
     // RFC 8866 §5.3: a single space when there is no name
-    let name = if sdp.session_name.is_empty() { " " } else { &sdp.session_name };
+    let name = if name.is_empty() { " " } else { name };
     let mut session = Session::new(origin, name);
     session.medias = medias;
     session
 }
 
-fn written(session: &Session) -> String {
+pub(super) fn written(session: &Session) -> String {
     let mut octets = Vec::new();
     // Writing to memory cannot fail; what cannot be UTF-8 cannot come from `String`s.
     let written = session.write(&mut octets).is_ok();
@@ -74,7 +73,7 @@ fn media(sdp: &VideoSdp) -> Media {
     media
 }
 
-fn source_filter(sources: &[IpAddr], destination: IpAddr) -> SourceFilter {
+pub(super) fn source_filter(sources: &[IpAddr], destination: IpAddr) -> SourceFilter {
     SourceFilter {
         mode: SourceFilterMode::Incl,
         nettype: NetType::In,

@@ -1,6 +1,7 @@
 //! Senders that are taken to relays, and those that are refused them.
 
 use control::{LegSpec, RelaySpec};
+use st2110::RtpSdp;
 
 use super::*;
 use crate::engine::Stands;
@@ -93,6 +94,28 @@ fn a_relay_that_comes_and_is_refused_is_tried_again_after_a_pause() {
     plane.gateway.tick(Instant::now() + IN_AN_HOUR);
     assert_eq!(told(&plane), ["forward"]);
     assert!(matches!(plane.state(), SenderState::Waiting), "{:?}", plane.state());
+}
+
+#[test]
+fn what_forwards_a_described_relay_has_its_description_with_its_own_addresses() {
+    let plane = plane();
+    let text = "v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=mic\r\nt=0 0\r\nm=audio 5004 RTP/AVP 98\r\nc=IN IP4 239.1.1.1/32\r\n\
+                a=rtpmap:98 L24/48000/2\r\na=ptime:0.125\r\na=ssrc:9 cname:mic\r\n";
+    let listen = Some("192.0.2.1:5012".parse().unwrap());
+    plane.gateway.add_relay(&RelaySpec::described(name("mic"), listen, RtpSdp::parse(text).unwrap())).unwrap();
+    take(&plane, "mic").unwrap();
+    let sdp = plane.gateway.senders().remove(0).sdp.unwrap();
+    for line in [
+        "c=IN IP4 192.0.2.9\r\n",
+        "m=audio 5004 RTP/AVP 98\r\n",
+        "a=rtpmap:98 L24/48000/2\r\na=ptime:0.125\r\na=ts-refclk:localmac=02-00-00-00-00-07\r\na=mediaclk:sender\r\n",
+        "IN IP4 192.0.2.1\r\ns=far\r\n",
+    ] {
+        assert!(sdp.contains(line), "{line}{sdp}");
+    }
+    assert!(!sdp.contains("a=ssrc:9") && sdp.contains("cname:flypack"), "{sdp}");
+    take(&plane, "wild").unwrap();
+    assert_eq!(plane.gateway.senders().remove(0).sdp, None, "nobody said what this one is");
 }
 
 #[test]
