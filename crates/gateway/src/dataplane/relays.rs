@@ -40,6 +40,9 @@ impl RelayEntry {
         let queues = [
             ("socket_drops", sum(|input| input.packets_dropped.value())),
             ("packets_without_buffer", sum(|input| input.packets_without_buffer.value())),
+            ("datagrams_truncated", sum(|input| input.packets_truncated.value())),
+            ("queue_errors", sum(|input| input.errors.value())),
+            ("octets_copied_by_kernel", sum(|input| input.octets_copied_by_kernel.value())),
         ];
         let queues = queues.into_iter().filter(|_| !self.inputs.is_empty());
         RelayStatus {

@@ -119,6 +119,26 @@ fn what_forwards_a_described_relay_has_its_description_with_its_own_addresses() 
 }
 
 #[test]
+fn a_relay_tells_what_its_socket_has_counted() {
+    let plane = plane();
+    let camera = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let listen = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    plane.gateway.add_relay(&relay("near", &listen.to_string())).unwrap();
+    camera.send_to(&[0x80; 100], listen).unwrap();
+    let count = |counter: &str| {
+        let relays = plane.gateway.relays();
+        let near = relays.iter().find(|relay| relay.name == name("near")).unwrap();
+        near.counters.iter().find(|(name, _)| *name == counter).unwrap_or_else(|| panic!("no {counter}")).1
+    };
+    while count("octets_copied_by_kernel") < 100 {
+        std::thread::yield_now();
+    }
+    for none in ["socket_drops", "packets_without_buffer", "datagrams_truncated", "queue_errors"] {
+        assert_eq!(count(none), 0, "{none}");
+    }
+}
+
+#[test]
 fn what_cannot_be_forwarded_is_refused_with_what_works() {
     let plane = plane();
     let kernel = RelaySpec { interface: Some("lo".to_owned()), ..relay("near", "127.0.0.1:0") };
