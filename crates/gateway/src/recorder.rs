@@ -18,6 +18,7 @@ mod prefetch;
 mod progress;
 mod recording;
 mod replay;
+mod reserve;
 mod tape;
 #[cfg(test)]
 mod tests;

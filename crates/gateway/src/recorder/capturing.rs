@@ -13,6 +13,7 @@ use netio::capture::{CaptureBusy, CaptureConfig, CaptureRing, CaptureTap};
 use super::Ending;
 use super::folder::{Draft, Folder};
 use super::pcap::PcapWriter;
+use super::reserve::Reserve;
 use crate::clock::TaiClock;
 
 /// Frames under way from the worker to the file: some milliseconds of a port at line rate.
@@ -77,6 +78,7 @@ pub(super) struct Capturing {
     ring: Arc<CaptureRing>,
     file: PcapWriter<BufWriter<File>>,
     draft: Draft,
+    reserve: Reserve,
     packets: u64,
     length: Option<Duration>,
 }
@@ -98,7 +100,8 @@ pub(super) fn prepare(
     let ring = start(&tap, CaptureConfig { frames, snap_octets, sample }, clock);
     let ring = ring.map_err(|busy| ArchiveError::Refused(Box::new(busy)))?;
     let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Capturing { tap, ring, file, draft, packets: spec.packets.into(), length })
+    let reserve = Reserve::half(folder);
+    Ok(Capturing { tap, ring, file, draft, reserve, packets: spec.packets.into(), length })
 }
 
 /// Turns the tap on, as soon as the worker has let go of the capture before.
@@ -157,10 +160,14 @@ impl Capturing {
                 && let Some(frame) = self.ring.next()
             {
                 self.file.write(frame.time, frame.octets, frame.kept())?;
+                let full = self.reserve.spend(frame.kept().len() as u64);
                 self.ring.give_back(frame);
                 left -= 1;
                 packets += 1;
                 captured.packets.store(packets, Ordering::Relaxed); // a count alone
+                if let Some(ending) = full {
+                    return Ok(ending);
+                }
             }
             if packets == self.packets || is_over {
                 return Ok(Ending::of(ArchiveState::Done));
