@@ -147,7 +147,7 @@ impl Divisor {
     /// the next whole quotient: `number` times value is less than 2³².
     #[inline]
     fn whole(self, number: u16) -> Option<u16> {
-        let quotient = (u64::from(number) * self.reciprocal >> 32) as u16;
+        let quotient = ((u64::from(number) * self.reciprocal) >> 32) as u16;
         (quotient.wrapping_mul(self.value) == number).then_some(quotient)
     }
 }
