@@ -9,11 +9,13 @@
 mod datagram;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
+mod known;
 mod reason;
 #[cfg(test)]
 mod tests;
 
 pub use datagram::{Datagram, UDP_OCTETS, UdpChecksum, udp_checksum_holds};
+pub use known::Known;
 pub use reason::Reason;
 
 use crate::MacAddr;

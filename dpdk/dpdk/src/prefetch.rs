@@ -7,8 +7,8 @@ const LINE_OCTETS: usize = 64;
 #[inline]
 pub(crate) fn prefetch<T>(start: *const T, octets: usize) {
     let start = start.cast::<i8>();
-    for at in (0..octets).step_by(LINE_OCTETS) {
-        line(start.wrapping_add(at));
+    for number in 0..octets.div_ceil(LINE_OCTETS) {
+        line(start.wrapping_add(number * LINE_OCTETS));
     }
 }
 

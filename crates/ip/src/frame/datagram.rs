@@ -55,6 +55,14 @@ impl Datagram {
         self.payload_start as usize..self.payload_start as usize + self.payload_octets as usize
     }
 
+    /// Becomes another one of the same stream, whose payload lies where this one's does.
+    #[inline]
+    pub(super) const fn go_on(&mut self, payload_octets: u16, checksum: UdpChecksum, checksum_field: u16) {
+        self.payload_octets = payload_octets;
+        self.checksum = checksum;
+        self.checksum_field = checksum_field;
+    }
+
     /// Octets of the payload.
     #[inline]
     #[must_use]

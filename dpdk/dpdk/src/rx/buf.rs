@@ -53,8 +53,12 @@ impl DpdkBuf {
     /// The datagram whose payload of `octets` begins at octet `start` of the frame. It lies within the frame.
     #[inline]
     pub(super) fn new(mbuf: Mbuf, start: usize, octets: usize, meta: PacketMeta) -> Self {
-        let mut pieces = Pieces::of(&mbuf, start, octets);
-        let first = pieces.next().map_or_else(|| First::none(&mbuf), |piece| First::of(&piece));
+        let first = match mbuf.head().get(start..) {
+            Some(rest) if !rest.is_empty() => {
+                First { buffer: mbuf.as_non_null(), start: rest.as_ptr(), octets: rest.len().min(octets) as u32 }
+            }
+            _ => First::behind(&mbuf, start, octets),
+        };
         let mut buf = Self {
             mbuf,
             meta,
@@ -158,8 +162,15 @@ impl Drop for DpdkBuf {
 }
 
 impl First {
-    const fn of(piece: &Piece<'_>) -> Self {
-        Self { buffer: piece.buffer(), start: piece.octets().as_ptr(), octets: piece.octets().len() as u32 }
+    /// What lies in a buffer behind the first.
+    #[cold]
+    fn behind(mbuf: &Mbuf, start: usize, octets: usize) -> Self {
+        let of = |piece: Piece<'_>| Self {
+            buffer: piece.buffer(),
+            start: piece.octets().as_ptr(),
+            octets: piece.octets().len() as u32,
+        };
+        Pieces::of(mbuf, start, octets).next().map_or_else(|| Self::none(mbuf), of)
     }
 
     /// An empty payload lies nowhere.
