@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use crate::atomics::{AtomicU64, Ordering, fence};
 use crate::seed::sound;
-use crate::store::{self, Store};
+use crate::store::Store;
 #[cfg(not(loom))]
 use mapped::Memory;
 #[cfg(loom)]
@@ -159,10 +159,10 @@ impl Mapping {
         self.writable().memory.copy_in(store, offset, bytes);
     }
 
-    /// Asks for octets that will be written soon.
+    /// As [`Self::copy_in_by`], where what comes next goes on.
     #[inline]
-    pub(crate) fn prefetch(&self, offset: usize, octets: usize) {
-        store::prefetch(self.as_ptr().wrapping_add(offset), octets);
+    pub(crate) fn copy_on_by(&self, store: Store, offset: usize, bytes: &[u8]) {
+        self.writable().memory.copy_on(store, offset, bytes);
     }
 
     /// The address of `octets` octets from `offset` on.

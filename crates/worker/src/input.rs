@@ -26,6 +26,9 @@ const BURSTS_PER_TURN: usize = 8;
 /// Packets that one queue may bring in a turn.
 pub(crate) const PACKETS_PER_TURN: usize = BURSTS_PER_TURN * BURST;
 
+/// Packets ahead of the one that is copied whose octets are asked for: longer than memory takes to answer.
+const PREFETCHED: usize = 2;
+
 /// Turns without a dry queue that make a round: more packets than any queue holds (32,768), so that what was waiting
 /// in it when a round began has been handed out when it ends.
 const TURNS_PER_ROUND: u16 = 128;
@@ -165,8 +168,9 @@ impl<R: RxQueue> Input<R> {
             }
             match target {
                 Some(Target::Receiver(place, leg)) => {
-                    // While one is copied, the octets of the next come nearer.
-                    packets.get(at + 1).into_iter().for_each(PacketBuf::prefetch);
+                    // While some are copied, the octets of the next come nearer.
+                    let next = if at == 0 { 1 } else { at + PREFETCHED };
+                    packets.iter().take(at + PREFETCHED + 1).skip(next).for_each(PacketBuf::prefetch);
                     if let Some(steered) = receivers.at_mut(place) {
                         steered.receiver.accept(packet, leg, now, locked);
                     }

@@ -13,6 +13,7 @@
 
 mod assembly;
 mod building;
+mod run;
 mod samples;
 mod stream;
 

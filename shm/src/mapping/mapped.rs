@@ -54,6 +54,7 @@ impl Memory {
     }
 
     /// The address of `octets` octets from `offset` on, checked.
+    #[inline]
     pub(super) fn range(&self, offset: usize, octets: usize) -> *mut u8 {
         let fits = offset.checked_add(octets).is_some_and(|end| end <= self.octets);
         assert!(fits, "{octets} octets at {offset} lie outside a mapping of {}", self.octets);
@@ -97,6 +98,14 @@ impl Memory {
         // SAFETY: the range was checked and is writable; `bytes` cannot overlap memory that this type
         // never lends out as a writable slice while it is being copied into.
         unsafe { store.copy_raw(to, bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// As [`Self::copy_in`], where what comes next goes on.
+    #[inline]
+    pub(super) fn copy_on(&self, store: Store, offset: usize, bytes: &[u8]) {
+        let to = self.range(offset, bytes.len());
+        // SAFETY: as in `copy_in`.
+        unsafe { store.copy_on(to, bytes.as_ptr(), bytes.len()) };
     }
 }
 

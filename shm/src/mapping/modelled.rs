@@ -133,6 +133,10 @@ impl Memory {
         }
     }
 
+    pub(super) fn copy_on(&self, store: Store, offset: usize, bytes: &[u8]) {
+        self.copy_in(store, offset, bytes);
+    }
+
     fn at(&self, offset: usize) -> &Word {
         self.0.words.get(&offset).unwrap_or_else(|| panic!("the model has no word at {offset}"))
     }

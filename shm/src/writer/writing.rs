@@ -33,14 +33,16 @@ impl FrameWriter {
         Ok(())
     }
 
-    /// Asks for the lines of an open grain that will be written soon, as far as there are such: octets from `offset` on.
+    /// As [`Self::write_by`], of a stream in its order: asks for the memory behind `bytes`, where the next ones go.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
     #[inline]
-    pub fn prefetch(&self, key: GrainKey, offset: u32, octets: u32) {
-        let Some(grain) = self.open.find(key) else { return };
-        let end = offset.saturating_add(octets).min(self.geometry.grain_octets);
-        if offset < end {
-            self.data.prefetch(grain.start + offset as usize, (end - offset) as usize);
-        }
+    pub fn write_on(&mut self, store: Store, key: GrainKey, offset: u32, bytes: &[u8]) -> Result<(), WriteError> {
+        let at = self.writable_at(key, offset, bytes.len())?;
+        self.has_streamed |= store == Store::Streamed;
+        self.data.copy_on_by(store, at, bytes);
+        Ok(())
     }
 
     /// Lines of an open grain to write in place; not those that are published. Who writes there past the caches, by

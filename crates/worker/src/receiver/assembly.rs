@@ -10,12 +10,10 @@ use st2110::srd::{SampleGrid, Segment};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
 
 use super::building::{Buildings, OpenGrain};
+use super::run::{Run, Writing};
 use super::samples::{self, Samples};
 use super::{Arrived, Place, ReceiverConfig};
 use crate::counters::ReceiverCounters;
-
-/// How far ahead of a packet memory is asked for: some packets, which is longer than memory takes to answer.
-const AHEAD_OCTETS: u32 = 4_096;
 
 /// Whether a grain was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,19 +224,29 @@ impl Assembly {
     /// Whether the grain is complete now.
     #[inline]
     fn write_segments<B: PacketBuf>(&mut self, key: GrainKey, place: usize, arrived: &Arrived<'_, B>) -> bool {
+        let Some(building) = self.open.at_mut(place) else { return false };
         let start = arrived.header.payload().start;
-        let mut brought = 0;
-        if let Some(kept) = arrived.samples.kept() {
-            self.expect(key, kept);
-            for segment in kept {
-                brought += self.write_segment(key, place, arrived.packet, start, segment);
+        let (mut run, mut brought) = (Run::default(), 0);
+        let mut take = |segment: &Segment, writing: &mut Writing<'_>| {
+            // Finished lines never change: what is all there is not written again.
+            let new = building.coverage.mark(segment);
+            brought += new;
+            if new > 0 && !run.goes_on_with(segment) {
+                let before = std::mem::replace(&mut run, Run::of(segment));
+                writing.write(arrived.packet, start, before);
             }
+        };
+        let mut writing = Writing { writer: &mut self.writer, store: self.store, key, octets: 0 };
+        if let Some(kept) = arrived.samples.kept() {
+            kept.iter().for_each(|segment| take(segment, &mut writing));
         } else {
             let grid = self.grid;
-            for segment in samples::read_again(arrived.packet, arrived.header, &grid) {
-                brought += self.write_segment(key, place, arrived.packet, start, &segment);
-            }
+            let segments = samples::read_again(arrived.packet, arrived.header, &grid);
+            segments.for_each(|segment| take(&segment, &mut writing));
         }
+        writing.write(arrived.packet, start, run);
+        self.octets_copied += writing.octets;
+        let is_complete = building.coverage.is_complete();
         let trailing = arrived.samples.trailing(arrived.header);
         if trailing > 0 {
             self.counters.octets_trailing.add(trailing);
@@ -246,65 +254,7 @@ impl Assembly {
         if brought == 0 {
             self.counters.duplicates.add(1);
         }
-        self.open.at_mut(place).is_some_and(|building| building.coverage.is_complete())
-    }
-
-    /// Asks for the memory of the packets that come next: a stream in order goes on where this packet ends. Without that each
-    /// packet waits for lines to come from memory that it is going to overwrite.
-    #[inline]
-    fn expect(&self, key: GrainKey, segments: &[Segment]) {
-        if self.store == Store::Cached
-            && let (Some(first), Some(last)) = (segments.first(), segments.last())
-        {
-            let end = last.grain_start + u32::from(last.octets);
-            self.writer.prefetch(key, end + AHEAD_OCTETS, end.saturating_sub(first.grain_start));
-        }
-    }
-
-    /// Writes a segment unless all of it is there: finished lines never change. Returns its new pgroups.
-    #[inline]
-    fn write_segment<B: PacketBuf>(
-        &mut self,
-        key: GrainKey,
-        place: usize,
-        packet: &B,
-        payload_start: usize,
-        segment: &Segment,
-    ) -> u32 {
-        let brought = self.open.at_mut(place).map_or(0, |building| building.coverage.mark(segment));
-        if brought == 0 {
-            return 0;
-        }
-        let skip = payload_start + segment.payload_start as usize;
-        match packet.run(skip, segment.octets.into()) {
-            Some(whole) => {
-                // The grain is open, and no line that is published is covered anew.
-                let written = self.writer.write_by(self.store, key, segment.grain_start, whole);
-                debug_assert!(written.is_ok(), "{written:?}");
-            }
-            None => self.write_pieces(key, packet, skip, segment),
-        }
-        self.octets_copied += u64::from(segment.octets);
-        brought
-    }
-
-    /// A segment whose octets lie in several buffers.
-    #[cold]
-    fn write_pieces<B: PacketBuf>(&mut self, key: GrainKey, packet: &B, skip: usize, segment: &Segment) {
-        let (mut offset, mut skip, mut left) = (segment.grain_start, skip, usize::from(segment.octets));
-        for part in packet.segments() {
-            let from = skip.min(part.len());
-            let take = left.min(part.len() - from);
-            if self.writer.write_by(self.store, key, offset, &part[from..from + take]).is_err() {
-                break;
-            }
-            offset += take as u32;
-            skip -= from;
-            left -= take;
-            if left == 0 {
-                break;
-            }
-        }
+        is_complete
     }
 
     /// Publishes the lines that are complete from the top, and what was counted: after each burst.
