@@ -177,8 +177,8 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         self.counters.c_max.set(pacer.as_ref().map_or(0, |pacer| pacer.c_max().into()));
         self.legs.iter_mut().flatten().for_each(|leg| leg.pace(pacer.clone()));
         self.picker.forget();
-        std::mem::replace(&mut self.source, source)
         self.counters.paced_by_port.set(self.legs.iter().flatten().any(Leg::is_paced_by_port).into());
+        std::mem::replace(&mut self.source, source)
     }
 
     /// Sends what is due.

@@ -11,7 +11,7 @@ use crate::convoy::{ArrivalRefusal, Convoy, DepartureRefusal, Load};
 use crate::counters::{SenderCounters, WorkerCounters};
 use crate::key::{InputKey, OutputIndex};
 use crate::port::PortKey;
-use crate::sender::{Sender, SenderConfig, SenderTiming};
+use crate::sender::{Lateness, Sender, SenderConfig, SenderTiming};
 use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;
@@ -246,7 +246,7 @@ fn what_stands_on_two_ports_keeps_them_together() {
         ssrc: media::Ssrc(9),
         first_sequence: 7,
         timing: SenderTiming::Source,
-        lateness_frames: 1,
+        lateness: Lateness::Frames(1),
     };
     let sender = Sender::new(crate::SenderKey(77), config);
     let sender = sender.with_second_leg(netio::Path::to(destinations[1]), OutputIndex(2));
