@@ -207,5 +207,12 @@ pub fn first_word(header: &FixedHeader) -> u64 {
     first << 48 | u64::from(header.sequence.0) << 32 | u64::from(header.timestamp.0)
 }
 
+/// [`first_word`] of a header with this marker and number; `first` is that of one without marker, with the number 0.
+#[inline]
+#[must_use]
+pub const fn with_number(first: u64, marker: bool, sequence: SeqNum) -> u64 {
+    first | (marker as u64) << 55 | (sequence.0 as u64) << 32
+}
+
 #[cfg(test)]
 mod tests;

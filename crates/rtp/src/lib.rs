@@ -10,7 +10,7 @@ pub mod merge;
 pub mod reception;
 pub mod sequence;
 
-pub use header::{FIXED_HEADER_OCTETS, FixedHeader, RtpError, RtpHeader, first_word, write_header};
+pub use header::{FIXED_HEADER_OCTETS, FixedHeader, RtpError, RtpHeader, first_word, with_number, write_header};
 pub use merge::{Heard, LegReception, Merge};
 pub use reception::{Arrival, Reception, ReceptionCounters};
 pub use sequence::{SequenceExtender, Step};

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use media::{PayloadType, RtpTimestamp, SeqNum, Ssrc};
-use rtp::{FIXED_HEADER_OCTETS, FixedHeader, first_word};
+use rtp::{FIXED_HEADER_OCTETS, FixedHeader, first_word, with_number};
 
 use crate::packing::{EXTENDED_SEQUENCE_OCTETS, MAX_HEADER_OCTETS, PackingPlan, PlannedPacket};
 
@@ -52,7 +52,7 @@ impl Packetiser {
     pub fn header(&mut self, packet: usize, timestamp: RtpTimestamp, out: &mut [u8; MAX_HEADER_OCTETS]) -> usize {
         let planned = &self.plan.packets()[packet];
         let marker = packet + 1 == self.plan.packets().len();
-        *out = self.written(planned, marker, self.sequence, timestamp);
+        *out = self.stamp(timestamp).header(planned, marker, self.sequence);
         self.sequence = self.sequence.wrapping_add(1);
         planned.header_octets()
     }
@@ -70,35 +70,51 @@ impl Packetiser {
         let last = packets.len().wrapping_sub(1) as u32;
         let first = range.start;
         let some = packets.get(first as usize..packets.len().min(range.end as usize)).unwrap_or_default();
+        let stamp = self.stamp(timestamp);
         some.iter().zip(first..).map(move |(planned, packet)| {
-            (planned, self.written(planned, packet == last, sequence.wrapping_add(packet), timestamp))
+            (planned, stamp.header(planned, packet == last, sequence.wrapping_add(packet)))
         })
     }
 
     #[inline]
-    fn written(
-        &self,
-        planned: &PlannedPacket,
-        marker: bool,
-        sequence: u32,
-        timestamp: RtpTimestamp,
-    ) -> [u8; MAX_HEADER_OCTETS] {
-        // RFC 4175 §4.1: the low 16 bits are RTP's sequence number, the high 16 bits follow the header
+    fn stamp(&self, timestamp: RtpTimestamp) -> Stamp {
         let (payload_type, ssrc) = (self.payload_type, self.ssrc);
-        let header = FixedHeader { marker, payload_type, sequence: SeqNum(sequence as u16), timestamp, ssrc };
-        let mut out = [0; MAX_HEADER_OCTETS];
-        out[..8].copy_from_slice(&first_word(&header).to_be_bytes());
-        out[8..FIXED_HEADER_OCTETS].copy_from_slice(&ssrc.0.to_be_bytes());
-        out[FIXED_HEADER_OCTETS..SRD_START].copy_from_slice(&((sequence >> 16) as u16).to_be_bytes());
-        // All three places at once: those that are not used are behind the header's end.
-        out[SRD_START..].copy_from_slice(planned.srd_room());
-        out
+        let header = FixedHeader { marker: false, payload_type, sequence: SeqNum(0), timestamp, ssrc };
+        Stamp { first: first_word(&header), ssrc: u64::from(ssrc.0) << 32 }
     }
 
     /// Takes the numbers of `packets` packets that will not be sent: a packet left out because it was late
     /// is a loss, and its receivers shall see it as one.
     pub const fn skip(&mut self, packets: u32) {
         self.sequence = self.sequence.wrapping_add(packets);
+    }
+}
+
+/// What the headers of a frame have in common, as numbers in the network's order.
+#[derive(Clone, Copy)]
+struct Stamp {
+    /// The first eight octets, without marker and sequence number.
+    first: u64,
+    /// The next four, in front of four of 0.
+    ssrc: u64,
+}
+
+impl Stamp {
+    /// All that stands in front of the samples: all three places of SRDs, of which those that are not used are behind the
+    /// header's end. In whole words, which stay in registers until they are where they belong.
+    #[inline]
+    fn header(self, planned: &PlannedPacket, marker: bool, sequence: u32) -> [u8; MAX_HEADER_OCTETS] {
+        // RFC 4175 §4.1: the low 16 bits are RTP's sequence number, the high 16 bits follow the header
+        let first = with_number(self.first, marker, SeqNum(sequence as u16));
+        let (begun, rest) = planned.srd_room().split_at(2 * 8 - SRD_START);
+        let srd = u16::from_be_bytes([begun[0], begun[1]]);
+        let second = self.ssrc | u64::from(sequence >> 16) << 16 | u64::from(srd);
+        let mut out = [0; MAX_HEADER_OCTETS];
+        out[..8].copy_from_slice(&first.to_be_bytes());
+        out[8..16].copy_from_slice(&second.to_be_bytes());
+        out[16..24].copy_from_slice(&rest[..8]);
+        out[24..].copy_from_slice(&rest[8..]);
+        out
     }
 }
 

@@ -17,6 +17,7 @@ mod tests;
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use netio::{StableBytes, TxFull};
@@ -25,7 +26,7 @@ pub(crate) use claim::{Claim, Count};
 pub use retired::retired_leases;
 use slot::Slot;
 
-use crate::iova::{self, Piece, Pieces, Reads};
+use crate::iova::{self, Pieces, Reads};
 
 /// Packets of one lease at most. Each may need some buffers, and the count has 32 bits.
 pub const PACKETS_MAX: u32 = 1 << 28;
@@ -77,12 +78,22 @@ impl<L> Payload<L> {
         Some(Claim::on(self.slot.count()))
     }
 
-    /// Takes the claims of so many packets, as far as they are left.
+    /// Takes the claims of so many packets, which are left; [`Self::untake`] gives back those that were of no use.
     #[inline]
-    pub(crate) fn take_some(&self, packets: u32) -> Claims<'_> {
-        let taken = packets.min(self.left.get());
-        self.left.set(self.left.get() - taken);
-        Claims { count: self.slot.count(), left: taken }
+    pub(crate) fn take_some(&self, packets: u32) {
+        self.left.set(self.left.get() - packets);
+    }
+
+    /// So many claims of [`Self::take_some`] were given to nobody.
+    #[inline]
+    pub(crate) fn untake(&self, packets: u32) {
+        self.left.set(self.left.get() + packets);
+    }
+
+    /// What counts the claims.
+    #[inline]
+    pub(crate) fn count(&self) -> NonNull<Count> {
+        NonNull::from(self.slot.count())
     }
 
     /// Counts a packet that refers to nothing: it was copied, or it is empty.
@@ -104,29 +115,6 @@ impl<L> Payload<L> {
     }
 }
 
-/// Claims to be given to packets one by one. Those that are not are given back.
-pub(crate) struct Claims<'a> {
-    count: &'a Count,
-    left: u32,
-}
-
-impl Iterator for Claims<'_> {
-    type Item = Claim;
-
-    #[inline]
-    fn next(&mut self) -> Option<Claim> {
-        self.left = self.left.checked_sub(1)?;
-        Some(Claim::on(self.count))
-    }
-}
-
-impl Drop for Claims<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.count.release(self.left);
-    }
-}
-
 /// A lease whose octets follow one another for the device too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linear {
@@ -137,11 +125,11 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// `octets` from `start` on, which must lie within the lease.
+    /// The process's and the device's address of octet `start`, which must lie within the lease.
     #[inline]
-    pub(crate) fn piece(&self, start: u32, octets: u16) -> Piece {
+    pub(crate) fn at(&self, start: u32) -> (*const u8, u64) {
         // wrapping_add keeps the provenance of the lease's own pointer.
-        Piece { address: self.address.wrapping_add(start as usize), iova: self.iova + u64::from(start), octets }
+        (self.address.wrapping_add(start as usize), self.iova.wrapping_add(u64::from(start)))
     }
 }
 

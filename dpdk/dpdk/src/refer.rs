@@ -45,30 +45,35 @@ pub(crate) unsafe fn chain_shared(head: &mut Mbuf, tail: Mbuf) {
     }
 }
 
-/// The buffer behind a packet's headers, and its octets.
-pub(crate) struct Referring {
-    pub(crate) tail: Mbuf,
-    pub(crate) octets: u16,
+/// What buffers that refer to so many octets of one lease have in common: their fields from `data_off` to `buf_len`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct External([u64; 5]);
+
+impl External {
+    /// Of no buffer.
+    pub(crate) const NONE: Self = Self([0; 5]);
+
+    /// No headroom, and all octets are data. The claim stands where no driver that sends looks.
+    #[inline]
+    pub(crate) fn new(octets: u16, count: NonNull<Count>) -> Self {
+        let (octets, claim) = (u64::from(octets), count.as_ptr().expose_provenance() as u64);
+        Self([fresh(0, 1), 0, octets << 32, octets | claim << 32, claim >> 32 | octets << 48])
+    }
 }
 
-/// Makes a buffer as it lies in a pool of [`crate::references`] refer to `piece`, with a claim on what `count` counts.
+/// Makes a buffer as it lies in a pool of [`crate::references`] refer to octets at `address`, where the device finds them at
+/// `iova`, with a claim on what was said of them.
 ///
 /// # Safety
 /// `raw` was just taken from such a pool. The octets stay readable, for process and device, until the claim is given back.
 #[inline]
-pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, piece: &Piece, count: NonNull<Count>) {
-    const FIRST: [u64; 2] = [fresh(0, 1), 0];
+pub(crate) unsafe fn raw_external(raw: *mut rte_mbuf, address: *const u8, iova: u64, common: &External) {
     // SAFETY: the buffer is ours alone (caller). These are the stores of rte_pktmbuf_attach_extbuf, and of its caller, but for
-    // the flag (see `crate::references`): no headroom, and all octets are data. In a pool a buffer is the last of its chain
-    // (`next` is null).
+    // the flag (see `crate::references`). In a pool a buffer is the last of its chain (`next` is null).
     unsafe {
-        (*raw).buf_addr = piece.address.cast_mut().cast();
-        (*raw).buf_iova = piece.iova;
-        (&raw mut (*raw).data_off).cast::<[u64; 2]>().write_unaligned(FIRST);
-        (*raw).pkt_len = u32::from(piece.octets);
-        (*raw).data_len = piece.octets;
-        (*raw).buf_len = piece.octets;
-        note_claim(raw, count.as_ptr());
+        (*raw).buf_addr = address.cast_mut().cast();
+        (*raw).buf_iova = iova;
+        (&raw mut (*raw).data_off).cast::<[u64; 5]>().write_unaligned(common.0);
     }
 }
 
@@ -83,49 +88,51 @@ pub(crate) unsafe fn piece_of(buffer: NonNull<rte_mbuf>, address: *const u8, oct
     Piece { address, iova: iova + (address.addr() - start) as u64, octets }
 }
 
-/// Notes in a buffer on what it has a claim; null for nothing. It stands where no driver that sends looks.
+/// On what a buffer has a claim; null for nothing.
 ///
 /// # Safety
-/// `raw` is a valid buffer and nobody else's.
-#[inline]
-pub(crate) unsafe fn note_claim(raw: *mut rte_mbuf, count: *mut Count) {
-    // SAFETY: the field has room for an address, at a place of less alignment.
-    unsafe { (&raw mut (*raw).hash).cast::<*mut Count>().write_unaligned(count) };
-}
-
-/// What was noted.
-///
-/// # Safety
-/// As for [`note_claim`], which was called.
+/// `raw` is a valid buffer of a pool of [`crate::references`].
 #[inline]
 pub(crate) unsafe fn noted_claim(raw: *const rte_mbuf) -> *mut Count {
-    // SAFETY: as in `note_claim`.
-    unsafe { (&raw const (*raw).hash).cast::<*mut Count>().read_unaligned() }
+    // SAFETY: the field has room for an address, at a place of less alignment. In memory that was never a packet there is 0.
+    let claim = unsafe { (&raw const (*raw).hash).cast::<u64>().read_unaligned() };
+    std::ptr::with_exposed_provenance_mut(claim as usize)
 }
 
-/// Makes a buffer as it lies in its pool the first of a packet of two, with `head_octets` that are to be written to the
-/// returned address. `tag` is the owner's, and stands where no driver that sends looks.
+/// What first buffers of packets of two have in common: their fields from `data_off` to the tag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    words: [u64; 4],
+    tag: u32,
+}
+
+impl Head {
+    /// Of no buffer.
+    pub(crate) const NONE: Self = Self { words: [0; 4], tag: 0 };
+
+    /// So many octets in the first buffer, and behind it. `tag` is the owner's, and stands where no driver that sends looks.
+    #[inline]
+    pub(crate) fn new(head_octets: u16, octets: u16, tag: [u32; 2]) -> Self {
+        let all = u64::from(head_octets) + u64::from(octets);
+        let words = [fresh(HEADROOM_OCTETS, 2), 0, all << 32, u64::from(head_octets) | u64::from(tag[0]) << 32];
+        Self { words, tag: tag[1] }
+    }
+}
+
+/// Makes a buffer as it lies in its pool the first of a packet of two, with octets that are to be written to the returned
+/// address.
 ///
 /// # Safety
-/// `mbuf` was just taken from its pool, and its data room, the headroom not counted, has that many octets.
-/// `referring.tail` is one buffer that nobody else has.
+/// `raw` was just taken from its pool, and its data room, the headroom not counted, has the octets of `common`. `tail` is one
+/// buffer, with the octets of `common`. Nobody else has either.
 #[inline]
-pub(crate) unsafe fn raw_head(mbuf: &Mbuf, head_octets: u16, referring: Referring, tag: [u32; 2]) -> *mut u8 {
-    let raw = mbuf.as_ptr();
-    let tail = referring.tail.into_raw().as_ptr();
-    const FIRST: [u64; 2] = [fresh(HEADROOM_OCTETS, 2), 0];
-    let octets = u32::from(head_octets) + u32::from(referring.octets);
+pub(crate) unsafe fn raw_head(raw: *mut rte_mbuf, tail: NonNull<rte_mbuf>, common: &Head) -> *mut u8 {
     // SAFETY: the buffer is ours alone (caller). The stores are those of rte_pktmbuf_reset and rte_pktmbuf_chain; the
     // headroom is part of every buffer that has data.
     unsafe {
-        (&raw mut (*raw).data_off).cast::<[u64; 2]>().write_unaligned(FIRST);
-        // No type; the length in the upper half.
-        (&raw mut (*raw).packet_type).cast::<u64>().write_unaligned(u64::from(octets) << 32);
-        // No tag of a VLAN; the owner's tag in the upper half.
-        let lengths = u64::from(head_octets) | u64::from(tag[0]) << 32;
-        (&raw mut (*raw).data_len).cast::<u64>().write_unaligned(lengths);
-        (*raw).hash[1] = tag[1];
-        (*raw).next = tail;
+        (&raw mut (*raw).data_off).cast::<[u64; 4]>().write_unaligned(common.words);
+        (*raw).hash[1] = common.tag;
+        (*raw).next = tail.as_ptr();
         (*raw).tx_offload = 0;
         (*raw).buf_addr.cast::<u8>().add(usize::from(HEADROOM_OCTETS))
     }
@@ -165,6 +172,10 @@ const _: () = {
     assert!(offset_of!(rte_mbuf, nb_segs) == offset_of!(rte_mbuf, data_off) + 4);
     assert!(offset_of!(rte_mbuf, port) == offset_of!(rte_mbuf, data_off) + 6);
     assert!(offset_of!(rte_mbuf, ol_flags) == offset_of!(rte_mbuf, data_off) + 8);
+    assert!(offset_of!(rte_mbuf, packet_type) == offset_of!(rte_mbuf, data_off) + 16);
+    assert!(offset_of!(rte_mbuf, data_len) == offset_of!(rte_mbuf, data_off) + 24);
+    assert!(offset_of!(rte_mbuf, vlan_tci_outer) == offset_of!(rte_mbuf, data_off) + 36);
+    assert!(offset_of!(rte_mbuf, buf_len) == offset_of!(rte_mbuf, data_off) + 38);
     assert!(offset_of!(rte_mbuf, pkt_len) == offset_of!(rte_mbuf, packet_type) + 4);
     assert!(offset_of!(rte_mbuf, vlan_tci) == offset_of!(rte_mbuf, data_len) + 2);
     assert!(offset_of!(rte_mbuf, hash) == offset_of!(rte_mbuf, data_len) + 4);

@@ -23,6 +23,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicPtr;
 
 use dpdk_sys::{rte_mbuf, rte_mempool, rte_mempool_cache, rte_mempool_ops};
 
@@ -31,7 +32,7 @@ use crate::iova::Piece;
 use crate::mbuf::Mbuf;
 use crate::mempool::{CACHE_MAX, Mempool, MempoolConfig, MempoolError};
 use crate::payload::Claim;
-use crate::refer;
+use crate::refer::{self, External};
 use home::{Home, Taking};
 
 /// The name of the operations of our pools.
@@ -84,6 +85,21 @@ impl References {
         Batch { taking: self.home.take_some(most as u32) }
     }
 
+    /// The last of those at hand, `most` at the most: to be taken by [`Self::taken`].
+    #[inline]
+    pub(crate) fn last(&self, most: usize) -> &[AtomicPtr<rte_mbuf>] {
+        self.home.last(most as u32)
+    }
+
+    /// So many of the last buffers at hand are somebody's now.
+    ///
+    /// # Safety
+    /// Each of them has an owner, who came by it through [`Self::last`], and nothing was taken or freed since.
+    #[inline]
+    pub(crate) unsafe fn taken(&mut self, buffers: usize) {
+        self.home.taken(buffers as u32);
+    }
+
     /// Takes in what other threads have freed.
     #[inline]
     pub(crate) fn collect(&mut self) {
@@ -116,7 +132,8 @@ impl Batch<'_> {
         // SAFETY: the buffer was just taken from its pool; its memory is that of the lease, which stays until the claim that it
         // carries is given back.
         unsafe {
-            refer::raw_external(buffer.as_ptr(), piece, claim.into_raw());
+            let common = External::new(piece.octets, claim.into_raw());
+            refer::raw_external(buffer.as_ptr(), piece.address, piece.iova, &common);
             Some(Mbuf::from_raw(buffer))
         }
     }

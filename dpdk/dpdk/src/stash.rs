@@ -42,11 +42,20 @@ impl Stash {
         self.ready.len()
     }
 
-    /// So many buffers, as far as they are at hand, not yet made packets.
+    /// The last of those at hand, `most` at the most, not yet made packets: to be taken by [`Self::taken`].
     #[inline]
-    pub(crate) fn take_some(&mut self, most: usize) -> impl Iterator<Item = Mbuf> {
-        let keep = self.ready.len().saturating_sub(most);
-        self.ready.drain(keep..)
+    pub(crate) fn last(&self, most: usize) -> &[Mbuf] {
+        self.ready.get(self.ready.len().saturating_sub(most)..).unwrap_or_default()
+    }
+
+    /// So many of the last buffers at hand are somebody else's now.
+    ///
+    /// # Safety
+    /// Each of them has another owner, who came by it through [`Self::last`], and nothing was taken since.
+    #[inline]
+    pub(crate) unsafe fn taken(&mut self, buffers: usize) {
+        // SAFETY: it becomes shorter, and what it loses is not dropped here, but by its other owner (caller).
+        unsafe { self.ready.set_len(self.ready.len().saturating_sub(buffers)) };
     }
 
     /// The pool has less than a burst.

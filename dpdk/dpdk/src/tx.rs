@@ -15,6 +15,7 @@ mod checksum;
 mod forward;
 mod host;
 mod launching;
+mod parts;
 mod ways;
 
 use std::mem;
@@ -24,8 +25,8 @@ use std::sync::Arc;
 use netio::capture::CaptureEnd;
 use netio::exchange::TxEnd;
 use netio::{
-    BURST, Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed,
-    StableBytes, TxCounters, TxFull, TxQueue,
+    Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
+    TxCounters, TxFull, TxQueue,
 };
 
 use crate::capabilities::Capabilities;
@@ -41,6 +42,7 @@ use crate::references::References;
 use crate::rx::DpdkBuf;
 use crate::station::Station;
 pub use buf::DpdkTxBuf;
+use buf::Note;
 use buffers::Buffers;
 use host::HostFrames;
 use launching::Launcher;
@@ -192,9 +194,9 @@ impl<L: StableBytes> DpdkTx<L> {
         // SAFETY: each is a whole packet that `burst` owns; those that were taken are forgotten below, and nothing happens
         // in between. No chain is among them where the driver takes none: `Buffers` makes none.
         let taken = self.buffers.references.while_sending(|| unsafe { device.burst_raw(DpdkTxBuf::raw(packets)) });
-        for (octets_left, below_left) in packets.iter().skip(taken).map(DpdkTxBuf::octets) {
-            octets -= octets_left;
-            below -= below_left;
+        for left in packets.iter().skip(taken) {
+            octets -= left.mbuf().octets() as u64;
+            below -= left.note().below();
         }
         // The device's now.
         burst.drain_front(taken).for_each(mem::forget);
@@ -202,9 +204,11 @@ impl<L: StableBytes> DpdkTx<L> {
         taken
     }
 
+    /// So many packets, with so many octets, of which `below` are of headers below RTP.
     #[inline]
     fn sent(&mut self, packets: u64, octets: u64, below: u64) {
-        let copied = self.driver_copies * (octets + below);
+        let copied = self.driver_copies * octets;
+        let octets = octets - below;
         self.totals.packets += packets;
         self.totals.octets += octets;
         self.totals.octets_copied_by_kernel += copied;
@@ -218,17 +222,18 @@ impl<L: StableBytes> DpdkTx<L> {
     #[inline]
     fn open_from_the_front(&self, burst: &Burst<DpdkTxBuf>) -> Front {
         let mut front = Front { open: 0, octets: 0, below: 0 };
-        // Packets of a sender come together: its path is looked up once.
-        let mut last = None;
+        // Packets of a sender come together: what is noted in them is looked at once.
+        let (mut last, mut below) = (Note::NONE, 0);
         for packet in burst {
-            let path = packet.path();
-            if last != Some(path) && !self.ways.is_open(path) {
-                break;
+            let note = packet.note();
+            if note != last {
+                if !self.ways.is_open(note.path()) {
+                    break;
+                }
+                (last, below) = (note, note.below());
             }
-            last = Some(path);
-            let (octets, below) = packet.octets();
             front.open += 1;
-            front.octets += octets;
+            front.octets += packet.mbuf().octets() as u64;
             front.below += below;
         }
         front
@@ -243,7 +248,7 @@ impl<L: StableBytes> DpdkTx<L> {
     }
 }
 
-/// Packets at the front of a burst: how many, their octets from RTP on, and those of the headers below.
+/// Packets at the front of a burst: how many, their octets, and those of the headers below RTP among them.
 struct Front {
     open: usize,
     octets: u64,
@@ -301,16 +306,11 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
         packets: impl Iterator<Item = Planned>,
         out: &mut Burst<DpdkTxBuf>,
     ) -> Result<(), TxFull> {
-        // The iterator is somebody else's: it has done what it does before anything is taken.
-        let mut planned = [Planned::default(); BURST];
-        let places = planned.iter_mut().take(out.room());
-        let count = places.zip(packets).map(|(place, packet)| *place = packet).count();
-        let (planned, before) = (planned.get(..count).unwrap_or_default(), out.len());
-        let outcome = self.gather_planned(path, payload, planned, out);
-        if let Some(launcher) = &self.launcher {
-            launcher.give(planned, (out, before), &self.counters);
+        if self.launcher.is_some() {
+            self.gather_launched(path, payload, packets, out)
+        } else {
+            self.gather_each(path, payload, packets, out)
         }
-        outcome
     }
 
     fn forward(&mut self, path: PathId, header: &[u8], received: &DpdkBuf, skip: u16) -> Result<DpdkTxBuf, TxFull> {

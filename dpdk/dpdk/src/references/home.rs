@@ -56,6 +56,19 @@ impl Home {
         Taking { home: self, keep, places }
     }
 
+    /// The last of those at hand, `most` at the most. The owner alone.
+    #[inline]
+    pub(super) fn last(&self, most: u32) -> &[AtomicPtr<rte_mbuf>] {
+        let count = self.count.load(Relaxed);
+        self.ready.get(count.saturating_sub(most) as usize..count as usize).unwrap_or_default()
+    }
+
+    /// So many of the last are not at hand any more. The owner alone.
+    #[inline]
+    pub(super) fn taken(&self, buffers: u32) {
+        self.count.store(self.count.load(Relaxed).saturating_sub(buffers), Relaxed);
+    }
+
     /// Buffers were freed on the owner's thread, while it hands packets to its device; [`Self::settle`] follows.
     ///
     /// # Safety

@@ -19,6 +19,26 @@ pub struct DpdkTxBuf {
     mbuf: Mbuf,
 }
 
+/// What is noted in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Note(u64);
+
+impl Note {
+    /// That of no packet: none has so many octets below RTP.
+    pub(super) const NONE: Self = Self(u64::MAX);
+
+    #[inline]
+    pub(super) fn path(self) -> PathId {
+        PathId::from_bits(self.0 & 0xffff_ffff_ffff)
+    }
+
+    /// Octets of all headers below RTP.
+    #[inline]
+    pub(super) fn below(self) -> u64 {
+        self.0 >> 48 & u64::from(u16::MAX >> 1)
+    }
+}
+
 impl DpdkTxBuf {
     /// A packet in whose first buffer [`Self::tag`] stands already.
     #[inline]
@@ -49,21 +69,9 @@ impl DpdkTxBuf {
     }
 
     #[inline]
-    fn noted(&self) -> u64 {
+    pub(super) fn note(&self) -> Note {
         // SAFETY: the buffer is valid as long as `self`, and was given its note when `self` was made. The field has eight octets.
-        unsafe { (&raw const (*self.mbuf.as_ptr()).hash).cast::<u64>().read_unaligned() }
-    }
-
-    #[inline]
-    pub(super) fn path(&self) -> PathId {
-        PathId::from_bits(self.noted() & 0xffff_ffff_ffff)
-    }
-
-    /// Octets from RTP on, and of all headers below it.
-    #[inline]
-    pub(super) fn octets(&self) -> (u64, u64) {
-        let below = self.noted() >> 48 & u64::from(u16::MAX >> 1);
-        (self.mbuf.octets() as u64 - below, below)
+        Note(unsafe { (&raw const (*self.mbuf.as_ptr()).hash).cast::<u64>().read_unaligned() })
     }
 
     /// Notes that a capture has it; returns whether it had it before.

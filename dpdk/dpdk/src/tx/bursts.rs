@@ -1,8 +1,8 @@
 //! Packets of one path and one payload, made a run at a time.
 //!
-//! All that the packets of a run share, and they are alike but for their headers and where their octets begin, is looked up
+//! All that the packets of a run share, and most are alike but for their headers and where their octets begin, is looked up
 //! once: the path's headers with their lengths, ready to be copied; where the device finds the payload; the buffers. What
-//! is left for a packet is some stores. Where a packet needs more (a checksum of ours, a payload in pieces, a driver without
+//! is left for a packet is some stores, straight from the plan to its buffers. Where a packet needs more (a checksum of ours, a payload in pieces, a driver without
 //! chains) it is made by itself, as [`super::DpdkTx::gather`] does.
 
 use std::ptr;
@@ -11,10 +11,12 @@ use ip::MacAddr;
 use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned, StableBytes, TxFull, TxQueue};
 
 use super::buffers::Buffers;
+use super::parts::Parts;
 use super::ways::Way;
 use super::{DpdkTx, DpdkTxBuf};
+use crate::mbuf::Mbuf;
 use crate::payload::{Linear, Payload};
-use crate::refer::{self, Referring};
+use crate::refer::{self, External, Head};
 
 /// Octets that are copied for headers below RTP, of IPv4 with or without a tag: whole registers, of which the RTP header
 /// overwrites the rest.
@@ -22,86 +24,134 @@ const READY_OCTETS: usize = 48;
 /// Room that a header buffer needs for those copies, which may reach beyond the packet's own octets.
 pub(super) const HEADER_ROOM: usize = READY_OCTETS + PLANNED_HEADER_OCTETS;
 
-/// What the packets of a run have in common: octets of the header, and behind it.
+/// What most packets of a run have in common: octets of the header, and behind it, in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lengths {
-    header: u8,
-    octets: u16,
-}
+struct Lengths(u32);
 
 impl Lengths {
-    #[inline]
-    const fn of(packet: &Planned) -> Self {
-        Self { header: packet.header_octets, octets: packet.octets }
-    }
+    /// Of no packet.
+    const NONE: Self = Self(u32::MAX);
 
     #[inline]
+    const fn of(packet: &Planned) -> Self {
+        Self((packet.header_octets as u32) << 16 | packet.octets as u32)
+    }
+
+    const fn header(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+
+    const fn octets(self) -> u16 {
+        self.0 as u16
+    }
+
     fn udp_payload(self) -> usize {
-        usize::from(self.header) + usize::from(self.octets)
+        self.header() + usize::from(self.octets())
     }
 
     /// Where the octets of a packet may begin at the last; `None` when there can be no such packet by this way.
-    #[inline]
     fn last_start(self, way: Way<'_>, linear: &Linear) -> Option<u32> {
-        let fits = usize::from(self.header) <= PLANNED_HEADER_OCTETS && self.udp_payload() <= way.link.octets_max;
-        linear.octets.checked_sub(self.octets.into()).filter(|_| fits && self.octets > 0)
+        let fits = self.header() <= PLANNED_HEADER_OCTETS && self.udp_payload() <= way.link.octets_max;
+        linear.octets.checked_sub(self.octets().into()).filter(|_| fits && self.octets() > 0)
     }
 }
 
-/// The headers below RTP of the last run: most runs are as the one before.
+/// The headers below RTP of packets as they were made last: most are as one of those before. Where packets are cut at rows,
+/// those that straddle two have longer headers than the others.
 #[derive(Debug)]
 pub(super) struct Ready {
+    recent: [Front; 2],
+    /// Of the one that was used longest ago.
+    oldest: usize,
+}
+
+/// Headers below RTP.
+#[derive(Clone, Copy, Debug)]
+struct Front {
     is_of: Option<(PathId, MacAddr, Lengths)>,
     octets: [u8; READY_OCTETS],
 }
 
 impl Ready {
-    /// Of no run yet.
-    pub(super) const NONE: Self = Self { is_of: None, octets: [0; READY_OCTETS] };
+    /// Of no packet yet.
+    pub(super) const NONE: Self = Self { recent: [Front { is_of: None, octets: [0; READY_OCTETS] }; 2], oldest: 0 };
 
-    #[inline]
     fn of(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) -> [u8; READY_OCTETS] {
-        if self.is_of != Some((path, way.mac, lengths)) {
-            self.renew(way, path, lengths);
-        }
-        self.octets
+        let is_of = Some((path, way.mac, lengths));
+        let place = self.recent.iter().position(|front| front.is_of == is_of);
+        let place = place.unwrap_or_else(|| self.renew(way, path, lengths));
+        self.oldest = 1 - place;
+        self.recent[place].octets
     }
 
     #[cold]
-    fn renew(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) {
-        way.link.template.write(&mut self.octets, way.mac, lengths.udp_payload() as u16);
-        self.is_of = Some((path, way.mac, lengths));
+    fn renew(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) -> usize {
+        let front = &mut self.recent[self.oldest];
+        way.link.template.write(&mut front.octets, way.mac, lengths.udp_payload() as u16);
+        front.is_of = Some((path, way.mac, lengths));
+        self.oldest
+    }
+}
+
+/// What packets that are alike need beside their own header and place.
+struct Alike {
+    lengths: Lengths,
+    last_start: u32,
+    head: Head,
+    tail: External,
+    front: [u8; READY_OCTETS],
+}
+
+impl Alike {
+    /// As no packet is.
+    const NONE: Self = Self {
+        lengths: Lengths::NONE,
+        last_start: 0,
+        head: Head::NONE,
+        tail: External::NONE,
+        front: [0; READY_OCTETS],
+    };
+
+    /// `None` when there can be no packet of these lengths by this way. Apart from the loop, which has no registers to spare.
+    #[inline(never)]
+    fn new<L>(
+        ready: &mut Ready,
+        (way, path): (Way<'_>, PathId),
+        (payload, linear): (&Payload<L>, &Linear),
+        lengths: Lengths,
+    ) -> Option<Self> {
+        let last_start = lengths.last_start(way, linear)?;
+        let below = way.link.template.octets();
+        let head_octets = (below + lengths.header()) as u16;
+        let head = Head::new(head_octets, lengths.octets(), DpdkTxBuf::tag(path, below as u16));
+        let tail = External::new(lengths.octets(), payload.count());
+        Some(Self { lengths, last_start, head, tail, front: ready.of(way, path, lengths) })
     }
 }
 
 impl<L: StableBytes> DpdkTx<L> {
-    /// Makes packets from the first on, behind what `out` holds: a run at a time, or by themselves.
+    /// Makes packets, behind what `out` holds and as far as it has room: a run at a time, or by themselves.
     #[inline]
-    pub(super) fn gather_planned(
+    pub(super) fn gather_each(
         &mut self,
         path: PathId,
         payload: &Payload<L>,
-        planned: &[Planned],
+        mut packets: impl Iterator<Item = Planned>,
         out: &mut Burst<DpdkTxBuf>,
     ) -> Result<(), TxFull> {
         let linear = payload.linear(self.buffers.reads);
-        let mut rest = planned;
-        while let [first, others @ ..] = rest {
-            let way = self.ways.towards(path)?;
-            let made = match linear.filter(|_| self.buffers.takes_runs(way)) {
-                Some(linear) => self.buffers.gather_run(way, path, (payload, linear), rest, out),
-                None => 0,
+        while !out.is_full() {
+            let by_runs = self.ways.known(path).filter(|way| self.buffers.takes_runs(*way)).zip(linear);
+            let left = match by_runs {
+                Some((way, linear)) => self.buffers.gather_run((way, path), (payload, &linear), &mut packets, out),
+                None => packets.next(),
             };
-            rest = match rest.get(made..) {
-                Some(rest) if made > 0 => rest,
-                // What is in its way, it says by itself.
-                _ => {
-                    let buf = self.gather(path, first.header(), payload, first.range())?;
-                    let pushed = out.push(buf).is_ok();
-                    debug_assert!(pushed, "the burst had room");
-                    others
-                }
-            };
+            let Some(packet) = left else { break };
+            // Without a way nothing else of the packet matters. What else is in its way, it says by itself.
+            self.ways.towards(path)?;
+            let buf = self.gather(path, packet.header(), payload, packet.range())?;
+            let pushed = out.push(buf).is_ok();
+            debug_assert!(pushed, "the burst had room");
         }
         Ok(())
     }
@@ -115,46 +165,47 @@ impl Buffers {
         self.has_header_room && self.gathers && template.is_ipv4() && template.octets() <= READY_OCTETS
     }
 
-    /// Makes the first of `packets`, as far as they are alike, buffers and room are there, and the payload has claims; returns
-    /// how many. [`Self::takes_runs`] was asked.
+    /// Makes packets as far as `packets` has them, `out` has room, buffers are there and the payload has claims. Returns the first
+    /// that cannot be made by this way, or `None` when there is no more. [`Self::takes_runs`] was asked.
     #[inline]
-    pub(super) fn gather_run<L>(
+    fn gather_run<L>(
         &mut self,
-        way: Way<'_>,
-        path: PathId,
-        (payload, linear): (&Payload<L>, Linear),
-        packets: &[Planned],
+        (way, path): (Way<'_>, PathId),
+        (payload, linear): (&Payload<L>, &Linear),
+        packets: &mut impl Iterator<Item = Planned>,
         out: &mut Burst<DpdkTxBuf>,
-    ) -> usize {
-        let Some(lengths) = packets.first().map(Lengths::of) else { return 0 };
-        let Some(last_start) = lengths.last_start(way, &linear) else { return 0 };
-        let most = packets.len().min(out.room()).min(payload.ungathered() as usize);
-        let most = most.min(self.headers.at_hand(most)).min(self.references.at_hand(most));
-        let is_alike = |packet: &&Planned| Lengths::of(packet) == lengths && packet.start <= last_start;
-        let run = packets[..most].iter().take_while(is_alike).count();
+    ) -> Option<Planned> {
         let below = way.link.template.octets();
-        let tag = DpdkTxBuf::tag(path, below as u16);
-        let head_octets = (below + usize::from(lengths.header)) as u16;
-
-        let ready = self.ready.of(way, path, lengths);
-        let before = out.len();
-        let mut references = self.references.batch(run);
-        let parts = packets.iter().zip(self.headers.take_some(run)).zip(payload.take_some(run as u32));
-        for ((packet, head), claim) in parts {
-            let piece = linear.piece(packet.start, lengths.octets);
-            // SAFETY: the piece lies in the lease (`last_start`), on which the claim is.
-            let Some(tail) = (unsafe { references.refer(&piece, claim) }) else { break };
-            let behind = Referring { tail, octets: lengths.octets };
-            // SAFETY: the buffer is fresh from its pool and nobody else's. By `has_header_room` it has the octets that are written
-            // behind its headroom: below are at most as many as are ready (`takes_runs`), and the sources are arrays.
-            unsafe {
-                let to = refer::raw_head(&head, head_octets, behind, tag);
-                ptr::copy_nonoverlapping(ready.as_ptr(), to, READY_OCTETS);
-                ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
+        let mut parts = Parts::take(&mut self.headers, &mut self.references, payload, out.room());
+        let mut alike = Alike::NONE;
+        while !parts.is_spent() {
+            // The iterator is somebody else's: whatever it does, and should it unwind, all is in its place here.
+            let packet = packets.next()?;
+            let lengths = Lengths::of(&packet);
+            if alike.lengths != lengths {
+                match Alike::new(&mut self.ready, (way, path), (payload, linear), lengths) {
+                    Some(next) => alike = next,
+                    None => return Some(packet),
+                }
             }
+            if packet.start > alike.last_start {
+                return Some(packet);
+            }
+            let (address, iova) = linear.at(packet.start);
+            // SAFETY: the parts are not spent: two buffers fresh from their pools that nobody else has, and a claim on the lease,
+            // in which the octets lie (`last_start`). By `has_header_room` the first has the octets that are written behind its
+            // headroom: below are at most as many as are ready (`takes_runs`), and the sources are arrays.
+            let head = unsafe {
+                let (head, tail) = parts.next_pair();
+                refer::raw_external(tail.as_ptr(), address, iova, &alike.tail);
+                let to = refer::raw_head(head.as_ptr(), tail, &alike.head);
+                ptr::copy_nonoverlapping(alike.front.as_ptr(), to, READY_OCTETS);
+                ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
+                Mbuf::from_raw(head)
+            };
             let pushed = out.push(DpdkTxBuf::tagged(head)).is_ok();
             debug_assert!(pushed, "a packet more than there was room for");
         }
-        out.len() - before
+        if out.is_full() { None } else { packets.next() }
     }
 }

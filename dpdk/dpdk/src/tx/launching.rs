@@ -1,17 +1,39 @@
 //! Has the device send each packet at its own time.
 
-use netio::{Burst, Planned};
+use netio::{BURST, Burst, PathId, Planned, StableBytes, TxFull};
 
-use super::DpdkTxBuf;
+use super::{DpdkTx, DpdkTxBuf};
 use crate::counters::PortCounters;
 use crate::device_clock::DeviceClock;
 use crate::launch::LaunchTimes;
+use crate::payload::Payload;
 
 /// Writes times into packets, as the device's clock has them.
 #[derive(Debug)]
 pub(super) struct Launcher {
     times: LaunchTimes,
     clock: DeviceClock,
+}
+
+impl<L: StableBytes> DpdkTx<L> {
+    /// Makes packets, as [`Self::gather_each`], and has each leave at its time.
+    pub(super) fn gather_launched(
+        &mut self,
+        path: PathId,
+        payload: &Payload<L>,
+        packets: impl Iterator<Item = Planned>,
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Result<(), TxFull> {
+        let mut planned = [Planned::default(); BURST];
+        let places = planned.iter_mut().take(out.room());
+        let count = places.zip(packets).map(|(place, packet)| *place = packet).count();
+        let (planned, before) = (planned.get(..count).unwrap_or_default(), out.len());
+        let outcome = self.gather_each(path, payload, planned.iter().copied(), out);
+        if let Some(launcher) = &self.launcher {
+            launcher.give(planned, (out, before), &self.counters);
+        }
+        outcome
+    }
 }
 
 impl Launcher {
