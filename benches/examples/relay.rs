@@ -1,9 +1,10 @@
 //! What a copy of a relayed packet costs: received from one port, forwarded to any number of destinations by another.
 //!
-//! `cargo run --release -p flypack-benches --example relay [OUT] [DESTINATIONS] [ROUNDS]`: bursts of 32 packets of 1,400
-//! octets come in over a net_ring, which this thread fills, and leave by OUT: `net_null`, or `net_ring`, where a second
-//! thread counts what comes to each destination. In alternation: the backend alone (`forward` and `tx_burst`, nothing
-//! read), and a worker with a relay and its forwarders.
+//! `cargo run --release -p flypack-benches --example relay [OUT] [DESTINATIONS] [ROUNDS] [huge]`: bursts of 32 packets of
+//! 1,400 octets come in over a net_ring, which this thread fills, and leave by OUT: `net_null`, or `net_ring`, where a second
+//! thread, on a core of its own where there is one, counts what comes to each destination. In alternation: the backend alone
+//! (`forward` and `tx_burst`, nothing read), and a worker with a relay and its forwarders. DPDK's memory is of plain pages, as
+//! callgrind needs it, or of hugepages.
 //! Instructions of a copy: `valgrind --tool=callgrind --toggle-collect='worker::worker::Worker<R,T,C>::turn'` (or
 //! `'*forward_round*'` for the backend alone) over 20 and over 120 rounds: the difference, by copies.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on ends here")]
@@ -28,9 +29,10 @@ use media::{ManualClock, SeqNum, Ssrc, Tai};
 use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use netio::{Burst, PacketBuf, Path, PathId, Relayed, RxQueue, TxQueue};
 use shm::GrainLease;
+use worker::run::{pin, usable_cores};
 use worker::{
-    Command, Forwarder, ForwarderConfig, Input, InputKey, Leg, Mailbox, OutputIndex, ReceiverKey, Relay, RelayConfig,
-    Report, Rewrite, SenderCounters, SenderKey, Timestamps, Worker,
+    Command, Core, Forwarder, ForwarderConfig, Input, InputKey, Leg, Mailbox, OutputIndex, ReceiverKey, Relay,
+    RelayConfig, Report, Rewrite, SenderCounters, SenderKey, Timestamps, Worker,
 };
 
 type Rx = DpdkRx<ManualClock>;
@@ -44,11 +46,14 @@ fn main() {
     let word = |at: usize, otherwise: &str| words.get(at).map_or_else(|| otherwise.to_owned(), Clone::clone);
     let (out, destinations) = (word(0, "net_null"), word(1, "64").parse().unwrap());
     let rounds: u32 = word(2, "20000").parse().unwrap();
-    let eal = Eal::start(&EalConfig::new(Memory::NoHuge { mib: 256 })).unwrap();
+    let memory = if word(3, "") == "huge" { Memory::Huge { mib: 256 } } else { Memory::NoHuge { mib: 256 } };
+    let eal = Eal::start(&EalConfig::new(memory)).unwrap();
     let mut bare = Stage::set(&eal, &out, destinations);
     let mut served = Served::set(Stage::set(&eal, &out, destinations));
     let stop = Arc::new(AtomicBool::new(false));
-    let counting = (out == "net_ring").then(|| [bare.count(&eal, &stop), served.stage.count(&eal, &stop)]);
+    let counting = (out == "net_ring").then(|| count([&mut bare, &mut served.stage], &eal, &stop));
+    let [core, _] = cores();
+    pin(Core(core)).unwrap();
     let _lcore = eal.register_thread().unwrap();
     let copies = u64::from(rounds) * BURST as u64 * destinations as u64;
     for _ in 0..3 {
@@ -56,12 +61,45 @@ fn main() {
         report(&format!("{out}, 1 to {destinations}, worker"), timed(|| served.rounds(rounds)), copies);
     }
     assert_eq!(served.dropped(), 0);
-    stop.store(true, Ordering::Relaxed);
-    for counting in counting.into_iter().flatten() {
-        let counts = counting.join().unwrap();
+    stop.store(true, Ordering::Release); // pairs with the load in `count`
+    for counts in counting.into_iter().flat_map(|counting| counting.join().unwrap()) {
         assert!(counts.iter().all(|count| *count == 3 * u64::from(rounds) * BURST as u64), "{counts:?}");
         println!("each of {} destinations got {} packets", counts.len(), counts[0]);
     }
+}
+
+/// Of this thread and of the one that counts.
+fn cores() -> [usize; 2] {
+    let usable = usable_cores();
+    [usable[0], *usable.get(1).unwrap_or(&usable[0])]
+}
+
+/// Counts what arrives by each stage for each destination, on one thread for both, until `stop`.
+fn count(stages: [&mut Stage; 2], eal: &Eal, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<[Vec<u64>; 2]> {
+    let (stop, eal) = (Arc::clone(stop), eal.clone());
+    let mut of = stages.map(|stage| (stage.far_rx.take().unwrap(), vec![0_u64; stage.paths.len()]));
+    std::thread::spawn(move || {
+        let [_, core] = cores();
+        pin(Core(core)).unwrap();
+        let _lcore = eal.register_thread().unwrap();
+        let mut burst = ArrayVec::<Mbuf, BURST>::new();
+        loop {
+            // Asked before the rings: what was sent before is in them.
+            let is_last = stop.load(Ordering::Acquire);
+            let mut arrived = 0;
+            for (rx, counts) in &mut of {
+                arrived += rx.burst(&mut burst);
+                for packet in burst.drain(..) {
+                    // The last two octets of the destination's address (RFC 791 §3.1).
+                    let head = packet.head();
+                    counts[usize::from(head[32]) * 250 + usize::from(head[33])] += 1;
+                }
+            }
+            if is_last && arrived == 0 {
+                return of.map(|(_, counts)| counts);
+            }
+        }
+    })
 }
 
 /// Wall clock, and the time of this thread: the machine may be shared.
@@ -78,7 +116,11 @@ fn timed(work: impl FnOnce()) -> [Duration; 2] {
 
 fn report(what: &str, times: [Duration; 2], copies: u64) {
     let [wall, core] = times.map(|time| time.as_nanos() as f64 / copies as f64);
-    println!("{what}: {wall:.1} ns a copy, {core:.1} ns of the core: {:.1} Mpps a core", 1e3 / core);
+    println!(
+        "{what}: {wall:.1} ns a copy, {core:.1} ns of the core: {:.1} Mpps, {:.1} Mpps a core",
+        1e3 / wall,
+        1e3 / core
+    );
 }
 
 /// Two ports: packets come in by one and leave by the other.
@@ -156,24 +198,6 @@ impl Stage {
         }
         drop(received);
         tx.reap();
-    }
-
-    /// Counts what arrives for each destination, on a thread of its own, until `stop`.
-    fn count(&mut self, eal: &Eal, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<Vec<u64>> {
-        let (mut rx, stop, eal) = (self.far_rx.take().unwrap(), Arc::clone(stop), eal.clone());
-        let mut counts = vec![0_u64; self.paths.len()];
-        std::thread::spawn(move || {
-            let _lcore = eal.register_thread().unwrap();
-            let mut burst = ArrayVec::<Mbuf, BURST>::new();
-            while rx.burst(&mut burst) > 0 || !stop.load(Ordering::Relaxed) {
-                for packet in burst.drain(..) {
-                    // The last two octets of the destination's address (RFC 791 §3.1).
-                    let head = packet.head();
-                    counts[usize::from(head[32]) * 250 + usize::from(head[33])] += 1;
-                }
-            }
-            counts
-        })
     }
 }
 
