@@ -24,6 +24,17 @@ pub enum PidSpace {
     Own,
 }
 
+/// Where a gateway runs.
+#[derive(Clone, Copy)]
+pub enum Spot<'a> {
+    /// Where the caller does.
+    Here,
+    /// There, with all of its threads on one core, its workers too.
+    OnCore(usize),
+    /// In a network namespace.
+    In(&'a Namespace),
+}
+
 /// A running `flypackd`.
 pub struct Gateway {
     process: Process,
@@ -58,17 +69,16 @@ impl Gateway {
         Self::launch(folder, &(String::new(), ""), (None, pids), log)
     }
 
-    /// As [`Self::start`], where the caller is, with more keys of `[broker]` (`spares_mb = [96]`), and with all of its threads on
-    /// one core, its workers too, where there is one given.
+    /// As [`Self::start`], at `spot`, with more keys of `[broker]` (`spares_mb = [96]`).
     ///
     /// # Errors
-    /// As [`Self::start`]; without `taskset`.
-    pub fn start_on(core: Option<usize>, folder: &Path, broker: &str, objects: &str, log: &Path) -> Result<Self> {
+    /// As [`Self::start`]; without `taskset`, where it is to have one core.
+    pub fn start_at(spot: Spot<'_>, folder: &Path, broker: &str, objects: &str, log: &Path) -> Result<Self> {
         let users = format!("uids = [{}]\n{broker}\n", rustix::process::geteuid().as_raw());
-        let prefix = core.map(|core| format!("taskset -c {core}"));
-        Self::run(folder, &(users, objects), PidSpace::Shared, log, |daemon| match &prefix {
-            None => daemon,
-            Some(prefix) => daemon.under(prefix),
+        Self::run(folder, &(users, objects), PidSpace::Shared, log, |daemon| match spot {
+            Spot::Here => daemon,
+            Spot::OnCore(core) => daemon.under(&format!("taskset -c {core}")),
+            Spot::In(namespace) => daemon.inside(Some(namespace)),
         })
     }
 

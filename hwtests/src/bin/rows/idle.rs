@@ -1,16 +1,22 @@
 //! Row: what an idle gateway costs, and how soon it is there when a packet comes.
+//!
+//! The worker has a core, and who measures spins on another one: on the worker's own it would be asked to leave it first,
+//! which takes the kernel a slice of some milliseconds. Sleeps and naps are the kernel's timers, with their slack.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use hwtests::Gateway;
+use hwtests::gateway::Spot;
 use media::{Name, PayloadType, RtpTimestamp, Ssrc};
 use serde_json::{Value, json};
 use shm::{ConsumerClass, FrameReader, Session};
 use st2110::{MAX_HEADER_OCTETS, Packetiser, PackingMode, PackingPlan, UdpLimit};
+use worker::Core;
+use worker::run::{pin, usable_cores};
 
 use crate::place::Place;
 use crate::row::{Found, Row};
@@ -49,9 +55,10 @@ fn idle(place: &Place) -> Result<Found> {
 
 fn measure(place: &Place, how: &str) -> Result<(f64, Vec<f64>)> {
     let address = free_address()?;
-    let objects = format!("[workers]\nidle = \"{how}\"\n{}", receiver(SHOW, address));
+    let [its_core, our_core] = two_cores()?;
+    let objects = format!("[workers]\ncores = [{its_core}]\nidle = \"{how}\"\n{}", receiver(SHOW, address));
     let log = place.out.join("flypackd.log");
-    let gateway = Gateway::start_on(None, place.scratch.path(), "", &objects, &log)?;
+    let gateway = Gateway::start_at(Spot::Here, place.scratch.path(), "", &objects, &log)?;
     sleep(Duration::from_secs(1));
     let (began, before) = (Instant::now(), ran_ns(&gateway));
     sleep(Duration::from_secs(place.seconds(5).into()));
@@ -59,12 +66,31 @@ fn measure(place: &Place, how: &str) -> Result<(f64, Vec<f64>)> {
 
     let session = Session::connect(&gateway.broker)?;
     let mut consumer = session.subscribe(&"cam".parse::<Name>()?, ConsumerClass::Lossy)?;
-    let (mut camera, mut micros) = (Camera::new(address)?, Vec::new());
-    for round in 0..20 * place.rounds(10) {
+    // A thread of its own: what is started later is not to be on this core alone.
+    let rounds = 20 * place.rounds(10);
+    let measuring = std::thread::spawn(move || {
+        pin(Core(our_core)).map_err(|usable| anyhow!("core {our_core} cannot be had; usable: {usable:?}"))?;
+        first_packets(consumer.reader(), &mut Camera::new(address)?, rounds)
+    });
+    let micros = measuring.join().map_err(|_| anyhow!("the thread that measures panicked"))??;
+    gateway.stop()?;
+    Ok((percent, micros))
+}
+
+fn two_cores() -> Result<[usize; 2]> {
+    match *usable_cores() {
+        [one, other, ..] => Ok([one, other]),
+        ref cores => bail!("the worker and who measures need a core each; there are {cores:?}"),
+    }
+}
+
+/// Microseconds from the sending of a frame's first packet to its grain, each time after a rest; in order.
+fn first_packets(reader: &mut FrameReader, camera: &mut Camera, rounds: u32) -> Result<Vec<f64>> {
+    let mut micros = Vec::new();
+    for round in 0..rounds {
         // Long enough to be asleep, and at no common phase.
         sleep(Duration::from_micros(20_000 + u64::from(round) * 137));
         let sent = Instant::now();
-        let reader = consumer.reader();
         let mut opened = None;
         camera.send(|| opened = until_open(reader))?;
         let opened = opened.context("no grain was opened")?;
@@ -72,8 +98,7 @@ fn measure(place: &Place, how: &str) -> Result<(f64, Vec<f64>)> {
     }
     micros.sort_by(f64::total_cmp);
     ensure!(!micros.is_empty(), "nothing was measured");
-    gateway.stop()?;
-    Ok((percent, micros))
+    Ok(micros)
 }
 
 /// Until the next grain is open, spinning.

@@ -8,7 +8,7 @@ use hwtests::{Scratch, gateway};
 
 use crate::report::Report;
 
-/// Rings of 2160p, spares of them, and DPDK's memory: what the row with the most of them has at a time.
+/// Rings of 2160p, spares of them, and DPDK's memory: what most rows have at a time at the most.
 const HUGEPAGES: u64 = 1_024;
 
 /// See the file's head.
@@ -34,6 +34,11 @@ impl Place {
             Err(error) => eprintln!("rows that need hugepages will not be measured: {error:#}"),
         }
         Ok(Self { out: out.to_owned(), scratch: Scratch::create()?, hurry, _settings: settings })
+    }
+
+    /// Has so many hugepages of 2 MiB free, for a row that needs more than all others, until what it returns drops.
+    pub(crate) fn hugepages(&self, pages: u64) -> Result<Sysctl> {
+        Sysctl::free_hugepages(pages).with_context(|| format!("{pages} free hugepages of 2 MiB, for this row"))
     }
 
     /// So many seconds, or fewer in a hurry.

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use hwtests::Statistics;
+use hwtests::gateway::Spot;
 use serde_json::{Value, json};
 
 use crate::place::Place;
 use crate::row::{Found, Row};
-use crate::stage::{Show, Stage, free_address, receiver};
+use crate::stage::{Show, Stage, free_address, receiver, sender};
 
 const HD: Show = Show { width: 1_920, rows: 1_080, frames_per_second: 25 };
 const SMALL: Show = Show { width: 1_280, rows: 720, frames_per_second: 50 };
@@ -54,8 +55,8 @@ fn complete(statistics: &Statistics) -> Result<u64> {
 
 fn one_core(place: &Place) -> Result<Found> {
     let address = free_address()?;
-    let objects = format!("[workers]\ncores = [0]\n{}", receiver(SMALL, address));
-    let stage = Stage::start(place, SMALL, Some(0), ("", &objects), address)?;
+    let objects = format!("[workers]\ncores = [0]\n{}{}", receiver(SMALL, address), sender("out", address));
+    let stage = Stage::start(place, SMALL, Spot::OnCore(0), ("", &objects))?;
     stage.until_playing()?;
     let seconds = place.seconds(20);
     let (before, began, ran) = (stage.gateway.statistics()?, Instant::now(), stage.ran_ns(""));
@@ -111,11 +112,12 @@ fn stretch(stage: &Stage, work: impl FnOnce() -> Result<()>) -> Result<Stretch> 
 fn record(place: &Place) -> Result<Found> {
     let (address, folder) = (free_address()?, place.out.join("recordings"));
     let objects = format!(
-        "[workers]\ncores = [0]\n[record]\nfolder = \"{}\"\ntrial_ms = 200\n{}",
+        "[workers]\ncores = [0]\n[record]\nfolder = \"{}\"\ntrial_ms = 200\n{}{}",
         std::path::absolute(&folder)?.display(),
-        receiver(HD, address)
+        receiver(HD, address),
+        sender("out", address)
     );
-    let stage = Stage::start(place, HD, None, ("", &objects), address)?;
+    let stage = Stage::start(place, HD, Spot::Here, ("", &objects))?;
     stage.until_playing()?;
     let (seconds, rounds) = (place.seconds(4), place.rounds(10));
     let (mut turns, mut cores, mut words, mut details) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use hwtests::gateway::Spot;
 use hwtests::{Gateway, Launch, Process, gateway};
 use media::{Depth, Rate, Sampling, VideoFormat};
 use serde_json::Value;
@@ -58,11 +59,16 @@ pub(crate) struct Stage {
     _player: Process,
 }
 
-/// The sender `out`, which takes `src`.
-pub(crate) fn sender(address: SocketAddr) -> String {
+/// A sender that takes `src`, by whatever way leads there.
+pub(crate) fn sender(name: &str, address: SocketAddr) -> String {
+    sender_by("", name, address)
+}
+
+/// A sender that takes `src`, by a port.
+pub(crate) fn sender_by(port: &str, name: &str, address: SocketAddr) -> String {
     format!(
-        "[[sender]]\nname = \"out\"\ndestination = \"{address}\"\nlateness_frames = 10\n\
-         [[crosspoint]]\ndestination = \"out\"\nsource = \"src\"\n"
+        "[[sender]]\nname = \"{name}\"\ndestination = \"{address}\"\ninterface = \"{port}\"\nlateness_frames = 10\n\
+         [[crosspoint]]\ndestination = \"{name}\"\nsource = \"src\"\n"
     )
 }
 
@@ -79,22 +85,16 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 }
 
 impl Stage {
-    /// Starts it, all of it on `core` where one is given, with more keys of `[broker]` and more objects.
-    pub(crate) fn start(
-        place: &Place,
-        show: Show,
-        core: Option<usize>,
-        (broker, objects): (&str, &str),
-        address: SocketAddr,
-    ) -> Result<Self> {
+    /// Starts it at `spot`, with more keys of `[broker]` and objects: the sender `out`, and whatever else.
+    pub(crate) fn start(place: &Place, show: Show, spot: Spot<'_>, (broker, objects): (&str, &str)) -> Result<Self> {
         let (folder, log) = (place.scratch.path(), place.out.join("flypackd.log"));
-        let objects = objects.to_owned() + &sender(address);
-        let gateway = Gateway::start_on(core, folder, broker, &objects, &log)?;
+        let gateway = Gateway::start_at(spot, folder, broker, objects, &log)?;
         let pictures = place.file("pictures.raw");
         let octets = show.format()?.frame_octets() as usize;
         let noise = |frame: usize| (0..octets).map(move |at| (at * (2 * frame + 3) / 7) as u8);
         std::fs::write(&pictures, (0..PICTURES).flat_map(noise).collect::<Vec<u8>>())?;
-        let sdp = show.sdp(place, "src.sdp", address)?;
+        // Of its SDP a pod's flow takes the format alone.
+        let sdp = show.sdp(place, "src.sdp", SocketAddr::from(([127, 0, 0, 1], 5_004)))?;
         let player = Launch::new(&gateway.flypack, &place.file("player.log"))
             .words(&format!("send --name src --loop --sdp {} --input {}", sdp.display(), pictures.display()))
             .words(&format!("--broker {}", gateway.broker.display()))
