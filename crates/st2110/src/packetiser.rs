@@ -51,8 +51,7 @@ impl Packetiser {
     /// If the plan has no such packet.
     pub fn header(&mut self, packet: usize, timestamp: RtpTimestamp, out: &mut [u8; MAX_HEADER_OCTETS]) -> usize {
         let planned = &self.plan.packets()[packet];
-        let marker = packet + 1 == self.plan.packets().len();
-        *out = self.stamp(timestamp).header(planned, marker, self.sequence);
+        *out = self.stamp(timestamp).header(planned, self.sequence);
         self.sequence = self.sequence.wrapping_add(1);
         planned.header_octets()
     }
@@ -67,13 +66,12 @@ impl Packetiser {
         timestamp: RtpTimestamp,
     ) -> impl Iterator<Item = (&PlannedPacket, [u8; MAX_HEADER_OCTETS])> {
         let packets = self.plan.packets();
-        let last = packets.len().wrapping_sub(1) as u32;
         let first = range.start;
         let some = packets.get(first as usize..packets.len().min(range.end as usize)).unwrap_or_default();
         let stamp = self.stamp(timestamp);
-        some.iter().zip(first..).map(move |(planned, packet)| {
-            (planned, stamp.header(planned, packet == last, sequence.wrapping_add(packet)))
-        })
+        some.iter()
+            .zip(first..)
+            .map(move |(planned, packet)| (planned, stamp.header(planned, sequence.wrapping_add(packet))))
     }
 
     #[inline]
@@ -103,9 +101,9 @@ impl Stamp {
     /// All that stands in front of the samples: all three places of SRDs, of which those that are not used are behind the
     /// header's end. In whole words, which stay in registers until they are where they belong.
     #[inline]
-    fn header(self, planned: &PlannedPacket, marker: bool, sequence: u32) -> [u8; MAX_HEADER_OCTETS] {
+    fn header(self, planned: &PlannedPacket, sequence: u32) -> [u8; MAX_HEADER_OCTETS] {
         // RFC 4175 §4.1: the low 16 bits are RTP's sequence number, the high 16 bits follow the header
-        let first = with_number(self.first, marker, SeqNum(sequence as u16));
+        let first = with_number(self.first, planned.is_last, SeqNum(sequence as u16));
         let (begun, rest) = planned.srd_room().split_at(2 * 8 - SRD_START);
         let srd = u16::from_be_bytes([begun[0], begun[1]]);
         let second = self.ssrc | u64::from(sequence >> 16) << 16 | u64::from(srd);

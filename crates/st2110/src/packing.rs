@@ -98,7 +98,9 @@ pub struct PlannedPacket {
     pub octets: u16,
     /// Last row it takes from: it can go when slices 0 ..= `last_row` are there.
     pub last_row: u16,
-    srds: u8,
+    header_octets: u8,
+    /// The last packet of its frame, on which the marker stands.
+    pub(crate) is_last: bool,
     srd_headers: [u8; MAX_SRDS * SRD_OCTETS],
 }
 
@@ -107,7 +109,7 @@ impl PlannedPacket {
     #[inline]
     #[must_use]
     pub fn srd_headers(&self) -> &[u8] {
-        &self.srd_headers[..usize::from(self.srds) * SRD_OCTETS]
+        &self.srd_headers[..self.header_octets() - FIXED_HEADER_OCTETS - EXTENDED_SEQUENCE_OCTETS]
     }
 
     /// As [`Self::srd_headers`], with the places that it does not use, which are 0.
@@ -120,7 +122,7 @@ impl PlannedPacket {
     #[inline]
     #[must_use]
     pub const fn header_octets(&self) -> usize {
-        FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS + self.srds as usize * SRD_OCTETS
+        self.header_octets as usize
     }
 
     /// The range of the grain that it carries.
@@ -158,15 +160,18 @@ impl PackingPlan {
     /// # Errors
     /// [`PlanError::TooNarrow`] for BPM of pictures that would need more than three rows in a packet.
     pub fn new(format: VideoFormat, mode: PackingMode, limit: UdpLimit) -> Result<Self, PlanError> {
-        let packets = match mode {
+        let mut packets = match mode {
             PackingMode::Gpm => general(&format, limit),
             PackingMode::Bpm => (1..=limit.blocks())
                 .rev()
                 .find_map(|blocks| block(&format, blocks * BLOCK_OCTETS))
                 .ok_or(PlanError::TooNarrow { row_octets: format.row_octets() })?,
         };
-        let srds = packets.iter().map(|p| p.srds).max().map_or(0, usize::from);
-        let max_header_octets = FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS + srds * SRD_OCTETS;
+        let least = FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS;
+        let max_header_octets = packets.iter().map(PlannedPacket::header_octets).max().unwrap_or(least);
+        if let Some(last) = packets.last_mut() {
+            last.is_last = true;
+        }
         Ok(Self { format, mode, limit, packets, max_header_octets })
     }
 
@@ -260,12 +265,12 @@ fn planned(format: &VideoFormat, start: u32, octets: u32) -> Option<PlannedPacke
     let pgroup = format.pgroup();
     let mut srd_headers = [0; MAX_SRDS * SRD_OCTETS];
     let (mut at, end) = (start, start + octets);
-    let mut srds = 0;
+    let mut header_octets = FIXED_HEADER_OCTETS + EXTENDED_SEQUENCE_OCTETS;
     for header in srd_headers.chunks_exact_mut(SRD_OCTETS) {
         let (row, in_row) = (at / row_octets, at % row_octets);
         let length = (row_octets - in_row).min(end - at);
         at += length;
-        srds += 1;
+        header_octets += SRD_OCTETS;
         let pixels = in_row / u32::from(pgroup.octets) * u32::from(pgroup.pixels);
         // RFC 4175 §4.1: length, F = 0 with the row number, C with the offset
         let continues = if at < end { 0x8000 } else { 0 };
@@ -277,7 +282,8 @@ fn planned(format: &VideoFormat, start: u32, octets: u32) -> Option<PlannedPacke
         }
     }
     let last_row = ((end - 1) / row_octets) as u16;
-    (at == end).then_some(PlannedPacket { start, octets: octets as u16, last_row, srds, srd_headers })
+    let (octets, header_octets) = (octets as u16, header_octets as u8);
+    (at == end).then_some(PlannedPacket { start, octets, last_row, header_octets, is_last: false, srd_headers })
 }
 
 #[cfg(test)]

@@ -229,10 +229,10 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         let some = *next..*next + ready.packetiser.plan().there(*next, wanted, active.slices);
         let packets = ready.packetiser.frame(some, active.sequence, active.timestamp).map(planned);
         if before == 0 {
-        // What a queue takes is told by the first packet that waits: the others follow it.
-        if before > 0 && !self.front.is_followed_by(before, *next, active.t_vd) {
-            return Stop::Gap;
-        }
+            // What a queue takes is told by the first packet that waits: the others follow it.
+            if before > 0 && !self.front.is_followed_by(before, *next, active.t_vd) {
+                return Stop::Gap;
+            }
             let launch = launches.map(|launches| launches.at(*next));
             self.front = Front { packet: *next, t_vd: active.t_vd, launch };
         }
