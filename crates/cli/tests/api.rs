@@ -177,6 +177,10 @@ fn ports_are_listed_counted_and_restarted() {
     assert_eq!(gateway.json("move --sender out --worker worker-1")["worker"], "worker-1");
     let moved = Told::MoveStream(StreamName::Sender("out".parse().unwrap()), "worker-1".to_owned());
     assert_eq!(gateway.dataplane.told().last(), Some(&moved));
+    assert_eq!(gateway.json("move --port media-a --worker 1")["port"], "media-a");
+    let moved = Told::MoveStream(StreamName::Port("media-a".parse().unwrap()), "1".to_owned());
+    assert_eq!(gateway.dataplane.told().last(), Some(&moved));
+    assert_eq!(gateway.flypack("move --port media-a --sender out --worker 1").status.code(), Some(2));
     let refused = gateway.flypack("move --receiver out --worker 1");
     assert_eq!(refused.status.code(), Some(1), "a sender is no receiver");
     assert_eq!(gateway.flypack("move --worker 1").status.code(), Some(2));

@@ -101,7 +101,7 @@ fn receiver(owned: &Owned<ReceiverSpec>, status: Option<&ReceiverStatus>) -> v1:
         last_grain_index: status.and_then(|status| status.last_grain).map(|index| index.0),
         sdp_warnings: spec.sdp.warnings.clone(),
         destination: spec.sdp.destination.to_string(),
-        lost: status.map(lost).unwrap_or_default(),
+        lost: status.map(|status| lost(&status.counters)).unwrap_or_default(),
         worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
         legs: legs((spec.sdp.destination, &spec.interface), spec.second.as_ref(), status.map(|status| &status.legs)),
         timed_by: status.map_or("", timed_by).to_owned(),
@@ -137,6 +137,7 @@ pub(crate) fn legs(
             packets: status.packets,
             packets_lost: status.packets_lost,
             behind_ns: status.behind_ns,
+            lost: lost(&status.lost),
         }
     };
     ways.into_iter().enumerate().map(leg).collect()
@@ -151,8 +152,9 @@ const LOST: [(&str, &str); 5] = [
     ("packets_dropped_with_grain", "no_slot"),
 ];
 
-fn lost(status: &ReceiverStatus) -> Vec<v1::Counter> {
-    let places = LOST.map(|(counter, place)| v1::Counter { name: place.to_owned(), value: status.counter(counter) });
+fn lost(counters: &[(&'static str, u64)]) -> Vec<v1::Counter> {
+    let value = |counter: &str| counters.iter().find(|(name, _)| *name == counter).map_or(0, |(_, value)| *value);
+    let places = LOST.map(|(counter, place)| v1::Counter { name: place.to_owned(), value: value(counter) });
     places.into_iter().filter(|place| place.value > 0).collect()
 }
 

@@ -118,6 +118,11 @@ pub trait Engine: Send + Sync {
     /// What its queue and its worker say of a receiver's losses; `None` for unknown keys.
     fn reception(&self, key: ReceiverKey) -> Option<Reception>;
 
+    /// The same of each leg, in their order, where a receiver has two that come by queues which tell apart what they dropped.
+    fn leg_receptions(&self, _key: ReceiverKey) -> Vec<Reception> {
+        Vec::new()
+    }
+
     /// Makes a sender, which sends nothing until it is connected.
     ///
     /// # Errors

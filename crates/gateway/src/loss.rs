@@ -50,6 +50,21 @@ pub struct Located {
     pub no_buffer: u64,
 }
 
+impl Reception {
+    /// What both queues say, which bring the same stream: a packet that either has dropped need not be missing.
+    #[must_use]
+    pub fn beside(self, other: &Self) -> Self {
+        let sum = self.dropped.zip(other.dropped).map(|(one, two)| one.saturating_add(two));
+        Self {
+            // One worker polls both.
+            pulse: self.pulse,
+            holds_nanos: self.holds_nanos.min(other.holds_nanos),
+            dropped: sum.or(self.dropped).or(other.dropped),
+            without_buffer: self.without_buffer.saturating_add(other.without_buffer),
+        }
+    }
+}
+
 impl Located {
     /// As counters.
     #[must_use]

@@ -1,9 +1,11 @@
 //! The legs of receivers and relays as printed (ST 2022-7).
 
+use std::collections::BTreeMap;
+
 use control::v1;
 use serde::Serialize;
 
-use super::present;
+use super::{lost_words, present};
 use crate::table::Table;
 
 /// One of two ways by which packets come.
@@ -21,18 +23,22 @@ pub struct LegView {
     pub packets_lost: u64,
     /// How much later than the other it brought the last picture.
     pub behind_ns: u64,
+    /// Packets that were lost on it, by place as of receivers; only where some were.
+    pub lost: BTreeMap<String, u64>,
 }
 
 impl From<v1::HeardLeg> for LegView {
     fn from(leg: v1::HeardLeg) -> Self {
-        let v1::HeardLeg { destination, interface, alive, packets, packets_lost, behind_ns } = leg;
-        Self { destination, interface: present(interface), alive, packets, packets_lost, behind_ns }
+        let v1::HeardLeg { destination, interface, alive, packets, packets_lost, behind_ns, lost } = leg;
+        let lost = lost.into_iter().map(|place| (place.name, place.value)).collect();
+        Self { destination, interface: present(interface), alive, packets, packets_lost, behind_ns, lost }
     }
 }
 
 /// A table of the legs of all that have two; nothing where none has.
 pub(super) fn text<'a>(kind: &'static str, all: impl Iterator<Item = (&'a str, &'a [LegView])>) -> String {
-    let mut table = Table::new(&[kind, "LEG", "FROM", "INTERFACE", "SIGNAL", "PACKETS", "LOST", "BEHIND MS"]);
+    let mut table =
+        Table::new(&[kind, "LEG", "FROM", "INTERFACE", "SIGNAL", "PACKETS", "MISSING", "BEHIND MS", "LOST"]);
     for (name, legs) in all {
         for (leg, number) in legs.iter().zip(1..) {
             table.row([
@@ -44,6 +50,7 @@ pub(super) fn text<'a>(kind: &'static str, all: impl Iterator<Item = (&'a str, &
                 leg.packets.to_string(),
                 leg.packets_lost.to_string(),
                 format!("{}.{:03}", leg.behind_ns / 1_000_000, leg.behind_ns / 1_000 % 1_000),
+                lost_words(&leg.lost),
             ]);
         }
     }

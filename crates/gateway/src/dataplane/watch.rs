@@ -38,8 +38,10 @@ impl Gateway {
         for (name, place, key) in due {
             // Asked without the lock: an engine has its own.
             let Some(reception) = self.engine(&place).reception(key) else { continue };
+            let receptions = self.engine(&place).leg_receptions(key);
             if let Some(receiver) = self.entries().receivers.get_mut(&name).filter(|receiver| receiver.key == key) {
                 receiver.losses.look(now, receiver.counters.packets_lost.value(), &reception);
+                receiver.legs.locate(now, &receptions);
             }
         }
     }

@@ -230,8 +230,13 @@ impl Engine for DpdkEngine {
     }
 
     fn reception(&self, key: ReceiverKey) -> Option<Reception> {
-        let port = self.homes().receivers.get(&key)?.port();
-        Some(self.ports[port].reception())
+        let ports = self.homes().receivers.get(&key)?.ports();
+        ports.into_iter().map(|port| self.ports[port].reception()).reduce(|one, other| one.beside(&other))
+    }
+
+    fn leg_receptions(&self, key: ReceiverKey) -> Vec<Reception> {
+        let ways = self.homes().receivers.get(&key).map(|home| home.ways.clone()).unwrap_or_default();
+        ways.iter().map(|way| self.ports[way.port].reception()).collect()
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {

@@ -10,9 +10,13 @@ use prometheus_client::metrics::MetricType;
 /// What is told of a leg: name, help, kind, value.
 type Column = (&'static str, &'static str, MetricType, fn(&LegStatus) -> u64);
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 8] = [
     ("leg_packets", "packets of the stream by this leg", MetricType::Counter, |leg| leg.packets),
     ("leg_packets_lost", "packets that did not come by this leg", MetricType::Counter, |leg| leg.packets_lost),
+    ("leg_lost_wire_packets", "of those, lost before they came here", MetricType::Counter, |leg| leg.lost[0].1),
+    ("leg_lost_queue_packets", "of those, dropped by a full queue", MetricType::Counter, |leg| leg.lost[1].1),
+    ("leg_lost_late_worker_packets", "of those, by a worker that came late", MetricType::Counter, |leg| leg.lost[2].1),
+    ("leg_lost_no_buffer_packets", "of those, for want of a buffer", MetricType::Counter, |leg| leg.lost[3].1),
     ("leg_behind_ns", "how much later than the other leg", MetricType::Gauge, |leg| leg.behind_ns),
     ("leg_alive", "1 while packets come by this leg", MetricType::Gauge, |leg| u64::from(leg.is_alive)),
 ];

@@ -36,6 +36,13 @@ impl Homes {
 }
 
 impl ReceiverHome {
+    /// The ports of all its ways, each once.
+    pub(super) fn ports(&self) -> Vec<usize> {
+        let mut ports: Vec<usize> = self.ways.iter().map(|way| way.port).collect();
+        ports.dedup();
+        ports
+    }
+
     /// The port of its first way.
     pub(super) fn port(&self) -> usize {
         self.ways.first().map_or(0, |way| way.port)
