@@ -6,7 +6,7 @@ use crate::arguments::{AddRelay, RelayAction};
 use crate::gateway::Gateway;
 use crate::printer::Printer;
 use crate::view::{DeletedView, RelayMadeView, RelayView, RelaysView};
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, sdp_file};
 
 pub(super) fn run(endpoint: &Endpoint, action: Option<RelayAction>, printer: Printer) -> Result<Exit, Failure> {
     let mut gateway = Gateway::connect(endpoint, printer)?;
@@ -39,7 +39,7 @@ fn request(arguments: AddRelay) -> Result<v1::CreateRelayRequest, Failure> {
     let second = super::second_leg(arguments.second_listen, &arguments.second_sources, arguments.second_interface);
     Ok(v1::CreateRelayRequest {
         second,
-        sdp: arguments.sdp.as_deref().map(super::read_sdp).transpose()?.unwrap_or_default(),
+        sdp: arguments.sdp.as_deref().map(sdp_file::read).transpose()?.unwrap_or_default(),
         name: arguments.name.to_string(),
         listen: arguments.listen.map(|listen| listen.to_string()).unwrap_or_default(),
         sources: arguments.sources.iter().map(ToString::to_string).collect(),
