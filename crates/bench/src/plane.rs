@@ -10,6 +10,7 @@ pub(crate) mod port;
 #[cfg(feature = "dpdk")]
 mod presence;
 pub(crate) mod relaying;
+mod rota;
 pub(crate) mod stage;
 mod tally;
 pub(crate) mod udp;

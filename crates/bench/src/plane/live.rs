@@ -391,7 +391,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Sending<R, T
     fn turn(&mut self) {
         self.desk.turn();
         let now = self.clock.now();
-        for producer in &mut self.producers {
+        for producer in self.rota.now(&mut self.producers) {
             producer.turn(now);
         }
     }
@@ -417,7 +417,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Listening<R,
         let is_busy = self.desk.turn();
         let clock = self.desk.clock();
         let mut has_checked = false;
-        for verifier in &mut self.verifiers {
+        for verifier in self.rota.now(&mut self.verifiers) {
             has_checked |= verifier.turn(|| clock.now());
         }
         is_busy || has_checked

@@ -15,12 +15,13 @@ use worker::{
 };
 
 use super::ends::{Around, Receiving};
+use super::rota::Rota;
 use crate::desk::{Desk, Meter};
 use crate::flow::Flow;
 use crate::pattern::Pattern;
 use crate::producer::{Coming, Content, Producer, ProducerCounters};
 use crate::tai::RunClock;
-use crate::traffic::Traffic;
+use crate::traffic::{Check, Traffic};
 use crate::verifier::{Verifier, VerifierCounters};
 
 const PAYLOAD_TYPE: PayloadType = PayloadType(96);
@@ -37,6 +38,7 @@ const LATENCIES: usize = 1 << 14;
 pub(crate) struct Sending<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> {
     pub(crate) desk: Desk<R, T>,
     pub(crate) producers: Vec<Producer>,
+    pub(crate) rota: Rota,
     pub(crate) watch: SendingWatch,
     /// Of real time.
     pub(crate) clock: RunClock,
@@ -58,6 +60,7 @@ pub(crate) struct SendingWatch {
 pub(crate) struct Listening<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> {
     pub(crate) desk: Desk<R, T>,
     pub(crate) verifiers: Vec<Verifier>,
+    pub(crate) rota: Rota,
     pub(crate) watch: ListeningWatch,
     /// Of the rings.
     pub(crate) pages: Pages,
@@ -122,7 +125,11 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
     let outputs = desk.outputs();
     let counters = producers.iter().map(Producer::counters).collect();
     let watch = SendingWatch { meter: desk.meter(), outputs, senders, lateness, producers: counters };
-    Ok(Sending { desk, producers, watch, clock, pages })
+    let rota = match content {
+        Content::EachAnew => Rota::of_all(producers.len()),
+        Content::FrontAlone => Rota::of_some(producers.len()),
+    };
+    Ok(Sending { desk, producers, rota, watch, clock, pages })
 }
 
 /// Sets what receives, and checks. By `beside` ports answer.
@@ -168,7 +175,11 @@ pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Bu
     }
     let of_verifiers = verifiers.iter().map(Verifier::counters).collect();
     let watch = ListeningWatch { meter: desk.meter(), receivers: counters, verifiers: of_verifiers, latencies };
-    Ok(Listening { desk, verifiers, watch, pages })
+    let rota = match traffic.check {
+        Check::Octets => Rota::of_all(verifiers.len()),
+        Check::Grains => Rota::of_some(verifiers.len()),
+    };
+    Ok(Listening { desk, verifiers, rota, watch, pages })
 }
 
 /// The input of each stream on each leg.
