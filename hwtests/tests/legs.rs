@@ -1,6 +1,6 @@
 //! A stream that comes twice (ST 2022-7), by two ports of one gateway: the leg that is ahead loses packets, whole pictures,
-//! and then its link; the other is a picture behind and brings them all. Not a line is lost. Needs root, and a flypackd
-//! with its feature `dpdk`.
+//! and then its link; the other is a picture behind and brings them all. The same of a peer that nobody here wrote. Not a
+//! line is lost. Needs root, and a flypackd with its feature `dpdk`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use std::net::UdpSocket;
@@ -10,7 +10,7 @@ use hwtests::gateway_bench::{self, GatewayBench, LIMIT, MEDIA, PERIOD, PORT, STU
 use hwtests::namespace::{self, Link};
 use hwtests::netdev::{self, Netdev};
 use hwtests::rfc4175::{self, Extras, Stream};
-use hwtests::{eventually, take_turn};
+use hwtests::{Gateway, Launch, Peer, eventually, take_turn};
 
 const FRAMES: usize = 40;
 /// Frames by which the second leg is behind: 20 ms. The gateway bridges 100, as a virtual machine may stand still for 50 in
@@ -39,13 +39,8 @@ fn set_link(bench: &GatewayBench, state: &str) {
     assert!(Command::new("ip").args(words).status().unwrap().success(), "ip {words:?}");
 }
 
-#[test]
-fn what_one_port_misses_comes_by_the_other() {
-    if let Some(reason) = namespace::unavailable() {
-        eprintln!("SKIPPED: no network namespaces here: {reason}");
-        return;
-    }
-    let _turn = take_turn();
+/// Two wires, and a gateway with a port on each that receives `cam` by both.
+fn stage() -> (GatewayBench, Gateway) {
     let bench = GatewayBench::set_up().unwrap();
     let address = format!("{SECOND_STUDIO}/24");
     let peer = Link { namespace: &bench.studio, interface: "far2", addresses: &[&address] };
@@ -56,8 +51,40 @@ fn what_one_port_misses_comes_by_the_other() {
     );
     let leg = format!("second_destination = \"{SECOND_PORT}:{MEDIA}\"\nskew_ms = 100\n");
     let port = gateway_bench::port("net_af_packet:near", "");
-    let mut gateway = bench.start(&[port, second, gateway_bench::receiver(), leg].concat()).unwrap();
+    let gateway = bench.start(&[port, second, gateway_bench::receiver(), leg].concat()).unwrap();
     eventually("the port answers pings", || bench.answers_pings().unwrap());
+    (bench, gateway)
+}
+
+/// The pictures came in whole, and no line of them was lost.
+fn is_whole(bench: &GatewayBench, gateway: &Gateway, pictures: &[Vec<u8>]) {
+    let received = std::fs::read(bench.file("cam.raw")).unwrap();
+    assert!(received == pictures.concat(), "not every picture is what was sent");
+    let statistics = gateway.statistics().unwrap();
+    let of = |counter: &str| statistics.of("receiver", "cam", counter).unwrap();
+    let all = statistics.all("receiver", "cam");
+    let frames = pictures.len() as u64;
+    assert_eq!((of("lines_lost"), of("packets_lost"), of("grains_complete")), (0, 0, frames), "{all:?}");
+}
+
+/// Packets, and those lost, by each leg.
+fn by_legs(gateway: &Gateway) -> [(u64, u64); 2] {
+    let receivers = gateway.ask("receivers").unwrap();
+    let leg = |at: usize| {
+        let leg = &receivers["receivers"][0]["legs"][at];
+        (leg["packets"].as_u64().unwrap(), leg["packets_lost"].as_u64().unwrap())
+    };
+    [leg(0), leg(1)]
+}
+
+#[test]
+fn what_one_port_misses_comes_by_the_other() {
+    if let Some(reason) = namespace::unavailable() {
+        eprintln!("SKIPPED: no network namespaces here: {reason}");
+        return;
+    }
+    let _turn = take_turn();
+    let (bench, mut gateway) = stage();
     let mut recv = bench.recv(&mut gateway, "cam", FRAMES).unwrap();
 
     let pictures = rfc4175::noise(&format(), FRAMES, 7);
@@ -81,17 +108,47 @@ fn what_one_port_misses_comes_by_the_other() {
         std::thread::sleep(PERIOD);
     }
     recv.finish(LIMIT).unwrap();
-    let received = std::fs::read(bench.file("cam.raw")).unwrap();
-    assert!(received == pictures.concat(), "not every picture is what was sent");
-    let statistics = gateway.statistics().unwrap();
-    let of = |counter: &str| statistics.of("receiver", "cam", counter).unwrap();
-    let all = statistics.all("receiver", "cam");
-    assert_eq!((of("lines_lost"), of("packets_lost"), of("grains_complete")), (0, 0, FRAMES as u64), "{all:?}");
-
-    let receivers = gateway.ask("receivers").unwrap();
-    let legs = receivers["receivers"][0]["legs"].as_array().unwrap().clone();
+    is_whole(&bench, &gateway, &pictures);
+    let [first, second] = by_legs(&gateway);
     let sent = (FRAMES * packets.len()) as u64;
-    assert_eq!(legs[1]["packets"], sent, "{legs:?}");
-    assert!(legs[0]["packets"].as_u64().unwrap() < sent && legs[0]["packets_lost"].as_u64().unwrap() > 0, "{legs:?}");
+    assert_eq!(second, (sent, 0));
+    assert!(first.0 < sent && first.1 > 0, "{first:?}");
+    gateway.stop().unwrap();
+}
+
+/// GStreamer sends each packet twice, and a third of those by the first way never leave.
+#[test]
+fn what_gstreamer_sends_by_two_ways_is_whole_although_one_of_them_loses() {
+    if let Some(reason) = namespace::unavailable() {
+        eprintln!("SKIPPED: no network namespaces here: {reason}");
+        return;
+    }
+    if !Peer::Gstreamer.is_installed() {
+        eprintln!("SKIPPED: GStreamer is not installed");
+        return;
+    }
+    let _turn = take_turn();
+    let (bench, mut gateway) = stage();
+    let mut recv = bench.recv(&mut gateway, "cam", FRAMES).unwrap();
+    let pictures = rfc4175::noise(&format(), FRAMES, 7);
+    let clip = bench.file("clip.raw");
+    std::fs::write(&clip, pictures.concat()).unwrap();
+    let sink = |host: &str| format!("udpsink host={host} port={MEDIA} sync=true");
+    let mut camera = Launch::new("gst-launch-1.0", &bench.file("camera.log"))
+        .inside(Some(&bench.studio))
+        .arg("filesrc")
+        .arg(format!("location={}", clip.display()))
+        .words(&format!("blocksize={} !", format().frame_octets()))
+        .words("rawvideoparse format=uyvp width=64 height=32 framerate=50/1 ! rtpvrawpay pt=96 mtu=700 ! tee name=both")
+        .words(&format!("both. ! queue ! identity drop-probability=0.33 ! {}", sink(PORT)))
+        .words(&format!("both. ! queue ! {}", sink(SECOND_PORT)))
+        .start()
+        .unwrap();
+    recv.finish(LIMIT).unwrap();
+    camera.finish(LIMIT).unwrap();
+    is_whole(&bench, &gateway, &pictures);
+    let [(first, lost), (second, lost_by_second)] = by_legs(&gateway);
+    println!("GStreamer: {first} and {second} packets, {lost} and {lost_by_second} lost by their way");
+    assert!(lost > 0 && lost_by_second == 0 && first < second, "{first}, {second}, {lost}, {lost_by_second}");
     gateway.stop().unwrap();
 }
