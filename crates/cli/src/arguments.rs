@@ -243,7 +243,7 @@ pub enum RelayAction {
     /// Lists them.
     List,
     /// Relays what comes to an address, whatever RTP it is, to the senders that are taken to it.
-    Add(AddRelay),
+    Add(Box<AddRelay>),
     /// Ends a relay; its senders wait.
     Del {
         /// The relay.

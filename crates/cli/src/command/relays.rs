@@ -16,7 +16,7 @@ pub(super) fn run(endpoint: &Endpoint, action: Option<RelayAction>, printer: Pri
             printer.result(&view, || view.text())?;
         }
         RelayAction::Add(arguments) => {
-            let request = request(arguments)?;
+            let request = request(*arguments)?;
             let made = gateway.call(async |client| client.create_relay(request).await)?;
             let view = RelayMadeView { relay: made.relay.unwrap_or_default().into() };
             printer.result(&view, || view.text())?;
