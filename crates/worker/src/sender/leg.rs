@@ -224,15 +224,15 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.is_short = false;
         let (Some(path), true) = (self.open, wanted > 0) else { return Stop::NotNow };
         let before = self.waiting.len();
+        // What a queue takes is told by the first packet that waits: the others follow it.
+        if before > 0 && !self.front.is_followed_by(before, *next, active.t_vd) {
+            return Stop::Gap;
+        }
         let launches = self.pacer.as_ref().and_then(|pacer| pacer.launches(*next, active.t_vd, ready.book.watch.now()));
         let wanted = wanted.min(self.waiting.room() as u32);
         let some = *next..*next + ready.packetiser.plan().there(*next, wanted, active.slices);
         let packets = ready.packetiser.frame(some, active.sequence, active.timestamp).map(planned);
         if before == 0 {
-            // What a queue takes is told by the first packet that waits: the others follow it.
-            if before > 0 && !self.front.is_followed_by(before, *next, active.t_vd) {
-                return Stop::Gap;
-            }
             let launch = launches.map(|launches| launches.at(*next));
             self.front = Front { packet: *next, t_vd: active.t_vd, launch };
         }
