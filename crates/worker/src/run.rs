@@ -61,6 +61,16 @@ where
     }
 }
 
+/// How long a nap of `nap` is to be.
+pub(crate) fn nap_of<R, T, C>(worker: &Worker<R, T, C>, nap: Duration) -> Duration
+where
+    R: RxQueue,
+    T: TxQueue<Lease = GrainLease, Received = R::Buf>,
+    C: Clock,
+{
+    nap.min(worker.patience())
+}
+
 /// Leaves the queues alone for a while, but not for longer than they can be.
 fn take_nap<R, T, C>(worker: &mut Worker<R, T, C>, nap: Duration)
 where
@@ -68,7 +78,7 @@ where
     T: TxQueue<Lease = GrainLease, Received = R::Buf>,
     C: Clock,
 {
-    let nap = nap.min(worker.patience());
+    let nap = nap_of(worker, nap);
     worker.rest(u64::try_from(nap.as_nanos()).unwrap_or(u64::MAX));
     std::thread::sleep(nap);
 }

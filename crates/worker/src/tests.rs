@@ -3,6 +3,7 @@
 mod convoys;
 mod devices;
 mod hostile;
+mod idling;
 mod launching;
 mod legs;
 mod many;

@@ -151,6 +151,12 @@ impl Sizing {
         }
     }
 
+    /// The same for a device whose driver has made its receive ring so long.
+    #[must_use]
+    pub const fn with_descriptors(self, rx_descriptors: u16) -> Self {
+        Self { rx_descriptors, ..self }
+    }
+
     /// How long nobody may look at the receive queue of `device`: half of what its ring buffers at the rate that was demanded.
     #[must_use]
     pub fn patience(&self, device: &Device) -> Duration {

@@ -22,7 +22,9 @@ use super::{
 };
 use crate::clock::TaiClock;
 use crate::loss::Reception;
-use crate::pool::{Pool, PoolError, PoolNames, Seat, ThreadSettings, packets_per_second, unexpected};
+use crate::pool::{
+    Pool, PoolError, PoolNames, Seat, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, packets_per_second, unexpected,
+};
 use homes::{Homes, ReceiverHome};
 use sockets::{Sockets, inputs_of, unseat};
 
@@ -34,6 +36,9 @@ const RECEIVE_BUFFER_OCTETS: u32 = 33_554_432;
 
 /// Buffers of a receive queue beside those of the reorder window.
 const QUEUE_BUFFERS: usize = 128;
+
+/// What the kernel counts for a packet that waits in a socket, about.
+const PACKET_OCTETS: u64 = 2_304;
 
 const NAMES: PoolNames = PoolNames { worker: "worker", cores_key: "workers.cores" };
 
@@ -89,7 +94,9 @@ impl Engine for KernelEngine {
         let (key, spec) = (order.key, order.spec);
         let buffers = QUEUE_BUFFERS + usize::from(order.reorder_packets());
         let ways = order.ways();
-        let mut sockets = Sockets::open(&spec.name, key, &ways, spec.receive_buffer_octets, buffers, &self.clock)?;
+        let asked = (spec.receive_buffer_octets, buffers);
+        let holds = |octets| holds_nanos(octets, &spec.sdp.format);
+        let mut sockets = Sockets::open(&spec.name, key, &ways, asked, &holds, &self.clock)?;
         let holds_nanos = holds_nanos(sockets.granted_octets, &spec.sdp.format);
         let packets_per_second = packets_per_second(&spec.sdp.format) * ways.len() as u64;
         let worker = self.pool.lightest(near(spec.interface.as_deref()));
@@ -182,7 +189,8 @@ impl Engine for KernelEngine {
         // What a turn may bring is kept at least.
         let kept = usize::from(order.backlog_packets().max(RelaySpec::DEFAULT_BACKLOG_PACKETS)) * ways.len();
         let buffers = QUEUE_BUFFERS + kept;
-        let mut sockets = Sockets::open(&spec.name, key, &ways, spec.receive_buffer_octets, buffers, &self.clock)?;
+        let asked = (spec.receive_buffer_octets, buffers);
+        let mut sockets = Sockets::open(&spec.name, key, &ways, asked, &holds_nanos_unknown, &self.clock)?;
         let relay = order.build(sockets.legs.clone());
         let (counters, legs) = (relay.counters(), relay.leg_counters());
         let worker = self.pool.lightest(near(spec.interface.as_deref()));
@@ -261,6 +269,12 @@ fn near(interface: Option<&str>) -> Option<u16> {
 fn holds_nanos(buffer_octets: usize, format: &VideoFormat) -> u64 {
     let frames = buffer_octets as u64 / 2 * 1_000 / u64::from(format.frame_octets()).max(1);
     frames.saturating_mul(format.rate().period_nanos().unsigned_abs()) / 1_000
+}
+
+/// The same of a stream that nobody has described: of the packets that a sender counts for.
+fn holds_nanos_unknown(buffer_octets: usize) -> u64 {
+    let packets = buffer_octets as u64 / PACKET_OCTETS;
+    packets.saturating_mul(1_000_000_000) / UNKNOWN_PACKETS_PER_SECOND
 }
 
 #[cfg(test)]

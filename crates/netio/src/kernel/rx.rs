@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use media::{Clock, Tai};
@@ -71,6 +72,7 @@ pub struct KernelRx<C> {
     idle_turns: u32,
     /// The kernel's own count of drops, as last seen.
     drops_seen: u32,
+    patience: Duration,
     counters: RxCounters,
 }
 
@@ -132,8 +134,16 @@ impl<C: Clock> KernelRx<C> {
             is_dry: false,
             idle_turns: 0,
             drops_seen: 0,
+            patience: Duration::MAX,
             counters: RxCounters::default(),
         })
+    }
+
+    /// Says how long its socket may be left alone: half of what it buffers of what comes, which it does not know.
+    #[must_use]
+    pub const fn left_alone_for(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The address and port that the socket is bound to.
@@ -266,6 +276,10 @@ impl<C: Clock> RxQueue for KernelRx<C> {
 
     fn alarm(&self) -> Option<Alarm<'_>> {
         Some(Alarm(self.socket.as_fd()))
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// A socket always rings, but not again for what waited while no buffer was free.

@@ -86,7 +86,7 @@ impl Attached {
         let capabilities = Capabilities::new(name(info.driver_name), numa(id), &info);
         let mac = mac(id);
         // From here on a failure detaches again, through Drop.
-        let attached = Self {
+        let mut attached = Self {
             eal,
             id,
             netdev,
@@ -103,7 +103,9 @@ impl Attached {
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
         features.check(&attached.device, &info, &attached.capabilities)?;
-        configure::configure(&attached, config, features, &info, rx_pool)?;
+        let rx_descriptors = configure::configure(&attached, config, features, &info, rx_pool)?;
+        // A driver may have fewer than were sized: what it does not buffer, nobody may wait for.
+        attached.patience = config.sizing.with_descriptors(rx_descriptors).patience(&attached.device);
         if matches!(attached.device, Device::AfPacket { .. }) {
             let result = packet_sockets::never_wait().map_or_else(|error| -packet_sockets::errno(&error), |()| 0);
             check(&attached.device, "enlarging its send buffer (it needs CAP_NET_ADMIN)", result)?;

@@ -8,14 +8,14 @@ use crate::device::Device;
 use crate::mempool::Mempool;
 use crate::sizing::LINK_OCTETS;
 
-/// Configures a device that was just attached. On EAL's thread.
+/// Configures a device that was just attached; returns how many receive descriptors it has. On EAL's thread.
 pub(super) fn configure(
     port: &Attached,
     config: &PortConfig,
     features: Features,
     info: &rte_eth_dev_info,
     rx_pool: &Mempool,
-) -> Result<(), PortError> {
+) -> Result<u16, PortError> {
     let (id, device) = (port.id, &port.device);
     let mtu = configured_mtu(device, config.sizing.demand.mtu, info)?;
     if features.is_isolated {
@@ -52,7 +52,7 @@ pub(super) fn configure(
         // SAFETY: the port is configured and stopped.
         check(device, "setting its MTU", unsafe { dpdk_sys::rte_eth_dev_set_mtu(id, config.sizing.demand.mtu) })?;
     }
-    Ok(())
+    Ok(rx_descriptors)
 }
 
 /// What the driver is told. net_af_packet names a limit that it does not have: its frames decide, and they were sized.

@@ -1,6 +1,7 @@
 //! The sockets of a receiver or a relay: one for each way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use control::DataplaneError;
 use media::Name;
@@ -32,13 +33,14 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Opens a socket for each way, with room for `buffers` packets.
+    /// Opens a socket for each way, with a buffer in the kernel of the asked octets, and room for so many packets. `holds_nanos`
+    /// says how long a buffer of so many octets takes what comes.
     pub(super) fn open(
         name: &Name,
         key: ReceiverKey,
         ways: &[Way<'_>],
-        receive_buffer_octets: Option<u32>,
-        buffers: usize,
+        (receive_buffer_octets, buffers): (Option<u32>, usize),
+        holds_nanos: &dyn Fn(usize) -> u64,
         clock: &TaiClock,
     ) -> Result<Self, DataplaneError> {
         let (inputs, legs, seen) = (Vec::new(), Vec::new(), Vec::new());
@@ -58,6 +60,7 @@ impl Sockets {
                 sockets.warning = Some(format!("{name}: {buffer}"));
             }
             sockets.granted_octets = sockets.granted_octets.min(buffer.granted_octets);
+            let queue = queue.left_alone_for(Duration::from_nanos(holds_nanos(buffer.granted_octets) / 2));
             sockets.legs.push(Leg { input, destination: queue.local_addr() });
             let input = Input::private(input, queue);
             sockets.seen.push(input.counters());

@@ -55,3 +55,13 @@ fn a_worker_that_has_ended_is_not_waited_for() {
     assert!(error.to_string().contains("worker-0 has ended"), "{error}");
     assert!(!engine.has_failed(), "it was stopped");
 }
+
+#[test]
+fn a_socket_with_a_small_buffer_is_looked_at_often() {
+    let rate = media::Rate::new(25, 1).unwrap();
+    let format = VideoFormat::new(1280, 720, media::Sampling::YCbCr422, media::Depth::Bits10, rate).unwrap();
+    // Two frames of 2,304,000 octets, and as much for what the kernel counts beside the payload.
+    assert_eq!(holds_nanos(4 * 2_304_000, &format), 80_000_000);
+    assert!(holds_nanos(2 * 65_536, &format) / 2 < 1_000_000, "less than the usual nap");
+    assert_eq!(holds_nanos_unknown(260_000 * 2_304), 1_000_000_000);
+}

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use media::ManualClock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -48,6 +49,13 @@ fn send(path: &Path, octets: &[u8]) -> Result<(), PathError> {
     assert_eq!(tx.tx_burst(&mut burst), 1);
     assert_eq!(tx.counters().errors, 0, "{path:?}");
     Ok(())
+}
+
+#[test]
+fn a_socket_may_be_left_alone_for_as_long_as_it_is_told() {
+    let rx = open(&config("127.0.0.1:0"));
+    assert_eq!(rx.patience(), Duration::MAX);
+    assert_eq!(rx.left_alone_for(Duration::from_millis(3)).patience(), Duration::from_millis(3));
 }
 
 #[test]
