@@ -114,10 +114,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         let pools = tx_pools(eal, &sizing, capabilities.gathers, numa)?;
         let station = station.clone();
         let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(&counters), config);
-        let tx = match timing.as_ref().and_then(|timing| Some((timing.launch?, timing.clock()))) {
-            Some((times, clock)) => tx.launched_by(times, clock),
-            None => tx,
-        };
+        let tx = timing::on_tx(timing.as_ref(), tx);
         Ok::<_, PortCause>(OpenedLane {
             core: plan.seating.cores.get(at).copied(),
             tx: tx.captured_by(capture),
@@ -128,11 +125,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     for (handle, (_, end)) in port.further_tx().into_iter().zip(ends) {
         lanes.push(lane(lanes.len(), handle, end, Arc::default(), tap.further(CaptureWay::Out))?);
     }
-    let rx = rx.captured_by(rx_capture).injected_by(rx_injection);
-    let rx = match timing.as_ref().and_then(|timing| Some((timing.arrival?, timing.clock()))) {
-        Some((times, clock)) => rx.timed_by(times, clock),
-        None => rx,
-    };
+    let rx = timing::on_rx(timing.as_ref(), rx.captured_by(rx_capture).injected_by(rx_injection));
     let (tap, inlet) = (Arc::new(tap), Arc::new(inlet));
     let facts = Facts { plan, sizing, mac, capabilities, reads, timing, tap, inlet };
     Ok(Opened { facts, port, rx, lanes, host })

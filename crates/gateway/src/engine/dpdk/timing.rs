@@ -13,6 +13,7 @@ use dpdk::port::{Port, Started, Wish};
 use dpdk::timestamp::{RxTimestamps, TimestampError};
 
 use super::error::PortCause;
+use super::{Rx, Tx};
 use crate::clock::TaiClock;
 use crate::config::{ArrivalConfig, PacingConfig};
 use crate::port_plan::PortPlan;
@@ -45,6 +46,22 @@ pub(super) const fn arrival_wish(plan: &PortPlan) -> Wish {
         ArrivalConfig::Auto => Wish::WhereThere,
         ArrivalConfig::Device => Wish::Needed,
         ArrivalConfig::Burst => Wish::No,
+    }
+}
+
+/// A queue that has packets leave at their times, where its port does.
+pub(super) fn on_tx(timing: Option<&Timing>, tx: Tx) -> Tx {
+    match timing.and_then(|timing| Some((timing.launch?, timing.clock()))) {
+        Some((times, clock)) => tx.launched_by(times, clock),
+        None => tx,
+    }
+}
+
+/// A queue that says when packets arrived as its device does, where its port does.
+pub(super) fn on_rx(timing: Option<&Timing>, rx: Rx) -> Rx {
+    match timing.and_then(|timing| Some((timing.arrival?, timing.clock()))) {
+        Some((times, clock)) => rx.timed_by(times, clock),
+        None => rx,
     }
 }
 
