@@ -8,9 +8,6 @@ use crate::store::Store;
 /// Octets of samples in packets that are met: parts of short lines, the plans of ST 2110-20 senders, and jumbo frames.
 const MEASURED_OCTETS: [usize; 5] = [320, 640, 1_200, 1_440, 8_800];
 
-/// Pieces of other lengths begin and end within the words of stores.
-const WORD_OCTETS: usize = 16;
-
 /// A way to store pieces of each length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreChoice([Store; MEASURED_OCTETS.len()]);
@@ -28,12 +25,9 @@ impl StoreChoice {
         Self(MEASURED_OCTETS.map(|octets| Store::measure(octets, to, time)))
     }
 
-    /// The way for pieces of `octets`: that of the nearest length. Pieces that are not whole words go through the caches.
+    /// The way for pieces of `octets`: that of the nearest length.
     #[must_use]
     pub fn of(&self, octets: usize) -> Store {
-        if !octets.is_multiple_of(WORD_OCTETS) {
-            return Store::Cached;
-        }
         let measured = MEASURED_OCTETS.iter().zip(self.0);
         measured.min_by_key(|(measured, _)| measured.abs_diff(octets)).map_or(Store::Cached, |(_, store)| store)
     }
@@ -61,13 +55,12 @@ mod tests {
     fn a_length_is_stored_as_the_nearest_that_was_measured() {
         use Store::{Cached, Streamed};
         let choice = StoreChoice([Cached, Cached, Streamed, Cached, Streamed]);
-        let stores = [16, 640, 912, 928, 1_200, 1_312, 1_328, 8_000, 60_000].map(|octets| choice.of(octets));
+        let stores = [1, 640, 919, 921, 1_260, 1_320, 1_430, 8_000, 60_000].map(|octets| choice.of(octets));
         assert_eq!(
             stores,
             [Cached, Cached, Cached, Streamed, Streamed, Streamed, Cached, Streamed, Streamed],
             "{choice}"
         );
-        assert_eq!(choice.of(1_201), Cached, "not whole words");
         assert_eq!(
             choice.to_string(),
             "320 octets cached, 640 octets cached, 1200 octets streamed, 1440 octets cached, 8800 octets streamed"
@@ -78,7 +71,6 @@ mod tests {
     fn one_way_for_all_is_said_in_a_word() {
         assert_eq!(StoreChoice::default(), StoreChoice::always(Store::Cached));
         assert_eq!(StoreChoice::always(Store::Streamed).to_string(), "streamed");
-        assert_eq!(StoreChoice::always(Store::Streamed).of(1_260), Store::Cached);
-        assert_eq!(StoreChoice::always(Store::Streamed).of(1_264), Store::Streamed);
+        assert_eq!(StoreChoice::always(Store::Streamed).of(1_261), Store::Streamed);
     }
 }
