@@ -8,6 +8,11 @@ use crate::store::Store;
 /// Octets of samples in packets that are met: parts of short lines, the plans of ST 2110-20 senders, and jumbo frames.
 const MEASURED_OCTETS: [usize; 5] = [320, 640, 1_200, 1_440, 8_800];
 
+/// Memory that ways of storing are measured on: more than most caches hold.
+const MEASURED_ON_OCTETS: usize = 64 << 20;
+/// How long, for each length.
+const MEASURING: Duration = Duration::from_millis(4);
+
 /// A way to store pieces of each length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreChoice([Store; MEASURED_OCTETS.len()]);
@@ -19,10 +24,12 @@ impl StoreChoice {
         Self([store; MEASURED_OCTETS.len()])
     }
 
-    /// What is faster by [`Store::measure`], which takes `time` for each of five lengths. What is in `to` is lost.
+    /// What is faster here, for each of five lengths. Measures for some tens of milliseconds: before anything else runs.
     #[must_use]
-    pub fn measure(to: &mut [u8], time: Duration) -> Self {
-        Self(MEASURED_OCTETS.map(|octets| Store::measure(octets, to, time)))
+    pub fn measured() -> Self {
+        // Written once, so that its pages are there.
+        let mut memory = vec![1; MEASURED_ON_OCTETS];
+        Self(MEASURED_OCTETS.map(|octets| Store::measure(octets, &mut memory, MEASURING)))
     }
 
     /// The way for pieces of `octets`: that of the nearest length.

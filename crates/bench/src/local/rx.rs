@@ -29,7 +29,7 @@ use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use rustix::time::{ClockId, clock_gettime};
 use shm::{
     FrameWriter, Geometry, GrainEnd, GrainKey, GrainLease, GrainStamp, IdentityPlacement, Mailbox as RingMailbox,
-    PagePolicy, Pages, Region, SealedRegion, Store,
+    PagePolicy, Pages, Region, SealedRegion, Store, StoreChoice,
 };
 use st2110::TimelineMode;
 use worker::{
@@ -151,7 +151,7 @@ impl Served {
             timeline: TimelineMode::Async,
             reorder_packets: 64,
             grain_timeout_nanos: i64::MAX,
-            stores: shm::StoreChoice::default(),
+            stores: bench.stores,
         };
         let receiver = Receiver::new(&config, ring.writer);
         let counters = receiver.counters();
@@ -292,6 +292,8 @@ fn memcpy(ring: &mut Ring, number: &mut u64, source: &[u8], watch: &mut Watch) -
 struct Bench {
     eal: Eal,
     pages: PagePolicy,
+    /// As the gateway chooses them by itself.
+    stores: StoreChoice,
     pool: Mempool,
     /// Ports keep a pool, and fill nothing from it.
     spare: Mempool,
@@ -305,7 +307,7 @@ impl Bench {
         let config = MempoolConfig { mbufs: LAP as u32, data_octets: 2_048, cache: 256, sharing, numa: None };
         let pool = Mempool::create(&eal, &config)?;
         let spare = Mempool::create(&eal, &MempoolConfig { mbufs: 511, cache: 64, ..config })?;
-        Ok(Self { eal, pages: pages.into(), pool, spare })
+        Ok(Self { eal, pages: pages.into(), stores: StoreChoice::measured(), pool, spare })
     }
 
     /// Rounds of laps each way, in alternation.
@@ -350,7 +352,7 @@ pub(super) fn run(arguments: &Local) -> Result<()> {
     let rounds = ROUNDS * arguments.rounds as usize;
     let mut report = Report::new(bench.eal.version());
     for payload_octets in PAYLOADS {
-        report.add(payload_octets, &bench.measure(payload_octets, rounds)?);
+        report.add(payload_octets, bench.stores.of(payload_octets.into()), &bench.measure(payload_octets, rounds)?);
     }
     report.print(arguments.json)
 }

@@ -1,14 +1,7 @@
 //! `workers.store`: how received samples are stored into rings.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use shm::{Store, StoreChoice};
-
-/// Memory that ways of storing are measured on: more than most caches hold.
-const MEASURED_OCTETS: usize = 64 << 20;
-/// How long, for each length of packets.
-const MEASURING: Duration = Duration::from_millis(4);
 
 /// How received samples are stored into rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -29,8 +22,7 @@ impl StoreConfig {
         match self {
             Self::Cached => StoreChoice::always(Store::Cached),
             Self::Streamed => StoreChoice::always(Store::Streamed),
-            // Written once, so that its pages are there.
-            Self::Measured => StoreChoice::measure(&mut vec![1; MEASURED_OCTETS], MEASURING),
+            Self::Measured => StoreChoice::measured(),
         }
     }
 }

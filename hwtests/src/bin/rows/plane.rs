@@ -72,8 +72,9 @@ fn rx(place: &Place) -> Result<Found> {
         let (of_bare, of_memcpy) = (of("of_bare")?, of("of_memcpy")?);
         is_met &= of_bare.median >= 0.8;
         words.push(format!(
-            "{} octets: {} of bare, {:.2} of memcpy, {:.0} ns",
+            "{} octets {}: {} of bare, {:.2} of memcpy, {:.0} ns",
             report.number(&format!("/payloads/{place}/octets"))?,
+            report.json.pointer(&format!("/payloads/{place}/store")).and_then(Value::as_str).unwrap_or_default(),
             of_bare.text(1.0, 3),
             of_memcpy.median,
             of("worker_ns")?.median

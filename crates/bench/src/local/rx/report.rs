@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde::Serialize;
+use shm::Store;
 
 use crate::{Machine, Spread};
 
@@ -51,6 +52,8 @@ pub(super) struct Report {
 struct Payload {
     octets: u16,
     rounds: usize,
+    /// The worker's store.
+    store: String,
     worker_ns: Spread,
     bare_cached_ns: Spread,
     bare_streamed_ns: Spread,
@@ -65,11 +68,12 @@ impl Report {
         Self { machine: Machine::look(), dpdk, payloads: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, octets: u16, rounds: &[Round]) {
+    pub(super) fn add(&mut self, octets: u16, store: Store, rounds: &[Round]) {
         let of = |value: fn(&Round) -> f64| Spread::of(rounds.iter().map(value));
         self.payloads.push(Payload {
             octets,
             rounds: rounds.len(),
+            store: store.to_string(),
             worker_ns: of(|round| round.worker.packet_ns),
             bare_cached_ns: of(|round| round.bare[0].packet_ns),
             bare_streamed_ns: of(|round| round.bare[1].packet_ns),
@@ -86,10 +90,12 @@ impl Report {
             return Ok(());
         }
         println!("one core receives; medians [quartiles]; {}, load {:.1}", self.dpdk, self.machine.load);
-        println!("payload  worker ns a packet     bare ns: cached  streamed  of bare              of memcpy");
-        for Payload { octets, worker_ns, bare_cached_ns, bare_streamed_ns, of_bare, of_memcpy, .. } in &self.payloads {
+        println!("payload  store     worker ns a packet     bare ns: cached  streamed  of bare              of memcpy");
+        for Payload { octets, store, worker_ns, bare_cached_ns, bare_streamed_ns, of_bare, of_memcpy, .. } in
+            &self.payloads
+        {
             println!(
-                "{octets:>7}  {:>7.1} [{:.1}, {:.1}]  {:>15.1}  {:>8.1}  {:.3} [{:.3}, {:.3}]  {:.3}",
+                "{octets:>7}  {store:<8}  {:>7.1} [{:.1}, {:.1}]  {:>15.1}  {:>8.1}  {:.3} [{:.3}, {:.3}]  {:.3}",
                 worker_ns.median,
                 worker_ns.low,
                 worker_ns.high,
@@ -114,7 +120,7 @@ mod tests {
         let took = |packet_ns| Took { packet_ns, gigaoctets_per_second: 1_000.0 / packet_ns };
         let round = Round { worker: took(100.0), bare: [took(90.0), took(80.0)], memcpy: took(50.0) };
         let mut report = Report::new(String::new());
-        report.add(1_200, &[round]);
+        report.add(1_200, Store::Cached, &[round]);
         let payload = &report.payloads[0];
         assert_eq!((payload.of_bare.median, payload.of_memcpy.median, payload.rounds), (0.8, 0.5, 1));
     }
