@@ -60,6 +60,31 @@ fn a_stuck_queue_delays_nobody_else_and_holds_no_grain_beyond_its_bound() {
     assert_eq!(studio.worker.counters().tx_packets.value(), 10 * a_grain, "the sum of both");
 }
 
+/// Nothing of what the others tell (lateness in its steps, what is bunched, misses) shows that one of the queues is stuck.
+#[test]
+fn a_stuck_queue_is_not_seen_by_other_senders() {
+    let told = |is_stuck: bool| {
+        let mut studio = Studio::with_outputs(1, Faults::default(), 2);
+        let mut near = studio.receive(format(25), 16);
+        let _stuck = road(&mut studio, &mut near, 0);
+        let free: Vec<_> = (0..3).map(|_| road(&mut studio, &mut near, 1)).collect();
+        let mut camera = studio.camera(&near, 1);
+        if is_stuck {
+            studio.valves[0].shut();
+        }
+        for number in 0..4 {
+            camera.send(number, number * TICKS);
+            studio.pass(FRAME);
+        }
+        studio.pass(2 * FRAME);
+        free.iter().map(|(_, _, counters)| counters.values()).collect::<Vec<_>>()
+    };
+    let undisturbed = told(false);
+    let sent = |told: &[(&str, u64)]| told.iter().any(|(name, value)| *name == "grains_sent" && *value == 4);
+    assert!(undisturbed.iter().all(|one| sent(one)), "{undisturbed:?}");
+    assert_eq!(told(true), undisturbed);
+}
+
 #[test]
 fn a_stuck_queue_keeps_no_request_waiting_for_ever() {
     let mut studio = Studio::with_outputs(1, Faults::default(), 1);
