@@ -11,7 +11,7 @@
 //!    └─────────────────────────── collect ◄────────────────────────────────────────┘
 //! ```
 //! `rte_pktmbuf_attach` would look for the buffer in front of its octets, where it is not: nobody may clone one. Who wants to
-//! refer to the same octets takes [`another_claim`], and a buffer of these pools with it. Sharing the buffer itself, by its
+//! refer to the same octets takes `another_claim`, and a buffer of these pools with it. Sharing the buffer itself, by its
 //! reference count, is as with all others.
 //! As with all pools the memory is never freed, and is taken over when all of it is back: see [`crate::mempool`].
 
