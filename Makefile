@@ -89,7 +89,7 @@ build-rows: ## everything that bench-rows runs, for release
 	scripts/install build dpdk
 	$(CARGO) build --locked --release -p flypack-cli -p flypack-bench -p flypack-gateway -p flypack-hwtests -p flypack-benches --bins --examples $(WITH_DPDK)
 
-bench-rows: build-rows ## every row of what the data plane promises, into out/rows/rows.json (about 17 minutes, alone, as root)
+bench-rows: build-rows ## every row of what the data plane promises, into out/rows/rows.json (about 13 minutes, alone, as root)
 	scripts/install testpmd
 	$(TARGET)/release/flypack-rows $(ROWS)
 
