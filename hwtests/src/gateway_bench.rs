@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use media::{Depth, Rate, Sampling, VideoFormat};
 
 use crate::gateway::{Gateway, Statistics};
-use crate::namespace::{Link, Namespace};
+use crate::namespace::{self, Link, Namespace};
 use crate::netdev::{self, Netdev};
 use crate::peer;
 use crate::ping::ping;
@@ -45,6 +45,20 @@ pub const SCREEN: u16 = 5006;
 pub fn format() -> VideoFormat {
     let rate = Rate::new(50, 1).expect("50 is a rate");
     VideoFormat::new(64, 32, Sampling::YCbCr422, Depth::Bits10, rate).expect("64 × 32 is a picture")
+}
+
+/// The cores of a bench whose port has two workers.
+///
+/// # Errors
+/// Why there is no such test here.
+pub fn two_cores() -> Result<[usize; 2], String> {
+    if let Some(reason) = namespace::unavailable() {
+        return Err(format!("no network namespaces here: {reason}"));
+    }
+    match worker::run::usable_cores()[..] {
+        [first, second, ..] => Ok([first, second]),
+        ref cores => Err(format!("two workers need two cores, and this process may use {cores:?}")),
+    }
 }
 
 /// The studio with its address, and the rack with a netdev for a port.

@@ -4,9 +4,9 @@
 
 use hwtests::gateway::Statistics;
 use hwtests::gateway_bench::{
-    self, Camera, GatewayBench, SCREEN, STUDIO, Screen, all_is_back, flypack, format, port_counter,
+    self, Camera, GatewayBench, SCREEN, STUDIO, Screen, all_is_back, flypack, format, port_counter, two_cores,
 };
-use hwtests::{Gateway, eventually, namespace, rfc4175, take_turn};
+use hwtests::{Gateway, eventually, rfc4175, take_turn};
 use serde_json::Value;
 
 /// Frames of one batch.
@@ -61,17 +61,6 @@ impl Show {
 /// Packets of both senders.
 fn sent(now: &Statistics) -> u64 {
     SENDERS.iter().map(|name| now.of("sender", name, "packets").unwrap()).sum()
-}
-
-/// Two cores, or the reason why there is no test.
-fn two_cores() -> Result<[usize; 2], String> {
-    if let Some(reason) = namespace::unavailable() {
-        return Err(format!("no network namespaces here: {reason}"));
-    }
-    match worker::run::usable_cores()[..] {
-        [first, second, ..] => Ok([first, second]),
-        ref cores => Err(format!("two workers need two cores, and this process may use {cores:?}")),
-    }
 }
 
 fn wait_for_the_port(bench: &GatewayBench) {

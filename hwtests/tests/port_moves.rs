@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use hwtests::gateway_bench::{
     self, Camera, GatewayBench, LIMIT, PORT, SCREEN, STUDIO, Screen, all_is_back, flypack, format, port_counter,
+    two_cores,
 };
 use hwtests::namespace::Namespace;
-use hwtests::{Gateway, eventually, namespace, rfc4175, take_turn};
+use hwtests::{Gateway, eventually, rfc4175, take_turn};
 use serde_json::Value;
 
 /// Times that the port goes over.
@@ -123,17 +124,6 @@ fn go_over(gateway: &Gateway) {
     assert!(!went_well && refusal.contains("media"), "{refusal}");
     let (refusal, went_well) = flypack(gateway, "move --receiver cam --worker 1").unwrap();
     assert!(!went_well && refusal.contains("move --port"), "{refusal}");
-}
-
-/// Two cores, or the reason why there is no test.
-fn two_cores() -> Result<[usize; 2], String> {
-    if let Some(reason) = namespace::unavailable() {
-        return Err(format!("no network namespaces here: {reason}"));
-    }
-    match worker::run::usable_cores()[..] {
-        [first, second, ..] => Ok([first, second]),
-        ref cores => Err(format!("two workers need two cores, and this process may use {cores:?}")),
-    }
 }
 
 /// Receivers, relays and senders of each worker.
