@@ -154,9 +154,18 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Desk<R, T> {
             Report::SenderRefused(_, refusal) => bail!("{destination}: {refusal}"),
             _ => bail!("the worker did not take the sender to {destination}"),
         }
-        match self.ask(Command::Connect(key, Some(Box::new(source))))? {
-            Report::Disconnected(_) => Ok(counters),
-            _ => bail!("the worker did not connect the sender to {destination}"),
+        self.connect(key, source)?;
+        Ok(counters)
+    }
+
+    /// Has the sender go on with another source.
+    ///
+    /// # Errors
+    /// When the worker does not know it.
+    pub fn connect(&mut self, sender: SenderKey, source: Source) -> Result<()> {
+        match self.ask(Command::Connect(sender, Some(Box::new(source))))? {
+            Report::Disconnected(_) => Ok(()),
+            _ => bail!("the worker did not connect {sender:?}"),
         }
     }
 

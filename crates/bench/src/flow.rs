@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use media::{FlowFormat, FlowId, Name, Tai};
 use shm::{
-    Access, ConsumerClass, FrameReader, FrameWriter, Geometry, LeasePage, Mail, Mailbox, Notice, PagePolicy, Pages,
-    PlacementHooks, ReaderParts, Region, SealedRegion, Start, Trust,
+    Access, CONSUMERS_MAX, ConsumerClass, FrameReader, FrameWriter, Geometry, LeasePage, Mail, Mailbox, Notice,
+    PagePolicy, Pages, PlacementHooks, ReaderParts, Region, SealedRegion, Start, Trust,
 };
 
 /// A ring, beside its writer.
@@ -14,7 +14,19 @@ use shm::{
 pub struct Flow {
     ring: SealedRegion,
     mailbox: Arc<Mailbox>,
-    seats: u8,
+    /// Seats that are taken, a bit for each.
+    taken: u64,
+    memberships: u64,
+    asked: Option<Asked>,
+}
+
+/// A seat that the writer has not given yet.
+#[derive(Debug)]
+struct Asked {
+    page: LeasePage,
+    consumer: u8,
+    class: ConsumerClass,
+    nonce: u64,
 }
 
 impl Flow {
@@ -36,7 +48,7 @@ impl Flow {
         let ring = region.seal()?;
         let mailbox = Arc::new(Mailbox::new());
         let writer = FrameWriter::new(*ring.geometry(), control, data, Arc::clone(&mailbox))?;
-        Ok((Self { ring, mailbox, seats: 0 }, writer))
+        Ok((Self { ring, mailbox, taken: 0, memberships: 0, asked: None }, writer))
     }
 
     /// The pages that it has.
@@ -45,20 +57,50 @@ impl Flow {
         self.ring.geometry().pages
     }
 
-    /// Takes the next seat; the writer lets the reader in.
+    /// Takes a seat; the writer lets the reader in.
     ///
     /// # Errors
     /// When there is no seat.
     pub fn join(&mut self, writer: &mut FrameWriter, class: ConsumerClass) -> Result<FrameReader> {
-        let (page, consumer) = (LeasePage::create()?, self.seats);
-        let nonce = u64::from(consumer) + 1;
+        self.ask(class)?;
+        writer.poll(Tai::from_nanos(0));
+        self.seated()?.context("no seat was given")
+    }
+
+    /// Asks for a seat, which the writer gives when it is polled the next time.
+    ///
+    /// # Errors
+    /// When there is none, or no memory for it.
+    pub fn ask(&mut self, class: ConsumerClass) -> Result<()> {
+        let (page, consumer) = (LeasePage::create()?, (!self.taken).trailing_zeros() as u8);
+        ensure!(consumer < CONSUMERS_MAX, "all seats are taken");
+        self.memberships += 1;
+        let nonce = self.memberships;
         let lease = Arc::new(page.map(Access::ReadOnly)?);
         let mail = Mail::Join { consumer, class, start: Start::Live, lease, nonce };
         ensure!(self.mailbox.post(mail).is_ok(), "the mailbox is full");
-        writer.poll(Tai::from_nanos(0));
-        let notice = self.mailbox.take_notice();
-        ensure!(matches!(notice, Some(Notice::Joined { .. })), "seat {consumer} was not given: {notice:?}");
-        self.seats += 1;
+        self.taken |= 1 << consumer;
+        self.asked = Some(Asked { page, consumer, class, nonce });
+        Ok(())
+    }
+
+    /// The reader of the seat that was asked for, once the writer has given it.
+    ///
+    /// # Errors
+    /// When the writer refuses it.
+    pub fn seated(&mut self) -> Result<Option<FrameReader>> {
+        while let Some(notice) = self.mailbox.take_notice() {
+            match notice {
+                Notice::Joined { .. } => return self.asked.take().map(|asked| self.reader(asked)).transpose(),
+                Notice::Released { consumer, .. } => self.taken &= !(1 << consumer),
+                Notice::Evicted { .. } => {}
+                refused @ Notice::Refused { .. } => bail!("a seat was not given: {refused:?}"),
+            }
+        }
+        Ok(None)
+    }
+
+    fn reader(&self, Asked { page, consumer, class, nonce }: Asked) -> Result<FrameReader> {
         let (control, data) = self.ring.map_for_reading()?;
         let lease = page.map(Access::ReadWrite)?;
         let (geometry, trust) = (*self.ring.geometry(), Trust::Gateway);

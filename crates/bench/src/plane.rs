@@ -11,8 +11,10 @@ pub(crate) mod port;
 mod presence;
 pub(crate) mod relaying;
 mod rota;
+mod seat;
 pub(crate) mod stage;
 mod tally;
+mod threads;
 pub(crate) mod udp;
 
 pub use outcome::Outcome;

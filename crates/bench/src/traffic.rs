@@ -1,12 +1,14 @@
 //! What runs through a measurement: streams of one format, how they are sent, for how long.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use media::{Depth, VideoFormat};
 use serde::{Deserialize, Serialize};
+use shm::FrameReader;
 use st2110::{PackingMode, PackingPlan, ReadSchedule, SenderType, UdpLimit};
-
-use worker::Lateness;
+use worker::{Lateness, Source};
 
 use crate::FrameFormat;
 use crate::role::Policy;
@@ -136,6 +138,13 @@ impl Traffic {
             PackingName::Bpm => PackingMode::Bpm,
         };
         Ok(PackingPlan::new(self.video()?, mode, UdpLimit::Standard)?)
+    }
+
+    /// What a sender makes of what `reader` reads.
+    #[must_use]
+    pub fn source(&self, reader: FrameReader, plan: &Arc<PackingPlan>) -> Source {
+        let source = Source::new(reader, Arc::clone(plan), self.read_schedule()).of_type(self.sender_type());
+        if self.unpaced { source.unpaced() } else { source }
     }
 
     /// How many packets may be bunched.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 use media::Tai;
 use netio::counter_set;
-use shm::{FrameReader, GrainLease, GrainState};
+use shm::{FrameReader, GrainLease, GrainState, SeatStatus};
 
 use crate::pattern::{BLOCK_OCTETS, Front, Pattern};
 use crate::traffic::Check;
@@ -25,6 +25,8 @@ counter_set! {
         grains_missing,
         /// Grains that could not be read, or that this consumer was too slow for.
         grains_unread,
+        /// Times that the ring went on without this consumer.
+        evictions,
         /// Blocks that do not hold what was sent.
         blocks_wrong,
         /// Octets checked.
@@ -41,6 +43,8 @@ pub struct Verifier {
     following: Option<Following>,
     /// The number of the next grain, once one was seen.
     expected: Option<u64>,
+    /// Until there is another reader.
+    is_evicted: bool,
     counters: Arc<VerifierCounters>,
     latencies: Arc<ArrayQueue<u64>>,
 }
@@ -61,7 +65,8 @@ impl Verifier {
     /// `latencies`, ns.
     #[must_use]
     pub fn new(reader: FrameReader, pattern: Pattern, check: Check, latencies: Arc<ArrayQueue<u64>>) -> Self {
-        Self { reader, pattern, check, following: None, expected: None, counters: Arc::default(), latencies }
+        let (following, expected, counters) = (None, None, Arc::default());
+        Self { reader, pattern, check, following, expected, is_evicted: false, counters, latencies }
     }
 
     /// The counters.
@@ -70,14 +75,30 @@ impl Verifier {
         Arc::clone(&self.counters)
     }
 
+    /// How often the ring went on without this consumer.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.counters.evictions.value()
+    }
+
+    /// After an eviction.
+    pub fn go_on_with(&mut self, reader: FrameReader) {
+        self.reader = reader;
+        self.is_evicted = false;
+    }
+
     /// Checks what has come; whether there was anything.
     pub fn turn(&mut self, now: impl FnOnce() -> Tai) -> bool {
+        if self.is_evicted {
+            return false;
+        }
         if self.following.is_none() {
             self.take_up();
         }
         let Some(mut following) = self.following.take() else { return false };
         let Ok(state) = following.lease.state() else {
-            self.counters.grains_unread.add(1);
+            drop(following);
+            self.miss();
             return true;
         };
         if state.is_closed() && following.ended.is_none() {
@@ -99,7 +120,18 @@ impl Verifier {
         let Some(index) = self.reader.next_available() else { return };
         match self.reader.lease(index) {
             Ok(lease) => self.following = Some(Following { lease, front: None, checked: 0, ended: None }),
-            Err(_) => self.counters.grains_unread.add(1),
+            Err(_) => self.miss(),
+        }
+    }
+
+    /// A grain is gone, and perhaps all others too.
+    #[cold]
+    fn miss(&mut self) {
+        self.counters.grains_unread.add(1);
+        if matches!(self.reader.status(), SeatStatus::Evicted { .. }) {
+            // Refused while leases are held: it has none.
+            self.is_evicted = self.reader.acknowledge_eviction().is_ok();
+            self.counters.evictions.add(1);
         }
     }
 

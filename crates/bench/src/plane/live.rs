@@ -1,34 +1,28 @@
 //! A run that is going on: a thread that sends, one that receives, and a look at their counters each second.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use media::Clock as _;
-use netio::{Burst, RxQueue, TxQueue};
+use anyhow::{Result, anyhow, bail};
+use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
-use worker::Core;
 
-use super::ends::{Around, Ends, Enter, Receiving};
+use super::ends::{Around, Ends, Receiving};
 use super::memory;
 use super::outcome::{Lateness, Outcome};
 use super::relaying::{self, Relaying, RelayingWatch};
 use super::stage::{self, Listening, ListeningWatch, Sending, SendingWatch};
 use super::tally::{Interval, Tally};
+use super::threads::{self, Started};
 use crate::clock;
 use crate::desk::{Desk, Meter};
-use crate::producer::{Content, Producer};
+use crate::producer::Content;
 use crate::traffic::{Check, Traffic};
 
 /// Before the first second: caches, pages and clocks settle.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// How long the threads go on when nothing is on its way any more, as it seems.
-const DRAIN_NS: u64 = 300_000_000;
-/// How long they go on at the most.
-const DRAIN_NS_MAX: u64 = 10_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Which ends of a run are in this process.
@@ -51,7 +45,7 @@ pub(crate) enum Here {
 /// A run.
 pub(crate) struct Live {
     /// What sends comes first, and stops first.
-    threads: Vec<(JoinHandle<Result<()>>, Arc<AtomicBool>)>,
+    threads: Vec<Started>,
     sending: Option<SendingWatch>,
     listening: Option<ListeningWatch>,
     relaying: Option<RelayingWatch>,
@@ -115,11 +109,13 @@ impl Live {
         };
         if let Some(relaying) = relaying {
             let [_, core] = traffic.pair_of_cores();
-            live.threads.push(start("relay", core, &around.enter, move |stop| forward(relaying, stop))?);
+            live.threads
+                .push(threads::start("relay", core, &around.enter, move |stop| threads::forward(relaying, stop))?);
         }
         if !emptied.is_empty() {
             let [_, core] = traffic.pair_of_cores();
-            live.threads.push(start("empties", core, &around.enter, move |stop| empty(emptied, stop))?);
+            live.threads
+                .push(threads::start("empties", core, &around.enter, move |stop| threads::empty(emptied, stop))?);
         }
         live.start(sending, listening, &around, traffic)?;
         live.keep = around.keep;
@@ -142,14 +138,17 @@ impl Live {
         match (sending, listening) {
             // Taking turns on one core: one thread.
             (Some(sending), Some(listening)) if tx_core == rx_core => {
-                self.threads.push(start("both", tx_core, enter, move |stop| both(sending, listening, stop))?);
+                self.threads
+                    .push(threads::start("both", tx_core, enter, move |stop| threads::both(sending, listening, stop))?);
             }
             (sending, listening) => {
                 if let Some(listening) = listening {
-                    self.threads.push(start("rx", rx_core, enter, move |stop| listen(listening, stop))?);
+                    self.threads
+                        .push(threads::start("rx", rx_core, enter, move |stop| threads::listen(listening, stop))?);
                 }
                 if let Some(sending) = sending {
-                    self.threads.insert(0, start("tx", tx_core, enter, move |stop| send(sending, stop))?);
+                    self.threads
+                        .insert(0, threads::start("tx", tx_core, enter, move |stop| threads::send(sending, stop))?);
                 }
             }
         }
@@ -285,151 +284,7 @@ fn relay<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
     relaying::relay((feed, back), out, around, destinations)
 }
 
-fn forward<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
-    mut relaying: Relaying<R, T>,
-    stop: &AtomicBool,
-) {
-    relaying.desk.sit_down();
-    while !stop.load(Ordering::Relaxed) {
-        relaying.desk.turn();
-    }
-    let mut until = clock::now() + DRAIN_NS;
-    while clock::now() < until {
-        if relaying.desk.turn() {
-            until = clock::now() + DRAIN_NS;
-        }
-    }
-}
-
-/// Frees what arrives, as it arrives.
-fn empty<R: RxQueue>(mut queues: Vec<R>, stop: &AtomicBool) {
-    let mut burst = Burst::new();
-    let mut turn = || {
-        let mut packets = 0;
-        for queue in &mut queues {
-            packets += queue.rx_burst(&mut burst);
-            burst.clear();
-        }
-        packets > 0
-    };
-    while !stop.load(Ordering::Relaxed) {
-        turn();
-    }
-    let mut until = clock::now() + DRAIN_NS;
-    while clock::now() < until {
-        if turn() {
-            until = clock::now() + DRAIN_NS;
-        }
-    }
-}
-
 /// Counts of the time-stamp counter in a microsecond.
 fn quanta_rate() -> f64 {
     1e6 / quanta::Clock::new().delta_as_nanos(0, 1_000_000_000).max(1) as f64 * 1e6
-}
-
-type Started = (JoinHandle<Result<()>>, Arc<AtomicBool>);
-
-fn start(
-    name: &str,
-    core: Option<usize>,
-    enter: &Enter,
-    body: impl FnOnce(&AtomicBool) + Send + 'static,
-) -> Result<Started> {
-    let (enter, stop) = (Arc::clone(enter), Arc::new(AtomicBool::new(false)));
-    let stopped = Arc::clone(&stop);
-    let thread = thread::Builder::new().name(format!("bench-{name}")).spawn(move || {
-        if let Some(core) = core {
-            let pinned = worker::run::pin(Core(core));
-            pinned.map_err(|usable| anyhow!("core {core} cannot be had; usable: {usable:?}"))?;
-        }
-        let _entered = enter()?;
-        body(&stopped);
-        Ok(())
-    });
-    Ok((thread.context("no thread")?, stop))
-}
-
-fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(mut sending: Sending<R, T>, stop: &AtomicBool) {
-    sending.desk.sit_down();
-    while !stop.load(Ordering::Relaxed) {
-        sending.turn();
-    }
-    sending.finish(|| {});
-}
-
-fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
-    mut listening: Listening<R, T>,
-    stop: &AtomicBool,
-) {
-    listening.desk.sit_down();
-    while !stop.load(Ordering::Relaxed) {
-        listening.turn();
-    }
-    listening.finish();
-}
-
-fn both<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>>(
-    mut sending: Sending<R, T>,
-    mut listening: Listening<R, T>,
-    stop: &AtomicBool,
-) {
-    sending.desk.sit_down();
-    listening.desk.sit_down();
-    while !stop.load(Ordering::Relaxed) {
-        sending.turn();
-        listening.turn();
-    }
-    sending.finish(|| {
-        listening.turn();
-    });
-    listening.finish();
-}
-
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Sending<R, T> {
-    #[inline]
-    fn turn(&mut self) {
-        self.desk.turn();
-        let now = self.clock.now();
-        for producer in self.rota.now(&mut self.producers) {
-            producer.turn(now);
-        }
-    }
-
-    /// No new grains; those that are there leave.
-    fn finish(&mut self, mut beside: impl FnMut()) {
-        self.producers.iter_mut().for_each(Producer::finish);
-        // A machine that does other work may take its time.
-        let at_last = clock::now() + DRAIN_NS_MAX;
-        let mut until = clock::now() + DRAIN_NS;
-        while clock::now() < until.min(at_last) {
-            if self.desk.turn() {
-                until = clock::now() + DRAIN_NS;
-            }
-            beside();
-        }
-    }
-}
-
-impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> Listening<R, T> {
-    #[inline]
-    fn turn(&mut self) -> bool {
-        let is_busy = self.desk.turn();
-        let clock = self.desk.clock();
-        let mut has_checked = false;
-        for verifier in self.rota.now(&mut self.verifiers) {
-            has_checked |= verifier.turn(|| clock.now());
-        }
-        is_busy || has_checked
-    }
-
-    /// What is on its way comes in.
-    fn finish(&mut self) {
-        let mut until = clock::now() + DRAIN_NS;
-        while clock::now() < until {
-            if self.turn() {
-                until = clock::now() + DRAIN_NS;
-            }
-        }
-    }
 }

@@ -94,9 +94,10 @@ impl Outcome {
     /// Whether everything arrived as it was sent.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let Tally { late_skipped, not_sent, refused_by_device, grains_missed, late, refused, .. } = self.total;
+        let Tally { late_skipped, not_sent, refused_by_device, grains_missed, evictions, late, refused, .. } =
+            self.total;
         let Tally { grains_incomplete, wrong_blocks, .. } = self.total;
-        let sender = [late_skipped, not_sent, refused_by_device, grains_missed];
+        let sender = [late_skipped, not_sent, refused_by_device, grains_missed, evictions];
         let receiver = [late, refused, grains_incomplete, wrong_blocks];
         let mut amiss = sender.into_iter().chain(receiver);
         // Nothing at all is nothing to be whole.
@@ -116,7 +117,7 @@ impl Outcome {
         let word = if self.is_whole() { "whole" } else { "NOT WHOLE" };
         format!(
             "{word}: {}\n  {:.2} times real time; {source}sent {}, received {}, lost {packets_lost}, late-skipped {}, not sent {}, refused by the device {}, \
-             reordered {}, late {}, refused {}; grains complete {}, incomplete {}, missed by the source {}; {:.1} GiB \
+             reordered {}, late {}, refused {}; grains complete {}, incomplete {}, missed by the source {}, evictions {}; {:.1} GiB \
              checked, wrong blocks {}; longest turn µs tx {:.0} rx {:.0}\n  rings on {}; {}\n{lateness}",
             whole.text(),
             self.times_real_time,
@@ -131,6 +132,7 @@ impl Outcome {
             total.grains_complete,
             total.grains_incomplete,
             total.grains_missed,
+            total.evictions,
             total.checked_octets as f64 / f64::from(1 << 30),
             total.wrong_blocks,
             self.longest_turn_us[0],
@@ -174,13 +176,14 @@ mod tests {
     #[test]
     fn whatever_is_amiss_makes_a_round_not_whole() {
         assert!(outcome(|_| {}).is_whole());
-        let faults: [fn(&mut Outcome); 6] = [
+        let faults: [fn(&mut Outcome); 7] = [
             |outcome| outcome.total = Tally::default(),
             |outcome| outcome.packets_lost = 1,
             |outcome| outcome.total.wrong_blocks = 1,
             |outcome| outcome.total.late_skipped = 1,
             |outcome| outcome.total.grains_incomplete = 1,
             |outcome| outcome.total.grains_missed = 1,
+            |outcome| outcome.total.evictions = 1,
         ];
         for fault in faults {
             let faulty = outcome(fault);

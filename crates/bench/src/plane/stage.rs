@@ -8,14 +8,15 @@ use crossbeam_queue::ArrayQueue;
 use media::{Clock as _, PayloadType, Ssrc};
 use netio::{Path, RxQueue, TxQueue};
 use shm::{ConsumerClass, Geometry, GrainLease, Pages};
-use st2110::TimelineMode;
+use st2110::{PackingPlan, TimelineMode};
 use worker::{
     InputKey, Leg, OutputCounters, OutputIndex, Receiver, ReceiverConfig, ReceiverCounters, Sender, SenderConfig,
-    SenderCounters, SenderTiming, Source, Spans,
+    SenderCounters, SenderKey, SenderTiming, Spans,
 };
 
 use super::ends::{Around, Receiving};
 use super::rota::Rota;
+use super::seat::Seat;
 use crate::desk::{Desk, Meter};
 use crate::flow::Flow;
 use crate::pattern::Pattern;
@@ -39,11 +40,14 @@ pub(crate) struct Sending<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = 
     pub(crate) desk: Desk<R, T>,
     pub(crate) producers: Vec<Producer>,
     pub(crate) rota: Rota,
+    pub(crate) seats: Vec<(SenderKey, Seat)>,
     pub(crate) watch: SendingWatch,
     /// Of real time.
     pub(crate) clock: RunClock,
     /// Of the rings.
     pub(crate) pages: Pages,
+    pub(crate) traffic: Traffic,
+    pub(crate) plan: Arc<PackingPlan>,
 }
 
 /// Its counters.
@@ -60,6 +64,7 @@ pub(crate) struct SendingWatch {
 pub(crate) struct Listening<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>> {
     pub(crate) desk: Desk<R, T>,
     pub(crate) verifiers: Vec<Verifier>,
+    pub(crate) seats: Vec<Seat>,
     pub(crate) rota: Rota,
     pub(crate) watch: ListeningWatch,
     /// Of the rings.
@@ -94,7 +99,8 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
         ConsumerClass::Leased { k: held, deadline_nanos: i64::MAX }
     };
     let slots = u16::try_from(Geometry::slots_for(1, [held]))?;
-    let (mut producers, mut senders, mut lateness, mut pages) = (Vec::new(), Vec::new(), Vec::new(), Pages::Plain);
+    let (mut producers, mut senders, mut seats) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lateness, mut pages) = (Vec::new(), Pages::Plain);
     for (stream, legs) in around.destinations.iter().enumerate() {
         let name = format!("bench-tx-{stream}");
         let (mut flow, writer) = Flow::create(&name, *plan.format(), slots, traffic.pages.into(), &*around.hooks)?;
@@ -118,8 +124,8 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
             sender = sender.with_second_leg(path(second), OutputIndex(1));
         }
         lateness.push(sender.lateness());
-        let source = Source::new(reader, Arc::clone(&plan), traffic.read_schedule()).of_type(traffic.sender_type());
-        senders.push(desk.send(sender, if traffic.unpaced { source.unpaced() } else { source })?);
+        seats.push((sender.key(), Seat::new(flow, class)));
+        senders.push(desk.send(sender, traffic.source(reader, &plan))?);
         producers.push(producer);
     }
     let outputs = desk.outputs();
@@ -129,7 +135,7 @@ pub(crate) fn send<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>
         Content::EachAnew => Rota::of_all(producers.len()),
         Content::FrontAlone => Rota::of_some(producers.len()),
     };
-    Ok(Sending { desk, producers, rota, watch, clock, pages })
+    Ok(Sending { desk, producers, rota, seats, watch, clock, pages, traffic: traffic.clone(), plan })
 }
 
 /// Sets what receives, and checks. By `beside` ports answer.
@@ -153,7 +159,7 @@ pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Bu
         grain_timeout_nanos: 1_000_000_000,
         stores: shm::StoreChoice::default(),
     };
-    let (mut receivers, mut verifiers, mut pages) = (Vec::new(), Vec::new(), Pages::Plain);
+    let (mut receivers, mut verifiers, mut seats, mut pages) = (Vec::new(), Vec::new(), Vec::new(), Pages::Plain);
     for stream in 0..around.destinations.len() {
         let name = format!("bench-rx-{stream}");
         let (mut flow, mut writer) = Flow::create(&name, format, slots, traffic.pages.into(), &*around.hooks)?;
@@ -162,6 +168,7 @@ pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Bu
         let pattern = Pattern::new(traffic.seed, stream as u64);
         verifiers.push(Verifier::new(reader, pattern, traffic.check, Arc::clone(&latencies)));
         receivers.push(Receiver::new(&config, writer));
+        seats.push(Seat::new(flow, class));
     }
     let inputs = add_inputs(&mut desk, rx, receivers.len())?;
     let mut counters = Vec::new();
@@ -179,7 +186,7 @@ pub(crate) fn listen<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Bu
         Check::Octets => Rota::of_all(verifiers.len()),
         Check::Grains => Rota::of_some(verifiers.len()),
     };
-    Ok(Listening { desk, verifiers, rota, watch, pages })
+    Ok(Listening { desk, verifiers, seats, rota, watch, pages })
 }
 
 /// The input of each stream on each leg.

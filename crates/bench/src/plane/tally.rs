@@ -37,6 +37,9 @@ pub struct Tally {
     pub refused_by_device: u64,
     /// Grains that the source or the sender did not get to.
     pub grains_missed: u64,
+    /// Times that a ring went on without its sender or its consumer, which was too slow for it.
+    #[serde(default)]
+    pub evictions: u64,
     /// Packets that receivers were given.
     pub rx_packets: u64,
     /// Octets of their UDP payloads.
@@ -90,6 +93,7 @@ impl Tally {
             source_packets: source.tx_packets,
             grains_sent: source.grains_sent,
             grains_missed: source.grains_missed,
+            evictions: source.evictions,
             late_skipped: source.late_skipped,
             not_sent: source.not_sent,
             refused_by_device: source.refused_by_device + watch.output.errors.value(),
@@ -125,6 +129,7 @@ impl Tally {
             self.not_sent += sender.packets_skipped_lost.value() + sender.packets_skipped_gone.value();
             self.refused_by_device += sender.packets_refused.value();
             self.grains_missed += sender.grains_missed.value();
+            self.evictions += sender.evictions.value();
         }
         for producer in &watch.producers {
             self.grains_missed += producer.grains_no_slot.value() + producer.grains_skipped.value();
@@ -153,6 +158,7 @@ impl Tally {
             self.grains_complete += verifier.grains_complete.value();
             self.grains_incomplete += verifier.grains_incomplete.value() + verifier.grains_unread.value();
             self.grains_incomplete += verifier.grains_missing.value();
+            self.evictions += verifier.evictions.value();
             self.checked_octets += verifier.octets.value();
             self.wrong_blocks += verifier.blocks_wrong.value();
         }
