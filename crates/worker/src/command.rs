@@ -3,11 +3,10 @@
 //! Everything is built before it is sent and dropped after it has come back: a worker neither allocates nor
 //! frees. Both directions are bounded; each command is answered by exactly one report.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
-use netio::{PathError, RxQueue, TxQueue};
+use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 
 use crate::convoy::{ArrivalRefusal, Convoy, DepartureRefusal};
@@ -15,6 +14,7 @@ use crate::forwarder::Forwarder;
 use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
 use crate::port::{PortKey, QueuePair};
+use crate::refusal::{ReceiverRefusal, SenderRefusal};
 use crate::relay::Relay;
 use crate::sender::{Sender, Source};
 use crate::steered::SteeredReceiver;
@@ -106,55 +106,6 @@ pub enum Report<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     ArrivalRefused(Box<Convoy<R, T>>, ArrivalRefusal),
     /// No such input, receiver or sender, or no port with its queues; the source that was to be taken.
     Unknown(Option<Box<Source>>),
-}
-
-/// Why a worker does not serve a receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReceiverRefusal {
-    /// A packet goes to one receiver.
-    #[error("another receiver takes {destination} on this port: let both use the flow of that one")]
-    Taken {
-        /// Where the packets of both go.
-        destination: SocketAddr,
-    },
-    /// The input is full.
-    #[error("{room} destinations are received, and that is as many as this port can feed: use another port")]
-    Full {
-        /// Destinations that the input has room for.
-        room: usize,
-    },
-    /// The worker is full.
-    #[error("{room} receivers are there, and that is as many as one worker serves: use another core")]
-    WorkerFull {
-        /// Receivers that a worker has room for.
-        room: usize,
-    },
-    /// It would hear nothing.
-    #[error("the receiver has no leg: say where its packets come in")]
-    NoLeg,
-    /// No such input.
-    #[error("the worker does not serve this port")]
-    NoInput,
-}
-
-/// Why a worker does not serve a sender.
-#[derive(Debug, thiserror::Error)]
-pub enum SenderRefusal {
-    /// The queue cannot send there.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The worker is full.
-    #[error("{room} senders are there, and that is as many as one worker serves: use another core")]
-    Full {
-        /// Senders that a worker has room for.
-        room: usize,
-    },
-    /// No such output.
-    #[error("the worker does not serve this port")]
-    NoOutput,
-    /// The port is being restarted.
-    #[error("the port is being restarted: try again when it is up")]
-    Detached,
 }
 
 /// The two bounded queues between the gateway and one worker.

@@ -11,12 +11,12 @@ use shm::GrainLease;
 use crate::forwarder::Serving;
 use crate::input::Input;
 use crate::key::{InputKey, OutputIndex};
+use crate::limits::WORKER_LIMIT;
 use crate::output::Output;
 use crate::port::PortKey;
 use crate::relay::Relay;
 use crate::sender::Sender;
 use crate::steered::SteeredReceiver;
-use crate::worker::WORKER_LIMIT;
 
 /// Ports on their way.
 pub struct Convoy<R: RxQueue, T: TxQueue<Lease = GrainLease>> {

@@ -13,11 +13,11 @@ use media::ExtSeqNum;
 use netio::{Burst, PacketBuf, Path, PathId, Relayed, TxFull, TxQueue};
 use shm::GrainLease;
 
-use crate::command::SenderRefusal;
 use crate::counters::SenderCounters;
-use crate::input::PACKETS_PER_TURN;
 use crate::key::{OutputIndex, ReceiverKey, SenderKey};
+use crate::limits::PACKETS_PER_TURN;
 use crate::output::Output;
+use crate::refusal::SenderRefusal;
 use crate::relay::{Kept, Window};
 pub(crate) use rewrite::Original;
 use rewrite::Rewriter;

@@ -12,19 +12,14 @@ use std::sync::Arc;
 use media::Tai;
 use netio::{BURST, Burst, Counter, PacketBuf, RxQueue};
 
-use crate::command::ReceiverRefusal;
 use crate::counters::{InputCounters, WorkerCounters};
 use crate::key::InputKey;
+use crate::limits::BURSTS_PER_TURN;
+use crate::refusal::ReceiverRefusal;
 use crate::relay::Relay;
 use crate::roster::Roster;
 use crate::steered::SteeredReceiver;
 use crate::steering::{Steering, Target};
-
-/// Bursts that one queue may take from a turn before others have theirs.
-const BURSTS_PER_TURN: usize = 8;
-
-/// Packets that one queue may bring in a turn.
-pub(crate) const PACKETS_PER_TURN: usize = BURSTS_PER_TURN * BURST;
 
 /// Packets ahead of the one that is copied whose octets are asked for: longer than memory takes to answer.
 const PREFETCHED: usize = 2;

@@ -14,10 +14,12 @@ mod hold;
 pub mod idle;
 mod input;
 mod key;
+mod limits;
 mod output;
 mod port;
 pub mod pulse;
 mod receiver;
+mod refusal;
 mod relay;
 mod roster;
 pub mod run;
@@ -27,7 +29,7 @@ mod steered;
 mod steering;
 mod worker;
 
-pub use command::{Command, Mailbox, ReceiverRefusal, Report, SenderRefusal};
+pub use command::{Command, Mailbox, Report};
 pub use convoy::{ArrivalRefusal, Convoy, DepartureRefusal, Load};
 pub use counters::{
     HeardLegCounters, InputCounters, LegCounters, OutputCounters, ReceiverCounters, RelayCounters, SenderCounters,
@@ -37,15 +39,17 @@ pub use forwarder::{Forwarder, ForwarderConfig, Rewrite, Timestamps};
 pub use idle::{Idle, IdlePolicy, Rest};
 pub use input::Input;
 pub use key::{InputKey, OutputIndex, ReceiverKey, SenderKey};
+pub use limits::WORKER_LIMIT;
 pub use port::{PortKey, QueuePair};
 pub use pulse::{PulseCounters, PulseLook};
 pub use receiver::{Receiver, ReceiverConfig};
+pub use refusal::{ReceiverRefusal, SenderRefusal};
 pub use relay::{Relay, RelayConfig};
 pub use run::{Core, run};
 pub use sender::{LEGS_MAX, Lateness, Sender, SenderConfig, SenderTiming, Source};
 pub use spans::{SpanCounts, Spans};
 pub use steered::{Leg, SteeredReceiver};
-pub use worker::{Berth, Slept, Turn, WORKER_LIMIT, Worker};
+pub use worker::{Berth, Slept, Turn, Worker};
 
 #[cfg(test)]
 mod tests;

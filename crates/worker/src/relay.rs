@@ -22,12 +22,11 @@ use shm::GrainLease;
 
 use crate::counters::{HeardLegCounters, RelayCounters};
 use crate::forwarder::{Original, Serving};
-use crate::input::PACKETS_PER_TURN;
 use crate::key::ReceiverKey;
+use crate::limits::{PACKETS_PER_TURN, WORKER_LIMIT};
 use crate::output::Output;
 use crate::roster::Roster;
 use crate::steered::Leg;
-use crate::worker::WORKER_LIMIT;
 use stream::{Identity, Stream};
 pub(crate) use window::Window;
 

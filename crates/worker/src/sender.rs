@@ -27,10 +27,10 @@ use netio::{Path, TxQueue};
 use shm::{GrainLease, ReadError};
 use st2110::Packetiser;
 
-use crate::command::SenderRefusal;
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::{OutputIndex, SenderKey};
 use crate::output::Output;
+use crate::refusal::SenderRefusal;
 use crate::spans::Spans;
 use active::{Book, Grains, Ready};
 use leg::Leg;

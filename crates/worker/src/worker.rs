@@ -18,15 +18,13 @@ use shm::GrainLease;
 use crate::command::{Mailbox, Report};
 use crate::counters::{OutputCounters, WorkerCounters};
 use crate::input::{Input, Receivers, Relays};
+use crate::limits::WORKER_LIMIT;
 use crate::output::{Left, Output};
 use crate::pulse::{Pulse, PulseCounters};
 use crate::relay::Forwarders;
 use crate::roster::Roster;
 use crate::sender::{LEGS_MAX, Sender, Settled};
 pub use berth::{Berth, Slept};
-
-/// Receivers, senders, relays, and forwarders, that one worker serves at most.
-pub const WORKER_LIMIT: usize = 256;
 
 /// Inputs that one worker polls at most: two sockets for each receiver and each relay.
 const INPUT_LIMIT: usize = 4 * WORKER_LIMIT;

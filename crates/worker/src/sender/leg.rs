@@ -9,10 +9,10 @@ use st2110::PlannedPacket;
 
 use super::active::{Active, Book, Ready};
 use super::pacer::{Front, Pacer};
-use crate::command::SenderRefusal;
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::OutputIndex;
 use crate::output::Output;
+use crate::refusal::SenderRefusal;
 
 /// Bursts that one leg may fill in a turn before others have theirs.
 const BURSTS_PER_TURN: usize = 8;

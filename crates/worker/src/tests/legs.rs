@@ -7,8 +7,8 @@ use rtp::SequenceExtender;
 use shm::FrameWriter;
 
 use super::studio::{Camera, Command, Receiving, Report, Ring, Studio, drain, format, picture, tall};
-use crate::command::ReceiverRefusal;
 use crate::key::{InputKey, ReceiverKey};
+use crate::refusal::ReceiverRefusal;
 use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use netio::sim::Faults;
 
 use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
-use crate::command::SenderRefusal;
 use crate::counters::SenderCounters;
 use crate::key::{OutputIndex, SenderKey};
+use crate::refusal::SenderRefusal;
 use crate::sender::{Lateness, Sender, SenderConfig, SenderTiming};
 
 const FRAME: i64 = 40_000_000;

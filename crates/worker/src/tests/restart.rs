@@ -5,10 +5,10 @@ use std::sync::Arc;
 use netio::sim::Faults;
 
 use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
-use crate::command::SenderRefusal;
 use crate::counters::SenderCounters;
 use crate::key::{InputKey, OutputIndex, SenderKey};
 use crate::port::PortKey;
+use crate::refusal::SenderRefusal;
 use crate::sender::{Sender, SenderTiming};
 use crate::steered::Leg;
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use netio::sim::Faults;
 
 use super::studio::{Command, Receiving, Report, Studio, drain, format, picture};
-use crate::command::ReceiverRefusal;
 use crate::key::{InputKey, ReceiverKey};
+use crate::refusal::ReceiverRefusal;
 use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;

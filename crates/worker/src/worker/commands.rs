@@ -4,11 +4,13 @@ use media::{Clock, Tai};
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 
-use super::{WORKER_LIMIT, Worker};
-use crate::command::{Command, ReceiverRefusal, Report, SenderRefusal};
+use super::Worker;
+use crate::command::{Command, Report};
 use crate::input::Input;
 use crate::key::{InputKey, ReceiverKey, SenderKey};
+use crate::limits::WORKER_LIMIT;
 use crate::port::{PortKey, QueuePair};
+use crate::refusal::{ReceiverRefusal, SenderRefusal};
 use crate::sender::{Sender, Source};
 use crate::steered::{Leg, SteeredReceiver};
 use crate::steering::{Target, named};

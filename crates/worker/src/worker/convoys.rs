@@ -4,11 +4,12 @@ use media::Clock;
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 
-use super::{WORKER_LIMIT, Worker};
+use super::Worker;
 use crate::command::Report;
 use crate::convoy::{ArrivalRefusal, Convoy, DepartureRefusal};
 use crate::forwarder::Serving;
 use crate::key::{InputKey, OutputIndex};
+use crate::limits::WORKER_LIMIT;
 use crate::output::Output;
 use crate::steered::Leg;
 use crate::steering::Target;

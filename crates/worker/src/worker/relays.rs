@@ -4,10 +4,12 @@ use media::{Clock, Tai};
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 
-use super::{WORKER_LIMIT, Worker};
-use crate::command::{ReceiverRefusal, Report, SenderRefusal};
+use super::Worker;
+use crate::command::Report;
 use crate::forwarder::{Forwarder, Serving};
 use crate::key::{ReceiverKey, SenderKey};
+use crate::limits::WORKER_LIMIT;
+use crate::refusal::{ReceiverRefusal, SenderRefusal};
 use crate::relay::Relay;
 use crate::steering::Target;
 
