@@ -14,12 +14,12 @@ use netio::{Burst, PacketBuf, Path, PathId, Relayed, TxFull, TxQueue};
 use shm::GrainLease;
 
 use crate::counters::SenderCounters;
+use crate::kept::Kept;
 use crate::key::{OutputIndex, ReceiverKey, SenderKey};
 use crate::limits::PACKETS_PER_TURN;
 use crate::output::Output;
 use crate::refusal::SenderRefusal;
-use crate::relay::{Kept, Window};
-pub(crate) use rewrite::Original;
+use crate::window::Window;
 use rewrite::Rewriter;
 pub use rewrite::{Rewrite, Timestamps};
 pub(crate) use serving::Serving;

@@ -13,6 +13,7 @@ mod heard;
 mod hold;
 pub mod idle;
 mod input;
+mod kept;
 mod key;
 mod limits;
 mod output;
@@ -27,6 +28,7 @@ mod sender;
 pub mod spans;
 mod steered;
 mod steering;
+mod window;
 mod worker;
 
 pub use command::{Command, Mailbox, Report};

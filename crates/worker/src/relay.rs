@@ -10,7 +10,6 @@
 //! and time stamps that a destination may not get.
 
 mod stream;
-mod window;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,14 +20,15 @@ use rtp::{Arrival, FIXED_HEADER_OCTETS, RtpHeader};
 use shm::GrainLease;
 
 use crate::counters::{HeardLegCounters, RelayCounters};
-use crate::forwarder::{Original, Serving};
+use crate::forwarder::Serving;
+use crate::kept::{Kept, Original};
 use crate::key::ReceiverKey;
 use crate::limits::{PACKETS_PER_TURN, WORKER_LIMIT};
 use crate::output::Output;
 use crate::roster::Roster;
 use crate::steered::Leg;
+use crate::window::Window;
 use stream::{Identity, Stream};
-pub(crate) use window::Window;
 
 /// RFC 5761 §4: the second octet of RTCP packets that share a port with RTP.
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
@@ -55,17 +55,6 @@ impl RelayConfig {
     pub fn packets_max(&self, legs: usize) -> usize {
         Window::<()>::room(usize::from(self.backlog_packets).max(PACKETS_PER_TURN * legs))
     }
-}
-
-/// A packet of the window.
-#[derive(Debug)]
-pub(crate) struct Kept<B> {
-    pub(crate) packet: B,
-    pub(crate) original: Original,
-    /// Which stream it belongs to: counts changes of the SSRC and restarts. `None`: to one that is not followed.
-    pub(crate) run: Option<u32>,
-    /// Whether its time stamp is another than that of the packet before it: a picture begins.
-    pub(crate) begins: bool,
 }
 
 /// One relayed stream.

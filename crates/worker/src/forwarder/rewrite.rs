@@ -7,6 +7,8 @@
 use media::{ExtSeqNum, PayloadType, RtpTimestamp, SeqNum, Ssrc, Tai};
 use rtp::FIXED_HEADER_OCTETS;
 
+use crate::kept::Original;
+
 /// Which numbers a destination gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timestamps {
@@ -35,20 +37,6 @@ impl Rewrite {
     #[must_use]
     pub fn keeps_streams_apart(&self) -> bool {
         self.ssrc.is_none() && self.first_sequence.is_none() && self.timestamps == Timestamps::Keep
-    }
-}
-
-/// A packet of the source, as far as rewriting goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Original {
-    pub(crate) header: [u8; FIXED_HEADER_OCTETS],
-    pub(crate) number: ExtSeqNum,
-    pub(crate) at: Tai,
-}
-
-impl Original {
-    fn timestamp(&self) -> u32 {
-        u32::from_be_bytes([self.header[4], self.header[5], self.header[6], self.header[7]])
     }
 }
 

@@ -6,8 +6,9 @@ use netio::{Burst, PacketBuf, TxQueue};
 use shm::GrainLease;
 
 use super::Forwarder;
+use crate::kept::Kept;
 use crate::output::Output;
-use crate::relay::{Kept, Window};
+use crate::window::Window;
 
 /// A forwarder at its worker.
 pub(crate) struct Serving<B> {
