@@ -10,6 +10,7 @@
 //! of its own: what its queue does not take delays nobody else.
 
 mod active;
+mod book;
 mod lateness;
 mod launch;
 mod leg;
@@ -32,7 +33,8 @@ use crate::key::{OutputIndex, SenderKey};
 use crate::output::Output;
 use crate::refusal::SenderRefusal;
 use crate::spans::Spans;
-use active::{Book, Grains, Ready};
+use active::{Grains, Ready};
+use book::Book;
 use leg::Leg;
 use pick::{Picked, Picker};
 use request::Pending;

@@ -5,9 +5,7 @@ use shm::{FrameReader, GrainRef};
 use st2110::Packetiser;
 
 use super::Source;
-use super::watch::Watch;
-use crate::counters::SenderCounters;
-use crate::spans::Spans;
+use super::book::Book;
 
 /// Grains that one sender has on their way at most.
 const GRAINS_MAX: usize = 2;
@@ -27,13 +25,6 @@ pub(super) struct Active<P> {
     pub(super) has_lost_lines: bool,
     /// Rises from grain to grain.
     order: u64,
-}
-
-/// Where a sender notes what its legs have sent.
-pub(super) struct Book<'a, C> {
-    pub(super) watch: &'a Watch<'a, C>,
-    pub(super) counters: &'a SenderCounters,
-    pub(super) lateness: &'a Spans,
 }
 
 /// What all legs are told of a turn.

@@ -7,7 +7,8 @@ use netio::{Burst, Pacing, Path, PathId, Planned, TxFull, TxQueue};
 use shm::GrainLease;
 use st2110::PlannedPacket;
 
-use super::active::{Active, Book, Ready};
+use super::active::{Active, Ready};
+use super::book::Book;
 use super::pacer::{Front, Pacer};
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::OutputIndex;

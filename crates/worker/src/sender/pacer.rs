@@ -4,7 +4,7 @@ use media::{Clock, Tai};
 use netio::{Counter, Pacing};
 use st2110::{Bucket, Schedule};
 
-use super::active::Book;
+use super::book::Book;
 use super::launch::{self, LOOK_AHEAD_NANOS, Launches};
 use crate::counters::SenderCounters;
 

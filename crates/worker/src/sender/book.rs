@@ -1,0 +1,12 @@
+//! The book of a sender.
+
+use super::watch::Watch;
+use crate::counters::SenderCounters;
+use crate::spans::Spans;
+
+/// Where a sender notes what its legs have sent.
+pub(super) struct Book<'a, C> {
+    pub(super) watch: &'a Watch<'a, C>,
+    pub(super) counters: &'a SenderCounters,
+    pub(super) lateness: &'a Spans,
+}
