@@ -11,8 +11,10 @@
 //! While two legs bring the stream (ST 2022-7), as many grains may be open as the ring was made for: what the leg that is
 //! ahead has lost of one may still come by the other when later ones are there already.
 
+mod arrived;
 mod assembly;
 mod building;
+mod config;
 mod run;
 mod samples;
 mod stream;
@@ -20,76 +22,18 @@ mod stream;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use media::{ExtSeqNum, PayloadType, SeqNum, Ssrc, Tai, VideoFormat};
+use media::{ExtSeqNum, PayloadType, SeqNum, Ssrc, Tai};
 use netio::{PacketBuf, TimeSource};
 use rtp::{Arrival, RtpHeader};
-use shm::{FrameWriter, StoreChoice};
-use st2110::timeline::TimelineMode;
+use shm::FrameWriter;
 
 use crate::counters::{HeardLegCounters, ReceiverCounters};
 use crate::hold::Hold;
-use assembly::{Assembly, Closed};
+use arrived::{Arrived, Kept};
+use assembly::{Assembly, Closed, Place};
+pub use config::ReceiverConfig;
 use samples::Samples;
 use stream::{Identity, Stream};
-
-/// What a receiver expects.
-#[derive(Clone, Debug)]
-pub struct ReceiverConfig {
-    /// The picture.
-    pub format: VideoFormat,
-    /// The SDP's payload type.
-    pub payload_type: PayloadType,
-    /// Admitted sources; empty for all.
-    pub sources: Vec<IpAddr>,
-    /// Whether timestamps follow PTP.
-    pub timeline: TimelineMode,
-    /// Reorder window, packets.
-    pub reorder_packets: u16,
-    /// From a grain's first packet until its missing lines are lost, nanoseconds.
-    pub grain_timeout_nanos: i64,
-    /// How samples are stored, by their octets in a packet.
-    pub stores: StoreChoice,
-}
-
-/// A packet whose headers and sequence have been read.
-#[derive(Clone, Copy, Debug)]
-struct Arrived<'a, B> {
-    packet: &'a B,
-    header: &'a RtpHeader,
-    samples: &'a Samples,
-    number: ExtSeqNum,
-}
-
-/// As [`Arrived`], of a packet that is kept beyond its burst.
-#[derive(Debug)]
-struct Kept<B> {
-    packet: B,
-    header: RtpHeader,
-    samples: Samples,
-    number: ExtSeqNum,
-}
-
-impl<B: PacketBuf> Arrived<'_, B> {
-    /// Keeps the packet.
-    #[cold]
-    fn keep(&self) -> Kept<B> {
-        Kept { packet: self.packet.again(), header: *self.header, samples: *self.samples, number: self.number }
-    }
-}
-
-impl<B> Kept<B> {
-    fn arrived(&self) -> Arrived<'_, B> {
-        Arrived { packet: &self.packet, header: &self.header, samples: &self.samples, number: self.number }
-    }
-}
-
-/// Which grain a packet belongs to.
-enum Place {
-    /// One that is open, at this place.
-    Open(usize),
-    Next,
-    Late,
-}
 
 /// One RTP stream and the writer of its flow.
 pub struct Receiver<B> {

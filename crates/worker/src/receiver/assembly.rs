@@ -9,10 +9,11 @@ use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, Store, StoreCh
 use st2110::srd::{SampleGrid, Segment};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
 
+use super::arrived::Arrived;
 use super::building::{Buildings, OpenGrain};
+use super::config::ReceiverConfig;
 use super::run::{Run, Writing};
 use super::samples::{self, Samples};
-use super::{Arrived, Place, ReceiverConfig};
 use crate::counters::ReceiverCounters;
 
 /// Whether a grain was closed.
@@ -20,6 +21,14 @@ use crate::counters::ReceiverCounters;
 pub(super) enum Closed {
     Yes,
     No,
+}
+
+/// Which grain a packet belongs to.
+pub(super) enum Place {
+    /// One that is open, at this place.
+    Open(usize),
+    Next,
+    Late,
 }
 
 /// Of the grains that were closed the one that goes furthest in the sequence.
