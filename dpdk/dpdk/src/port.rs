@@ -16,6 +16,7 @@ mod features;
 mod link;
 mod packet_sockets;
 mod queues;
+mod rx_pools;
 mod shape;
 mod stats;
 
@@ -35,6 +36,7 @@ pub use error::{PortError, StartRefused};
 pub use features::{Features, Wish};
 pub use link::Link;
 pub use queues::{Cleanup, PortQueues, RxHandle, TxHandle};
+pub use rx_pools::RxPools;
 pub(crate) use shape::receives_on_all;
 pub use stats::PortStats;
 
@@ -77,7 +79,7 @@ pub struct Port<State> {
     features: Features,
     capabilities: Capabilities,
     mac: MacAddr,
-    rx_pool: Mempool,
+    rx_pools: RxPools,
     /// Each further receive queue that was handed out has a clone.
     rx_out: Arc<()>,
     /// Each further transmit queue likewise.
@@ -97,16 +99,22 @@ impl Port<Stopped> {
         Self::probe_with(eal, config, Features::default(), rx_pool)
     }
 
-    /// As [`Self::probe`], with more than one queue each way.
+    /// As [`Self::probe`], with more than one queue each way, and perhaps a pool for each of those that receive.
     ///
     /// # Errors
     /// As [`Self::probe`]; [`PortError::Feature`] and [`PortError::RxQueues`] for what the device does not have.
-    pub fn probe_with(eal: &Eal, config: PortConfig, features: Features, rx_pool: Mempool) -> Result<Self, PortError> {
-        let attached = Attached::new(eal, &config, features, &rx_pool)?;
+    pub fn probe_with(
+        eal: &Eal,
+        config: PortConfig,
+        features: Features,
+        rx_pools: impl Into<RxPools>,
+    ) -> Result<Self, PortError> {
+        let rx_pools = rx_pools.into();
+        let attached = Attached::new(eal, &config, features, &rx_pools)?;
         let (capabilities, mac) = (attached.capabilities().clone(), attached.mac());
         let attached = Some(Arc::new(attached));
         let (eal, rx_out, tx_out) = (eal.clone(), Arc::default(), Arc::default());
-        Ok(Self { eal, config, features, capabilities, mac, rx_pool, rx_out, tx_out, attached, state: PhantomData })
+        Ok(Self { eal, config, features, capabilities, mac, rx_pools, rx_out, tx_out, attached, state: PhantomData })
     }
 
     /// Starts the device, and hands its queues out.
@@ -133,7 +141,7 @@ impl Port<Stopped> {
         }
         let attached = match self.attached.take() {
             Some(attached) => attached,
-            None => Arc::new(Attached::new(&self.eal, &self.config, self.features, &self.rx_pool)?),
+            None => Arc::new(Attached::new(&self.eal, &self.config, self.features, &self.rx_pools)?),
         };
         self.capabilities = attached.capabilities().clone();
         self.mac = attached.mac();
@@ -253,7 +261,7 @@ impl<State> Port<State> {
     }
 
     fn into_state<Next>(self) -> Port<Next> {
-        let Self { eal, config, features, capabilities, mac, rx_pool, rx_out, tx_out, attached, state: _ } = self;
-        Port { eal, config, features, capabilities, mac, rx_pool, rx_out, tx_out, attached, state: PhantomData }
+        let Self { eal, config, features, capabilities, mac, rx_pools, rx_out, tx_out, attached, state: _ } = self;
+        Port { eal, config, features, capabilities, mac, rx_pools, rx_out, tx_out, attached, state: PhantomData }
     }
 }

@@ -10,20 +10,22 @@ use std::time::Duration;
 
 use alone::{alone, eal};
 use arrayvec::ArrayVec;
+use dpdk::device::Device;
 use dpdk::eal::Eal;
 use dpdk::flow::{Datagrams, FlowRuleError};
 use dpdk::interrupt::InterruptError;
 use dpdk::launch::LaunchTimes;
 use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::Mempool;
-use dpdk::port::{Features, Port, PortConfig, PortError, Reception, Stopped, Wish};
+use dpdk::port::{Features, Port, PortConfig, PortError, Reception, RxPools, Stopped, Wish};
 use dpdk::sizing::{Demand, Sizing};
 use dpdk::timestamp::{RxTimestamps, TimestampError};
 
+const DEMAND: Demand = Demand { packets_per_second: 1_000, hold_ms: 1, mtu: 1_500, streams: 1 };
+
 fn probe(eal: &Eal, device: &str, features: Features) -> Result<Port<Stopped>, PortError> {
     let device = device.parse().unwrap();
-    let demand = Demand { packets_per_second: 1_000, hold_ms: 1, mtu: 1_500, streams: 1 };
-    let sizing = Sizing::new(&device, demand).unwrap();
+    let sizing = Sizing::new(&device, DEMAND).unwrap();
     let pool = Mempool::create(eal, &sizing.rx_pool(None)).unwrap();
     Port::probe_with(eal, PortConfig { device, sizing, reception: Reception::Multicast }, features, pool)
 }
@@ -100,6 +102,29 @@ fn further_receive_queues_are_handed_out_once_and_come_back() {
         let stopped = std::panic::catch_unwind(AssertUnwindSafe(|| started.stop(queues)));
         assert!(stopped.is_err(), "a port has stopped under a queue");
         drop(further);
+    });
+}
+
+#[test]
+fn each_receive_queue_has_its_own_pool() {
+    alone("each_receive_queue_has_its_own_pool", || {
+        let eal = eal(64);
+        let device: Device = "net_null".parse().unwrap();
+        let sizing = Sizing::new(&device, DEMAND).unwrap();
+        let pools: Vec<Mempool> = (0..2).map(|_| Mempool::create(&eal, &sizing.rx_pool(None)).unwrap()).collect();
+        let config = PortConfig { device, sizing, reception: Reception::Multicast };
+        let features = Features { rx_queues: 3, ..Features::default() };
+        let rx_pools = RxPools::new(pools[0].clone(), vec![pools[1].clone()]);
+        let (mut port, queues) = Port::probe_with(&eal, config, features, rx_pools).unwrap().start().unwrap();
+        let further = port.further_rx();
+        let all: Vec<Mbuf> = std::iter::from_fn(|| pools[1].alloc()).collect();
+        assert!(!further[0].has_buffers() && further[0].packet_of(&[1; 60]).is_none());
+        // The first has the others, and so has a queue without a pool of its own.
+        assert!(queues.rx.has_buffers() && further[1].has_buffers());
+        drop(all);
+        assert!(further[0].packet_of(&[1; 60]).is_some());
+        drop(further);
+        drop(port.stop(queues).unwrap());
     });
 }
 

@@ -13,14 +13,14 @@ use rustix::io::Errno;
 
 use super::error::remedy;
 use super::shape::Shape;
-use super::{Features, PortConfig, PortError, Reception, configure, packet_sockets};
+use super::{Features, PortConfig, PortError, Reception, RxPools, configure, packet_sockets};
 use crate::capabilities::Capabilities;
 use crate::device::Device;
 use crate::eal::Eal;
 use crate::extmem;
 use crate::flow::Rules;
 use crate::mbuf::BURST;
-use crate::mempool::{self, Mempool};
+use crate::mempool;
 use crate::netdev::Netdev;
 use crate::payload;
 use crate::sizing::Sizing;
@@ -47,8 +47,8 @@ pub(super) struct Attached {
     spent: AtomicBool,
     /// How long its receive queue may be left alone.
     pub(super) patience: Duration,
-    /// The device's ring holds buffers of it.
-    pub(super) rx_pool: Mempool,
+    /// The device's rings hold buffers of them.
+    pub(super) rx_pools: RxPools,
 }
 
 /// EAL's own record of the device.
@@ -72,13 +72,13 @@ impl Attached {
         eal: &Eal,
         config: &PortConfig,
         features: Features,
-        rx_pool: &Mempool,
+        rx_pools: &RxPools,
     ) -> Result<Self, PortError> {
-        let (on_thread, config, rx_pool) = (eal.clone(), config.clone(), rx_pool.clone());
-        control(eal, move || Self::on_eal_thread(on_thread, &config, features, &rx_pool))
+        let (on_thread, config, rx_pools) = (eal.clone(), config.clone(), rx_pools.clone());
+        control(eal, move || Self::on_eal_thread(on_thread, &config, features, &rx_pools))
     }
 
-    fn on_eal_thread(eal: Eal, config: &PortConfig, features: Features, rx_pool: &Mempool) -> Result<Self, PortError> {
+    fn on_eal_thread(eal: Eal, config: &PortConfig, features: Features, rx_pools: &RxPools) -> Result<Self, PortError> {
         let device = config.device.clone();
         let netdev = existing_netdev(&device, config.sizing.demand.mtu)?;
         let id = probe(&device, &config.sizing, features.tx_queues)?;
@@ -98,12 +98,12 @@ impl Attached {
             started: AtomicBool::new(false),
             spent: AtomicBool::new(false),
             patience: config.sizing.patience(&device),
-            rx_pool: rx_pool.clone(),
+            rx_pools: rx_pools.clone(),
             device,
         };
         extmem::attached(in_eal).map_err(|error| PortError::Memory { device: attached.device.clone(), error })?;
         features.check(&attached.device, &info, &attached.capabilities)?;
-        let rx_descriptors = configure::configure(&attached, config, features, &info, rx_pool)?;
+        let rx_descriptors = configure::configure(&attached, config, features, &info, rx_pools)?;
         // A driver may have fewer than were sized: what it does not buffer, nobody may wait for.
         attached.patience = config.sizing.with_descriptors(rx_descriptors).patience(&attached.device);
         if matches!(attached.device, Device::AfPacket { .. }) {

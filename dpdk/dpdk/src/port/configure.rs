@@ -3,9 +3,8 @@
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info};
 
 use super::attach::{Attached, check};
-use super::{Features, PortConfig, PortError};
+use super::{Features, PortConfig, PortError, RxPools};
 use crate::device::Device;
-use crate::mempool::Mempool;
 use crate::sizing::LINK_OCTETS;
 
 /// Configures a device that was just attached; returns how many receive descriptors it has. On EAL's thread.
@@ -14,7 +13,7 @@ pub(super) fn configure(
     config: &PortConfig,
     features: Features,
     info: &rte_eth_dev_info,
-    rx_pool: &Mempool,
+    rx_pools: &RxPools,
 ) -> Result<u16, PortError> {
     let (id, device) = (port.id, &port.device);
     let mtu = configured_mtu(device, config.sizing.demand.mtu, info)?;
@@ -22,7 +21,7 @@ pub(super) fn configure(
         // SAFETY: the port exists and is not configured yet.
         check(device, "leaving all but flow rules to the kernel", unsafe { dpdk_sys::flypack_flow_isolate(id) })?;
     }
-    let conf = conf(mtu, features, info, rx_pool);
+    let conf = conf(mtu, features, info, rx_pools);
     let (rx_queues, tx_queues) = (port.shape.rx, port.shape.tx_to_set_up());
     // SAFETY: the port exists and is stopped; `conf` is read only.
     let result = unsafe { dpdk_sys::rte_eth_dev_configure(id, rx_queues, tx_queues, &raw const conf) };
@@ -37,8 +36,8 @@ pub(super) fn configure(
     rx.offloads = conf.rxmode.offloads;
     tx.offloads = conf.txmode.offloads;
     for queue in 0..rx_queues {
-        let (conf, pool) = (&raw const rx, rx_pool.as_ptr());
-        // SAFETY: the port is configured with so many queues, and stopped; the pool outlives it.
+        let (conf, pool) = (&raw const rx, rx_pools.of(queue).as_ptr());
+        // SAFETY: the port is configured with so many queues, and stopped; its pools outlive it.
         let result = unsafe { dpdk_sys::rte_eth_rx_queue_setup(id, queue, rx_descriptors, numa, conf, pool) };
         check(device, "setting a receive queue up", result)?;
     }
@@ -71,13 +70,12 @@ fn configured_mtu(device: &Device, asked: u16, info: &rte_eth_dev_info) -> Resul
 
 /// Checksums where the device has them, chains where it says so, and never MBUF_FAST_FREE: what is sent has shared and
 /// external buffers from several pools.
-fn conf(mtu: u16, features: Features, info: &rte_eth_dev_info, rx_pool: &Mempool) -> rte_eth_conf {
+fn conf(mtu: u16, features: Features, info: &rte_eth_dev_info, rx_pools: &RxPools) -> rte_eth_conf {
     let mut conf = rte_eth_conf::default();
     conf.rxmode.mtu = u32::from(mtu);
     let checksums = dpdk_sys::FLYPACK_RX_OFFLOAD_IPV4_CKSUM | dpdk_sys::FLYPACK_RX_OFFLOAD_UDP_CKSUM;
     let longest = u32::from(mtu) + u32::from(LINK_OCTETS);
-    let scatter =
-        if longest > u32::from(rx_pool.config().data_octets) { dpdk_sys::FLYPACK_RX_OFFLOAD_SCATTER } else { 0 };
+    let scatter = if longest > u32::from(rx_pools.data_octets()) { dpdk_sys::FLYPACK_RX_OFFLOAD_SCATTER } else { 0 };
     // Both checksums or none: a packet is vouched for as a whole.
     let vouched = if info.rx_offload_capa & checksums == checksums { checksums } else { 0 };
     conf.rxmode.offloads = vouched | (scatter & info.rx_offload_capa) | features.rx_offloads(info);

@@ -23,7 +23,7 @@ pub enum Wish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Receive queues: more than one where flow rules put datagrams on them. All others arrive on the first.
-    /// They share one pool, which must hold so many times what the sizing says for one.
+    /// Each has a pool of its own, or they share one, which must hold so many times what the sizing says for one ([`super::RxPools`]).
     pub rx_queues: u16,
     /// Transmit queues, one for each worker that sends, at most: a device that has fewer gets as many as it has
     /// ([`super::Port::tx_queues`]).

@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::eal::Eal;
 use crate::interrupt::RxInterrupt;
 use crate::mbuf::{BURST, Mbuf};
+use crate::mempool::Mempool;
 
 /// The first queue each way.
 #[derive(Debug)]
@@ -114,10 +115,15 @@ impl RxHandle {
         }
     }
 
+    /// What arrives on the queue lies in buffers of this.
+    fn pool(&self) -> &Mempool {
+        self.port.rx_pools.of(self.queue)
+    }
+
     /// A packet in a buffer of the pool for what arrives; none where no buffer is free, or `frame` does not fit one.
     #[must_use]
     pub fn packet_of(&self, frame: &[u8]) -> Option<Mbuf> {
-        let mut packet = self.port.rx_pool.alloc()?;
+        let mut packet = self.pool().alloc()?;
         packet.append(u16::try_from(frame.len()).ok()?)?.copy_from_slice(frame);
         Some(packet)
     }
@@ -126,12 +132,12 @@ impl RxHandle {
     #[inline]
     #[must_use]
     pub fn has_buffers(&self) -> bool {
-        self.port.rx_pool.alloc().is_some()
+        self.pool().alloc().is_some()
     }
 
     /// Gives the buffers that the calling thread keeps for itself back to the pool, before another thread polls the queue.
     pub(crate) fn leave(&self) {
-        self.port.rx_pool.flush_own_cache();
+        self.pool().flush_own_cache();
     }
 
     /// How long nobody may look at the queue, and nothing is lost.
