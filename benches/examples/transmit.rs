@@ -1,8 +1,9 @@
 //! What a packet costs a worker: a ring's grains, cut into valid ST 2110-20 packets, gathered and handed to a device that
 //! has nothing to do (net_null), or to one whose other end frees them on another core (net_ring).
 //!
-//! `cargo run --release -p flypack-benches --example transmit [DEVICE] [GRAINS] [HEIGHT] [huge]`: one round. The writer of the
-//! ring is here too, on the same core: it opens and commits grains and writes nothing into them, as nobody reads their octets.
+//! `cargo run --release -p flypack-benches --example transmit [DEVICE] [GRAINS] [HEIGHT] [FLOWS] [huge]`: one round. The writers
+//! of the rings are here too, on the same core: they open and commit grains and write nothing into them, as nobody reads their
+//! octets. One flow goes as fast as it can; several are senders of type N, of which each turn finds four packets due.
 //! Instructions of a packet: `valgrind --tool=callgrind --toggle-collect=*turns*` over 2 and over 12 grains, see `results/transmit.md`.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on ends here")]
 
@@ -24,8 +25,10 @@ use media::{
 };
 use netio::exchange::{ExchangeConfig, HostEnd, exchange};
 use netio::{Burst, Path, RxQueue};
-use shm::{Broker, BrokerConfig, ConsumerClass, FrameWriter, GrainEnd, GrainLease, GrainStamp, PagePolicy};
-use st2110::{PackingMode, PackingPlan, ReadSchedule, UdpLimit};
+use shm::{
+    Broker, BrokerConfig, ConsumerClass, FrameReader, FrameWriter, GrainEnd, GrainLease, GrainStamp, PagePolicy,
+};
+use st2110::{PackingMode, PackingPlan, ReadSchedule, Schedule, SenderType, UdpLimit};
 use worker::{
     Command, Lateness, Mailbox, OutputIndex, Report, Sender, SenderConfig, SenderKey, SenderTiming, Source, Worker,
 };
@@ -35,23 +38,28 @@ type Tx = DpdkTx<GrainLease>;
 
 const GROUP: &str = "239.1.2.3:5004";
 const FRAME_NANOS: i64 = 40_000_000;
+const START: Tai = Tai::from_nanos(1_790_000_000_000_000_000);
+/// C_MAX of a sender of type N (ST 2110-21 §7.1), unless its pictures are very large.
+const BUNCH: u32 = 4;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let word = |at: usize, otherwise: &str| words.get(at).map_or_else(|| otherwise.to_owned(), Clone::clone);
     let (device, grains, height) =
         (word(0, "net_null"), word(1, "1000").parse().unwrap(), word(2, "1080").parse().unwrap());
+    let flows = word(3, "1").parse().unwrap_or(1);
     let huge = words.iter().any(|word| word == "huge");
     let memory = if huge { Memory::Huge { mib: 128 } } else { Memory::NoHuge { mib: 128 } };
     let eal = Eal::start(&EalConfig::new(memory)).unwrap();
-    let mut stage = Stage::set(&eal, &device, height, if huge { PagePolicy::HugeOnly } else { PagePolicy::PlainOnly });
+    let pages = if huge { PagePolicy::HugeOnly } else { PagePolicy::PlainOnly };
+    let mut stage = Stage::set(&eal, &device, (height, flows), pages);
     let consumer = stage.consume(&eal, device == "net_ring");
     let _lcore = eal.register_thread().unwrap();
-    stage.turns(8);
-    let before = stage.sent.value();
+    stage.turns(2);
+    let before = stage.packets();
     let start = Instant::now();
     stage.turns(grains);
-    let (seconds, packets) = (start.elapsed().as_secs_f64(), (stage.sent.value() - before) as f64);
+    let (seconds, packets) = (start.elapsed().as_secs_f64(), (stage.packets() - before) as f64);
     stage.stop.store(true, Ordering::Relaxed);
     if let Some(consumer) = consumer {
         consumer.join().unwrap();
@@ -66,27 +74,25 @@ fn main() {
 
 struct Stage {
     clock: ManualClock,
-    writer: FrameWriter,
+    flows: Vec<Flow>,
     worker: Worker<Rx, Tx, ManualClock>,
     mailbox: Arc<Mailbox<Rx, Tx>>,
-    sent: Sent,
+    /// In which the next packets of each flow come due; 0 where all of them are.
+    step_nanos: i64,
     next: u64,
     rx: Option<Rx>,
     stop: Arc<AtomicBool>,
     freed: Arc<AtomicU64>,
-    _broker: Broker,
+    broker: Broker,
     _port: Port<dpdk::port::Started>,
     _host: HostEnd,
     _folder: tempfile::TempDir,
 }
 
-/// The sender's counters.
-struct Sent(Arc<worker::SenderCounters>);
-
-impl Sent {
-    fn value(&self) -> u64 {
-        self.0.packets.value()
-    }
+/// A ring, and who sends of it.
+struct Flow {
+    writer: FrameWriter,
+    sent: Arc<worker::SenderCounters>,
 }
 
 fn format(height: u32) -> VideoFormat {
@@ -95,25 +101,62 @@ fn format(height: u32) -> VideoFormat {
 }
 
 impl Stage {
-    fn set(eal: &Eal, device: &str, height: u32, pages: PagePolicy) -> Self {
+    fn set(eal: &Eal, device: &str, (height, flows): (u32, u16), pages: PagePolicy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(folder.path().join("broker.sock"));
         config.page_policy = pages;
         let broker = Broker::start(config, |_| {}).unwrap();
-        let clock = ManualClock::at(Tai::from_nanos(1_790_000_000_000_000_000));
-        let (port, tx, rx, host) = port(eal, device, &clock);
+        let clock = ManualClock::at(START);
+        let (port, tx, rx, host) = port(eal, device, flows, &clock);
         let mailbox = Mailbox::new();
         let worker = Worker::new(clock.clone(), vec![tx], Arc::clone(&mailbox));
-        let flow: Name = "flow".parse().unwrap();
+        let plan = Arc::new(PackingPlan::new(format(height), PackingMode::Gpm, UdpLimit::Standard).unwrap());
+        let schedule = Schedule::new(plan.format(), plan.packets_per_frame(), ReadSchedule::Gapped);
+        let step_nanos = if flows == 1 { 0 } else { schedule.at(BUNCH, Tai::EPOCH).as_nanos() };
+        let (stop, freed) = Default::default();
+        let mut stage = Self {
+            clock,
+            flows: Vec::new(),
+            worker,
+            mailbox,
+            step_nanos,
+            next: 0,
+            rx: Some(rx),
+            stop,
+            freed,
+            broker,
+            _port: port,
+            _host: host,
+            _folder: folder,
+        };
+        for number in 0..u64::from(flows) {
+            let (writer, reader) = stage.ring(number, height);
+            let source = Source::new(reader, Arc::clone(&plan), ReadSchedule::Gapped);
+            let source = if flows == 1 { source.unpaced() } else { source.of_type(SenderType::N) };
+            let sent = stage.send(number, source);
+            stage.flows.push(Flow { writer, sent });
+        }
+        stage
+    }
+
+    /// A ring and a reader of it.
+    fn ring(&self, number: u64, height: u32) -> (FrameWriter, FrameReader) {
+        let (broker, now) = (&self.broker, self.clock.now());
+        let flow: Name = format!("flow-{number}").parse().unwrap();
         let mut writer = broker.create_flow(&flow, format(height), Some(8)).unwrap();
         let class = ConsumerClass::Leased { k: 3, deadline_nanos: i64::MAX };
         let reader = std::thread::scope(|scope| {
             let joining = scope.spawn(|| broker.subscribe(&flow, class).unwrap());
             while !joining.is_finished() {
-                writer.poll(clock.now());
+                writer.poll(now);
             }
             joining.join().unwrap()
         });
+        (writer, reader)
+    }
+
+    /// Has the worker send of `source`.
+    fn send(&mut self, number: u64, source: Source) -> Arc<worker::SenderCounters> {
         let config = SenderConfig {
             path: Path::to(GROUP.parse().unwrap()),
             output: OutputIndex(0),
@@ -123,30 +166,17 @@ impl Stage {
             timing: SenderTiming::Source,
             lateness: Lateness::Frames(10),
         };
-        let sender = Sender::new(SenderKey(1), config);
-        let sent = Sent(sender.counters());
-        let plan = PackingPlan::new(format(height), PackingMode::Gpm, UdpLimit::Standard).unwrap();
-        let source = Source::new(reader, Arc::new(plan), ReadSchedule::Gapped).unpaced();
-        let (stop, freed) = Default::default();
-        let mut stage = Self {
-            clock,
-            writer,
-            worker,
-            mailbox,
-            sent,
-            next: 0,
-            rx: Some(rx),
-            stop,
-            freed,
-            _broker: broker,
-            _port: port,
-            _host: host,
-            _folder: folder,
-        };
-        assert!(matches!(stage.ask(Command::AddSender(Box::new(sender))), Report::Added));
-        let connect = Command::Connect(SenderKey(1), Some(Box::new(source)));
-        assert!(matches!(stage.ask(connect), Report::Disconnected(None)));
-        stage
+        let sender = Sender::new(SenderKey(number), config);
+        let sent = sender.counters();
+        assert!(matches!(self.ask(Command::AddSender(Box::new(sender))), Report::Added));
+        let connect = Command::Connect(SenderKey(number), Some(Box::new(source)));
+        assert!(matches!(self.ask(connect), Report::Disconnected(None)));
+        sent
+    }
+
+    /// Packets of all flows so far.
+    fn packets(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.sent.packets.value()).sum()
     }
 
     fn ask(&mut self, command: Command<Rx, Tx>) -> Report<Rx, Tx> {
@@ -173,31 +203,33 @@ impl Stage {
         }))
     }
 
-    /// So many grains, one after the other.
+    /// So many grains of each flow, one after the other.
     #[inline(never)]
     fn turns(&mut self, grains: u64) {
         let until = self.next + grains;
         while self.next < until {
-            let now = self.clock.now();
+            let now = START.plus_nanos(self.next as i64 * FRAME_NANOS);
+            self.clock.set(now);
             let stamp = GrainStamp { tai: now, rtp: RtpTimestamp(self.next as u32 * 3_600) };
-            let key = self.writer.open(GrainIndex(self.next), stamp, now).unwrap();
-            self.writer.commit(key, GrainEnd::default());
-            self.writer.poll(now);
+            for flow in &mut self.flows {
+                let key = flow.writer.open(GrainIndex(self.next), stamp, now).unwrap();
+                flow.writer.commit(key, GrainEnd::default());
+                flow.writer.poll(now);
+            }
             self.next += 1;
-            // This turn sees the grain; a frame later in virtual time all of it is due.
+            // This turn sees the grains.
             self.worker.turn();
-            self.clock.advance_nanos(FRAME_NANOS);
-            let sent = self.sent.0.grains_sent.value();
-            while self.sent.0.grains_sent.value() == sent {
+            while self.flows.iter().any(|flow| flow.sent.grains_sent.value() < self.next) {
+                self.clock.advance_nanos(self.step_nanos);
                 self.worker.turn();
             }
         }
     }
 }
 
-fn port(eal: &Eal, name: &str, clock: &ManualClock) -> (Port<dpdk::port::Started>, Tx, Rx, HostEnd) {
+fn port(eal: &Eal, name: &str, flows: u16, clock: &ManualClock) -> (Port<dpdk::port::Started>, Tx, Rx, HostEnd) {
     let device = name.parse().unwrap();
-    let demand = Demand { packets_per_second: 1_000_000, hold_ms: 1, mtu: 1_500, streams: 1 };
+    let demand = Demand { packets_per_second: 1_000_000, hold_ms: 1, mtu: 1_500, streams: flows };
     let sizing = Sizing::new(&device, demand).unwrap();
     let pool = |config| Mempool::create(eal, &config).unwrap();
     let pools = TxPools {
@@ -214,6 +246,7 @@ fn port(eal: &Eal, name: &str, clock: &ManualClock) -> (Port<dpdk::port::Started
     let station = Station { name: name.to_owned(), mac, vlan: None, network, mtu: 1_500 };
     let can = port.capabilities();
     let rx = DpdkRx::new(queues.rx, &station, can, rx_end, Arc::default(), clock.clone());
-    let tx = DpdkTx::new(queues.tx, station.clone(), can, pools, tx_end, Arc::default(), DpdkTxConfig::default());
+    let config = DpdkTxConfig { payloads: 2 * flows.max(32), ..DpdkTxConfig::default() };
+    let tx = DpdkTx::new(queues.tx, station.clone(), can, pools, tx_end, Arc::default(), config);
     (port, tx, rx, host)
 }

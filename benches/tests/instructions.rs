@@ -18,6 +18,7 @@ const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX2_Usable,-
 /// What is counted.
 struct Way {
     name: &'static str,
+    program: &'static str,
     /// Words of a short and of a long run; what a run costs anyway cancels out.
     runs: [&'static [&'static str]; 2],
     /// Packets by which they differ.
@@ -26,16 +27,25 @@ struct Way {
     function: &'static str,
 }
 
-const WAYS: [Way; 3] = [
+const WAYS: [Way; 4] = [
     Way {
         name: "transmit",
+        program: "transmit",
         runs: [&["net_null", "1", "1080"], &["net_null", "5", "1080"]],
         packets: 4 * 4_320,
         function: "*turns*",
     },
-    Way { name: "receive", runs: [&["1"], &["5"]], packets: 4 * 4_320, function: "*served_turn*" },
+    Way {
+        name: "transmit_many",
+        program: "transmit",
+        runs: [&["net_null", "1", "720", "64"], &["net_null", "2", "720", "64"]],
+        packets: 64 * 2_880,
+        function: "*turns*",
+    },
+    Way { name: "receive", program: "receive", runs: [&["1"], &["5"]], packets: 4 * 4_320, function: "*served_turn*" },
     Way {
         name: "relay",
+        program: "relay",
         runs: [&["net_null", "64", "2"], &["net_null", "64", "6"]],
         // Each round of that program is measured three times.
         packets: 3 * 4 * 32 * 64,
@@ -82,7 +92,7 @@ fn count(way: &Way, words: &[&str]) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(format!("--toggle-collect={}", way.function))
-        .arg(example(way.name))
+        .arg(example(way.program))
         .args(words)
         .env("GLIBC_TUNABLES", TUNABLES)
         .output()
@@ -91,7 +101,7 @@ fn count(way: &Way, words: &[&str]) -> u64 {
     assert!(output.status.success(), "{said}");
     let counted = said.lines().find_map(|line| line.split_once("Collected :")).unwrap_or_else(|| panic!("{said}")).1;
     let counted = counted.trim().parse().unwrap();
-    assert!(counted > 0, "{} is no function of {}: nothing was counted\n{said}", way.function, way.name);
+    assert!(counted > 0, "{} is no function of {}: nothing was counted\n{said}", way.function, way.program);
     counted
 }
 
