@@ -8,6 +8,7 @@ mod alarms;
 pub mod check;
 pub mod clock;
 pub mod config;
+mod config_file;
 pub mod cores;
 pub mod daemon;
 pub mod dataplane;

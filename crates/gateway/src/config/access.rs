@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shm::Limits;
 use shm::broker::{FlowRule, Who};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// `[broker.limits]`
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -66,7 +66,7 @@ impl LimitsConfig {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let counts = [
             ("connections", self.connections),
             ("connections_per_user", self.connections_per_user),

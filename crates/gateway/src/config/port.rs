@@ -126,7 +126,7 @@ pub struct PortConfig {
 
 impl PortConfig {
     /// Makes the paths in the device relative to `folder`, the configuration's.
-    pub(super) fn stand_in(&mut self, folder: &Path) {
+    pub(crate) fn stand_in(&mut self, folder: &Path) {
         if let Ok(PortDevice::Pcap { rx, tx }) = self.device.parse() {
             let within = |file: Option<String>| file.map(|file| folder.join(file).display().to_string());
             self.device = PortDevice::Pcap { rx: within(rx), tx: within(tx) }.to_string();

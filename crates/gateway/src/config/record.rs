@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::recorder::RecorderSettings;
 
 /// `[record]`
@@ -28,7 +28,7 @@ impl Default for RecordConfig {
 }
 
 impl RecordConfig {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.trial_ms > 10_000 {
             return Err(ConfigError::value("record.trial_ms", self.trial_ms, "0 to 10000"));
         }

@@ -3,6 +3,7 @@
 use shm::broker::Who;
 
 use super::*;
+use crate::config::IdleConfig;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
