@@ -20,6 +20,7 @@ mod kernel;
 mod netlink;
 mod port;
 mod port_presence;
+mod port_state;
 mod report;
 mod tag;
 mod tap;

@@ -9,7 +9,7 @@ use media::Tai;
 
 use super::hops::Asked;
 use super::journal::conflict;
-use super::port::Common;
+use super::port_state::PortState;
 use super::report::host_counters;
 use super::wanted::Sources;
 
@@ -29,8 +29,8 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new(common: &Common, now: Instant) -> Self {
-        let spec = &common.spec;
+    pub(super) fn new(state: &PortState, now: Instant) -> Self {
+        let spec = &state.spec;
         let config = HostConfig {
             mac: spec.mac.into(),
             network: spec.network.clone(),
@@ -55,70 +55,70 @@ impl Answers {
     }
 
     /// Moves what there is to move, boundedly. True when there was something.
-    pub(super) fn turn(&mut self, common: &mut Common, now: Instant) -> bool {
+    pub(super) fn turn(&mut self, state: &mut PortState, now: Instant) -> bool {
         let time = self.time(now);
-        let asked = self.questions(common, time);
-        let received = self.receive(common, time);
+        let asked = self.questions(state, time);
+        let received = self.receive(state, time);
         if self.host.next_deadline().is_some_and(|deadline| deadline <= time) {
             self.host.poll(time);
         }
-        let told = self.events(common, now);
-        let sent = self.send(common);
+        let told = self.events(state, now);
+        let sent = self.send(state);
         asked || received || told || sent
     }
 
-    fn questions(&mut self, common: &mut Common, time: Tai) -> bool {
+    fn questions(&mut self, state: &mut PortState, time: Tai) -> bool {
         for taken in 0..ITEMS {
-            let Some(question) = common.host.request() else { return taken > 0 };
-            match common.hops.ask(&question) {
+            let Some(question) = state.host.request() else { return taken > 0 };
+            match state.hops.ask(&question) {
                 Asked::First => self.host.resolve(question.next_hop, time),
                 Asked::Again => {}
-                Asked::Full => common.counts.neighbour_limit_requests += 1,
+                Asked::Full => state.counts.neighbour_limit_requests += 1,
             }
         }
         true
     }
 
-    fn receive(&mut self, common: &mut Common, time: Tai) -> bool {
+    fn receive(&mut self, state: &mut PortState, time: Tai) -> bool {
         for taken in 0..BURST {
-            let Some(frame) = common.host.receive() else { return taken > 0 };
+            let Some(frame) = state.host.receive() else { return taken > 0 };
             self.host.receive(&frame, time);
         }
         true
     }
 
-    fn send(&mut self, common: &mut Common) -> bool {
+    fn send(&mut self, state: &mut PortState) -> bool {
         for taken in 0..BURST {
             if !self.host.transmit(&mut self.frame) {
                 return taken > 0;
             }
             // What is refused is counted by the exchange; the host says again what matters.
-            common.host.send(&self.frame);
+            state.host.send(&self.frame);
         }
         true
     }
 
-    fn events(&mut self, common: &mut Common, now: Instant) -> bool {
+    fn events(&mut self, state: &mut PortState, now: Instant) -> bool {
         for taken in 0..ITEMS {
             let Some(event) = self.host.event() else { return taken > 0 };
             match event {
-                Event::Ready { address } => tracing::info!("port {}: {address} is in use", common.spec.name),
+                Event::Ready { address } => tracing::info!("port {}: {address} is in use", state.spec.name),
                 Event::Resolved { address, mac } => {
-                    let change = common.hops.found(address, mac.octets());
-                    common.note(address, change, Some(mac.octets()), now);
+                    let change = state.hops.found(address, mac.octets());
+                    state.note(address, change, Some(mac.octets()), now);
                 }
                 Event::Unanswered { address } => {
-                    let change = common.hops.silent(address);
-                    common.note(address, change, None, now);
+                    let change = state.hops.silent(address);
+                    state.note(address, change, None, now);
                 }
                 Event::Conflict { address, mac } => {
-                    common.counts.conflicts += 1;
+                    state.counts.conflicts += 1;
                     self.conflicts.insert(address, mac);
-                    common.journal.conflict(address, mac, now);
+                    state.journal.conflict(address, mac, now);
                 }
                 Event::ConflictOver { address } => {
                     self.conflicts.remove(&address);
-                    common.journal.conflict_over(address, now);
+                    state.journal.conflict_over(address, now);
                 }
             }
         }
@@ -126,9 +126,9 @@ impl Answers {
     }
 
     /// Becomes a member of the groups that are wanted, and of no other.
-    pub(super) fn join(&mut self, common: &mut Common, now: Instant) {
+    pub(super) fn join(&mut self, state: &mut PortState, now: Instant) {
         let time = self.time(now);
-        let wanted = common.wanted.groups();
+        let wanted = state.wanted.groups();
         let gone: Vec<IpAddr> = self.joined.keys().filter(|group| !wanted.contains_key(group)).copied().collect();
         for group in gone {
             self.joined.remove(&group);
@@ -142,9 +142,9 @@ impl Answers {
             match self.host.join(group, &sources, time) {
                 Ok(()) => drop(self.joined.insert(group, sources)),
                 Err(cause) => {
-                    common.counts.join_failures += 1;
+                    state.counts.join_failures += 1;
                     let words = format!("cannot join {cause}");
-                    common.journal.warn("join", now, &words);
+                    state.journal.warn("join", now, &words);
                     self.refused.insert(group, words);
                 }
             }
@@ -158,8 +158,8 @@ impl Answers {
     }
 
     /// What is due now and then.
-    pub(super) fn tick(&mut self, common: &mut Common) {
-        for hop in common.hops.sweep() {
+    pub(super) fn tick(&mut self, state: &mut PortState) {
+        for hop in state.hops.sweep() {
             self.host.forget(hop);
         }
     }

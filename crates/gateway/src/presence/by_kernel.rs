@@ -14,8 +14,8 @@ use super::groups::Groups;
 use super::hops::Asked;
 use super::hush::Hush;
 use super::kernel::{Index, Kernel, Known, Neighbour};
-use super::port::Common;
 use super::port_presence::PortPresence;
+use super::port_state::PortState;
 use super::tag::{TAG, tagged, untagged};
 use super::tap::{Tap, is_gone};
 
@@ -51,8 +51,8 @@ pub(super) struct ByKernel {
 }
 
 impl ByKernel {
-    pub(super) fn open(common: &Common, through: Through<'_>, kernel: &mut Kernel) -> Result<Self, PresenceError> {
-        let spec = &common.spec;
+    pub(super) fn open(state: &PortState, through: Through<'_>, kernel: &mut Kernel) -> Result<Self, PresenceError> {
+        let spec = &state.spec;
         let hush = hushed(spec);
         let (interface, tap) = match through {
             Through::Tap(name) => (name.to_owned(), Some(Tap::open(name, spec, kernel)?)),
@@ -80,137 +80,137 @@ impl ByKernel {
     }
 
     /// Moves what there is to move, boundedly. `room` is for one frame and a tag. True when there was something.
-    pub(super) fn turn(&mut self, common: &mut Common, kernel: &mut Kernel, room: &mut [u8], now: Instant) -> bool {
-        let asked = self.questions(common, kernel, now);
-        let received = self.give_to_kernel(common, now);
-        let sent = self.take_from_kernel(common, room, now);
+    pub(super) fn turn(&mut self, state: &mut PortState, kernel: &mut Kernel, room: &mut [u8], now: Instant) -> bool {
+        let asked = self.questions(state, kernel, now);
+        let received = self.give_to_kernel(state, now);
+        let sent = self.take_from_kernel(state, room, now);
         asked || received || sent
     }
 
-    fn questions(&mut self, common: &mut Common, kernel: &mut Kernel, now: Instant) -> bool {
+    fn questions(&mut self, state: &mut PortState, kernel: &mut Kernel, now: Instant) -> bool {
         let mut first = Vec::new();
         let mut had_any = false;
         while first.len() < QUESTIONS {
-            let Some(question) = common.host.request() else { break };
+            let Some(question) = state.host.request() else { break };
             had_any = true;
-            match common.hops.ask(&question) {
+            match state.hops.ask(&question) {
                 Asked::First => first.push(question.next_hop),
                 Asked::Again => {}
-                Asked::Full => common.counts.neighbour_limit_requests += 1,
+                Asked::Full => state.counts.neighbour_limit_requests += 1,
             }
         }
         if !first.is_empty() {
             // The tick would ask for them too, a little later.
-            self.ask(common, kernel, now);
+            self.ask(state, kernel, now);
         }
         had_any
     }
 
     /// Has the kernel look for the next hops that are due, and takes what it knows already.
-    fn ask(&mut self, common: &mut Common, kernel: &mut Kernel, now: Instant) {
+    fn ask(&mut self, state: &mut PortState, kernel: &mut Kernel, now: Instant) {
         let Some(index) = self.index else { return };
-        let due = common.hops.due(now, QUESTIONS);
+        let due = state.hops.due(now, QUESTIONS);
         if due.is_empty() {
             return;
         }
         for hop in due {
             if let Err(cause) = kernel.use_neighbour(index, hop) {
-                common.counts.neighbour_failures += 1;
-                common.journal.warn(
+                state.counts.neighbour_failures += 1;
+                state.journal.warn(
                     "ask",
                     now,
                     &format!("the kernel cannot ask for {hop} on {}: {cause}", self.interface),
                 );
             }
         }
-        self.take_neighbours(common, kernel, now);
+        self.take_neighbours(state, kernel, now);
     }
 
     /// Takes all that the kernel knows of our next hops.
-    fn take_neighbours(&mut self, common: &mut Common, kernel: &mut Kernel, now: Instant) {
+    fn take_neighbours(&mut self, state: &mut PortState, kernel: &mut Kernel, now: Instant) {
         match kernel.neighbours() {
-            Ok(all) => all.into_iter().for_each(|neighbour| self.neighbour(common, neighbour, now)),
+            Ok(all) => all.into_iter().for_each(|neighbour| self.neighbour(state, neighbour, now)),
             Err(cause) => {
-                common.counts.neighbour_failures += 1;
-                common.journal.warn("ask", now, &format!("the kernel does not tell its neighbours: {cause}"));
+                state.counts.neighbour_failures += 1;
+                state.journal.warn("ask", now, &format!("the kernel does not tell its neighbours: {cause}"));
             }
         }
     }
 
     /// What the kernel says of a neighbour.
-    pub(super) fn neighbour(&mut self, common: &mut Common, neighbour: Neighbour, now: Instant) {
+    pub(super) fn neighbour(&mut self, state: &mut PortState, neighbour: Neighbour, now: Instant) {
         if self.index.is_none_or(|index| index.get() != neighbour.index) {
             return;
         }
         let address = neighbour.address;
         match neighbour.state {
             Known::At(mac) => {
-                let change = common.hops.found(address, mac);
-                common.note(address, change, Some(mac), now);
+                let change = state.hops.found(address, mac);
+                state.note(address, change, Some(mac), now);
             }
             Known::Silent => {
-                let change = common.hops.silent(address);
-                common.note(address, change, None, now);
+                let change = state.hops.silent(address);
+                state.note(address, change, None, now);
             }
-            Known::Forgotten => common.hops.ask_soon(address),
+            Known::Forgotten => state.hops.ask_soon(address),
             Known::Asking => {}
         }
     }
 
     /// Notices were lost: everything is looked at again.
-    pub(super) fn look_again(&mut self, common: &mut Common, kernel: &mut Kernel, now: Instant) {
-        common.counts.lost_notices += 1;
-        self.take_neighbours(common, kernel, now);
+    pub(super) fn look_again(&mut self, state: &mut PortState, kernel: &mut Kernel, now: Instant) {
+        state.counts.lost_notices += 1;
+        self.take_neighbours(state, kernel, now);
     }
 
-    fn give_to_kernel(&mut self, common: &mut Common, now: Instant) -> bool {
+    fn give_to_kernel(&mut self, state: &mut PortState, now: Instant) -> bool {
         let mut moved = false;
         for _ in 0..BURST {
-            let Some(frame) = common.host.receive() else { break };
+            let Some(frame) = state.host.receive() else { break };
             moved = true;
             let Some(tap) = &self.tap else {
                 let count =
-                    if self.is_tap { &mut common.counts.tap_absent_frames } else { &mut common.counts.ignored_frames };
+                    if self.is_tap { &mut state.counts.tap_absent_frames } else { &mut state.counts.ignored_frames };
                 *count += 1;
                 continue;
             };
-            let Some(pieces) = untagged(&frame, common.spec.vlan) else {
-                common.counts.foreign_vlan_frames += 1;
+            let Some(pieces) = untagged(&frame, state.spec.vlan) else {
+                state.counts.foreign_vlan_frames += 1;
                 continue;
             };
             let written = tap.write(pieces);
-            let spec = &common.spec;
+            let spec = &state.spec;
             if let Some(other) = conflict(&frame, spec.mac.into(), spec.vlan, &spec.network) {
-                common.conflicts.claimed(other.address, other.mac, now);
+                state.conflicts.claimed(other.address, other.mac, now);
             }
             drop(frame);
             match written {
-                Ok(Some(_)) => common.counts.tap_sent_frames += 1,
-                Ok(None) => common.counts.tap_full_frames += 1,
-                Err(cause) => self.trouble(common, &cause, now),
+                Ok(Some(_)) => state.counts.tap_sent_frames += 1,
+                Ok(None) => state.counts.tap_full_frames += 1,
+                Err(cause) => self.trouble(state, &cause, now),
             }
         }
         moved
     }
 
-    fn take_from_kernel(&mut self, common: &mut Common, room: &mut [u8], now: Instant) -> bool {
+    fn take_from_kernel(&mut self, state: &mut PortState, room: &mut [u8], now: Instant) -> bool {
         let mut moved = false;
         for _ in 0..BURST {
             let Some(tap) = &self.tap else { break };
             match tap.read(&mut room[TAG..]) {
                 Ok(Some(octets)) => {
                     moved = true;
-                    common.counts.tap_received_frames += 1;
-                    if let Some(frame) = tagged(&mut room[..TAG + octets], common.spec.vlan) {
+                    state.counts.tap_received_frames += 1;
+                    if let Some(frame) = tagged(&mut room[..TAG + octets], state.spec.vlan) {
                         // What is refused is counted by the exchange.
-                        common.host.send(frame);
+                        state.host.send(frame);
                     }
                 }
                 Ok(None) => break,
                 // What can be read fails only when it is gone, and would wake us for ever.
                 Err(_) => {
-                    common.counts.tap_failures += 1;
-                    self.lose_tap(common, now);
+                    state.counts.tap_failures += 1;
+                    self.lose_tap(state, now);
                 }
             }
         }
@@ -218,85 +218,85 @@ impl ByKernel {
     }
 
     /// A TAP that is gone is made again; a frame that was refused (the TAP is down) is only counted.
-    fn trouble(&mut self, common: &mut Common, cause: &std::io::Error, now: Instant) {
-        common.counts.tap_failures += 1;
+    fn trouble(&mut self, state: &mut PortState, cause: &std::io::Error, now: Instant) {
+        state.counts.tap_failures += 1;
         if is_gone(cause) {
-            self.lose_tap(common, now);
+            self.lose_tap(state, now);
         } else {
-            common.journal.warn("tap", now, &format!("the TAP {} takes no frame: {cause}", self.interface));
+            state.journal.warn("tap", now, &format!("the TAP {} takes no frame: {cause}", self.interface));
         }
     }
 
-    fn lose_tap(&mut self, common: &mut Common, now: Instant) {
+    fn lose_tap(&mut self, state: &mut PortState, now: Instant) {
         self.tap = None;
-        common.counts.tap_removals += 1;
+        state.counts.tap_removals += 1;
         let words = format!("the TAP {} was removed: TCP does not work until it is made again", self.interface);
-        common.journal.warn("tap", now, &words);
-        self.lose_interface(common);
+        state.journal.warn("tap", now, &words);
+        self.lose_interface(state);
         self.retry_at = Some(now + RETRY);
     }
 
-    fn lose_interface(&mut self, common: &mut Common) {
+    fn lose_interface(&mut self, state: &mut PortState) {
         self.index = None;
         self.groups.leave_all();
-        common.hops.ask_all_soon();
+        state.hops.ask_all_soon();
     }
 
     /// The interface of this name is there under this number.
-    pub(super) fn is_there(&mut self, common: &mut Common, name: &str, index: u32, now: Instant) {
+    pub(super) fn is_there(&mut self, state: &mut PortState, name: &str, index: u32, now: Instant) {
         if !self.is_tap && name == self.interface && self.index.map(Index::get) != Some(index) {
-            self.lose_interface(common);
+            self.lose_interface(state);
             self.index = Index::new(index);
-            self.join(common, now);
+            self.join(state, now);
         }
     }
 
     /// The interface under this number is gone.
-    pub(super) fn is_gone(&mut self, common: &mut Common, index: u32, now: Instant) {
+    pub(super) fn is_gone(&mut self, state: &mut PortState, index: u32, now: Instant) {
         if self.index.map(Index::get) != Some(index) {
             return;
         }
         if self.tap.is_some() {
-            return self.lose_tap(common, now);
+            return self.lose_tap(state, now);
         }
-        self.lose_interface(common);
+        self.lose_interface(state);
         let words = format!("the interface {} is gone: no group is joined and no neighbour found", self.interface);
-        common.journal.warn("tap", now, &words);
+        state.journal.warn("tap", now, &words);
     }
 
     /// Makes the kernel a member of the groups that are wanted, and of no other.
-    pub(super) fn join(&mut self, common: &mut Common, now: Instant) {
+    pub(super) fn join(&mut self, state: &mut PortState, now: Instant) {
         let Some(index) = self.index else { return };
-        for words in self.groups.keep(common.wanted.groups(), index, &self.interface) {
-            common.counts.join_failures += 1;
+        for words in self.groups.keep(state.wanted.groups(), index, &self.interface) {
+            state.counts.join_failures += 1;
             self.retry_at.get_or_insert(now + RETRY);
-            common.journal.warn("join", now, &words);
+            state.journal.warn("join", now, &words);
         }
     }
 
     /// What is due now and then: questions to the kernel, and another attempt at what failed.
-    pub(super) fn tick(&mut self, common: &mut Common, kernel: &mut Kernel, now: Instant) {
-        let _ = common.hops.sweep();
-        self.ask(common, kernel, now);
+    pub(super) fn tick(&mut self, state: &mut PortState, kernel: &mut Kernel, now: Instant) {
+        let _ = state.hops.sweep();
+        self.ask(state, kernel, now);
         if self.retry_at.is_none_or(|at| now < at) {
             return;
         }
         self.retry_at = None;
         if self.is_tap && self.tap.is_none() {
-            match Tap::open(&self.interface, &common.spec, kernel) {
+            match Tap::open(&self.interface, &state.spec, kernel) {
                 Ok(tap) => {
                     self.index = Some(tap.index());
                     self.tap = Some(tap);
-                    common.journal.info("tap", now, &format!("the TAP {} is there again", self.interface));
+                    state.journal.info("tap", now, &format!("the TAP {} is there again", self.interface));
                 }
                 Err(cause) => {
-                    common.counts.tap_failures += 1;
+                    state.counts.tap_failures += 1;
                     self.retry_at = Some(now + RETRY);
-                    common.journal.warn("tap", now, &cause.to_string());
+                    state.journal.warn("tap", now, &cause.to_string());
                 }
             }
         }
-        self.join(common, now);
+        self.join(state, now);
     }
 
     /// What an operator should see to now.

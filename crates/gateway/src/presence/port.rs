@@ -10,40 +10,17 @@ use super::PresenceError;
 use super::answers::Answers;
 use super::by_kernel::{ByKernel, Through};
 use super::conflicts::Conflicts;
-use super::hops::{Change, Hops};
+use super::hops::Hops;
 use super::journal::{Journal, silence};
 use super::kernel::{Kernel, Notice};
 use super::port_presence::PortPresence;
+use super::port_state::PortState;
 use super::report::{Counts, PresenceReport, Shared};
 use super::wanted::Wanted;
 use crate::port_plan::Exception;
 
 /// Neighbours and addresses in trouble that one report names.
 const TROUBLES: usize = 8;
-
-/// What a port has, whoever answers for it.
-pub(super) struct Common {
-    pub(super) spec: PortPresence,
-    pub(super) host: HostEnd,
-    pub(super) hops: Hops,
-    pub(super) wanted: Wanted,
-    pub(super) conflicts: Conflicts,
-    pub(super) counts: Counts,
-    pub(super) journal: Journal,
-}
-
-impl Common {
-    /// Counts and tells what has changed about a neighbour.
-    pub(super) fn note(&mut self, address: IpAddr, change: Change, mac: Option<[u8; 6]>, now: Instant) {
-        match change {
-            Change::None => {}
-            Change::Found | Change::Back => self.counts.neighbours_found += 1,
-            Change::Moved(_) => self.counts.neighbours_moved += 1,
-            Change::Silent => self.counts.neighbours_silent += 1,
-        }
-        self.journal.neighbour(address, change, mac, now);
-    }
-}
 
 /// Who answers for a port.
 enum Side {
@@ -53,7 +30,7 @@ enum Side {
 
 /// One port.
 pub(super) struct Port {
-    common: Common,
+    state: PortState,
     side: Side,
     shared: Shared,
     link_up: Option<bool>,
@@ -69,7 +46,7 @@ impl Port {
         now: Instant,
     ) -> Result<(Self, Shared), PresenceError> {
         let journal = Journal::new(&spec.name);
-        let mut common = Common {
+        let mut state = PortState {
             spec,
             host,
             hops: Hops::default(),
@@ -78,15 +55,15 @@ impl Port {
             counts: Counts::default(),
             journal,
         };
-        let side = match &common.spec.exception {
-            Exception::None => Side::Gateway(Box::new(Answers::new(&common, now))),
-            Exception::Tap(name) => Side::Kernel(Box::new(ByKernel::open(&common, Through::Tap(name), kernel)?)),
-            Exception::Netdev(name) => Side::Kernel(Box::new(ByKernel::open(&common, Through::Netdev(name), kernel)?)),
+        let side = match &state.spec.exception {
+            Exception::None => Side::Gateway(Box::new(Answers::new(&state, now))),
+            Exception::Tap(name) => Side::Kernel(Box::new(ByKernel::open(&state, Through::Tap(name), kernel)?)),
+            Exception::Netdev(name) => Side::Kernel(Box::new(ByKernel::open(&state, Through::Netdev(name), kernel)?)),
         };
         // Until somebody listens nothing is media.
-        common.host.publish(common.wanted.table());
+        state.host.publish(state.wanted.table());
         let shared = Shared::default();
-        let mut port = Self { common, side, shared: shared.clone(), link_up: None, refused: 0 };
+        let mut port = Self { state, side, shared: shared.clone(), link_up: None, refused: 0 };
         for notice in kernel.links().unwrap_or_default() {
             port.notice(&notice, kernel, now);
         }
@@ -96,7 +73,7 @@ impl Port {
 
     /// Ends the port's presence; its exchange goes on with another.
     pub(super) fn into_host(self) -> HostEnd {
-        self.common.host
+        self.state.host
     }
 
     pub(super) fn listen(
@@ -105,8 +82,8 @@ impl Port {
         sources: &[IpAddr],
         now: Instant,
     ) -> Result<(), PresenceError> {
-        if !self.common.wanted.listen(destination, sources) {
-            return Err(PresenceError::Full { port: self.common.spec.name.clone(), destination });
+        if !self.state.wanted.listen(destination, sources) {
+            return Err(PresenceError::Full { port: self.state.spec.name.clone(), destination });
         }
         self.listens(now);
         Ok(())
@@ -118,8 +95,8 @@ impl Port {
         sources: &[IpAddr],
         now: Instant,
     ) -> Result<(), PresenceError> {
-        if !self.common.wanted.unlisten(destination, sources) {
-            return Err(PresenceError::NotListening { port: self.common.spec.name.clone(), destination });
+        if !self.state.wanted.unlisten(destination, sources) {
+            return Err(PresenceError::NotListening { port: self.state.spec.name.clone(), destination });
         }
         self.listens(now);
         Ok(())
@@ -127,10 +104,10 @@ impl Port {
 
     fn listens(&mut self, now: Instant) {
         // First the table: what the join brings is media from its first packet on.
-        self.common.host.publish(self.common.wanted.table());
+        self.state.host.publish(self.state.wanted.table());
         match &mut self.side {
-            Side::Gateway(side) => side.join(&mut self.common, now),
-            Side::Kernel(side) => side.join(&mut self.common, now),
+            Side::Gateway(side) => side.join(&mut self.state, now),
+            Side::Kernel(side) => side.join(&mut self.state, now),
         }
     }
 
@@ -141,20 +118,20 @@ impl Port {
             return;
         }
         if before.is_some() {
-            self.common.counts.link_changes += 1;
+            self.state.counts.link_changes += 1;
         }
         if let (true, Side::Gateway(side)) = (is_up, &mut self.side) {
             side.link_up(now);
         }
         // The first word on a link that is up is no news.
         if before.is_some() || !is_up {
-            self.common.journal.link(is_up, now);
+            self.state.journal.link(is_up, now);
         }
     }
 
     /// What the kernel tells of its interfaces and neighbours.
     pub(super) fn notice(&mut self, notice: &Notice, kernel: &mut Kernel, now: Instant) {
-        let netdev = self.common.spec.netdev.as_ref();
+        let netdev = self.state.spec.netdev.as_ref();
         match notice {
             Notice::Link { name, is_up, .. } if netdev == Some(name) => self.link(*is_up, now),
             Notice::Gone { name, .. } if netdev == Some(name) => self.link(false, now),
@@ -162,10 +139,10 @@ impl Port {
         }
         let Side::Kernel(side) = &mut self.side else { return };
         match notice {
-            Notice::Neighbour(neighbour) => side.neighbour(&mut self.common, *neighbour, now),
-            Notice::Link { index, name, .. } => side.is_there(&mut self.common, name, *index, now),
-            Notice::Gone { index, .. } => side.is_gone(&mut self.common, *index, now),
-            Notice::Lost => side.look_again(&mut self.common, kernel, now),
+            Notice::Neighbour(neighbour) => side.neighbour(&mut self.state, *neighbour, now),
+            Notice::Link { index, name, .. } => side.is_there(&mut self.state, name, *index, now),
+            Notice::Gone { index, .. } => side.is_gone(&mut self.state, *index, now),
+            Notice::Lost => side.look_again(&mut self.state, kernel, now),
         }
     }
 
@@ -180,45 +157,45 @@ impl Port {
     /// Moves what there is to move, boundedly. True when there was something.
     pub(super) fn turn(&mut self, kernel: &mut Kernel, room: &mut [u8], now: Instant) -> bool {
         match &mut self.side {
-            Side::Gateway(side) => side.turn(&mut self.common, now),
-            Side::Kernel(side) => side.turn(&mut self.common, kernel, room, now),
+            Side::Gateway(side) => side.turn(&mut self.state, now),
+            Side::Kernel(side) => side.turn(&mut self.state, kernel, room, now),
         }
     }
 
     /// What is due now and then.
     pub(super) fn tick(&mut self, kernel: &mut Kernel, now: Instant) {
         match &mut self.side {
-            Side::Gateway(side) => side.tick(&mut self.common),
-            Side::Kernel(side) => side.tick(&mut self.common, kernel, now),
+            Side::Gateway(side) => side.tick(&mut self.state),
+            Side::Kernel(side) => side.tick(&mut self.state, kernel, now),
         }
-        self.common.host.collect();
+        self.state.host.collect();
         self.tell_conflicts(now);
         self.tell_refused(now);
         self.publish();
     }
 
     fn tell_conflicts(&mut self, now: Instant) {
-        for (address, mac) in self.common.conflicts.begun() {
-            self.common.counts.conflicts += 1;
-            self.common.journal.conflict(address, mac, now);
+        for (address, mac) in self.state.conflicts.begun() {
+            self.state.counts.conflicts += 1;
+            self.state.journal.conflict(address, mac, now);
         }
-        for address in self.common.conflicts.over(now) {
-            self.common.journal.conflict_over(address, now);
+        for address in self.state.conflicts.over(now) {
+            self.state.journal.conflict_over(address, now);
         }
     }
 
     fn tell_refused(&mut self, now: Instant) {
-        let counters = self.common.host.counters();
+        let counters = self.state.host.counters();
         let refused = counters.offered_full + counters.sent_full;
         let more = refused.saturating_sub(std::mem::replace(&mut self.refused, refused));
         if more > 0 {
             let words = format!("{more} frames beside the media were dropped: more came at once than are held");
-            self.common.journal.warn("exchange", now, &words);
+            self.state.journal.warn("exchange", now, &words);
         }
     }
 
     fn publish(&self) {
-        let Common { host, hops, conflicts, counts, .. } = &self.common;
+        let PortState { host, hops, conflicts, counts, .. } = &self.state;
         let silent = hops.silent_ones().take(TROUBLES).map(silence);
         let mut troubles: Vec<String> = silent.chain(conflicts.words()).collect();
         let mut counters = counts.named(host.counters());
