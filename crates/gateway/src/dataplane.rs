@@ -8,6 +8,8 @@ mod build;
 mod connection;
 mod entries;
 mod heard_legs;
+mod movement;
+mod parts;
 mod placement;
 mod reconcile;
 mod relays;
@@ -15,7 +17,9 @@ mod report;
 mod rings;
 mod sdp;
 mod sender_entry;
+mod unmet;
 mod watch;
+mod wish;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -25,39 +29,15 @@ use control::{
     RelaySpec, RelayStatus, SenderSpec, SenderStatus, StreamName,
 };
 use media::Name;
-use shm::{Broker, StoreChoice};
 use worker::{ReceiverKey, SenderKey};
 
 use crate::alarms::Alarms;
-use crate::clock::TaiClock;
 use crate::engine::{Engine, ReceiverOrder, SenderOrder, Stands, StreamKey};
-use crate::recorder::{Recorder, RecorderSettings};
+use crate::recorder::Recorder;
 use entries::{Entries, ReceiverEntry};
+pub use parts::Parts;
 use placement::Place;
 use sender_entry::{Forwarding, SenderEntry};
-
-/// What the data plane is made of.
-pub struct Parts {
-    /// What moves packets. The first takes what belongs to none of the others' ports: the kernel's. They drop before the
-    /// rings do.
-    pub engines: Vec<Arc<dyn Engine>>,
-    /// The rings.
-    pub broker: Broker,
-    /// TAI.
-    pub clock: TaiClock,
-    /// This node's name.
-    pub node: String,
-    /// Slots of a ring where the receiver states none.
-    pub slots: u16,
-    /// The broker's socket, for status.
-    pub broker_socket: String,
-    /// Which pages rings are made of, in words, while there is no ring.
-    pub page_policy: String,
-    /// Where recordings are, and how they are made.
-    pub recorder: RecorderSettings,
-    /// How receivers store what comes.
-    pub stores: StoreChoice,
-}
 
 /// The data plane. Clones are the same one.
 #[derive(Clone)]

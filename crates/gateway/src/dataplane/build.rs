@@ -8,8 +8,8 @@ use shm::{BrokerError, ConsumerClass, FrameWriter, Geometry, SubscribeError};
 use st2110::{PackingPlan, PlanError};
 use worker::Source;
 
-use super::Parts;
 use super::connection::Connection;
+use super::parts::Parts;
 use crate::memory;
 
 /// Grains that a sender may hold of its source: in flight, next, and one in hand.

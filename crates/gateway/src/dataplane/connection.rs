@@ -3,7 +3,7 @@
 use media::{FlowFormat, Name};
 use shm::FlowSnapshot;
 
-use super::sender_entry::Wish;
+use super::wish::Wish;
 
 /// One ring that a sender reads.
 #[derive(Clone, Debug)]

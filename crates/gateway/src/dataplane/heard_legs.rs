@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use control::LegStatus;
 use worker::HeardLegCounters;
 
-use super::entries::Movement;
+use super::movement::Movement;
 use crate::loss::{Locator, Reception};
 
 /// The legs in their order; none where there is one only.

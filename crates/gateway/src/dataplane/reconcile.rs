@@ -10,7 +10,8 @@ use super::connection::Connection;
 use super::entries::Entries;
 use super::placement::Place;
 use super::relays::SourceKind;
-use super::sender_entry::Wish;
+use super::unmet::Unmet;
+use super::wish::Wish;
 use super::{Gateway, build, sdp};
 use crate::engine::{ChangeError, Stands};
 
@@ -153,28 +154,6 @@ impl Gateway {
             key: sender.key,
             receiver_sdp,
         })
-    }
-}
-
-/// What a sender should have and could not be given.
-#[derive(Debug)]
-pub(super) struct Unmet {
-    wish: Wish,
-    error: ChangeError,
-    /// Whether it is tried in vain however often.
-    is_lasting: bool,
-}
-
-impl Unmet {
-    /// Its engine refused.
-    pub(super) fn change(wish: Wish, error: ChangeError) -> Box<Self> {
-        let is_lasting = matches!(error.cause, DataplaneError::Unsupported { .. });
-        Box::new(Self { wish, error, is_lasting })
-    }
-
-    /// It cannot be: nothing was touched.
-    pub(super) fn lasting(wish: Wish, cause: DataplaneError) -> Box<Self> {
-        Box::new(Self { wish, error: cause.into(), is_lasting: true })
     }
 }
 

@@ -7,11 +7,12 @@ use control::{DataplaneError, RelaySpec, RelayStatus};
 use media::Name;
 use worker::{InputCounters, ReceiverKey, RelayCounters, SenderKey};
 
-use super::entries::Movement;
 use super::heard_legs::HeardLegs;
+use super::movement::Movement;
 use super::placement::{self, Place};
-use super::reconcile::Unmet;
-use super::sender_entry::{Forwarding, Wish};
+use super::sender_entry::Forwarding;
+use super::unmet::Unmet;
+use super::wish::Wish;
 use super::{Gateway, sdp};
 use crate::engine::{RelayOrder, Relaying, StreamKey};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use control::{CrosspointTable, NodeStatus, ReceiverStatus, SenderState, SenderStatus, Signal};
 use media::{Clock, GrainIndex, Rate};
 
-use super::Parts;
 use super::entries::ReceiverEntry;
+use super::parts::Parts;
 use super::sender_entry::SenderEntry;
 
 /// Values that the counters carry along and that are no counts.

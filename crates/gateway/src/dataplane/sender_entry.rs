@@ -8,8 +8,9 @@ use media::{Name, Ssrc};
 use worker::{ReceiverKey, SenderCounters, SenderKey};
 
 use super::connection::Connection;
-use super::entries::Movement;
+use super::movement::Movement;
 use super::placement::Place;
+use super::wish::Wish;
 
 /// Until what did not admit a sender is asked again; doubles with each refusal.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -24,17 +25,6 @@ pub(super) enum Forwarding {
     Relay(ReceiverKey),
     /// A change was broken off: its engine is to be told anew.
     Unclear,
-}
-
-/// What a sender should have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// A ring, by its flow and epoch.
-    Ring(Name, u128),
-    /// A relay.
-    Relay(ReceiverKey),
-    /// To forward nothing.
-    Home,
 }
 
 /// A sender.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use control::{ConsumerHolder, HeardLegSpec, SenderState, SenderTiming};
 use netio::KernelTxConfig;
-use shm::{BrokerConfig, ConsumerClass, FrameReader, PagePolicy, StoreChoice};
+use shm::{Broker, BrokerConfig, ConsumerClass, FrameReader, PagePolicy, StoreChoice};
 use st2110::VideoSdp;
 use worker::IdlePolicy;
 
@@ -14,6 +14,7 @@ use crate::clock::ClockKeeper;
 use crate::engine::recording::{RecordingEngine, Told};
 use crate::engine::{KernelEngine, KernelSettings};
 use crate::pool::ThreadSettings;
+use crate::recorder::RecorderSettings;
 
 const IN_AN_HOUR: Duration = Duration::from_secs(3600);
 
