@@ -27,14 +27,12 @@ use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::{self, Idleness};
 pub use convoys::Departure;
-pub use error::{NoAnswer, PoolError};
+use error::ANSWER;
+pub(crate) use error::unexpected;
+pub use error::{EnterError, NoAnswer, PoolError};
 use heartbeat::{Beat, Heartbeat};
 pub use load::{UNKNOWN_PACKETS_PER_SECOND, packets_per_second};
 pub use refused::Refused;
-pub(crate) use requests::unexpected;
-
-/// How long a worker may take to answer. A switch waits for a grain to end.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// Between two looks for an answer.
 const LOOK: Duration = Duration::from_micros(200);
@@ -73,9 +71,6 @@ pub struct Seat<T> {
 /// Which worker of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerIndex(pub usize);
-
-/// Why a start hook did not let a worker start.
-pub type EnterError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A worker as the gateway sees it.
 struct WorkerThread<R: RxQueue, T: TxQueue<Lease = GrainLease>> {

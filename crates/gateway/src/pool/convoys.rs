@@ -7,7 +7,7 @@ use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::{ArrivalRefusal, Command, Convoy, DepartureRefusal, PortKey, Report};
 
-use super::requests::{no_answer, unexpected};
+use super::error::{no_answer, unexpected};
 use super::{Pool, Refused, WorkerIndex};
 
 /// What became of a departure.

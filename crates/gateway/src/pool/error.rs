@@ -1,6 +1,15 @@
 //! Why workers cannot be started, or do not answer.
 
-use super::{ANSWER, EnterError};
+use std::io;
+use std::time::Duration;
+
+use control::DataplaneError;
+
+/// How long a worker may take to answer. A switch waits for a grain to end.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// Why a start hook did not let a worker start.
+pub type EnterError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +45,7 @@ pub enum PoolError {
     },
     /// The system gave no thread.
     #[error("a worker's thread cannot be started: {0}")]
-    Thread(#[from] std::io::Error),
+    Thread(#[from] io::Error),
     /// The start hook refused.
     #[error("{worker} cannot start: {cause}")]
     Enter {
@@ -52,4 +61,12 @@ pub enum PoolError {
         /// The worker.
         worker: String,
     },
+}
+
+pub(super) fn no_answer(error: NoAnswer) -> DataplaneError {
+    DataplaneError::System { what: "asking a worker".to_owned(), cause: io::Error::other(error) }
+}
+
+pub(crate) fn unexpected(what: &str) -> DataplaneError {
+    DataplaneError::System { what: what.to_owned(), cause: io::Error::other("the worker answered otherwise") }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 
 use control::DataplaneError;
 
-use super::NoAnswer;
-use super::requests::no_answer;
+use super::error::{NoAnswer, no_answer};
 
 /// Something that a worker does not serve: where it came back, and why.
 pub struct Refused<X> {

@@ -7,7 +7,7 @@ use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::{Command, Forwarder, ReceiverKey, Relay, Report, SenderKey};
 
-use super::requests::{no_answer, unexpected};
+use super::error::{no_answer, unexpected};
 use super::{Pool, Refused, WorkerIndex};
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {

@@ -1,6 +1,5 @@
 //! What engines ask of workers: each command with the answers that it may have, told in an operator's words.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use control::DataplaneError;
@@ -11,7 +10,8 @@ use worker::{
     SenderRefusal, Source, SteeredReceiver, WORKER_LIMIT,
 };
 
-use super::{NoAnswer, Pool, Refused, WorkerIndex};
+use super::error::{no_answer, unexpected};
+use super::{Pool, Refused, WorkerIndex};
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
     /// Polls an input.
@@ -207,12 +207,4 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease>> Pool<R, T> {
             remedy: format!("at most {WORKER_LIMIT} fit on one: add a core to {}", self.names.cores_key),
         }
     }
-}
-
-pub(super) fn no_answer(error: NoAnswer) -> DataplaneError {
-    DataplaneError::System { what: "asking a worker".to_owned(), cause: io::Error::other(error) }
-}
-
-pub(crate) fn unexpected(what: &str) -> DataplaneError {
-    DataplaneError::System { what: what.to_owned(), cause: io::Error::other("the worker answered otherwise") }
 }
