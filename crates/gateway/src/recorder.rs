@@ -7,6 +7,8 @@
 //! Files are made in one folder only, and never overwritten. What a recording is made of: [`media::recording`].
 
 mod capturing;
+mod ending;
+mod flows;
 mod folder;
 mod follower;
 mod index_file;
@@ -19,74 +21,37 @@ mod progress;
 mod recording;
 mod replay;
 mod reserve;
+mod settings;
 mod tape;
 #[cfg(test)]
 mod tests;
 mod trial;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use control::{
-    ArchiveError, ArchiveState, CaptureSpec, CaptureStatus, InjectSpec, InjectionStatus, RecordSpec, RecordingStatus,
-    ReplaySpec, ReplayStatus,
+    ArchiveError, CaptureSpec, CaptureStatus, InjectSpec, InjectionStatus, RecordSpec, RecordingStatus, ReplaySpec,
+    ReplayStatus,
 };
-use media::{FlowFormat, Name};
+use media::Name;
 use netio::capture::CaptureTap;
-use rustix::io::Errno;
-use shm::{ConsumerClass, FrameReader, FrameWriter, SubscribeError};
 
 use crate::clock::TaiClock;
 use crate::engine::Inlet;
 use capturing::Captured;
+pub(crate) use flows::Flows;
 use folder::Folder;
 use injecting::Injected;
 use job::{Job, forget};
 use progress::Progress;
 use replay::Played;
+pub use settings::RecorderSettings;
 
 /// Recordings, and replays, at a time.
 const RUNNING_MAX: usize = 16;
-
-/// Where recordings are, and how they are made.
-#[derive(Clone, Debug)]
-pub struct RecorderSettings {
-    /// The folder of all recordings. Made when the first recording is.
-    pub folder: PathBuf,
-    /// How long the disk is tried before each recording; zero: not at all.
-    pub trial: Duration,
-    /// Grains that a recording may hold of its ring, at most: as long may the disk be late.
-    pub hold_grains: u16,
-}
-
-impl Default for RecorderSettings {
-    fn default() -> Self {
-        Self { folder: PathBuf::from("/var/lib/flypack/recordings"), trial: Duration::from_secs(1), hold_grains: 4 }
-    }
-}
-
-/// The rings, as a recorder sees them.
-pub(crate) trait Flows: Send + 'static {
-    /// A reader of the flow.
-    fn subscribe(&self, flow: &Name, class: ConsumerClass) -> Result<FrameReader, SubscribeError>;
-
-    /// The ring that the flow's name stands for now: its epoch and format.
-    fn ring(&self, flow: &Name) -> Option<(u128, FlowFormat)>;
-
-    /// The names of all flows.
-    fn names(&self) -> Vec<String>;
-
-    /// Makes a flow to write.
-    fn create(&self, flow: &Name, format: FlowFormat, slots: Option<u16>) -> Result<FrameWriter, ArchiveError>;
-
-    /// Ends a flow.
-    fn remove(&self, flow: &Name);
-}
 
 /// All recordings and replays of a gateway. Dropping it stops them.
 pub(crate) struct Recorder {
@@ -276,32 +241,5 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// Why a job has ended.
-#[derive(Clone, Debug)]
-struct Ending {
-    state: ArchiveState,
-    trouble: Option<String>,
-}
-
-impl Ending {
-    fn of(state: ArchiveState) -> Self {
-        Self { state, trouble: None }
-    }
-
-    /// The disk did not take what was written.
-    fn refused_by_disk(cause: &io::Error) -> Self {
-        match Errno::from_io_error(cause) {
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
-                Self::because(ArchiveState::DiskFull, "the disk is full: make room, and write to another file")
-            }
-            _ => Self::because(ArchiveState::Failed, format!("the disk refused what was written: {cause}")),
-        }
-    }
-
-    fn because(state: ArchiveState, trouble: impl Into<String>) -> Self {
-        Self { state, trouble: Some(trouble.into()) }
     }
 }

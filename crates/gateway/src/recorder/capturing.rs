@@ -10,7 +10,7 @@ use control::{ArchiveError, ArchiveState, CaptureSpec, CaptureStatus};
 use media::{Clock as _, Name};
 use netio::capture::{CaptureBusy, CaptureConfig, CaptureRing, CaptureTap};
 
-use super::Ending;
+use super::ending::Ending;
 use super::folder::{Draft, Folder};
 use super::pcap::PcapWriter;
 use super::reserve::Reserve;

@@ -7,7 +7,8 @@ use control::{ArchiveError, ArchiveState};
 use media::{FlowFormat, Name};
 use shm::{ConsumerClass, FrameReader, GrainLease, ReadError, Refusal, SubscribeError, WaitError};
 
-use super::{Ending, Flows};
+use super::ending::Ending;
+use super::flows::Flows;
 
 /// How often a flow that gives nothing is looked for.
 const LOOK: Duration = Duration::from_millis(250);

@@ -10,7 +10,7 @@ use control::{ArchiveError, ArchiveState, InjectSpec, InjectionPace, InjectionSt
 use media::{Clock as _, Name, Tai};
 use netio::injection::{InjectionConfig, InjectionRing};
 
-use super::Ending;
+use super::ending::Ending;
 use super::folder::Folder;
 use super::pcap::{Packet, PcapError, PcapReader};
 use crate::clock::TaiClock;

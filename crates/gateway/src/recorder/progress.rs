@@ -8,7 +8,7 @@ use control::{ArchiveState, RecordSpec, RecordingStatus};
 use media::recording::Header;
 use media::{Name, VideoFormat};
 
-use super::Ending;
+use super::ending::Ending;
 
 /// See the module. The counters say nothing about one another, so all of them are relaxed.
 #[derive(Debug)]

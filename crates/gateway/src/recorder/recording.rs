@@ -8,11 +8,13 @@ use media::recording::Header;
 use media::{Clock, VideoFormat};
 use shm::SlotLease;
 
+use super::ending::Ending;
+use super::flows::Flows;
 use super::folder::{Draft, Folder};
 use super::follower::{Follower, Step};
 use super::progress::Progress;
+use super::settings::RecorderSettings;
 use super::tape::Tape;
-use super::{Ending, Flows, RecorderSettings};
 use crate::clock::TaiClock;
 
 /// The longest wait: for so long a slot that is on the disk may be kept, and a stop unheard.

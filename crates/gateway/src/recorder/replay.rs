@@ -7,11 +7,12 @@ use std::time::Duration;
 use control::{ArchiveError, ArchiveState, ReplayEnding, ReplaySpec, ReplayStatus};
 use media::{Name, VideoFormat};
 
+use super::ending::Ending;
+use super::flows::Flows;
 use super::folder::Folder;
 use super::index_file::IndexReader;
 use super::player::{Place, Player};
 use super::prefetch::{AHEAD, Prefetch, PrefetchError};
-use super::{Ending, Flows};
 use crate::clock::TaiClock;
 use crate::uring::DirectFile;
 

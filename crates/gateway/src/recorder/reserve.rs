@@ -3,7 +3,7 @@
 
 use control::ArchiveState;
 
-use super::Ending;
+use super::ending::Ending;
 use super::folder::Folder;
 
 /// The disk is looked at each time when so much has been written.

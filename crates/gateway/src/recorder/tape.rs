@@ -10,7 +10,7 @@ use rustix::fs::{FallocateFlags, fallocate, fdatasync, fstatvfs, ftruncate};
 use rustix::io::Errno;
 use shm::SlotLease;
 
-use super::Ending;
+use super::ending::Ending;
 use super::folder::{Files, Folder};
 use super::index_file::IndexWriter;
 use super::progress::Progress;

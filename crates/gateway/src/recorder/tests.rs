@@ -2,13 +2,16 @@
 
 mod ends;
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use control::{ReplayEnding, ReplayTiming};
+use control::{ArchiveState, ReplayEnding, ReplayTiming};
 use media::recording::{Entry, Header};
-use media::{Clock as _, Depth, GrainIndex, Rate, Sampling, VideoFormat};
-use shm::{Broker, BrokerConfig, GrainEnd, GrainLease, PagePolicy};
+use media::{Clock as _, Depth, FlowFormat, GrainIndex, Rate, Sampling, VideoFormat};
+use shm::{
+    Broker, BrokerConfig, ConsumerClass, FrameReader, FrameWriter, GrainEnd, GrainLease, PagePolicy, SubscribeError,
+};
 
 use super::follower::{Follower, Step};
 use super::index_file::IndexReader;
