@@ -4,47 +4,23 @@
 //! [`Alarms::look`] is given the counters of one object twice a second or so. What a [`Rule`] finds in their growth begins
 //! an alarm, which ends when there was no more of it for [`QUIET`]. Time and counters are arguments.
 
+mod growth;
+mod kind;
 mod rules;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use control::Counters;
 
 use crate::gate::{Gate, held_back};
+use growth::Growth;
+pub(crate) use kind::Kind;
 use rules::Rule;
 
 /// Without anything new for so long an alarm is over.
 const QUIET: Duration = Duration::from_secs(5);
-
-/// What an alarm is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// A receiver.
-    Receiver,
-    /// A sender.
-    Sender,
-    /// A relay.
-    Relay,
-    /// A port.
-    Port,
-    /// A ring.
-    Flow,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Receiver => "receiver",
-            Self::Sender => "sender",
-            Self::Relay => "relay",
-            Self::Port => "port",
-            Self::Flow => "flow",
-        })
-    }
-}
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,25 +38,6 @@ impl Line {
             Self::Begun(words) => tracing::warn!("{words}"),
             Self::Over(words) => tracing::info!("{words}"),
         }
-    }
-}
-
-/// How much each counter of an object grew between two looks.
-pub(crate) struct Growth<'a> {
-    before: &'a Counters,
-    now: &'a Counters,
-}
-
-impl Growth<'_> {
-    /// Of one counter; 0 where the object does not have it, or began anew.
-    fn of(&self, counter: &str) -> u64 {
-        let value = |counters: &Counters| counters.iter().find(|(name, _)| *name == counter).map(|(_, value)| *value);
-        value(self.now).unwrap_or(0).saturating_sub(value(self.before).unwrap_or(0))
-    }
-
-    /// Of some counters together.
-    fn sum(&self, counters: &[&str]) -> u64 {
-        counters.iter().map(|counter| self.of(counter)).sum()
     }
 }
 

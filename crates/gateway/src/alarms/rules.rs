@@ -1,6 +1,7 @@
 //! The rules: which growth of which counters is trouble, and what an operator can do about it.
 
-use super::{Growth, Kind};
+use super::growth::Growth;
+use super::kind::Kind;
 
 /// Packets that do not fit what a receiver was told, by reason.
 const MISFITS: [&str; 8] = [

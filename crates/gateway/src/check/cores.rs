@@ -3,7 +3,7 @@
 use control::CoreIsolation;
 use worker::run::usable_cores;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Config;
 use crate::cores::Cores;
 

@@ -1,6 +1,6 @@
 //! Huge pages: what ports and rings need together, and what is free.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::{Config, ConfigError, DpdkMemoryConfig, PagesConfig};
 use crate::port_plan::{DPDK_OCTETS, DpdkPlan};
 use crate::{memory, specs};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use netio::kernel::interface;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::port_plan::{PortDevice, PortPlan};
 use crate::presence::interface_addresses;
 
