@@ -1,6 +1,6 @@
 //! Measurements of what Flypack promises, beside its peers, in one run: `shm`, the frame ring; `local`, the data plane.
 //!
-//! In `shm` each party of a measurement is a process of its own ([`role`]), pinned to a core where there are two. Whatever is
+//! In `shm` each party of a measurement is a process of its own ([`role`], [`playing`]), pinned to a core where there are two. Whatever is
 //! compared is measured in rounds that alternate, and compared round by round: what disturbs the machine disturbs
 //! both. Figures are medians over rounds, with their quartiles.
 #![cfg_attr(not(feature = "iceoryx2"), forbid(unsafe_code))]
@@ -22,6 +22,7 @@ mod peer;
 mod percentiles;
 pub mod plan;
 pub mod plane;
+pub mod playing;
 mod process;
 pub mod producer;
 pub mod ring;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bench::arguments::{Arguments, Command};
-use bench::{Machine, Verdict, local, network, role, scale, suite};
+use bench::{Machine, Verdict, local, network, playing, scale, suite};
 use clap::Parser as _;
 
 /// What is not a loss, but no measurement either.
@@ -30,7 +30,7 @@ fn run() -> Result<Verdict> {
         Command::Client(arguments) => return network::call(&arguments),
         Command::Machine { .. } => println!("{}", serde_json::to_string_pretty(&Machine::look())?),
         Command::Shm(arguments) => suite::run(&arguments)?,
-        Command::Role { role } => role::play(&serde_json::from_str(&role)?)?,
+        Command::Role { role } => playing::play(&serde_json::from_str(&role)?)?,
         Command::Instructions(arguments) => suite::repeat(&arguments)?,
     }
     Ok(Verdict::Whole)

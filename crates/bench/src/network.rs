@@ -12,6 +12,7 @@
 
 mod client;
 mod control;
+mod report;
 mod search;
 mod server;
 

@@ -4,26 +4,23 @@
 //! stdin and writes an [`Answer`] a line to stdout, and sleeps in between: rounds of one pair of processes
 //! do not disturb those of another. It ends with its stdin.
 
+mod dialogue;
+mod ends;
 mod inbox;
-mod line_receiver;
-mod line_sender;
-pub(crate) mod receiving;
-pub(crate) mod sending;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use core_affinity::CoreId;
 use serde::{Deserialize, Serialize};
 use shm::PagePolicy;
 
+pub use dialogue::{Answer, Command, Publish};
+pub use ends::{Receiver, Sender, Taken};
 pub use inbox::Inbox;
-pub use receiving::{Receiver, Taken};
-pub use sending::Sender;
+pub(crate) use inbox::answer;
 
 use crate::FrameSize;
-use crate::peer::{self, SocketReceiver, SocketSender};
-use crate::ring::{GatewayRing, PodRing, RingReceiver};
 
 /// What a process does, and where.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,75 +100,6 @@ pub enum Kind {
     IceoryxListener,
 }
 
-/// To a process.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Command {
-    /// Meet the others; a sender: wait for acknowledgements by these flows.
-    Connect {
-        /// Empty for a receiver.
-        acknowledgements: Vec<String>,
-    },
-    /// Let others connect, until the next command.
-    Host,
-    /// So many messages, each `gap_ns` after the one before was acknowledged.
-    Round {
-        /// Messages.
-        messages: u32,
-        /// Pause between them, ns.
-        gap_ns: u64,
-    },
-    /// So many frames, line by line.
-    Frames {
-        /// Frames.
-        frames: u32,
-        /// From line to line, ns.
-        line_ns: u64,
-        /// Whether each line is published at once, or the frame as a whole.
-        publish: Publish,
-    },
-    /// Hold so many grains from now on.
-    Hold {
-        /// Grains.
-        grains: u16,
-    },
-}
-
-/// When lines are published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Publish {
-    /// Each as soon as it is written.
-    Lines,
-    /// All with the last one.
-    Frame,
-}
-
-/// From a process.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// Up, or done.
-    Done,
-    /// A receiver waits for the first message of a round.
-    Armed,
-    /// What a sender did, message by message, ns.
-    Sent {
-        /// How long it took to open or loan it and to write its number.
-        opening: Vec<u64>,
-        /// As written into the message, before it was published.
-        stamps: Vec<u64>,
-        /// The sums of the frames, where the whole of them was written.
-        sums: Vec<u64>,
-    },
-    /// What a receiver saw, message by message.
-    Received {
-        /// When it had read and validated it, ns.
-        seen: Vec<u64>,
-        /// What the messages carried; empty where they carry nothing.
-        stamps: Vec<u64>,
-        /// The sums of the frames, where the whole of them was read.
-        sums: Vec<u64>,
-    },
-}
-
 impl Role {
     /// Keeps the calling thread on its core, and threads that it starts from now on: so only after those of brokers and
     /// producers have been started, which are to go where there is room.
@@ -180,26 +108,4 @@ impl Role {
         ensure!(pinned, "core {:?} cannot be had", self.core);
         Ok(())
     }
-}
-
-/// Plays a role to the end of stdin.
-///
-/// # Errors
-/// What went wrong, for the log.
-pub fn play(role: &Role) -> Result<()> {
-    let inbox = Inbox::open();
-    match role.kind {
-        Kind::GatewayRing => sending::run(GatewayRing::create(role)?, &inbox, role),
-        Kind::PodRing => sending::run(PodRing::create(role)?, &inbox, role),
-        Kind::GatewayReader | Kind::PodReader | Kind::GatewaySleeper | Kind::PodSleeper => {
-            receiving::run(RingReceiver::new(role), &inbox, role)
-        }
-        Kind::LineSender => line_sender::run(GatewayRing::create(role)?, &inbox, role),
-        Kind::LineReceiver => line_receiver::run(&inbox, role),
-        Kind::Holder => line_receiver::hold(&inbox, role),
-        Kind::SocketSender => sending::run(SocketSender::new(role), &inbox, role),
-        Kind::SocketReceiver => receiving::run(SocketReceiver::bind(role)?, &inbox, role),
-        _ => peer::play_rival(role, &inbox),
-    }
-    .with_context(|| format!("{:?} of {}", role.kind, role.meeting))
 }

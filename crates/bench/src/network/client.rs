@@ -6,10 +6,10 @@ use std::net::TcpStream;
 
 use anyhow::{Context as _, Result, bail};
 use netio::{RxQueue, TxQueue};
-use serde::Serialize;
 use shm::GrainLease;
 
 use super::control::{Answer, Control, Heard, Offer, Sent};
+use super::report::Report;
 use super::search;
 use crate::arguments::Client;
 use crate::desk::Desk;
@@ -17,22 +17,9 @@ use crate::device::DeviceName;
 use crate::plan::Plan;
 use crate::plane::ends::Ends;
 use crate::plane::live::{Here, Live};
-use crate::plane::{Interval, Outcome, udp};
+use crate::plane::{Interval, udp};
 use crate::traffic::Traffic;
 use crate::{Machine, Verdict};
-
-/// What both ends found.
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
-    command: String,
-    pub(super) plan: Plan,
-    device: String,
-    machine: Machine,
-    sender: Outcome,
-    /// Where the server runs.
-    server: serde_json::Value,
-    pub(super) receiver: Outcome,
-}
 
 /// Sends, and prints what both ends found.
 ///
@@ -144,21 +131,4 @@ where
         server,
         receiver,
     })
-}
-
-impl Report {
-    pub(super) fn verdict(&self) -> Verdict {
-        if self.sender.is_whole() && self.receiver.is_whole() { Verdict::Whole } else { Verdict::Lossy }
-    }
-
-    fn text(&self) -> String {
-        format!(
-            "\n{}\n{}; by {}\nsender, {}receiver, {}",
-            self.machine.text(),
-            self.plan.text(),
-            self.device,
-            self.sender.text(),
-            self.receiver.text()
-        )
-    }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use media::Rate;
 use serde::Serialize;
 
-use super::client::Report;
+use super::report::Report;
 use crate::arguments::Client;
 use crate::traffic::Traffic;
 use crate::{Machine, Verdict};

@@ -19,31 +19,22 @@ use iceoryx2::sample::Sample;
 use iceoryx2::sample_mut::SampleMut;
 use iceoryx2::service::port_factory::{event, publish_subscribe};
 
+use super::remains::mark_of;
 use crate::PATIENCE_NS;
 use crate::message::Mark;
-use crate::role::{Inbox, Kind, Receiver, Role, Sender, Taken, receiving, sending};
+use crate::role::{Receiver, Role, Sender, Taken};
 
 type Ipc = ipc::Service;
 
 /// Listeners of one service at most.
 const LISTENERS: usize = 64;
 
-pub(super) fn play(role: &Role, inbox: &Inbox) -> Result<()> {
-    set_log_level(LogLevel::Error);
-    match role.kind {
-        Kind::IceoryxSender => sending::run(IceoryxSender::create(role)?, inbox, role),
-        Kind::IceoryxReceiver => receiving::run(IceoryxReceiver::new(role)?, inbox, role),
-        Kind::IceoryxNotifier => sending::run(IceoryxNotifier::create(role)?, inbox, role),
-        Kind::IceoryxListener => receiving::run(IceoryxListener::new(role)?, inbox, role),
-        other => anyhow::bail!("{other:?} is no role of iceoryx2"),
-    }
-}
-
 /// A node whose files are in the run's folder or begin with its name, so that they go with it ([`super::clean`]).
 fn node(role: &Role) -> Result<Node<Ipc>> {
+    set_log_level(LogLevel::Error);
     let mut config = Config::default();
     config.global.set_root_path(&Path::new(role.folder.as_os_str().as_encoded_bytes())?);
-    config.global.prefix = FileName::new(super::mark_of(&role.folder).as_bytes())?;
+    config.global.prefix = FileName::new(mark_of(&role.folder).as_bytes())?;
     let builder = NodeBuilder::new().config(&config).signal_handling_mode(SignalHandlingMode::Disabled);
     builder.create::<Ipc>().context("a node")
 }
@@ -67,7 +58,7 @@ fn events(node: &Node<Ipc>, role: &Role) -> Result<event::PortFactory<Ipc>> {
 
 /// Publishes.
 #[derive(Debug)]
-struct IceoryxSender {
+pub(crate) struct IceoryxSender {
     publisher: Publisher<Ipc, [u8], ()>,
     octets: usize,
     loaned: Option<SampleMut<Ipc, [u8], ()>>,
@@ -75,7 +66,7 @@ struct IceoryxSender {
 }
 
 impl IceoryxSender {
-    fn create(role: &Role) -> Result<Self> {
+    pub(crate) fn create(role: &Role) -> Result<Self> {
         let node = node(role)?;
         let octets = role.size.octets();
         let publisher = samples(&node, role)?.publisher_builder().initial_max_slice_len(octets).create()?;
@@ -105,7 +96,7 @@ impl Sender for IceoryxSender {
 
 /// Subscribes, and spins.
 #[derive(Debug)]
-struct IceoryxReceiver {
+pub(crate) struct IceoryxReceiver {
     role: Role,
     node: Node<Ipc>,
     subscriber: Option<Subscriber<Ipc, [u8], ()>>,
@@ -113,7 +104,7 @@ struct IceoryxReceiver {
 }
 
 impl IceoryxReceiver {
-    fn new(role: &Role) -> Result<Self> {
+    pub(crate) fn new(role: &Role) -> Result<Self> {
         Ok(Self { role: role.clone(), node: node(role)?, subscriber: None, held: None })
     }
 }
@@ -141,13 +132,13 @@ impl Receiver for IceoryxReceiver {
 
 /// Notifies.
 #[derive(Debug)]
-struct IceoryxNotifier {
+pub(crate) struct IceoryxNotifier {
     notifier: Notifier<Ipc>,
     _node: Node<Ipc>,
 }
 
 impl IceoryxNotifier {
-    fn create(role: &Role) -> Result<Self> {
+    pub(crate) fn create(role: &Role) -> Result<Self> {
         let node = node(role)?;
         Ok(Self { notifier: events(&node, role)?.notifier_builder().create()?, _node: node })
     }
@@ -167,14 +158,14 @@ impl Sender for IceoryxNotifier {
 
 /// Listens, asleep.
 #[derive(Debug)]
-struct IceoryxListener {
+pub(crate) struct IceoryxListener {
     role: Role,
     node: Node<Ipc>,
     listener: Option<Listener<Ipc>>,
 }
 
 impl IceoryxListener {
-    fn new(role: &Role) -> Result<Self> {
+    pub(crate) fn new(role: &Role) -> Result<Self> {
         Ok(Self { role: role.clone(), node: node(role)?, listener: None })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::{Answer, Command};
+use super::dialogue::{Answer, Command};
 
 /// How often a writer looks for consumers that want to join, while nothing is measured.
 const HOSTING: Duration = Duration::from_micros(200);
@@ -59,7 +59,7 @@ fn parse(line: &str) -> Result<Command> {
 }
 
 /// Writes a line to stdout.
-pub(super) fn answer(answer: &Answer) -> Result<()> {
+pub(crate) fn answer(answer: &Answer) -> Result<()> {
     let mut output = io::stdout().lock();
     serde_json::to_writer(&mut output, answer)?;
     output.write_all(b"\n")?;

@@ -2,42 +2,15 @@
 
 use anyhow::{Result, bail};
 
-use super::inbox::{Inbox, answer};
-use super::{Answer, Command, Role};
 use crate::clock;
 use crate::ring::AckReader;
+use crate::role::{Answer, Command, Inbox, Role, Sender, answer};
 
 /// A message that is open is written before it is published; of a frame that takes milliseconds, of these marks this
 /// long. What its opening left to the other cores is done by then, as it would be.
 const WRITING_NS: u64 = 1_000;
 
-/// How messages go out.
-pub trait Sender {
-    /// Meets the receivers.
-    ///
-    /// # Errors
-    /// When they are not there.
-    fn connect(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Lets receivers join; called now and then while nothing is measured.
-    fn host(&mut self) {}
-
-    /// Opens or loans the next message, and writes its number into its first and last octets.
-    ///
-    /// # Errors
-    /// When there is no room for one.
-    fn prepare(&mut self, number: u64) -> Result<()>;
-
-    /// Writes when it was finished, and publishes it.
-    ///
-    /// # Errors
-    /// When it cannot be sent.
-    fn send(&mut self, stamp: u64) -> Result<()>;
-}
-
-pub(crate) fn run(mut sender: impl Sender, inbox: &Inbox, role: &Role) -> Result<()> {
+pub(super) fn run(mut sender: impl Sender, inbox: &Inbox, role: &Role) -> Result<()> {
     role.pin()?;
     answer(&Answer::Done)?;
     let (mut acks, mut next) = (Vec::new(), 0);

@@ -4,10 +4,9 @@ use anyhow::{Result, bail};
 use media::GrainIndex;
 use shm::{FrameWriter, GrainEnd, GrainStamp};
 
-use super::inbox::{Inbox, answer};
-use super::{Answer, Command, Publish, Role};
 use crate::clock;
 use crate::ring::{AckReader, GatewayRing, RingWriter as _, tai_now};
+use crate::role::{Answer, Command, Inbox, Publish, Role, answer};
 use crate::sum::{add, line_of};
 
 /// Between frames: the receiver is to wait for the next one.

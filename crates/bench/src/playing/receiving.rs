@@ -2,50 +2,10 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::inbox::{Inbox, answer};
-use super::{Answer, Command, Role};
-use crate::clock;
-use crate::message::Mark;
 use crate::ring::AckWriter;
+use crate::role::{Answer, Command, Inbox, Receiver, Role, answer};
 
-/// A message that was read.
-#[derive(Clone, Copy, Debug)]
-pub struct Taken {
-    /// What it carries; none where messages carry nothing.
-    mark: Option<Mark>,
-    /// When it was read.
-    seen: u64,
-}
-
-impl Taken {
-    /// Read just now.
-    #[inline]
-    #[must_use]
-    pub fn now(mark: Option<Mark>) -> Self {
-        Self { mark, seen: clock::now() }
-    }
-}
-
-/// How messages come in.
-pub trait Receiver {
-    /// Meets the sender.
-    ///
-    /// # Errors
-    /// When it is not there.
-    fn connect(&mut self) -> Result<()>;
-
-    /// Waits for the next message, validates and reads it, and looks at the clock. The message stays as it is until
-    /// [`Self::release`].
-    ///
-    /// # Errors
-    /// When none comes, or it is not whole.
-    fn take(&mut self) -> Result<Taken>;
-
-    /// Lets the message go.
-    fn release(&mut self);
-}
-
-pub(crate) fn run(mut receiver: impl Receiver, inbox: &Inbox, role: &Role) -> Result<()> {
+pub(super) fn run(mut receiver: impl Receiver, inbox: &Inbox, role: &Role) -> Result<()> {
     let mut acks = AckWriter::create(role)?;
     role.pin()?;
     answer(&Answer::Done)?;

@@ -3,10 +3,9 @@
 use anyhow::{Context as _, Result, bail};
 use shm::GrainLease;
 
-use super::inbox::{Inbox, answer};
-use super::{Answer, Command, Role};
 use crate::clock;
 use crate::ring::{AckWriter, spin_for_grain, spin_for_lines, subscribe};
+use crate::role::{Answer, Command, Inbox, Role, answer};
 use crate::sum::add;
 
 pub(super) fn run(inbox: &Inbox, role: &Role) -> Result<()> {
