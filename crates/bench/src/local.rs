@@ -11,44 +11,18 @@ mod testpmd;
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, bail, ensure};
-use clap::ValueEnum;
 use netio::{RxQueue, TxQueue};
 use shm::GrainLease;
 
-use crate::arguments::Local;
+use crate::arguments::{Kind, Local, Rival};
 use crate::desk::Desk;
 use crate::device::DeviceName;
 use crate::plane::ends::Ends;
 use crate::plane::live::{Here, Live};
 use crate::plane::{Outcome, udp};
 use crate::producer::Content;
-use crate::{Machine, Spread, Verdict};
+use crate::{Machine, Verdict};
 pub use summary::Summary;
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// A worker sends from rings; nobody need receive. What goes into net_ring is taken and freed on the other core.
-    Tx,
-    /// A worker receives into rings, beside a bare loop over the same packets and memcpy; 1080p with 1,200, 1,260 and 1,430
-    /// octets of samples a packet. Of the options only the rounds (ten for each), the pages and the cores count.
-    Rx,
-    /// A worker sends from rings, another one receives into rings, and every octet is checked there.
-    Loop,
-    /// A source, and a worker that relays what it sends from net_ring to many destinations by the device.
-    Relay,
-    /// Bare packets over a ring of DPDK's, copied out on the other core; and memcpy of whole frames.
-    Copy,
-}
-
-/// What the worker's rate is compared with, round by round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Rival {
-    /// Packets over the same device without a worker, and memcpy.
-    Bare,
-    /// `dpdk-testpmd`, which sends packets of the same two pieces.
-    Testpmd,
-}
 
 /// Measures and prints.
 ///
@@ -175,10 +149,4 @@ fn is_ring(device: &DeviceName) -> bool {
 #[cfg(not(feature = "dpdk"))]
 fn over_ports(arguments: &Local, _: &mut Summary) -> Result<()> {
     bail!("{} needs DPDK, which this program was built without: make build-bench, or --device udp", arguments.device)
-}
-
-/// Medians over rounds of something that not every round has.
-fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
-    let values: Vec<f64> = values.into_iter().collect();
-    (!values.is_empty()).then(|| Spread::of(values))
 }

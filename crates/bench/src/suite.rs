@@ -10,28 +10,14 @@ mod table;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 
 pub use publication::repeat;
 pub use report::Report;
 
-use crate::arguments::Shm;
+use crate::arguments::{Part, Shm};
 use crate::pair::Place;
 use crate::ring::{common_socket, start_broker};
 use crate::{Machine, peer};
-
-/// A part of the suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// From a producer to its consumers, spinning and asleep.
-    Handover,
-    /// From a frame's last line to all of it read.
-    Lines,
-    /// From a consumer's death to its slots.
-    Departure,
-    /// What the writer itself spends.
-    Publication,
-}
 
 /// Measures and prints.
 ///

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Kind, spread};
-use crate::arguments::Local;
+use crate::arguments::{Kind, Local};
 use crate::plan::Plan;
 use crate::plane::Outcome;
 use crate::traffic::Check;
@@ -178,4 +177,10 @@ impl Figures {
         }
         text
     }
+}
+
+/// Medians over rounds of something that not every round has.
+fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+    let values: Vec<f64> = values.into_iter().collect();
+    (!values.is_empty()).then(|| Spread::of(values))
 }
