@@ -35,6 +35,8 @@ pub struct PortPlan {
     pub device: PortDevice,
     /// Who serves it.
     pub seating: Seating,
+    /// Receive queues, at most as many as workers; the first gets what no flow rule puts on another.
+    pub rx_queues: u16,
     /// Its addresses and networks.
     pub network: Network,
     /// The routers on them, one per family at most.
@@ -193,9 +195,12 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
     }
     times(config, &device).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
     let exception = exception(config, &name, &device).map_err(|(key, value, wanted)| refuse(key, &value, wanted))?;
+    let seating = Seating::of(config, &name)?;
+    let rx_queues = rx_queues(config, &device, seating.workers);
     Ok(PortPlan {
         device,
-        seating: Seating::of(config, &name)?,
+        rx_queues: rx_queues.map_err(|(key, value, wanted)| refuse(key, &value, wanted))?,
+        seating,
         network,
         gateways,
         vlan: (config.vlan != 0).then_some(config.vlan),
@@ -212,6 +217,22 @@ fn port(config: &PortConfig) -> Result<PortPlan, ConfigError> {
 
 /// Key, value and what would work.
 type Refused = (&'static str, String, String);
+
+/// Where several workers receive, flow rules sort what comes. Cards have those; net_null has the queues, and refuses the rules.
+fn rx_queues(config: &PortConfig, device: &PortDevice, workers: u16) -> Result<u16, Refused> {
+    let asked = config.rx_queues;
+    let refuse = |wanted: String| Err(("rx_queues", asked.to_string(), wanted));
+    let is_card = matches!(device, PortDevice::Pci(_));
+    match asked {
+        0 if is_card => Ok(workers),
+        0 | 1 => Ok(1),
+        _ if !is_card && *device != PortDevice::Null => {
+            refuse(format!("0 or 1: {device} has no flow rules that put streams on receive queues"))
+        }
+        _ if asked > workers => refuse(format!("at most {workers}, a queue for each worker; cores names more of them")),
+        _ => Ok(asked),
+    }
+}
 
 /// What no device but a card has; whether this card has it, its driver says.
 fn times(config: &PortConfig, device: &PortDevice) -> Result<(), Refused> {

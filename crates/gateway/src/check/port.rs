@@ -63,7 +63,7 @@ fn sizing(name: &str, plan: &PortPlan, ports: &[PortPlan], shared: &DpdkPlan, co
         Ok(sizing) => {
             findings.push(Finding::ok(name, sizing.to_string()));
             findings.extend(backlogs(name, plan, &sizing, config));
-            (findings, sizes::pools_octets(&sizing, plan.seating.workers))
+            (findings, sizes::pools_octets(&sizing, sizes::Queues::of(plan)))
         }
         Err(refusal) => {
             findings.push(Finding::fail(name, refusal.to_string(), "lower packets_per_second, hold_ms or mtu"));

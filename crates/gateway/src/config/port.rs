@@ -83,12 +83,15 @@ pub struct PortConfig {
     /// The core of its worker; none for the gateway's choice.
     #[serde(default)]
     pub core: Option<usize>,
-    /// The cores of its workers, where several send by it; the first one receives.
+    /// The cores of its workers, where several serve it; the first one has the first receive queue.
     #[serde(default)]
     pub cores: Vec<usize>,
     /// How many workers it has, where it names no core.
     #[serde(default = "defaults::workers")]
     pub workers: u16,
+    /// How many of its workers receive, each by a queue of its own; 0 for all of them where the device can sort.
+    #[serde(default)]
+    pub rx_queues: u16,
     /// `address/length`, IPv4 or IPv6.
     #[serde(default)]
     pub addresses: Vec<String>,

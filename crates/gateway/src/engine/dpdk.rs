@@ -1,5 +1,5 @@
-//! The engine of DPDK's ports: each port is one device with one receive queue, which one worker polls, and a transmit queue for
-//! each worker that sends by it.
+//! The engine of DPDK's ports: each port is one device with a transmit queue for each of its workers, and a receive queue for the
+//! first of them, or for more where flow rules put streams on queues.
 //!
 //! ```text
 //!  Environment::start (before all other threads)   EAL, memory for the ports
@@ -8,7 +8,7 @@
 //!  DpdkEngine::stop                                queues back → workers end → devices closed → presence ends
 //! ```
 //! Ports that name the same core share its worker; those that name none share one that floats, or are given cores of
-//! `dpdk.cores`. A sender goes to the worker of its port that has the fewest packets a second.
+//! `dpdk.cores`. A sender, a receiver or a relay goes to the worker of its port that has the fewest packets a second.
 
 pub(crate) mod backlog;
 mod checks;
@@ -21,6 +21,7 @@ mod open;
 mod port;
 mod port_moves;
 mod relays;
+mod rules;
 mod seen;
 mod serve;
 pub(crate) mod sizes;
@@ -42,7 +43,7 @@ use dpdk::tx::DpdkTx;
 use media::Name;
 use netio::capture::CaptureTap;
 use shm::GrainLease;
-use worker::{IdlePolicy, InputKey, ReceiverKey, SenderCounters, SenderKey, Source};
+use worker::{IdlePolicy, ReceiverKey, SenderCounters, SenderKey, Source};
 
 use super::forwarders::Forwarders;
 use super::{
@@ -62,6 +63,7 @@ use open::{Opened, Wakes};
 use port::ServedPort;
 use serve::Seated;
 use watch::Watch;
+use ways::{Choice, Placed};
 
 type Rx = DpdkRx<TaiClock>;
 type Tx = DpdkTx<GrainLease>;
@@ -115,7 +117,7 @@ impl DpdkEngine {
         let pool = Pool::start(NAMES, seats, settings.thread, clock, move |_| Ok(registering.register_thread()?))?;
         let presence = Presence::start()?;
         let present = presence.handle();
-        let serve = |(at, seated): (usize, Seated)| seated.serve(InputKey(at as u64), &pool, &present);
+        let serve = |(at, seated): (usize, Seated)| seated.serve(at as u64, &pool, &present);
         let mut served = seated.into_iter().enumerate().map(serve).collect::<Result<Vec<_>, _>>()?;
         served.sort_by(|one, other| one.facts.plan.name.cmp(&other.facts.plan.name));
         let ports = Arc::new(served);
@@ -202,7 +204,7 @@ impl Engine for DpdkEngine {
     }
 
     fn add_receiver(&self, order: ReceiverOrder<'_>) -> Result<Receiving, DataplaneError> {
-        let (worker, legs, mut ways) = self.legs(&order.ways())?;
+        let Placed { worker, legs, mut ways, warning } = self.place(&order.ways(), Choice::Lightest)?;
         let key = order.key;
         let packets_per_second = packets_per_second(&order.spec.sdp.format) * ways.len() as u64;
         let receiver = order.build(legs);
@@ -215,7 +217,7 @@ impl Engine for DpdkEngine {
         }
         self.pool.burden(worker, 0, packets_per_second);
         self.homes().receivers.insert(key, ReceiverHome { ways, packets_per_second });
-        Ok(Receiving { counters, legs, warning: None })
+        Ok(Receiving { counters, legs, warning })
     }
 
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
@@ -225,18 +227,21 @@ impl Engine for DpdkEngine {
         // The flow's writer ends here, off the worker.
         drop(self.pool.remove_receiver(worker, key)?);
         self.pool.burden(worker, packets_per_second, 0);
-        self.homes().receivers.remove(&key);
+        let home = self.homes().receivers.remove(&key);
+        // Its rules go: nobody waits for the lock meanwhile.
+        drop(home);
         Ok(())
     }
 
     fn reception(&self, key: ReceiverKey) -> Option<Reception> {
-        let ports = self.homes().receivers.get(&key)?.ports();
-        ports.into_iter().map(|port| self.ports[port].reception()).reduce(|one, other| one.beside(&other))
+        let lanes = self.homes().receivers.get(&key)?.lanes();
+        let receptions = lanes.into_iter().map(|(port, lane)| self.ports[port].reception_of(lane));
+        receptions.reduce(|one, other| one.beside(&other))
     }
 
     fn leg_receptions(&self, key: ReceiverKey) -> Vec<Reception> {
         let ways = self.homes().receivers.get(&key).map(|home| home.ways.clone()).unwrap_or_default();
-        ways.iter().map(|way| self.ports[way.port].reception()).collect()
+        ways.iter().map(|way| self.ports[way.port].reception_of(way.lane)).collect()
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
@@ -291,9 +296,9 @@ impl Engine for DpdkEngine {
     fn worker_of(&self, stream: StreamKey) -> Option<String> {
         let homes = self.homes();
         let worker = match stream {
-            StreamKey::Receiver(key) => self.ports[homes.receivers.get(&key)?.port()].worker(),
+            StreamKey::Receiver(key) => self.worker_hearing(&homes.receivers.get(&key)?.ways),
             StreamKey::Sender(key) => homes.senders.get(&key).map(|home| home.forwarded_by.unwrap_or(home.worker))?,
-            StreamKey::Relay(key) => self.ports[homes.relays.get(&key)?.port()].worker(),
+            StreamKey::Relay(key) => self.worker_hearing(&homes.relays.get(&key)?.ways),
         };
         Some(self.pool.worker_name(worker).to_owned())
     }
@@ -342,8 +347,10 @@ impl Engine for DpdkEngine {
     }
 
     fn restart_port(&self, port: &Name) -> Result<(), DataplaneError> {
-        let (_, port) = self.port(Some(port))?;
-        port.restart(&self.pool).map_err(|error| DataplaneError::PacketIo(Box::new(error)))
+        let (at, port) = self.port(Some(port))?;
+        let outcome = port.restart(&self.pool);
+        self.steer_again(at);
+        outcome.map_err(|error| DataplaneError::PacketIo(Box::new(error)))
     }
 
     fn capture_tap(&self, port: &Name) -> Option<Arc<CaptureTap>> {

@@ -8,7 +8,7 @@ use crate::config::{ConfigError, PortConfig};
 /// Workers of one port at most; virtual devices have as many queues.
 pub const WORKERS_MAX: u16 = 16;
 
-/// Who serves a port. Each worker sends by a transmit queue of its own; the first one receives too.
+/// Who serves a port. Each worker sends by a transmit queue of its own; the first one receives, others where there are queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seating {
     /// The cores, the receiving one first; empty where none is named, and none was assigned.

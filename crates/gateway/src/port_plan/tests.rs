@@ -51,6 +51,18 @@ fn every_key_arrives() {
 }
 
 #[test]
+fn cards_receive_by_every_worker_and_others_by_one() {
+    let queues = |keys: &str| with(keys).unwrap().rx_queues;
+    let card = "device = \"0000:3b:00.0\"\ncores = [1, 2, 3]";
+    assert_eq!(
+        [queues(card), queues(&format!("{card}\nrx_queues = 2")), queues(&format!("{card}\nrx_queues = 1"))],
+        [3, 2, 1]
+    );
+    assert_eq!([queues("cores = [1, 2, 3]"), queues("device = \"0000:3b:00.0\""), queues("rx_queues = 1")], [1; 3]);
+    assert_eq!(queues("device = \"net_null\"\nworkers = 2\nrx_queues = 2"), 2);
+}
+
+#[test]
 fn what_makes_no_port_names_the_key_and_what_would_work() {
     for (keys, key, wanted) in [
         ("name = \"a/b\"", "port.name", "A-Z"),
@@ -74,6 +86,8 @@ fn what_makes_no_port_names_the_key_and_what_would_work() {
         ("gateway = [\"192.0.2.1/24\"]", "gateway", "without a length"),
         ("gateway = [\"192.0.2.1\", \"192.0.2.2\"]", "gateway", "one gateway for IPv4"),
         ("vlan = 4095", "vlan", "1 to 4094"),
+        ("cores = [1, 2]\nrx_queues = 2", "rx_queues", "no flow rules"),
+        ("device = \"0000:3b:00.0\"\ncores = [1, 2]\nrx_queues = 3", "rx_queues", "at most 2"),
         ("mtu = 1279", "mtu", "1280 to 9198"),
         ("mtu = 9199", "mtu", "1280 to 9198"),
         ("addresses = [\"192.0.2.10/24\"]\nmtu = 575", "mtu", "576 to"),

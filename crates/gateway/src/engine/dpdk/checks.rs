@@ -26,14 +26,33 @@ impl ServedPort {
         })
     }
 
-    /// Whether one worker receives by this port and by `other`: two legs are one worker's.
-    pub(super) fn check_receives_with(&self, other: &Self) -> Result<(), DataplaneError> {
+    /// The workers that receive by this port and by all `others`: two legs are one worker's.
+    pub(super) fn workers_that_hear(&self, others: &[&Self]) -> Result<Vec<WorkerIndex>, DataplaneError> {
+        let hears_all = |worker: &WorkerIndex| others.iter().all(|other| other.lane_heard_by(*worker).is_some());
+        let lanes = self.lanes();
+        let workers = lanes.iter().filter(|lane| lane.receives()).map(|lane| lane.worker);
+        let shared: Vec<WorkerIndex> = workers.filter(hears_all).collect();
+        if !shared.is_empty() {
+            return Ok(shared);
+        }
+        let two = others.first().map_or("", |other| other.facts.plan.name.as_str());
+        let one = &self.facts.plan.name;
+        Err(DataplaneError::Unsupported {
+            what: format!("one leg by port \"{one}\" and the other by \"{two}\", which receive by other cores"),
+            remedy: format!("give \"{one}\" and \"{two}\" the same first core (port.core, port.cores)"),
+        })
+    }
+
+    /// Whether one worker has the first queue of this port and of `other`, where no stream can be put on another one.
+    pub(super) fn check_receives_first_with(&self, other: &Self, refusal: &str) -> Result<(), DataplaneError> {
         if self.worker() == other.worker() {
             return Ok(());
         }
         let (one, two) = (&self.facts.plan.name, &other.facts.plan.name);
         Err(DataplaneError::Unsupported {
-            what: format!("one leg by port \"{one}\" and the other by \"{two}\", which receive by other cores"),
+            what: format!(
+                "one leg by port \"{one}\" and the other by \"{two}\", whose first receive queues other cores have ({refusal})"
+            ),
             remedy: format!("give \"{one}\" and \"{two}\" the same first core (port.core, port.cores)"),
         })
     }

@@ -85,7 +85,7 @@ fn relaying(ports: &mut [Sized]) -> Result<(), DpdkStartError> {
 }
 
 fn config(plan: &DpdkPlan, ports: &[Sized]) -> EalConfig {
-    let octets = ports.iter().map(|port| sizes::pools_octets(&port.sizing, port.plan.seating.workers)).sum();
+    let octets = ports.iter().map(|port| sizes::pools_octets(&port.sizing, sizes::Queues::of(&port.plan))).sum();
     let mib = sizes::memory_mib(plan, octets);
     let memory = match plan.memory {
         DpdkMemoryConfig::Huge => Memory::Huge { mib },

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use worker::{ReceiverKey, SenderKey};
 
+use super::rules::Steered;
 use crate::pool::WorkerIndex;
 
 /// By key, as the data plane names them.
@@ -27,20 +28,20 @@ pub(super) struct ReceiverHome {
 }
 
 impl Homes {
-    /// Packets that the relays of a port may keep.
-    pub(super) fn backlog_of(&self, port: usize) -> u64 {
-        let is_heard =
-            |key: &ReceiverKey| self.relays.get(key).is_some_and(|home| home.ways.iter().any(|way| way.port == port));
+    /// Packets that the relays of a port's lane may keep.
+    pub(super) fn backlog_of(&self, port: usize, lane: usize) -> u64 {
+        let is_there = |way: &HeardWay| (way.port, way.lane) == (port, lane);
+        let is_heard = |key: &ReceiverKey| self.relays.get(key).is_some_and(|home| home.ways.iter().any(is_there));
         self.backlogs.iter().filter(|(key, _)| is_heard(key)).map(|(_, packets)| u64::from(*packets)).sum()
     }
 }
 
 impl ReceiverHome {
-    /// The ports of all its ways, each once.
-    pub(super) fn ports(&self) -> Vec<usize> {
-        let mut ports: Vec<usize> = self.ways.iter().map(|way| way.port).collect();
-        ports.dedup();
-        ports
+    /// The ports of all its ways with the lane of each, each once.
+    pub(super) fn lanes(&self) -> Vec<(usize, usize)> {
+        let mut lanes: Vec<(usize, usize)> = self.ways.iter().map(|way| (way.port, way.lane)).collect();
+        lanes.dedup();
+        lanes
     }
 
     /// The port of its first way.
@@ -54,10 +55,14 @@ impl ReceiverHome {
 pub(super) struct HeardWay {
     /// Among the engine's ports.
     pub(super) port: usize,
+    /// The lane of the port whose queue brings it.
+    pub(super) lane: usize,
     pub(super) destination: SocketAddr,
     pub(super) sources: Vec<IpAddr>,
     /// False once that has been taken back.
     pub(super) is_listening: bool,
+    /// How it comes to that queue.
+    pub(super) steered: Steered,
 }
 
 /// Where a sender is, and what it was placed for.

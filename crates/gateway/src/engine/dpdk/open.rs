@@ -6,15 +6,15 @@ use dpdk::counters::PortCounters;
 use dpdk::device::Device;
 use dpdk::eal::Eal;
 use dpdk::mempool::{Mempool, MempoolConfig};
-use dpdk::port::{Features, Port, PortConfig, Reception, Started};
+use dpdk::port::{Features, Port, PortConfig, PortError, Reception, RxHandle, RxPools, Started, Stopped, TxHandle};
 use dpdk::references::References;
 use dpdk::rx::DpdkRx;
 use dpdk::sizing::{LINK_OCTETS, Sizing};
 use dpdk::station::Station;
 use dpdk::tx::{DpdkTx, DpdkTxConfig, Reads, TxPools};
 use ip::MacAddr;
-use netio::capture::{CaptureWay, capture};
-use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, exchange_of};
+use netio::capture::{CaptureEnd, CaptureWay, capture};
+use netio::exchange::{ExchangeConfig, FRAME_OCTETS, HostEnd, RxEnd, TxEnd, exchange_of};
 use netio::injection::injection;
 use uuid::Uuid;
 use worker::WORKER_LIMIT;
@@ -25,7 +25,7 @@ use super::port::Facts;
 use super::timing::{self, Timing};
 use super::{Rx, Tx, sizes};
 use crate::clock::TaiClock;
-use crate::port_plan::Exception;
+use crate::port_plan::{Exception, PortPlan};
 
 /// How the port's worker learns of packets when it has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +43,16 @@ pub(super) enum Wakes {
 pub(super) struct Opened {
     pub(super) facts: Facts,
     pub(super) port: Port<Started>,
-    pub(super) rx: Rx,
-    /// As many as the device has of those that were asked for; the first is the receiving worker's.
+    /// As many as the device has of those that were asked for; the first receives.
     pub(super) lanes: Vec<OpenedLane>,
     pub(super) host: HostEnd,
 }
 
-/// What a worker sends by.
+/// What a worker sends by, and perhaps receives by.
 pub(super) struct OpenedLane {
     /// The worker's; `None` lets it float.
     pub(super) core: Option<usize>,
+    pub(super) rx: Option<Rx>,
     pub(super) tx: Tx,
     pub(super) counters: Arc<PortCounters>,
 }
@@ -68,25 +68,8 @@ impl Opened {
 fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opened, PortCause> {
     let Sized { plan, device, sizing } = sized;
     let numa = sizes::numa(&device);
-    let pool = |config: MempoolConfig| Mempool::create(eal, &config).map_err(PortCause::Pool);
-    // A device that is told to have another address than its own is not asked to compare addresses.
-    let reception = if plan.mac.is_some() { Reception::Promiscuous } else { Reception::Multicast };
     let reads = if matches!(device, Device::Pci(_)) { Reads::Registered } else { Reads::Process };
-    let rx_pool = pool(sizing.rx_pool(numa))?;
-    let rings = match device {
-        // Of several queues none can wake for the others.
-        Device::Tap { .. } => wakes != Wakes::Never && plan.seating.workers == 1,
-        Device::Pci(_) => wakes == Wakes::ByInterrupt,
-        _ => false,
-    };
-    let features = Features {
-        rx_interrupts: rings,
-        tx_queues: plan.seating.workers,
-        rx_timestamps: timing::arrival_wish(&plan),
-        launch_time: timing::launch_wish(&plan),
-        ..Features::default()
-    };
-    let stopped = Port::probe_with(eal, PortConfig { device, sizing, reception }, features, rx_pool)?;
+    let (rings, stopped) = probed(eal, &plan, device, sizing, wakes)?;
     let capabilities = stopped.capabilities().clone();
     let mac = plan.mac.unwrap_or_else(|| own_or_random(stopped.mac()));
     let (mut port, queues) = stopped.start().map_err(|refused| refused.error)?;
@@ -98,37 +81,85 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         network: plan.network.clone().with_link_local(mac),
         mtu: plan.mtu,
     };
-    let (mut ends, host) = exchange_of(exchange_config(plan.mtu), port.tx_queues().into());
-    let (rx_end, tx_end) = ends.remove(0);
-    let counters: Arc<PortCounters> = Arc::default();
+    let (ends, host) = exchange_of(exchange_config(plan.mtu), port.tx_queues().into());
     let config = DpdkTxConfig { paths: WORKER_LIMIT as u16, payloads: 4 * WORKER_LIMIT as u16, reads };
     let (mut tap, rx_capture, tx_capture) = capture();
     let (inlet, rx_injection) = injection();
-    let rx = DpdkRx::new(queues.rx, &station, &capabilities, rx_end, Arc::clone(&counters), clock.clone());
-    // A kernel behind the port may have sockets of its own.
-    let mut rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
-    if let Some(error) = rings.then(|| rx.wake_by_interrupt().err()).flatten() {
-        tracing::info!("port {}: {error}", plan.name);
-    }
-    let lane = |at: usize, handle, end, counters: Arc<PortCounters>, capture| {
+    let receive = |handle: RxHandle, end: RxEnd, counters: &Arc<PortCounters>, capture: CaptureEnd| {
+        let rx = DpdkRx::new(handle, &station, &capabilities, end, Arc::clone(counters), clock.clone());
+        // A kernel behind the port may have sockets of its own.
+        let rx = if plan.exception == Exception::None { rx } else { rx.without_strange_datagrams() };
+        timing::on_rx(timing.as_ref(), rx.captured_by(capture))
+    };
+    let send = |handle: TxHandle, end: TxEnd, counters: &Arc<PortCounters>, capture: CaptureEnd| {
         let pools = tx_pools(eal, &sizing, capabilities.gathers, numa)?;
         let station = station.clone();
-        let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(&counters), config);
-        let tx = timing::on_tx(timing.as_ref(), tx);
-        Ok::<_, PortCause>(OpenedLane {
-            core: plan.seating.cores.get(at).copied(),
-            tx: tx.captured_by(capture),
-            counters,
-        })
+        let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(counters), config);
+        Ok::<_, PortCause>(timing::on_tx(timing.as_ref(), tx).captured_by(capture))
     };
-    let mut lanes = vec![lane(0, queues.tx, tx_end, counters, tx_capture)?];
-    for (handle, (_, end)) in port.further_tx().into_iter().zip(ends) {
-        lanes.push(lane(lanes.len(), handle, end, Arc::default(), tap.further(CaptureWay::Out))?);
+    let (mut rx_handles, mut captures) = (vec![queues.rx], vec![(rx_capture, tx_capture)]);
+    rx_handles.extend(port.further_rx());
+    captures.extend((1..ends.len()).map(|_| (tap.further(CaptureWay::In), tap.further(CaptureWay::Out))));
+    let (mut rx_handles, tx_handles) = (rx_handles.into_iter(), std::iter::once(queues.tx).chain(port.further_tx()));
+    let mut lanes = Vec::with_capacity(ends.len());
+    for ((handle, (rx_end, tx_end)), (rx_capture, tx_capture)) in tx_handles.zip(ends).zip(captures) {
+        let counters = Arc::default();
+        let tx = send(handle, tx_end, &counters, tx_capture)?;
+        let rx = rx_handles.next().map(|handle| receive(handle, rx_end, &counters, rx_capture));
+        lanes.push(OpenedLane { core: plan.seating.cores.get(lanes.len()).copied(), rx, tx, counters });
     }
-    let rx = timing::on_rx(timing.as_ref(), rx.captured_by(rx_capture).injected_by(rx_injection));
+    if let Some(rx) = lanes.first_mut().and_then(|lane| lane.rx.take()) {
+        let mut rx = rx.injected_by(rx_injection);
+        if let Some(error) = rings.then(|| rx.wake_by_interrupt().err()).flatten() {
+            tracing::info!("port {}: {error}", plan.name);
+        }
+        lanes[0].rx = Some(rx);
+    }
     let (tap, inlet) = (Arc::new(tap), Arc::new(inlet));
     let facts = Facts { plan, sizing, mac, capabilities, reads, timing, tap, inlet };
-    Ok(Opened { facts, port, rx, lanes, host })
+    Ok(Opened { facts, port, lanes, host })
+}
+
+/// Probes a device, and says whether it is to wake its worker by interrupts. One that has fewer receive queues than were asked for
+/// has those.
+fn probed(
+    eal: &Eal,
+    plan: &PortPlan,
+    device: Device,
+    sizing: Sizing,
+    wakes: Wakes,
+) -> Result<(bool, Port<Stopped>), PortCause> {
+    let rings = match device {
+        // Of several queues none can wake for the others.
+        Device::Tap { .. } => wakes != Wakes::Never && plan.seating.workers == 1,
+        Device::Pci(_) => wakes == Wakes::ByInterrupt,
+        _ => false,
+    };
+    let numa = sizes::numa(&device);
+    // A device that is told to have another address than its own is not asked to compare addresses.
+    let reception = if plan.mac.is_some() { Reception::Promiscuous } else { Reception::Multicast };
+    let config = PortConfig { device, sizing, reception };
+    let with = |rx_queues: u16| {
+        let features = Features {
+            rx_queues,
+            rx_interrupts: rings,
+            tx_queues: plan.seating.workers,
+            rx_timestamps: timing::arrival_wish(plan),
+            launch_time: timing::launch_wish(plan),
+            ..Features::default()
+        };
+        let pool = || Mempool::create(eal, &sizing.rx_pool(numa)).map_err(PortCause::Pool);
+        let further = (1..rx_queues).map(|_| pool()).collect::<Result<_, _>>()?;
+        Ok(Port::probe_with(eal, config.clone(), features, RxPools::new(pool()?, further))?)
+    };
+    let stopped = match with(plan.rx_queues) {
+        Err(PortCause::Device(PortError::RxQueues { most, .. })) if (1..plan.rx_queues).contains(&most) => {
+            tracing::warn!("port {}: {} has {most} receive queues of {}", plan.name, plan.device, plan.rx_queues);
+            with(most)
+        }
+        probed => probed,
+    };
+    Ok((rings, stopped?))
 }
 
 /// Headers and references where the device gathers; whole packets, and next to no references, where it does not.

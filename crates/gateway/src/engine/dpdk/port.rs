@@ -12,10 +12,11 @@ use ip::MacAddr;
 use netio::TxQueue;
 use netio::capture::CaptureTap;
 use netio::injection::InjectionTap;
-use worker::{InputCounters, InputKey, OutputIndex, QueuePair};
+use worker::{OutputIndex, QueuePair};
 
 use super::error::RestartError;
 use super::lane::Lane;
+use super::rules::RulesSeen;
 use super::seen::Seen;
 use super::timing::Timing;
 use super::{Rx, Tx};
@@ -49,13 +50,12 @@ impl Facts {
 /// A port, its workers, and the state that it is in.
 pub(super) struct ServedPort {
     pub(super) facts: Facts,
-    /// At least one. The first one's worker receives. Held for moments only.
+    /// At least one; each has the queues of its number. The first one's worker receives what no rule puts on another's queue.
+    /// Held for moments only.
     pub(super) lanes: Mutex<Vec<Lane>>,
-    /// What receives.
-    pub(super) key: InputKey,
-    pub(super) input: Arc<InputCounters>,
     pub(super) restarts: AtomicU64,
     pub(super) restart_failures: AtomicU64,
+    pub(super) rules: Mutex<RulesSeen>,
     pub(super) seen: Mutex<Seen>,
     pub(super) state: Mutex<State>,
 }
@@ -81,9 +81,20 @@ impl ServedPort {
         *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = lanes;
     }
 
-    /// The worker that receives.
+    /// The worker that receives by the first queue.
     pub(super) fn worker(&self) -> WorkerIndex {
-        self.lanes()[0].worker
+        self.worker_of(0)
+    }
+
+    /// The worker of a lane, of which there is the first at least.
+    pub(super) fn worker_of(&self, lane: usize) -> WorkerIndex {
+        let lanes = self.lanes();
+        lanes.get(lane).unwrap_or(&lanes[0]).worker
+    }
+
+    /// The lane by which a worker receives; `None` where it does not receive by this port.
+    pub(super) fn lane_heard_by(&self, worker: WorkerIndex) -> Option<usize> {
+        self.lanes().iter().position(|lane| lane.worker == worker && lane.receives())
     }
 
     /// All workers that send by the port.
@@ -110,17 +121,26 @@ impl ServedPort {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What its receive queue and its worker say. The counts are those of the last look at the device.
+    /// What its receive queues and their workers say.
     pub(super) fn reception(&self) -> Reception {
+        let receiving = self.lanes().iter().filter(|lane| lane.receives()).count();
+        // What the device dropped is said of all its queues together.
+        let further = (1..receiving).map(|lane| Reception { dropped: None, ..self.reception_of(lane) });
+        further.fold(self.reception_of(0), |all, further| all.beside(&further))
+    }
+
+    /// What one receive queue and its worker say. The counts are those of the last look at the device.
+    pub(super) fn reception_of(&self, lane: usize) -> Reception {
         let seen = self.seen();
         let without_buffer = seen.counter("device_rx_no_buffers");
         // net_af_packet counts nothing that its ring has lost.
         let is_counting = self.facts.sizing.packet_ring.is_none();
         let dropped = seen.counter("device_rx_missed_packets").saturating_add(without_buffer);
         drop(seen);
-        let receiving = self.lanes().swap_remove(0);
+        let lanes = self.lanes();
+        let receiving = lanes.get(lane).unwrap_or(&lanes[0]);
         Reception {
-            pulse: receiving.pulse,
+            pulse: Arc::clone(&receiving.pulse),
             holds_nanos: self.facts.holds_nanos(),
             dropped: is_counting.then_some(dropped),
             without_buffer: without_buffer.saturating_add(receiving.counters.rx.no_mbufs.value()),
@@ -165,14 +185,16 @@ impl ServedPort {
                 return State::Running(port);
             }
         };
-        let rx = queues.first_mut().and_then(|first| first.rx.as_mut()?.detach_device());
+        let receiving = queues.iter().filter(|queues| queues.rx.is_some()).count();
+        let receivers = queues.iter_mut().filter_map(|queues| queues.rx.as_mut()?.detach_device());
+        let mut receivers: Vec<_> = receivers.collect();
         let mut senders: Vec<_> = queues.iter_mut().filter_map(|queues| queues.tx.detach_device()).collect();
-        let (Some(rx), true) = (rx, senders.len() == queues.len()) else {
+        if receivers.len() != receiving || senders.len() != queues.len() {
             return State::Closed("its queues had lost their device".to_owned());
-        };
-        let tx = senders.remove(0);
+        }
+        let (rx, tx) = (receivers.remove(0), senders.remove(0));
         // The further ones are gone before the port stops.
-        drop(senders);
+        drop((receivers, senders));
         let (port, why) = match port.stop(PortQueues { rx, tx }) {
             Ok(port) => (port, String::new()),
             Err(refused) => {
@@ -222,11 +244,15 @@ impl ServedPort {
         // Its clock may have begun anew.
         self.facts.timing.iter().for_each(|timing| timing.look(&port));
         let senders: Vec<_> = std::iter::once(handles.tx).chain(port.further_tx()).collect();
-        if senders.len() < queues.len() {
-            let why = format!("its device has come back with {} transmit queues of {}", senders.len(), queues.len());
-            return (State::Closed(why.clone()), Err(self.closed(&why)));
+        let receivers: Vec<_> = std::iter::once(handles.rx).chain(port.further_rx()).collect();
+        let receiving = queues.iter().filter(|queues| queues.rx.is_some()).count();
+        for (way, has, had) in [("transmit", senders.len(), queues.len()), ("receive", receivers.len(), receiving)] {
+            if has < had {
+                let why = format!("its device has come back with {has} {way} queues of {had}");
+                return (State::Closed(why.clone()), Err(self.closed(&why)));
+            }
         }
-        queues.iter_mut().filter_map(|queues| queues.rx.as_mut()).zip([handles.rx]).for_each(|(rx, handle)| {
+        queues.iter_mut().filter_map(|queues| queues.rx.as_mut()).zip(receivers).for_each(|(rx, handle)| {
             rx.attach_device(handle);
         });
         queues.iter_mut().zip(senders).for_each(|(queues, handle)| queues.tx.attach_device(handle));

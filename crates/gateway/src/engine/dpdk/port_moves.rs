@@ -6,6 +6,7 @@ use control::DataplaneError;
 use media::Name;
 use worker::{Convoy, DepartureRefusal, InputKey, OutputIndex, PortKey};
 
+use super::homes::ReceiverHome;
 use super::{DpdkEngine, Rx, Tx};
 use crate::engine::forwarders::Renumbered;
 use crate::pool::{Departure, WorkerIndex, unexpected};
@@ -80,8 +81,10 @@ impl DpdkEngine {
     }
 
     fn part_of_input(&self, input: InputKey) -> Option<Part> {
-        let port = self.ports.iter().position(|port| port.key == input)?;
-        Some(Part { port, lane: 0 })
+        self.ports.iter().enumerate().find_map(|(port, served)| {
+            let lane = served.lanes().iter().position(|lane| lane.key.input == Some(input))?;
+            Some(Part { port, lane })
+        })
     }
 
     fn part_of_output(&self, worker: WorkerIndex, output: OutputIndex) -> Option<Part> {
@@ -116,12 +119,11 @@ impl DpdkEngine {
             }
         }
         self.forwarders().renumber(&Renumbered { from, to, outputs });
-        let received: Vec<usize> = parts.iter().filter(|part| part.lane == 0).map(|part| part.port).collect();
-        self.weigh(&received, from, to);
+        self.weigh(parts, from, to);
     }
 
     /// The senders, receivers and relays that went along are the new worker's burden.
-    fn weigh(&self, ports: &[usize], from: WorkerIndex, to: WorkerIndex) {
+    fn weigh(&self, parts: &[Part], from: WorkerIndex, to: WorkerIndex) {
         let forwarders = self.forwarders();
         let mut homes = self.homes();
         let mut burden = 0;
@@ -133,8 +135,10 @@ impl DpdkEngine {
             }
         }
         let listening = homes.receivers.values().chain(homes.relays.values());
-        burden +=
-            listening.filter(|home| ports.contains(&home.port())).map(|home| home.packets_per_second).sum::<u64>();
+        let went = |home: &&ReceiverHome| {
+            home.lanes().first().is_some_and(|&(port, lane)| parts.contains(&Part { port, lane }))
+        };
+        burden += listening.filter(went).map(|home| home.packets_per_second).sum::<u64>();
         if from != to {
             self.pool.burden(from, burden, 0);
             self.pool.burden(to, 0, burden);

@@ -7,13 +7,14 @@ use super::super::ChangeError;
 use super::super::forwarders::Followed;
 use super::super::relaying::packets_kept;
 use super::homes::{HeardWay, ReceiverHome};
+use super::ways::{Choice, Placed};
 use super::{DpdkEngine, RelayOrder, Relaying, backlog};
 use crate::pool::{UNKNOWN_PACKETS_PER_SECOND, unexpected};
 
 impl DpdkEngine {
     pub(super) fn serve_relay(&self, order: &RelayOrder<'_>) -> Result<Relaying, DataplaneError> {
-        let (worker, legs, mut ways) = self.legs(&order.ways())?;
-        let warning = self.judge_backlog(order.spec, &ways)?;
+        let Placed { worker, legs, mut ways, warning } = self.place(&order.ways(), Choice::BestConnected)?;
+        let warning = warning.or(self.judge_backlog(order.spec, &ways)?);
         let relay = order.build(legs);
         let (counters, legs) = (relay.counters(), relay.leg_counters());
         self.pool.add_relay(worker, Box::new(relay))?;
@@ -36,7 +37,7 @@ impl DpdkEngine {
         for way in ways {
             let facts = &self.ports[way.port].facts;
             backlog::check(&facts.plan.name, &facts.sizing, spec)?;
-            let others = self.homes().backlog_of(way.port);
+            let others = self.homes().backlog_of(way.port, way.lane);
             warning = warning.or_else(|| backlog::warning(&facts.plan.name, &facts.sizing, spec, others));
         }
         Ok(warning)
@@ -47,8 +48,11 @@ impl DpdkEngine {
         drop(self.pool.remove_relay(worker, key)?);
         self.pool.burden(worker, packets_per_second, 0);
         let mut homes = self.homes();
-        homes.relays.remove(&key);
+        let home = homes.relays.remove(&key);
         homes.backlogs.remove(&key);
+        drop(homes);
+        // Its rules go: nobody waits for the lock meanwhile.
+        drop(home);
         Ok(())
     }
 
@@ -73,8 +77,8 @@ impl DpdkEngine {
         let homes = self.homes();
         let found = homes.senders.get(&key).zip(homes.relays.get(&relay));
         let (to, from) = found.ok_or_else(|| unexpected("having a sender forward a relay"))?;
+        let worker = self.worker_hearing(&from.ways);
         let (to, from) = (&self.ports[to.port], &self.ports[from.port()]);
-        let worker = from.worker();
         let (of, by) = (&from.facts.plan.name, &to.facts.plan.name);
         let lacks = || DataplaneError::Unsupported {
             what: format!("forwarding from port {of} by port {by}, by which the worker of {of} does not send"),

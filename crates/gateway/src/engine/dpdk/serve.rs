@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use control::DataplaneError;
 use dpdk::counters::PortCounters;
 use dpdk::port::{Port, Started};
 use netio::exchange::HostEnd;
@@ -15,21 +16,22 @@ use super::open::{Opened, OpenedLane};
 use super::port::{Facts, ServedPort, State};
 use super::{Rx, Tx};
 use crate::pool::{Pool, Seat, WorkerIndex};
+use crate::port_plan::WORKERS_MAX;
 use crate::presence::{PortPresence, PresenceHandle};
 
 /// A port whose transmit queues have workers, and that is not served yet.
 pub(super) struct Seated {
     facts: Facts,
     port: Port<Started>,
-    rx: Rx,
     host: HostEnd,
-    /// The first receives too.
+    /// The first receives, and perhaps others.
     lanes: Vec<SeatedLane>,
 }
 
 struct SeatedLane {
     worker: WorkerIndex,
     output: OutputIndex,
+    rx: Option<Rx>,
     counters: Arc<PortCounters>,
 }
 
@@ -40,59 +42,65 @@ pub(super) fn seats(opened: Vec<Opened>) -> (Vec<Seat<Tx>>, Vec<Seated>) {
     let vacancies = opened.iter().map(|port| port.lanes.len()).sum();
     let seat = |core: &Option<usize>| Seat { core: core.map(Core), outputs: Vec::new(), vacancies };
     let mut seats: Vec<Seat<Tx>> = cores.iter().map(seat).collect();
-    let mut take = |OpenedLane { core, tx, counters }: OpenedLane| {
+    let mut take = |OpenedLane { core, rx, tx, counters }: OpenedLane| {
         let worker = cores.iter().position(|other| *other == core).unwrap_or_default();
         let outputs = &mut seats[worker].outputs;
         let output = OutputIndex(outputs.len() as u8);
         outputs.push(tx);
-        SeatedLane { worker: WorkerIndex(worker), output, counters }
+        SeatedLane { worker: WorkerIndex(worker), output, rx, counters }
     };
-    let mut seat = |Opened { facts, port, rx, lanes, host }: Opened| {
+    let mut seat = |Opened { facts, port, lanes, host }: Opened| {
         let lanes = lanes.into_iter().map(&mut take).collect();
-        Seated { facts, port, rx, host, lanes }
+        Seated { facts, port, host, lanes }
     };
     let seated = opened.into_iter().map(&mut seat).collect();
     (seats, seated)
 }
 
 impl Seated {
-    /// Gives the first worker the receive queue too, and makes the port present.
+    /// Gives workers the receive queues too, and makes the port present. `number` is the port's among all.
     pub(super) fn serve(
         self,
-        key: InputKey,
+        number: u64,
         pool: &Pool<Rx, Tx>,
         presence: &PresenceHandle,
     ) -> Result<ServedPort, DpdkStartError> {
-        let Self { facts, port, rx, host, lanes } = self;
+        let Self { facts, port, host, lanes } = self;
         let name = facts.plan.name.clone();
-        let input = Box::new(Input::shared(key, rx, WORKER_LIMIT));
-        let input_counters = input.counters();
-        let mut keys = std::iter::once(Some(key)).chain(std::iter::repeat(None));
-        let served = |SeatedLane { worker, output, counters }: SeatedLane| Lane {
-            worker,
-            key: PortKey { input: keys.next().flatten(), output },
-            counters,
-            output: pool.output_counters(worker).get(usize::from(output.0)).cloned().unwrap_or_default(),
-            pulse: pool.pulse(worker).unwrap_or_default(),
-        };
-        let lanes: Vec<Lane> = lanes.into_iter().map(served).collect();
-        let worker = lanes[0].worker;
-        let refused = |cause| DpdkStartError::Input { port: name.clone(), cause: Box::new(cause) };
-        pool.add_input(worker, input).map_err(|back| refused(back.cause))?;
+        let keys = (number * u64::from(WORKERS_MAX)..).map(InputKey);
+        let lanes = lanes.into_iter().zip(keys).map(|(lane, key)| lane.serve(key, pool)).collect::<Result<Vec<_>, _>>();
+        let lanes = lanes.map_err(|cause| DpdkStartError::Input { port: name.clone(), cause: Box::new(cause) })?;
         let bells = lanes.iter().filter_map(|lane| pool.bell(lane.worker));
         bells.for_each(|bell| facts.tap.wakes_by(Arc::clone(bell)));
-        pool.bell(worker).into_iter().for_each(|bell| facts.inlet.wakes_by(Arc::clone(bell)));
+        pool.bell(lanes[0].worker).into_iter().for_each(|bell| facts.inlet.wakes_by(Arc::clone(bell)));
         presence.attach(PortPresence::of(&facts.plan, facts.mac.octets()), host)?;
         tracing::info!("port {name}: {} ({}), {}", facts.plan.device, facts.mac, facts.sizing);
         Ok(ServedPort {
-            key,
             lanes: Mutex::new(lanes),
-            input: input_counters,
             restarts: AtomicU64::new(0),
             restart_failures: AtomicU64::new(0),
+            rules: Mutex::default(),
             seen: Mutex::default(),
             state: Mutex::new(State::Running(port)),
             facts,
         })
+    }
+}
+
+impl SeatedLane {
+    /// Has its worker poll the receive queue, under this key.
+    fn serve(self, key: InputKey, pool: &Pool<Rx, Tx>) -> Result<Lane, DataplaneError> {
+        let Self { worker, output, rx, counters } = self;
+        let input = rx.map(|rx| Box::new(Input::shared(key, rx, WORKER_LIMIT)));
+        let lane = Lane {
+            worker,
+            key: PortKey { input: input.is_some().then_some(key), output },
+            input: input.as_ref().map(|input| input.counters()).unwrap_or_default(),
+            counters,
+            output: pool.output_counters(worker).get(usize::from(output.0)).cloned().unwrap_or_default(),
+            pulse: pool.pulse(worker).unwrap_or_default(),
+        };
+        input.map_or(Ok(()), |input| pool.add_input(worker, input).map_err(|back| back.cause))?;
+        Ok(lane)
     }
 }

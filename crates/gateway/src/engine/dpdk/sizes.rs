@@ -14,6 +14,20 @@ const STREAMS_MIN: usize = 16;
 /// What a buffer takes beside its data: a line for its pool, two for its description.
 const MBUF_OCTETS: u64 = 64 + 128;
 
+/// How many queues a port has in the hands of workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queues {
+    pub(crate) rx: u16,
+    pub(crate) tx: u16,
+}
+
+impl Queues {
+    /// Those that were asked for.
+    pub(crate) const fn of(plan: &PortPlan) -> Self {
+        Self { rx: plan.rx_queues, tx: plan.seating.workers }
+    }
+}
+
 /// A port's device, as DPDK names it.
 pub(crate) fn device(plan: &PortPlan) -> Result<Device, DeviceError> {
     plan.device.to_string().parse()
@@ -30,21 +44,27 @@ pub(crate) fn sizing(plan: &PortPlan, device: &Device, senders: usize) -> Result
     Sizing::new(device, demand)?.sending_by(device, plan.seating.workers)
 }
 
-/// Packets of `plan`'s buffers that other ports' devices may have and not send: of those that its worker sends by.
-pub(crate) fn elsewhere<'a>(plan: &PortPlan, unsent: impl IntoIterator<Item = (&'a PortPlan, u32)>) -> u32 {
-    let sends_by = |other: &PortPlan| match plan.seating.cores.first() {
-        Some(core) => other.seating.cores.contains(core),
-        None => other.seating.cores.is_empty(),
+/// Packets of one of `plan`'s receive pools that other ports' devices may have and not send: of those that its worker sends by,
+/// and of the worker that sends by most.
+pub(crate) fn elsewhere<'a>(
+    plan: &PortPlan,
+    unsent: impl IntoIterator<Item = (&'a PortPlan, u32), IntoIter: Clone>,
+) -> u32 {
+    let unsent = unsent.into_iter();
+    let by = |sends: &dyn Fn(&PortPlan) -> bool| -> u32 {
+        let others = unsent.clone().filter(|(other, _)| other.name != plan.name && sends(other));
+        others.map(|(_, packets)| packets).sum()
     };
-    let others = unsent.into_iter().filter(|(other, _)| other.name != plan.name && sends_by(other));
-    others.map(|(_, packets)| packets).sum()
+    let receiving = plan.seating.cores.iter().take(plan.rx_queues.into());
+    let most = receiving.map(|core| by(&|other| other.seating.cores.contains(core))).max();
+    most.unwrap_or_else(|| by(&|other| other.seating.cores.is_empty()))
 }
 
-/// Octets of all pools that a port of so many workers may make.
-pub(crate) fn pools_octets(sizing: &Sizing, workers: u16) -> u64 {
+/// Octets of all pools that a port with so many queues may make.
+pub(crate) fn pools_octets(sizing: &Sizing, queues: Queues) -> u64 {
     let of_each = [sizing.header_pool(None), sizing.reference_pool(None), sizing.linear_pool(None)];
     let sent = of_each.iter().map(pool_octets).sum::<u64>();
-    pool_octets(&sizing.rx_pool(None)) + u64::from(workers) * sent
+    u64::from(queues.rx) * pool_octets(&sizing.rx_pool(None)) + u64::from(queues.tx) * sent
 }
 
 fn pool_octets(pool: &MempoolConfig) -> u64 {
@@ -85,6 +105,7 @@ mod tests {
             port("d", "net_null", "core = 1"),
             port("e", "0000:3b:00.2", ""),
             port("f", "net_ring", ""),
+            port("g", "0000:3b:00.3", "cores = [5, 1, 2]"),
         ];
         let all: Vec<(&PortPlan, u32)> = plans
             .iter()
@@ -95,7 +116,10 @@ mod tests {
             .collect();
         let of = |at: usize| elsewhere(&plans[at], all.iter().copied());
         // 260,000 packets a second: 2,048 descriptors; a net_ring has 1,024.
-        assert_eq!([0, 1, 2, 3, 4, 5].map(of), [2_048 + 1_024, 0, 2_048 * 2, 2_048 * 2 + 1_024, 1_024, 2_048]);
+        let (card, ring) = (2_048, 1_024);
+        assert_eq!([0, 2, 3, 4, 5].map(of), [2 * card + ring, 3 * card, 3 * card + ring, ring, card]);
+        // Each of several workers that receive has a pool of its own: the one that sends by most others decides.
+        assert_eq!([1, 6].map(of), [2 * card + ring; 2]);
     }
 
     #[test]
@@ -104,7 +128,7 @@ mod tests {
         let port: PortConfig = toml::from_str(text).unwrap();
         let plan = port_plan::ports(&[port]).unwrap().remove(0);
         let device = device(&plan).unwrap();
-        let octets = pools_octets(&sizing(&plan, &device, 3).unwrap(), 1);
+        let octets = pools_octets(&sizing(&plan, &device, 3).unwrap(), Queues::of(&plan));
         // 26,000 packets held: 32,767 buffers of more than 2 KiB, and those for what is sent.
         assert!((64 << 20..256 << 20).contains(&octets), "{octets}");
         let mut dpdk = port_plan::dpdk(&DpdkConfig::default()).unwrap();
@@ -114,7 +138,8 @@ mod tests {
         assert_eq!(sizing(&plan, &device, 3).unwrap().demand.streams, 16);
         assert_eq!(numa(&device), None);
         // Each worker has buffers of its own to send.
-        let of_three = pools_octets(&sizing(&plan, &device, 3).unwrap(), 3);
+        let of_three = pools_octets(&sizing(&plan, &device, 3).unwrap(), Queues { rx: 1, tx: 3 });
         assert!((octets + (16 << 20)..3 * octets).contains(&of_three), "{octets} {of_three}");
+        assert_eq!(pools_octets(&sizing(&plan, &device, 3).unwrap(), Queues { rx: 3, tx: 3 }), 3 * octets);
     }
 }

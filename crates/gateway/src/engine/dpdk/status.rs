@@ -50,11 +50,15 @@ impl ServedPort {
             troubles.push(format!("{left_to_cpu} rings could not be registered: their frames are copied when sent"));
         }
         troubles.extend(self.lacking_queues());
+        let rules = self.rules_seen();
+        troubles.extend(rules.refusal.clone());
         let mut counters = vec![
             ("restarts", self.restarts.load(Ordering::Relaxed)),
             ("restart_failures", self.restart_failures.load(Ordering::Relaxed)),
             // Of the process: all ports reach the same rings.
             ("registrations_held", Registration::living() as u64),
+            ("flow_rules_put", rules.put),
+            ("flow_rules_refused", rules.refused),
             ("device_clock_steps", self.facts.timing.as_ref().map_or(0, Timing::steps)),
         ];
         counters.extend(self.counted());
@@ -93,7 +97,8 @@ impl ServedPort {
             add(&mut tx, sent.values());
         }
         let refused = lanes.iter().map(|lane| lane.output.errors.value()).sum();
-        let worker = [("rx_unsteered_packets", self.input.packets_unsteered.value()), ("tx_refused_packets", refused)];
+        let unsteered = lanes.iter().map(|lane| lane.input.packets_unsteered.value()).sum();
+        let worker = [("rx_unsteered_packets", unsteered), ("tx_refused_packets", refused)];
         named(&RX, rx).chain(named(&BAD, bad)).chain(named(&TX, tx)).chain(worker).collect()
     }
 
@@ -107,12 +112,22 @@ impl ServedPort {
     }
 
     fn sizing_words(&self, workers: &[&str]) -> Vec<String> {
-        let mib = sizes::pools_octets(&self.facts.sizing, self.lanes().len() as u16).div_ceil(1 << 20);
+        let lanes = self.lanes();
+        let receiving = lanes.iter().filter(|lane| lane.receives()).count();
+        let queues = sizes::Queues { rx: receiving as u16, tx: lanes.len() as u16 };
+        let mib = sizes::pools_octets(&self.facts.sizing, queues).div_ceil(1 << 20);
         let (most, first) = (self.facts.capabilities.tx_queues_max, workers.first().unwrap_or(&""));
         let queues = match workers {
             [_] if most == 1 => format!("one queue each way, which is all that the device has: {first}"),
             [_] => format!("one queue each way, {first}; more cores (port.cores) would send by queues of their own"),
-            _ => format!("{} transmit queues: {}; {first} receives", workers.len(), workers.join(", ")),
+            _ if receiving == 1 => {
+                format!("{} transmit queues: {}; {first} receives", workers.len(), workers.join(", "))
+            }
+            _ => format!(
+                "{receiving} receive and {} transmit queues: {}; flow rules put streams on them, {first} has all else",
+                workers.len(),
+                workers.join(", ")
+            ),
         };
         vec![self.facts.sizing.to_string(), format!("its pools take at most {mib} MiB"), queues]
     }

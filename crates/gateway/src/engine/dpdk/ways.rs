@@ -1,35 +1,113 @@
-//! The ways by which packets of a receiver or a relay come in: the ports that listen for them.
+//! The ways by which packets of a receiver or a relay come in: the ports that listen for them, and on which of their queues.
 
 use control::DataplaneError;
 use worker::Leg;
 
-use super::DpdkEngine;
 use super::homes::{HeardWay, Homes, ReceiverHome};
+use super::rules::Steered;
+use super::{DpdkEngine, ServedPort};
 use crate::engine::Way;
 use crate::pool::WorkerIndex;
 
+/// Where a receiver or a relay was placed.
+pub(super) struct Placed {
+    pub(super) worker: WorkerIndex,
+    pub(super) legs: Vec<Leg>,
+    /// Nobody listens on them yet.
+    pub(super) ways: Vec<HeardWay>,
+    /// What status should warn of.
+    pub(super) warning: Option<String>,
+}
+
+/// By what a worker is chosen among those that receive on all ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Its load.
+    Lightest,
+    /// By how many ports it sends, and then its load: a relay's packets are sent by the worker that receives them.
+    BestConnected,
+}
+
 impl DpdkEngine {
-    /// The legs of these ways and the worker that serves them: one, as both legs go to one receiver.
-    pub(super) fn legs(&self, ways: &[Way<'_>]) -> Result<(WorkerIndex, Vec<Leg>, Vec<HeardWay>), DataplaneError> {
-        let mut found = Vec::with_capacity(ways.len());
-        for way in ways {
-            let (at, port) = self.port(way.port)?;
-            port.check_destination(way.destination)?;
-            found.push((at, port, way));
-        }
-        let (first, others) = found.split_first().ok_or(DataplaneError::Stopping)?;
-        others.iter().try_for_each(|(_, other, _)| first.1.check_receives_with(other))?;
-        let leg = |(_, port, way): &(usize, &super::ServedPort, &Way<'_>)| Leg {
-            input: port.key,
-            destination: way.destination,
-        };
-        let heard = |(at, _, way): &(usize, &super::ServedPort, &Way<'_>)| HeardWay {
-            port: *at,
+    /// Finds the worker that is to serve these ways: one, as both legs go to one receiver. Puts them on its queues; where a
+    /// device refuses that, on the first ones.
+    pub(super) fn place(&self, ways: &[Way<'_>], choice: Choice) -> Result<Placed, DataplaneError> {
+        let mut ways = ways.iter().map(|way| self.heard(way)).collect::<Result<Vec<_>, _>>()?;
+        let worker = self.chosen(&ways, choice)?;
+        let Err(refusal) = self.steer(&mut ways, worker) else { return Ok(self.placed(worker, ways, None)) };
+        // Their rules go with them.
+        ways.iter_mut().for_each(|way| (way.lane, way.steered) = (0, Steered::AsItComes));
+        let (first, others) = ways.split_first().ok_or(DataplaneError::Stopping)?;
+        let port = &self.ports[first.port];
+        others.iter().try_for_each(|way| port.check_receives_first_with(&self.ports[way.port], &refusal))?;
+        let warning = format!("{refusal}: it is received by the first queue, and by its worker");
+        Ok(self.placed(port.worker(), ways, Some(warning)))
+    }
+
+    fn placed(&self, worker: WorkerIndex, ways: Vec<HeardWay>, warning: Option<String>) -> Placed {
+        Placed { worker, legs: self.legs(&ways), ways, warning }
+    }
+
+    fn heard(&self, way: &Way<'_>) -> Result<HeardWay, DataplaneError> {
+        let (port, served) = self.port(way.port)?;
+        served.check_destination(way.destination)?;
+        Ok(HeardWay {
+            port,
+            lane: 0,
             destination: way.destination,
             sources: way.sources.to_vec(),
             is_listening: false,
+            steered: Steered::AsItComes,
+        })
+    }
+
+    /// What the worker steers, by the inputs that the ways have now.
+    pub(super) fn legs(&self, ways: &[HeardWay]) -> Vec<Leg> {
+        let leg = |way: &HeardWay| {
+            let input = self.ports[way.port].lanes().get(way.lane)?.key.input?;
+            Some(Leg { input, destination: way.destination })
         };
-        Ok((first.1.worker(), found.iter().map(leg).collect(), found.iter().map(heard).collect()))
+        ways.iter().filter_map(leg).collect()
+    }
+
+    /// The worker for ways that no queue has been chosen for.
+    fn chosen(&self, ways: &[HeardWay], choice: Choice) -> Result<WorkerIndex, DataplaneError> {
+        let (first, others) = ways.split_first().ok_or(DataplaneError::Stopping)?;
+        let port = &self.ports[first.port];
+        if let Some(worker) = self.worker_that_hears(first) {
+            // Two of one destination are refused where the first one is.
+            return Ok(worker);
+        }
+        let others: Vec<&ServedPort> = others.iter().map(|way| &self.ports[way.port]).collect();
+        let mut workers = port.workers_that_hear(&others)?;
+        if choice == Choice::BestConnected {
+            let ports =
+                |worker: &WorkerIndex| self.ports.iter().filter(|port| port.output_of(*worker).is_some()).count();
+            let most = workers.iter().map(ports).max();
+            workers.retain(|worker| Some(ports(worker)) == most);
+        }
+        Ok(self.pool.lightest_of(port.facts.capabilities.numa, |worker| workers.contains(&worker)))
+    }
+
+    /// Who receives what comes to that destination already.
+    fn worker_that_hears(&self, wanted: &HeardWay) -> Option<WorkerIndex> {
+        let homes = self.homes();
+        let mut ways = homes.receivers.values().chain(homes.relays.values()).flat_map(|home| &home.ways);
+        let way = ways.find(|way| (way.port, way.destination) == (wanted.port, wanted.destination))?;
+        Some(self.ports[way.port].worker_of(way.lane))
+    }
+
+    /// Puts all ways on queues of `worker`, which hears their ports.
+    ///
+    /// # Errors
+    /// A device's own words.
+    pub(super) fn steer(&self, ways: &mut [HeardWay], worker: WorkerIndex) -> Result<(), String> {
+        for way in ways {
+            let port = &self.ports[way.port];
+            let lane = port.lane_heard_by(worker).unwrap_or(0);
+            (way.lane, way.steered) = (lane, port.steer(way.destination, lane)?);
+        }
+        Ok(())
     }
 
     /// Has the ports listen, now that there is somebody to take what comes.
@@ -66,10 +144,39 @@ impl DpdkEngine {
         // Asked without the lock: it may take a while.
         let mut ways = find(&mut self.homes())?.ways.clone();
         self.unlisten(&mut ways);
-        let worker = self.ports[ways.first()?.port].worker();
+        let worker = self.worker_hearing(&ways);
         let mut homes = self.homes();
         let home = find(&mut homes)?;
-        home.ways = ways;
+        home.ways.iter_mut().for_each(|way| way.is_listening = false);
         Some((worker, home.packets_per_second))
+    }
+
+    /// The worker of what is heard there.
+    pub(super) fn worker_hearing(&self, ways: &[HeardWay]) -> WorkerIndex {
+        ways.first().map_or(WorkerIndex(0), |way| self.ports[way.port].worker_of(way.lane))
+    }
+
+    /// The rules of a port that was started anew: they went when it stopped. Where one is refused now, its stream comes to the
+    /// first queue and nobody there takes it.
+    pub(super) fn steer_again(&self, port: usize) {
+        let put = |home: &ReceiverHome| -> Vec<HeardWay> {
+            let is_away = |way: &&HeardWay| way.port == port && !way.steered.holds(way.lane);
+            home.ways.iter().filter(is_away).cloned().collect()
+        };
+        let ways: Vec<HeardWay> = {
+            let homes = self.homes();
+            homes.receivers.values().chain(homes.relays.values()).flat_map(put).collect()
+        };
+        for way in ways {
+            let steered = self.ports[port].steer(way.destination, way.lane);
+            let steered = steered.unwrap_or(Steered::AsItComes);
+            let mut homes = self.homes();
+            let Homes { receivers, relays, .. } = &mut *homes;
+            let mut all = receivers.values_mut().chain(relays.values_mut()).flat_map(|home| &mut home.ways);
+            let before = all.find(|other| (other.port, other.destination) == (port, way.destination));
+            let before = before.map(|other| std::mem::replace(&mut other.steered, steered));
+            drop(homes);
+            drop(before);
+        }
     }
 }
