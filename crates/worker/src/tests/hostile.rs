@@ -3,7 +3,10 @@
 use netio::sim::Faults;
 use proptest::prelude::*;
 
-use super::studio::{Studio, drain, format, picture};
+use super::relay::Source;
+use super::studio::{Command, Report, Studio, drain, format, picture};
+use crate::forwarder::Rewrite;
+use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;
 const TICKS: u32 = 3600;
@@ -39,6 +42,63 @@ fn what_is_no_packet_of_the_stream_is_counted_by_reason() {
     beside_sound_frames(|p| p[11] ^= 1, "ssrc_foreign");
     beside_sound_frames(|_| {}, "duplicates");
     beside_sound_frames(|p| p[2..4].copy_from_slice(&50_000_u16.to_be_bytes()), "doubtful");
+}
+
+/// One burst of a port: `spoil`'s version of a packet, a packet for nobody, and datagrams that are no RTP for a relay, each in
+/// front of sound packets of its own stream and of others.
+fn before_sound_packets_of_one_burst(spoil: fn(&mut Vec<u8>), counted: &str) {
+    let mut studio = Studio::new(1, Faults::default());
+    let destinations: Vec<_> = (0..4).map(|_| studio.address()).collect();
+    let (input, heard) = studio.shared(&destinations, 4);
+    let receive = |studio: &mut Studio, at: usize| {
+        let legs = [Leg { input, destination: destinations[at] }];
+        let (receiver, receiving) = studio.receiver(&legs, format(25), 16, |_| {});
+        assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
+        receiving
+    };
+    let (mut broken, mut other) = (receive(&mut studio, 0), receive(&mut studio, 2));
+    let relay = studio.relay_of(&[Leg { input, destination: destinations[3] }], |_| {});
+    let mut far = studio.forward(Some(&relay), Rewrite::default());
+    let (mut camera, mut stranger) = (studio.camera(&broken, 1), studio.camera(&broken, 1));
+    let mut beside = studio.camera(&other, 1);
+    let mut nobody = Source::new(&studio, destinations[1], 7);
+    let mut relayed = Source::new(&studio, relay.destination, 7);
+    let mut readers = [studio.reader(&mut broken, 8), studio.reader(&mut other, 8)];
+    let packets = camera.packets();
+    for packet in 0..packets {
+        let mut bad = stranger.datagram(0, 0, packet);
+        spoil(&mut bad);
+        camera.send_raw(&bad);
+        let good = camera.datagram(0, 0, packet);
+        camera.send_raw(&good);
+        nobody.send(packet as u16, 0);
+        let good = beside.datagram(0, 0, packet);
+        beside.send_raw(&good);
+        relayed.send_raw(&[0x40; 12], &[1; 8]);
+        relayed.send(packet as u16, 0);
+        studio.pass(50_000);
+    }
+    studio.pass(FRAME);
+    let (values, wrong) = (broken.counters.values(), u64::from(packets));
+    let count = values.iter().find(|(name, _)| *name == counted).map(|(_, value)| *value);
+    assert_eq!((count, heard.packets_unsteered.value()), (Some(wrong), wrong), "{counted}: {values:?}");
+    for (reader, receiving) in readers.iter_mut().zip([&broken, &other]) {
+        let counters = &receiving.counters;
+        assert_eq!((counters.grains_complete.value(), counters.packets_lost.value()), (1, 0), "{counted}");
+        assert_eq!(drain(reader)[0].0, picture(&receiving.format, 0), "{counted}");
+    }
+    assert_eq!(relay.counters.rtp_malformed.value(), wrong);
+    assert!(far.sequences().into_iter().eq(0..packets as u16), "{counted}: the relay has lost some");
+}
+
+#[test]
+fn what_is_bad_costs_nothing_that_comes_behind_it_in_its_burst() {
+    before_sound_packets_of_one_burst(|p| p.truncate(11), "rtp_malformed");
+    before_sound_packets_of_one_burst(|p| p[0] = 0x40, "rtp_malformed");
+    before_sound_packets_of_one_burst(|p| p[1] = 97, "payload_type_wrong");
+    before_sound_packets_of_one_burst(|p| p[11] ^= 1, "ssrc_foreign");
+    before_sound_packets_of_one_burst(|p| p[16..18].copy_from_slice(&[0, 16]), "segment_row");
+    before_sound_packets_of_one_burst(|p| p.truncate(100), "segment_truncated");
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Source {
         self.send_raw(&header, &payload(sequence, self.ssrc));
     }
 
-    fn send_raw(&mut self, header: &[u8], payload: &[u8]) {
+    pub(super) fn send_raw(&mut self, header: &[u8], payload: &[u8]) {
         let attached = self.tx.attach(OwnedBytes::new(payload.to_vec()), 1).unwrap();
         let mut burst = Burst::new();
         let packet = self.tx.gather(self.path, header, &attached, 0..payload.len() as u32).unwrap();
