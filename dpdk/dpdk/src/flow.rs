@@ -31,7 +31,7 @@ pub struct Datagrams {
 pub struct FlowRule {
     eal: Eal,
     rules: Arc<Rules>,
-    raw: Raw,
+    number: u64,
 }
 
 /// Why there is no rule.
@@ -72,7 +72,15 @@ pub enum FlowRuleError {
 #[derive(Debug)]
 pub(crate) struct Rules {
     port: u16,
-    living: Mutex<Vec<Raw>>,
+    living: Mutex<Living>,
+}
+
+/// The rules that are in place, by number. Drivers use the address of a rule that has gone for the next one: by address, whoever
+/// had the first would end the second.
+#[derive(Debug, Default)]
+struct Living {
+    rules: Vec<(u64, Raw)>,
+    numbered: u64,
 }
 
 /// A driver's own record of a rule.
@@ -97,7 +105,7 @@ impl Port<Started> {
         }
         let on_thread = Arc::clone(&rules);
         match eal.run(move || on_thread.create(&datagrams, queue)) {
-            Ok(raw) => Ok(FlowRule { eal, rules, raw }),
+            Ok(number) => Ok(FlowRule { eal, rules, number }),
             Err((errno, reason)) => Err(FlowRuleError::Refused { device, destination, queue, errno, reason }),
         }
     }
@@ -107,33 +115,33 @@ impl FlowRule {
     /// Whether the rule is in place still.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        self.rules.living().contains(&self.raw)
+        self.rules.living().has(self.number)
     }
 }
 
 impl Drop for FlowRule {
     fn drop(&mut self) {
-        let (rules, raw) = (Arc::clone(&self.rules), self.raw);
-        self.eal.run(move || rules.destroy(raw));
+        let (rules, number) = (Arc::clone(&self.rules), self.number);
+        self.eal.run(move || rules.destroy(number));
     }
 }
 
 impl Rules {
     pub(crate) fn of(port: u16) -> Arc<Self> {
-        Arc::new(Self { port, living: Mutex::new(Vec::new()) })
+        Arc::new(Self { port, living: Mutex::default() })
     }
 
     /// Drivers differ in what they do with rules when a port stops; so none is left then. On EAL's thread.
     pub(crate) fn destroy_all(&self) {
-        let living = std::mem::take(&mut *self.living());
-        living.into_iter().for_each(|raw| self.forget(raw));
+        let living = std::mem::take(&mut self.living().rules);
+        living.into_iter().for_each(|(_, raw)| self.forget(raw));
     }
 
-    fn living(&self) -> MutexGuard<'_, Vec<Raw>> {
+    fn living(&self) -> MutexGuard<'_, Living> {
         self.living.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn create(&self, datagrams: &Datagrams, queue: u16) -> Result<Raw, (i32, String)> {
+    fn create(&self, datagrams: &Datagrams, queue: u16) -> Result<u64, (i32, String)> {
         let rule = pattern(datagrams, queue);
         let (mut result, mut reason) = (0, [0; REASON_OCTETS]);
         // SAFETY: the port exists and is started (its `Port<Started>` waits for this); the rule is read during the call, and
@@ -143,20 +151,15 @@ impl Rules {
             dpdk_sys::flypack_flow_create(self.port, &raw const rule, &raw mut result, reason.as_mut_ptr(), room)
         };
         if let Some(flow) = NonNull::new(flow) {
-            self.living().push(Raw(flow));
-            return Ok(Raw(flow));
+            return Ok(self.living().add(Raw(flow)));
         }
         // SAFETY: snprintf has ended it with a NUL.
         let reason = unsafe { CStr::from_ptr(reason.as_ptr()) }.to_string_lossy().into_owned();
         Err((-result, if reason.is_empty() { meaning(-result) } else { reason }))
     }
 
-    fn destroy(&self, raw: Raw) {
-        let found = {
-            let mut living = self.living();
-            let place = living.iter().position(|known| *known == raw);
-            place.map(|place| living.swap_remove(place))
-        };
+    fn destroy(&self, number: u64) {
+        let found = self.living().take(number);
         if let Some(raw) = found {
             self.forget(raw);
         }
@@ -166,6 +169,23 @@ impl Rules {
         // SAFETY: the rule was made on this port, which is not closed as long as rules live, and has just been taken out of
         // the list: nobody destroys it twice. A driver that fails keeps it until the port is closed.
         unsafe { dpdk_sys::flypack_flow_destroy(self.port, raw.0.as_ptr()) };
+    }
+}
+
+impl Living {
+    fn add(&mut self, raw: Raw) -> u64 {
+        self.numbered += 1;
+        self.rules.push((self.numbered, raw));
+        self.numbered
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.rules.iter().any(|(known, _)| *known == number)
+    }
+
+    fn take(&mut self, number: u64) -> Option<Raw> {
+        let place = self.rules.iter().position(|(known, _)| *known == number)?;
+        Some(self.rules.swap_remove(place).1)
     }
 }
 
@@ -182,5 +202,22 @@ fn pattern(datagrams: &Datagrams, queue: u16) -> dpdk_sys::flypack_flow_rule {
         vlan: datagrams.vlan.unwrap_or(0),
         udp_port: datagrams.destination.port(),
         queue,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_has_gone_does_not_end_the_one_that_has_its_address_now() {
+        let raw = Raw(NonNull::dangling());
+        let mut living = Living::default();
+        let first = living.add(raw);
+        // The port stops, and the driver uses the same memory afterwards.
+        living.rules.clear();
+        let second = living.add(raw);
+        assert_eq!((living.take(first), living.has(first), living.has(second)), (None, false, true));
+        assert_eq!((living.take(second), living.take(second)), (Some(raw), None));
     }
 }
