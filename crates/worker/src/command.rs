@@ -25,6 +25,12 @@ pub enum Command<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     AddInput(Box<Input<R>>),
     /// Gives an input back; receivers that have a leg there hear it no longer.
     RemoveInput(InputKey),
+    /// Leaves what comes to an input in its queue, until it is resumed: a receiver is on its way there.
+    Pause(InputKey),
+    /// Takes what waits in the queue of a paused input, and what comes.
+    Resume(InputKey),
+    /// Answers when everything that lay in an input's queue has been handed out.
+    Drain(InputKey),
     /// Serves a receiver; the inputs of its legs are there.
     AddReceiver(Box<SteeredReceiver<R::Buf>>),
     /// Closes a receiver's open grain and gives it back; its inputs go on.
@@ -70,6 +76,8 @@ pub enum Report<R: RxQueue, T: TxQueue<Lease = GrainLease>> {
     InputRefused(Box<Input<R>>),
     /// The input, no longer served.
     InputRemoved(Box<Input<R>>),
+    /// The input is paused, resumed or drained.
+    Done,
     /// The receiver is not served, and why.
     ReceiverRefused(Box<SteeredReceiver<R::Buf>>, ReceiverRefusal),
     /// The receiver, no longer served.

@@ -59,6 +59,8 @@ pub struct Input<R: RxQueue> {
     horizon: Tai,
     /// The queue had no buffer left for what came in this turn.
     is_short: bool,
+    /// What comes is left in the queue.
+    is_paused: bool,
     counters: Arc<InputCounters>,
 }
 
@@ -87,6 +89,7 @@ impl<R: RxQueue> Input<R> {
             round_began: Tai::EPOCH,
             horizon: Tai::EPOCH,
             is_short: false,
+            is_paused: false,
             counters: Arc::default(),
         }
     }
@@ -122,6 +125,10 @@ impl<R: RxQueue> Input<R> {
         locked: bool,
         worker: &WorkerCounters,
     ) -> usize {
+        if self.is_paused {
+            // Nothing was heard: no time has passed for who listens.
+            return 0;
+        }
         let mut packets = 0;
         let mut is_dry = self.is_waiting();
         for _ in 0..if is_dry { 0 } else { BURSTS_PER_TURN } {
@@ -272,6 +279,15 @@ impl<R: RxQueue> Input<R> {
     /// Goes on with `queue`.
     pub(crate) fn attach(&mut self, queue: Box<R>) {
         self.queue = Some(queue);
+    }
+
+    /// Leaves what comes in the queue, or takes it.
+    pub(crate) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     pub(crate) fn is_attached(&self) -> bool {

@@ -106,6 +106,13 @@ impl<B: PacketBuf> Relay<B> {
         &self.legs
     }
 
+    /// Hears the same stream by other inputs, as many: between two workers.
+    pub fn set_legs(&mut self, legs: impl Into<Box<[Leg]>>) {
+        let legs = legs.into();
+        debug_assert_eq!(legs.len(), self.legs.len(), "a leg has come, or has gone");
+        self.legs = legs;
+    }
+
     /// The counters, for whoever reports them.
     #[must_use]
     pub fn counters(&self) -> Arc<RelayCounters> {

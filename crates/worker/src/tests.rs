@@ -1,6 +1,7 @@
 //! The whole worker over the simulator, in virtual time.
 
 mod convoys;
+mod crossing;
 mod devices;
 mod hostile;
 mod idling;

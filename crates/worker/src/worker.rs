@@ -7,6 +7,7 @@
 mod berth;
 mod commands;
 mod convoys;
+mod crossing;
 mod relays;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::relay::Forwarders;
 use crate::roster::Roster;
 use crate::sender::{LEGS_MAX, Sender, Settled};
 pub use berth::{Berth, Slept};
+use crossing::Draining;
 
 /// Inputs that one worker polls at most: two sockets for each receiver and each relay.
 const INPUT_LIMIT: usize = 4 * WORKER_LIMIT;
@@ -66,6 +68,8 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     is_holding: bool,
     /// What outputs counted here before they left.
     left: Left,
+    /// An input that owes an answer.
+    draining: Option<Draining>,
 }
 
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
@@ -90,6 +94,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             first_forwarder: 0,
             is_holding: false,
             left: Left::default(),
+            draining: None,
         }
     }
 
@@ -117,6 +122,9 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         let now = self.clock.now();
         let commanded = self.take_command(now);
         let received = self.receive(now);
+        if self.draining.is_some() {
+            self.watch_drain();
+        }
         let (forwarded, retry) = self.forward(now);
         let (sent, due) = self.send();
         self.settle(now);

@@ -18,8 +18,8 @@ use crate::steering::{Target, named};
 impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Worker<R, T, C> {
     /// Takes the next command, if there is one; tells whether there was.
     pub(super) fn take_command(&mut self, now: Tai) -> bool {
-        // A sender still owes its answer: one command at a time.
-        if self.senders.iter().any(|sender| sender.is_unsettled()) {
+        // A sender still owes its answer, or an input: one command at a time.
+        if self.draining.is_some() || self.senders.iter().any(|sender| sender.is_unsettled()) {
             return false;
         }
         let Some(command) = self.mailbox.next() else { return false };
@@ -36,6 +36,9 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         Some(match command {
             Command::AddInput(input) => self.add_input(input),
             Command::RemoveInput(key) => self.remove_input(key),
+            Command::Pause(key) => self.pause(key),
+            Command::Resume(key) => self.resume(key),
+            Command::Drain(key) => return self.drain(key),
             Command::AddReceiver(receiver) => self.add_receiver(receiver),
             Command::RemoveReceiver(key) => self.remove_receiver(key),
             Command::ReleaseReceiver(key) => self.release_receiver(key),
@@ -55,7 +58,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         })
     }
 
-    fn input(&self, key: InputKey) -> Option<u16> {
+    pub(super) fn input(&self, key: InputKey) -> Option<u16> {
         self.inputs.find(|input| input.key() == key)
     }
 
