@@ -170,6 +170,7 @@ impl Mapping {
         self.memory.range(offset, octets)
     }
 
+    #[inline]
     fn writable(&self) -> &Self {
         assert!(self.access == Access::ReadWrite, "a store into a read-only mapping");
         self

@@ -87,6 +87,8 @@ struct Seat {
 #[derive(Debug)]
 pub(super) struct Consumers {
     seats: Box<[Option<Seat>]>,
+    /// Those that are taken, a bit each: a writer looks after its consumers on every turn, and most rings have few.
+    taken: u64,
     k_max: u16,
     open_max: u16,
     allows_blocking: bool,
@@ -105,6 +107,7 @@ impl Consumers {
         let Geometry { k_max, open_max, .. } = *geometry;
         Self {
             seats,
+            taken: 0,
             k_max,
             open_max,
             allows_blocking: true,
@@ -169,7 +172,8 @@ impl Consumers {
     pub(super) fn observe(&mut self, scene: &Scene<'_>, turn: Turn) -> (bool, u64) {
         let (mut changed, mut evicted) = (false, 0);
         (self.leased_from, self.blocker) = (u64::MAX, None);
-        for (consumer, entry) in (0_u8..).zip(self.seats.iter_mut()) {
+        for consumer in Taken(self.taken) {
+            let entry = &mut self.seats[usize::from(consumer)];
             let Some(seat) = entry else { continue };
             if let Standing::Live(live) = &mut seat.standing {
                 if matches!(live.hold, Hold::Nothing) {
@@ -186,6 +190,7 @@ impl Consumers {
                 }
             } else if lease_page::acknowledged(&seat.lease) == seat.nonce {
                 release(scene.mailbox, consumer, entry.take());
+                self.taken &= !bit(consumer);
                 self.quarantine_changed = true;
                 changed = true;
             }
@@ -236,6 +241,7 @@ impl Consumers {
         let Standing::Live(live) = seat.standing else { return };
         note(live, consumer, &mut self.leased_from, &mut self.blocker);
         self.seats[usize::from(consumer)] = Some(seat);
+        self.taken |= bit(consumer);
         let eff = GrainIndex(live.eff);
         planted!(JoinedEarly => scene.mailbox.notify(Notice::Joined { consumer, nonce, eff }));
         show(scene.control, consumer, nonce, SeatStatus::Live { eff });
@@ -255,6 +261,7 @@ impl Consumers {
     fn leave(&mut self, scene: &Scene<'_>, consumer: u8, nonce: u64) {
         let Some(entry) = self.seats.get_mut(usize::from(consumer)) else { return };
         if let Some(seat) = entry.take_if(|seat| sound!(seat.nonce == nonce, unless AnyNonceLeaves => true)) {
+            self.taken &= !bit(consumer);
             self.quarantine_changed |= seat.quarantined().is_some();
             show(scene.control, consumer, nonce, SeatStatus::Empty);
             release(scene.mailbox, consumer, Some(seat));
@@ -303,6 +310,37 @@ impl Seat {
         let status = SeatStatus::Evicted { hi };
         sound!(show(scene.control, consumer, nonce, status), unless EvictedLate => show_late(scene.control, consumer, nonce, status));
         scene.mailbox.notify(Notice::Evicted { consumer, nonce, hi });
+    }
+}
+
+const _: () = assert!(CONSUMERS_MAX as u32 <= u64::BITS, "each seat has a bit");
+
+/// The bit of a seat.
+const fn bit(consumer: u8) -> u64 {
+    1 << consumer
+}
+
+/// The seats of set bits, the lowest first.
+struct Taken(u64);
+
+impl Iterator for Taken {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let consumer = self.0.trailing_zeros();
+        // Clears the lowest bit.
+        self.0 &= self.0.checked_sub(1)?;
+        Some(consumer as u8)
+    }
+}
+
+#[cfg(test)]
+#[test]
+fn taken_seats_are_told_the_lowest_first() {
+    let all = |seats: &[u8]| seats.iter().fold(0, |bits, seat| bits | bit(*seat));
+    for seats in [&[][..], &[0], &[CONSUMERS_MAX - 1], &[0, 1, 7, 31, 32, CONSUMERS_MAX - 1]] {
+        assert_eq!(Taken(all(seats)).collect::<Vec<_>>(), seats);
     }
 }
 
