@@ -17,6 +17,9 @@ use media::{PayloadType, RtpTimestamp, SeqNum, Ssrc};
 /// Octets of the header without CSRCs and extension.
 pub const FIXED_HEADER_OCTETS: usize = 12;
 
+/// The first octet of a header with nothing behind the 12: version 2, P = X = CC = 0.
+const PLAIN: u8 = 2 << 6;
+
 /// The largest datagram: UDP cannot carry more, nor can RTSP's interleaving.
 const MAX_DATAGRAM_OCTETS: usize = 65_535;
 
@@ -117,15 +120,32 @@ impl RtpHeader {
         let room = datagram_octets - FIXED_HEADER_OCTETS;
         let optional = optional_octets(fixed[0], rest, room)?;
         let padding = padding_octets(fixed[0], last_octet, room - optional)?;
-        Ok(Self {
+        Ok(Self::of(fixed, FIXED_HEADER_OCTETS + optional, datagram_octets - padding))
+    }
+
+    /// As [`Self::parse`] of a header without CSRCs, extension and padding, as nearly all are; `None` where it is another, or
+    /// none.
+    #[inline]
+    #[must_use]
+    pub fn parse_plain(head: &[u8], datagram_octets: usize) -> Option<Self> {
+        let fixed = head.first_chunk::<FIXED_HEADER_OCTETS>()?;
+        if fixed[0] != PLAIN || !(FIXED_HEADER_OCTETS..=MAX_DATAGRAM_OCTETS).contains(&datagram_octets) {
+            return None;
+        }
+        Some(Self::of(fixed, FIXED_HEADER_OCTETS, datagram_octets))
+    }
+
+    #[inline]
+    fn of(fixed: &[u8; FIXED_HEADER_OCTETS], payload_start: usize, payload_end: usize) -> Self {
+        Self {
             marker: fixed[1] & 0x80 != 0,
             payload_type: PayloadType(fixed[1] & 0x7f),
             sequence: SeqNum(u16::from_be_bytes([fixed[2], fixed[3]])),
             timestamp: RtpTimestamp(u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]])),
             ssrc: Ssrc(u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]])),
-            payload_start: (FIXED_HEADER_OCTETS + optional) as u32,
-            payload_end: (datagram_octets - padding) as u32,
-        })
+            payload_start: payload_start as u32,
+            payload_end: payload_end as u32,
+        }
     }
 
     /// Where the payload lies in the datagram, padding left out. May be empty.

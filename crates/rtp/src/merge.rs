@@ -176,6 +176,12 @@ impl Merge {
         if self.legs.len() == 1 {
             return self.reception.observe(heard.sequence);
         }
+        self.observe_leg(leg, heard, now)
+    }
+
+    /// As [`Self::observe`], of one leg of several.
+    #[inline(never)]
+    fn observe_leg(&mut self, leg: usize, heard: Heard, now: Tai) -> (ExtSeqNum, Arrival) {
         let me = &mut self.legs[leg];
         me.reception.packets += 1;
         if me.is_silent(now) {

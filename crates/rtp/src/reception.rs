@@ -122,10 +122,19 @@ impl Reception {
     /// Takes in one packet; bounded work, no allocation.
     #[inline]
     pub fn observe(&mut self, sequence: SeqNum) -> (ExtSeqNum, Arrival) {
+        if let Some(extended) = self.extender.next(sequence) {
+            self.counters.packets += 1;
+            return (extended, self.next(extended));
+        }
+        self.observe_step(sequence)
+    }
+
+    /// As [`Self::observe`], of any packet.
+    #[inline(never)]
+    fn observe_step(&mut self, sequence: SeqNum) -> (ExtSeqNum, Arrival) {
         let (extended, step) = self.extender.extend(sequence);
         self.counters.packets += 1;
         let arrival = match step {
-            Step::Ahead(1) => self.next(extended),
             Step::First => self.begin(extended, 1),
             Step::Ahead(numbers) => self.ahead(extended, numbers),
             Step::Behind(_) => self.behind(extended),

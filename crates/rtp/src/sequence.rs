@@ -57,6 +57,16 @@ impl SequenceExtender {
         self.highest
     }
 
+    /// Takes a number if it is the next in order, as nearly all are.
+    #[inline]
+    pub(crate) fn next(&mut self, sequence: SeqNum) -> Option<ExtSeqNum> {
+        let next = ExtSeqNum(self.highest?.0 + 1);
+        (next.0 as u16 == sequence.0).then(|| {
+            self.advance(next);
+            next
+        })
+    }
+
     /// Takes the next packet's number. A doubtful number is extended as if the sender began anew there,
     /// which the packet after it confirms or not.
     #[inline]

@@ -116,6 +116,15 @@ pub struct Segment {
     pub payload_start: u32,
 }
 
+impl Segment {
+    /// One past its last octet in the RTP payload.
+    #[inline]
+    #[must_use]
+    pub const fn payload_end(&self) -> u32 {
+        self.payload_start + self.octets as u32
+    }
+}
+
 /// Where segments may lie in a picture: what of its format they are checked against, computed once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleGrid {
@@ -199,6 +208,20 @@ pub fn parse(payload_head: &[u8], payload_octets: usize) -> Result<PayloadHeader
         headers: &headers[..=last],
         payload_octets: u32::try_from(payload_octets).unwrap_or(u32::MAX),
     })
+}
+
+/// The segment of a payload that has one only, if it is sound; as [`parse`] and [`PayloadHeader::segments_on`] would find
+/// it. What this says nothing of is for them.
+#[inline]
+#[must_use]
+pub fn sole(payload_head: &[u8], payload_octets: usize, grid: &SampleGrid) -> Option<Segment> {
+    const OCTETS: usize = EXTENDED_SEQUENCE_OCTETS + SRD_OCTETS;
+    let [_, _, header @ ..] = payload_head.first_chunk::<OCTETS>()?;
+    // RFC 4175 §4.1: C = 1, another header follows
+    if header[4] & 0x80 != 0 || payload_octets < OCTETS {
+        return None;
+    }
+    check(header, grid, OCTETS as u32, u32::try_from(payload_octets).unwrap_or(u32::MAX)).ok()
 }
 
 /// The reason when `need` octets are not in the head: they may still be in the payload.

@@ -26,6 +26,7 @@ use media::{ExtSeqNum, PayloadType, SeqNum, Ssrc, Tai};
 use netio::{PacketBuf, TimeSource};
 use rtp::{Arrival, RtpHeader};
 use shm::FrameWriter;
+use st2110::srd::Segment;
 
 use crate::counters::{HeardLegCounters, ReceiverCounters};
 use crate::hold::Hold;
@@ -121,21 +122,57 @@ impl<B: PacketBuf> Receiver<B> {
             TimeSource::Nic => self.timed_by_nic += 1,
         }
         let Some(header) = self.read_header(packet) else { return };
+        if self.stream.follows(header.ssrc)
+            && let Some((segment, place)) = self.assembly.sole(packet, &header)
+        {
+            return self.accept_sole(packet, &header, leg, (&segment, place), now, locked);
+        }
+        self.accept_any(packet, &header, leg, now, locked);
+    }
+
+    /// A packet as nearly all are: of the stream that is followed and of an open grain, with one segment, which is sound.
+    #[inline]
+    fn accept_sole(
+        &mut self,
+        packet: &B,
+        header: &RtpHeader,
+        leg: u8,
+        (segment, place): (&Segment, usize),
+        now: Tai,
+        locked: bool,
+    ) {
+        let (number, arrival) = self.stream.observe(leg, header, packet.meta().arrival, now, &self.counters);
+        match arrival {
+            Arrival::InOrder | Arrival::AfterGap(_) | Arrival::Reordered => {
+                if self.assembly.write_sole(packet, header, number, (segment, place)) == Closed::Yes {
+                    self.sort_held(now, locked);
+                }
+            }
+            Arrival::Duplicate | Arrival::Doubtful | Arrival::Restarted => {
+                let samples = Samples::sole(*segment);
+                self.order(&Arrived { packet, header, samples: &samples, number }, arrival, now, locked);
+            }
+        }
+    }
+
+    /// Any packet of which the RTP header is sound.
+    #[inline(never)]
+    fn accept_any(&mut self, packet: &B, header: &RtpHeader, leg: u8, now: Tai, locked: bool) {
         let identity = self.stream.identify(header.ssrc, now);
         if identity == Identity::Foreign {
             return self.counters.ssrc_foreign.add(1);
         }
         // A packet without samples leaves no trace: its number may be a sound packet's, and its timestamp no grain's.
         let mut samples = Samples::none();
-        if !self.assembly.read(packet, &header, &mut samples) {
+        if !self.assembly.read(packet, header, &mut samples) {
             return;
         }
         if identity == Identity::Candidate {
             self.adopt(header.ssrc, now, locked);
         }
         let came = packet.meta().arrival;
-        let (number, arrival) = self.stream.observe(leg, &header, came, now, &self.counters);
-        self.order(&Arrived { packet, header: &header, samples: &samples, number }, arrival, now, locked);
+        let (number, arrival) = self.stream.observe(leg, header, came, now, &self.counters);
+        self.order(&Arrived { packet, header, samples: &samples, number }, arrival, now, locked);
     }
 
     /// Ends a burst: publishes the lines that it has completed.
@@ -195,18 +232,29 @@ impl<B: PacketBuf> Receiver<B> {
             return None;
         }
         let head = packet.head();
-        // RFC 3550 §5.1: the last octet counts where P says so; it is far from the others.
-        let is_padded = head.first().is_some_and(|first| first & 0x20 != 0);
-        let last_octet = if is_padded { packet.last_octet() } else { 0 };
-        let Ok(header) = RtpHeader::parse(head, packet.octets(), last_octet) else {
-            self.counters.rtp_malformed.add(1);
-            return None;
+        let header = match RtpHeader::parse_plain(head, packet.octets()) {
+            Some(plain) => plain,
+            None => self.read_options(packet)?,
         };
         if header.payload_type != self.payload_type {
             self.counters.payload_type_wrong.add(1);
             return None;
         }
         Some(header)
+    }
+
+    /// Reads any header.
+    #[cold]
+    fn read_options(&self, packet: &B) -> Option<RtpHeader> {
+        let head = packet.head();
+        // RFC 3550 §5.1: the last octet counts where P says so; it is far from the others.
+        let is_padded = head.first().is_some_and(|first| first & 0x20 != 0);
+        let last_octet = if is_padded { packet.last_octet() } else { 0 };
+        let header = RtpHeader::parse(head, packet.octets(), last_octet);
+        if header.is_err() {
+            self.counters.rtp_malformed.add(1);
+        }
+        header.ok()
     }
 
     /// A new SSRC begins: what the old one left open is closed.

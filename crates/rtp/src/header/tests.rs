@@ -117,6 +117,22 @@ proptest! {
     }
 
     #[test]
+    fn a_plain_header_is_read_as_any_other(
+        mut datagram in prop::collection::vec(any::<u8>(), 0..40),
+        head in 0usize..44,
+        first in prop_oneof![Just(0x80_u8), any::<u8>()],
+        more in prop_oneof![Just(0usize), Just(65_535), Just(65_536)],
+    ) {
+        datagram.first_mut().into_iter().for_each(|octet| *octet = first);
+        let (head, octets) = (&datagram[..head.min(datagram.len())], datagram.len() + more);
+        if let Some(plain) = RtpHeader::parse_plain(head, octets) {
+            prop_assert_eq!(RtpHeader::parse(head, octets, 0), Ok(plain));
+        } else {
+            prop_assert!(first != 0x80 || head.len() < 12 || octets > 65_535);
+        }
+    }
+
+    #[test]
     fn what_is_written_is_read(marker in any::<bool>(), pt in 0u8..128, sequence in any::<u16>(), timestamp in any::<u32>(), ssrc in any::<u32>()) {
         let written = FixedHeader {
             marker,

@@ -180,6 +180,27 @@ proptest! {
     }
 }
 
+proptest! {
+    /// A segment that is alone in its packet, or is not.
+    #[test]
+    fn a_sole_segment_is_read_as_any_other(
+        header in (prop_oneof![Just(1_200_u16), 0..1_300_u16], 0..1_200_u16, prop_oneof![Just(480_u16), 0..4_000_u16]),
+        rest in prop_oneof![Just(0_u16), Just(0x8000)],
+        cut in prop_oneof![Just(0_usize), 0..1_220_usize],
+        head in prop_oneof![Just(1_220_usize), 0..30_usize],
+    ) {
+        let octets = payload(&[(header.0, header.1, header.2 | rest)], 1_200);
+        let octets = &octets[..octets.len() - cut.min(octets.len())];
+        let (head, format) = (&octets[..head.min(octets.len())], hd());
+        let read = parse(head, octets.len()).ok().map(|read| read.segments(&format).collect::<Vec<_>>());
+        let one = match read.as_deref() {
+            Some([Ok(segment)]) => Some(*segment),
+            _ => None,
+        };
+        prop_assert_eq!(sole(head, octets.len(), &SampleGrid::new(&format)), one);
+    }
+}
+
 #[test]
 fn a_divisor_divides_every_number() {
     for value in (1..=64).chain([255, 256, 257, 32_767, 32_768, 65_534, u16::MAX]) {

@@ -6,7 +6,7 @@ use media::{ExtSeqNum, GrainIndex, Rate, RtpTimestamp, Tai, VIDEO_CLOCK_HZ, unwr
 use netio::PacketBuf;
 use rtp::RtpHeader;
 use shm::{FrameWriter, GrainEnd, GrainKey, GrainStamp, OpenError, Store, StoreChoice};
-use st2110::srd::{SampleGrid, Segment};
+use st2110::srd::{self, SampleGrid, Segment};
 use st2110::timeline::{ClockLock, Timeline, TimelineMode};
 
 use super::arrived::Arrived;
@@ -209,25 +209,74 @@ impl Assembly {
         counter.add(1);
     }
 
+    /// The segment of a packet, if it has one only, and where the grain of it is open.
+    #[inline]
+    pub(super) fn sole<B: PacketBuf>(&self, packet: &B, header: &RtpHeader) -> Option<(Segment, usize)> {
+        let place = self.open.find(header.timestamp)?;
+        let payload = header.payload();
+        let segment = srd::sole(packet.head().get(payload.start..)?, payload.len(), &self.grid)?;
+        Some((segment, place))
+    }
+
     /// Writes the segments of a packet of the open grain at `place`.
     #[inline]
     pub(super) fn write<B: PacketBuf>(&mut self, arrived: &Arrived<'_, B>, place: usize) -> Closed {
-        let Some(open) = self.open.at_mut(place).and_then(|building| building.open.as_mut()) else { return Closed::No };
-        if open.is_expected {
-            (open.is_expected, open.timestamp) = (false, arrived.header.timestamp);
+        let Some(building) = self.open.at_mut(place) else { return Closed::No };
+        match building.note(arrived.header.timestamp, arrived.number, arrived.packet.meta().arrival) {
+            Some(key) => {
+                let is_complete = self.write_segments(key, place, arrived);
+                self.close_if(is_complete, place)
+            }
+            None => self.drop_packet(),
         }
-        open.first_number = open.first_number.min(arrived.number);
-        open.last_number = open.last_number.max(arrived.number);
-        open.last_arrival = arrived.packet.meta().arrival;
-        let Some(key) = open.key else {
-            self.counters.packets_dropped_with_grain.add(1);
-            return Closed::No;
+    }
+
+    /// As [`Self::write`], of a packet with one segment.
+    #[inline]
+    pub(super) fn write_sole<B: PacketBuf>(
+        &mut self,
+        packet: &B,
+        header: &RtpHeader,
+        number: ExtSeqNum,
+        (segment, place): (&Segment, usize),
+    ) -> Closed {
+        let Some(building) = self.open.at_mut(place) else { return Closed::No };
+        let Some(key) = building.note(header.timestamp, number, packet.meta().arrival) else {
+            return self.drop_packet();
         };
-        if self.write_segments(key, place, arrived) {
+        if building.coverage.mark(segment) > 0 {
+            let mut writing = Writing { writer: &mut self.writer, store: self.store, key, octets: 0 };
+            writing.write(packet, header.payload().start, Run::of(segment));
+            self.octets_copied += writing.octets;
+        } else {
+            self.counters.duplicates.add(1);
+        }
+        let is_complete = building.coverage.is_complete();
+        self.count_trailing(header.payload_octets() as u64 - u64::from(segment.payload_end()));
+        self.close_if(is_complete, place)
+    }
+
+    /// Of a grain that the ring had no place for.
+    #[cold]
+    fn drop_packet(&self) -> Closed {
+        self.counters.packets_dropped_with_grain.add(1);
+        Closed::No
+    }
+
+    #[inline]
+    fn close_if(&mut self, is_complete: bool, place: usize) -> Closed {
+        if is_complete {
             self.finish(place);
             return Closed::Yes;
         }
         Closed::No
+    }
+
+    #[inline]
+    fn count_trailing(&self, octets: u64) {
+        if octets > 0 {
+            self.counters.octets_trailing.add(octets);
+        }
     }
 
     /// Whether the grain is complete now.
@@ -256,10 +305,7 @@ impl Assembly {
         writing.write(arrived.packet, start, run);
         self.octets_copied += writing.octets;
         let is_complete = building.coverage.is_complete();
-        let trailing = arrived.samples.trailing(arrived.header);
-        if trailing > 0 {
-            self.counters.octets_trailing.add(trailing);
-        }
+        self.count_trailing(arrived.samples.trailing(arrived.header));
         if brought == 0 {
             self.counters.duplicates.add(1);
         }

@@ -41,6 +41,21 @@ pub(super) struct Building {
     pub(super) published: u16,
 }
 
+impl Building {
+    /// Notes a packet of the open grain: its number, and when it came. The grain's key, where the ring has a place for it.
+    #[inline]
+    pub(super) fn note(&mut self, timestamp: RtpTimestamp, number: ExtSeqNum, arrival: Tai) -> Option<GrainKey> {
+        let open = self.open.as_mut()?;
+        if open.is_expected {
+            (open.is_expected, open.timestamp) = (false, timestamp);
+        }
+        open.first_number = open.first_number.min(number);
+        open.last_number = open.last_number.max(number);
+        open.last_arrival = arrival;
+        open.key
+    }
+}
+
 /// The open grains, in their order.
 #[derive(Debug)]
 pub(super) struct Buildings {

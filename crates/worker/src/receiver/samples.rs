@@ -26,6 +26,13 @@ impl Samples {
         Self { kept: [Segment::default(); KEPT], count: 0, end: 0 }
     }
 
+    /// One segment.
+    pub(super) fn sole(segment: Segment) -> Self {
+        let mut samples = Self { end: segment.payload_end(), count: 1, ..Self::none() };
+        samples.kept[0] = segment;
+        samples
+    }
+
     /// Reads a packet's payload header; what is wrong with it is counted. Whether it brings anything.
     ///
     /// It is read to where it stays: a copy of what was just written waits for all stores before it, and those are the
@@ -46,7 +53,7 @@ impl Samples {
         for segment in parsed.segments_on(grid) {
             match segment {
                 Ok(segment) => {
-                    self.end = segment.payload_start + u32::from(segment.octets);
+                    self.end = segment.payload_end();
                     if let Some(kept) = self.kept.get_mut(usize::from(self.count)) {
                         *kept = segment;
                     }

@@ -50,6 +50,12 @@ impl Stream {
         &self.legs
     }
 
+    /// Whether that SSRC is followed.
+    #[inline]
+    pub(super) fn follows(&self, ssrc: Ssrc) -> bool {
+        self.current == Some(ssrc)
+    }
+
     #[inline]
     pub(super) fn identify(&self, ssrc: Ssrc, now: Tai) -> Identity {
         match self.current {
