@@ -7,6 +7,7 @@
 mod rest;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use media::Tai;
@@ -15,6 +16,7 @@ use netio::{BURST, Burst, Counter, PacketBuf, RxQueue};
 use crate::counters::{InputCounters, WorkerCounters};
 use crate::key::InputKey;
 use crate::limits::BURSTS_PER_TURN;
+use crate::receiver::Receiver;
 use crate::refusal::ReceiverRefusal;
 use crate::relay::Relay;
 use crate::roster::Roster;
@@ -160,31 +162,29 @@ impl<R: RxQueue> Input<R> {
         worker: &WorkerCounters,
     ) {
         let packets = self.burst.as_slice();
-        let (mut targets, mut last, mut is_relayed) = ([None; BURST], None, false);
-        for (at, (packet, place)) in packets.iter().zip(&mut targets).enumerate() {
-            let target = self.steering.find(packet.meta().destination);
-            *place = target;
-            if last != target {
-                end_burst(receivers, last);
-                last = target;
-            }
+        let (mut targets, mut is_relayed, mut begin) = ([None; BURST], false, 0);
+        while let Some(first) = packets.get(begin) {
+            // Packets of one stream come in runs.
+            let destination = &first.meta().destination;
+            let is_of = |packet: &R::Buf| packet.meta().destination == *destination;
+            let end = packets[begin + 1..].iter().position(|packet| !is_of(packet));
+            let run = begin..end.map_or(packets.len(), |end| begin + 1 + end);
+            begin = run.end;
+            let target = self.steering.find(destination);
+            targets[run.clone()].fill(target);
             match target {
                 Some(Target::Receiver(place, leg)) => {
-                    // While some are copied, the octets of the next come nearer.
-                    let next = if at == 0 { 1 } else { at + PREFETCHED };
-                    packets.iter().take(at + PREFETCHED + 1).skip(next).for_each(PacketBuf::prefetch);
                     if let Some(steered) = receivers.at_mut(place) {
-                        steered.receiver.accept(packet, leg, now, locked);
+                        receive_run(&mut steered.receiver, packets, run, leg, now, locked);
                     }
                 }
                 Some(Target::Relay(..)) => is_relayed = true,
                 None => {
-                    self.counters.packets_unsteered.add(1);
-                    worker.packets_unsteered.add(1);
+                    self.counters.packets_unsteered.add(run.len() as u64);
+                    worker.packets_unsteered.add(run.len() as u64);
                 }
             }
         }
-        end_burst(receivers, last);
         if is_relayed {
             self.relay_burst(&targets, relays, now);
         }
@@ -306,12 +306,24 @@ impl<R: RxQueue> Input<R> {
     }
 }
 
-/// What was for `target` has been handed over.
+/// Hands a receiver a run of a burst's packets. While some are copied, the octets of the next come nearer, whosever they are.
 #[inline]
-fn end_burst<B: PacketBuf>(receivers: &mut Receivers<B>, target: Option<Target>) {
-    if let Some(Target::Receiver(place, _)) = target
-        && let Some(steered) = receivers.at_mut(place)
-    {
-        steered.receiver.end_burst();
+fn receive_run<B: PacketBuf>(
+    receiver: &mut Receiver<B>,
+    packets: &[B],
+    run: Range<usize>,
+    leg: u8,
+    now: Tai,
+    locked: bool,
+) {
+    if run.start == 0 {
+        packets.iter().take(PREFETCHED).skip(1).for_each(PacketBuf::prefetch);
     }
+    for at in run {
+        if let Some(ahead) = packets.get(at + PREFETCHED) {
+            ahead.prefetch();
+        }
+        receiver.accept(&packets[at], leg, now, locked);
+    }
+    receiver.end_burst();
 }

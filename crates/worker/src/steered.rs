@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use media::Tai;
 use netio::PacketBuf;
 
 use crate::key::{InputKey, ReceiverKey};
@@ -24,6 +25,8 @@ pub struct SteeredReceiver<B> {
     pub(crate) receiver: Receiver<B>,
     /// The places of the legs' inputs on the worker, in no order. As many as there are legs at most.
     inputs: Vec<u16>,
+    /// Until when it knows that its inputs were heard.
+    told: Tai,
 }
 
 impl<B: PacketBuf> SteeredReceiver<B> {
@@ -33,7 +36,7 @@ impl<B: PacketBuf> SteeredReceiver<B> {
         let legs = legs.into();
         let receiver = receiver.on_legs(legs.len());
         let inputs = Vec::with_capacity(legs.len());
-        Self { key, legs, receiver, inputs }
+        Self { key, legs, receiver, inputs, told: Tai::EPOCH }
     }
 
     /// The key under which it is removed.
@@ -59,6 +62,15 @@ impl<B: PacketBuf> SteeredReceiver<B> {
     #[must_use]
     pub fn receiver(&self) -> &Receiver<B> {
         &self.receiver
+    }
+
+    /// Passes time: its inputs were heard until `horizon`; `is_new`: this turn has told so.
+    #[inline]
+    pub(crate) fn pass(&mut self, horizon: Tai, is_new: bool, now: Tai, locked: bool) {
+        if is_new || horizon != self.told {
+            self.told = horizon;
+            self.receiver.tick(horizon, now, locked);
+        }
     }
 
     /// Hears none of its worker's inputs any more; what is open stays so.

@@ -59,10 +59,10 @@ impl Steering {
 
     /// Whom packets to `destination` are for.
     #[inline]
-    pub(crate) fn find(&mut self, destination: SocketAddr) -> Option<Target> {
-        match self.last {
-            Some((last, target)) if last == destination => target,
-            _ => self.search(destination),
+    pub(crate) fn find(&mut self, destination: &SocketAddr) -> Option<Target> {
+        match &self.last {
+            Some((last, target)) if last == destination => *target,
+            _ => self.search(*destination),
         }
     }
 
@@ -208,32 +208,36 @@ mod tests {
             ("192.0.2.1:5008", None),
         ] {
             // Twice: once found, once remembered.
-            assert_eq!([steering.find(at(destination)), steering.find(at(destination))], [target; 2], "{destination}");
+            assert_eq!(
+                [steering.find(&at(destination)), steering.find(&at(destination))],
+                [target; 2],
+                "{destination}"
+            );
         }
     }
 
     #[test]
     fn a_change_forgets_the_last_answer() {
         let mut steering = steering(&["192.0.2.1:5004", "192.0.2.2:5004", "0.0.0.0:5008"]);
-        assert_eq!(steering.find(at("192.0.2.2:5004")), receiver(1));
+        assert_eq!(steering.find(&at("192.0.2.2:5004")), receiver(1));
         steering.remove(Target::Receiver(1, 0));
-        assert_eq!(steering.find(at("192.0.2.2:5004")), None);
+        assert_eq!(steering.find(&at("192.0.2.2:5004")), None);
         steering.insert(at("192.0.2.2:5004"), Target::Receiver(7, 0));
-        assert_eq!(steering.find(at("192.0.2.2:5004")), receiver(7));
+        assert_eq!(steering.find(&at("192.0.2.2:5004")), receiver(7));
         assert_eq!((steering.len(), steering.sole()), (3, None));
         steering.remove(Target::Receiver(0, 0));
         steering.remove(Target::Receiver(7, 0));
         assert_eq!(steering.sole(), receiver(2));
-        assert_eq!(steering.find(at("192.0.2.9:5008")), receiver(2));
+        assert_eq!(steering.find(&at("192.0.2.9:5008")), receiver(2));
         steering.clear();
-        assert_eq!((steering.find(at("192.0.2.9:5008")), steering.is_empty()), (None, true));
+        assert_eq!((steering.find(&at("192.0.2.9:5008")), steering.is_empty()), (None, true));
     }
 
     #[test]
     fn a_scope_is_no_part_of_a_destination() {
         let mut steering = steering(&["[fe80::1%3]:5004"]);
         assert!(steering.has(at("[fe80::1]:5004")));
-        assert_eq!(steering.find(at("[fe80::1]:5004")), receiver(0));
+        assert_eq!(steering.find(&at("[fe80::1]:5004")), receiver(0));
     }
 
     #[test]
@@ -244,13 +248,13 @@ mod tests {
         assert!(steering.steps <= 32, "{} steps", steering.steps);
         for port in 0..=u16::MAX {
             let destination = SocketAddr::from(([239, 1, 1, 9], port));
-            assert_eq!(steering.find(destination), None);
+            assert_eq!(steering.find(&destination), None);
         }
         for place in (0..256).step_by(2) {
             steering.remove(Target::Receiver(place, 0));
         }
         for (place, destination) in (0..).zip(&destinations) {
-            assert_eq!(steering.find(at(destination)), receiver(place).filter(|_| place % 2 == 1), "{destination}");
+            assert_eq!(steering.find(&at(destination)), receiver(place).filter(|_| place % 2 == 1), "{destination}");
         }
         assert_eq!(steering.len(), 128);
     }
@@ -260,7 +264,7 @@ mod tests {
         let destinations: Vec<_> = (0..=255_u8).map(|n| format!("239.1.{}.1:{}", n, 6000 - u16::from(n % 7))).collect();
         let mut steering = steering(&destinations.iter().map(String::as_str).collect::<Vec<_>>());
         for (place, destination) in (0..).zip(&destinations) {
-            assert_eq!(steering.find(at(destination)), receiver(place));
+            assert_eq!(steering.find(&at(destination)), receiver(place));
         }
     }
 }

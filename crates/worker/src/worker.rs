@@ -31,6 +31,10 @@ use crossing::Draining;
 /// Inputs that one worker polls at most: two sockets for each receiver and each relay.
 const INPUT_LIMIT: usize = 4 * WORKER_LIMIT;
 
+/// Turns in a row whose packets keep receivers from being told the time: what they do then is for milliseconds, and a turn has
+/// but a few hundred packets.
+const TURNS_UNTOLD: u8 = 8;
+
 /// Paths that one output has at most: two legs of each sender, and each forwarder.
 const PATHS_LIMIT: usize = (LEGS_MAX + 1) * WORKER_LIMIT;
 
@@ -52,6 +56,8 @@ pub struct Worker<R: RxQueue, T: TxQueue<Lease = GrainLease>, C> {
     // Boxed: they come from the gateway and go back to it.
     inputs: Roster<Box<Input<R>>>,
     receivers: Receivers<R::Buf>,
+    /// Turns with packets since they were told the time.
+    turns_untold: u8,
     outputs: Box<[Output<T>]>,
     senders: Vec<Box<Sender<T>>>,
     /// Who of them begins.
@@ -84,6 +90,7 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             pulse: Pulse::default(),
             inputs: Roster::new(INPUT_LIMIT),
             receivers: Roster::new(WORKER_LIMIT),
+            turns_untold: 0,
             outputs: queues.into_iter().map(|queue| Output::new(queue, PATHS_LIMIT)).collect(),
             senders: Vec::with_capacity(WORKER_LIMIT),
             first_sender: 0,
@@ -148,16 +155,9 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
         for input in self.inputs.iter_mut() {
             packets += input.turn(&mut self.receivers, &mut self.relays, now, locked, &self.counters);
         }
-        for receiver in self.receivers.iter_mut() {
-            let inputs = receiver.inputs().iter().filter_map(|place| self.inputs.at(*place));
-            // The one that is behind decides; a receiver without any hears that time passes all the same.
-            let told = inputs
-                .map(|input| input.horizon())
-                .reduce(|(one, is_new), (other, is_newer)| (one.min(other), is_new || is_newer));
-            let (horizon, is_new) = told.unwrap_or((now, true));
-            if is_new {
-                receiver.receiver.tick(horizon, now, locked);
-            }
+        self.turns_untold = if packets == 0 || self.turns_untold == TURNS_UNTOLD { 0 } else { self.turns_untold + 1 };
+        if self.turns_untold == 0 {
+            self.tell_time(now, locked);
         }
         for place in 0..self.inputs.len() {
             if self.inputs.at(place).is_some_and(|input| input.is_short()) {
@@ -165,6 +165,19 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             }
         }
         packets > 0
+    }
+
+    /// Tells receivers how far their inputs were heard.
+    fn tell_time(&mut self, now: Tai, locked: bool) {
+        for receiver in self.receivers.iter_mut() {
+            let inputs = receiver.inputs().iter().filter_map(|place| self.inputs.at(*place));
+            // The one that is behind decides; a receiver without any hears that time passes all the same.
+            let told = inputs
+                .map(|input| input.horizon())
+                .reduce(|(one, is_new), (other, is_newer)| (one.min(other), is_new || is_newer));
+            let (horizon, is_new) = told.unwrap_or((now, true));
+            receiver.pass(horizon, is_new, now, locked);
+        }
     }
 
     /// The queue of an input has no buffer left: who holds most of them lets go, a receiver of a grain, a relay of half of
