@@ -18,6 +18,11 @@ const POOLS: usize = 2;
 pub(crate) fn free_together(packets: impl Iterator<Item = Mbuf>) {
     let mut homes = [const { Home::new() }; POOLS];
     for packet in packets {
+        if packet.is_whole_and_ours() {
+            // As prefree would find it, with nothing to be done.
+            go_home(&mut homes, packet.into_raw());
+            continue;
+        }
         let mut next = Some(packet.into_raw());
         while let Some(buffer) = next {
             let raw = buffer.as_ptr();

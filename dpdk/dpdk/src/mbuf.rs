@@ -195,6 +195,13 @@ impl Mbuf {
         self.segment_count() == 1 && self.flags() & FOREIGN == 0 && self.references() == 1
     }
 
+    /// Whether it may go back to its pool as it is: one buffer of the pool's own, with no other reference.
+    #[inline]
+    pub(crate) fn is_whole_and_ours(&self) -> bool {
+        // SAFETY: as in `octets`.
+        self.is_exclusive() && unsafe { (*self.as_ptr()).next.is_null() }
+    }
+
     /// Makes an empty or single-buffered packet longer by `octets`, and returns the new end to be written.
     ///
     /// `None` when there is no room, or when somebody else may be reading.

@@ -204,12 +204,13 @@ impl<C: Clock> DpdkRx<C> {
             let (arrival, timed_by) = times.map_or((taken, TimeSource::Burst), |times| times.arrival(&mbuf));
             let meta = PacketMeta { source, destination, arrival, timed_by };
             let payload = datagram.payload();
-            let packet = DpdkBuf::new(mbuf, payload.start, payload.len(), meta);
-            counters.rx.headers_pulled_up.add(packet.is_pulled_up().into());
             packets += 1;
             octets += payload.len() as u64;
-            let fits = burst.push(packet).is_ok();
-            debug_assert!(fits, "no more than the burst has room for");
+            let packet = DpdkBuf::new(mbuf, payload.start, payload.len(), meta);
+            if packet.is_pulled_up() {
+                counters.rx.headers_pulled_up.add(1);
+            }
+            burst.place(packet);
         }
         let copied = self.driver_copies * frames;
         totals.packets += packets;
@@ -234,8 +235,7 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
             if !self.has_arrived(is_captured, is_injected) {
                 break;
             }
-            // The newest table, once per burst.
-            let _ = self.sorter.exchange.media();
+            self.sorter.renew();
             let arrival = self.clock.now();
             self.hand_out(burst, arrival);
             if burst.len() > before || burst.room() == 0 {

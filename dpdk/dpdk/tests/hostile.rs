@@ -102,6 +102,24 @@ fn check_view(packet: &DpdkBuf, payload: &[u8]) {
     assert!(packet.segments().all(|segment| !segment.is_empty()));
 }
 
+/// A stream is recognised by what came before, unless what is media has changed.
+#[test]
+fn what_is_media_no_longer_is_not_handed_out() {
+    alone("what_is_media_no_longer_is_not_handed_out", || {
+        let eal = eal(64);
+        let mut wire = Wire::open(&eal, None);
+        let [group, _] = GROUPS.map(|group| group.parse::<SocketAddr>().unwrap());
+        let mut unsummed = frame(GROUPS[0], None, &[7; 60]);
+        unsummed[40..42].fill(0); // RFC 768: no checksum
+        for media in [vec![group], Vec::new(), vec![group]] {
+            wire.host.publish(media.iter().copied().collect());
+            for _ in 0..3 {
+                assert_eq!(wire.pass(&unsummed, &[]).is_some(), !media.is_empty());
+            }
+        }
+    });
+}
+
 /// Buffers may end anywhere: within the Ethernet header, within UDP's, within RTP's.
 #[test]
 fn a_packet_may_be_cut_anywhere() {

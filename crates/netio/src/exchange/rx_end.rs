@@ -44,10 +44,14 @@ impl RxEnd {
     /// What is media: the newest table that was published, empty before the first. Once per burst.
     #[inline]
     pub fn media(&mut self) -> &MediaTable {
-        if !self.shared.fresh.is_empty() {
-            self.take_up();
-        }
+        self.renew();
         &self.table
+    }
+
+    /// As [`Self::media`]; whether the table is another one now.
+    #[inline]
+    pub fn renew(&mut self) -> bool {
+        !self.shared.fresh.is_empty() && self.take_up()
     }
 
     /// The table that [`Self::media`] last returned.
@@ -59,15 +63,15 @@ impl RxEnd {
 
     /// Takes the newest table up. The old one goes back, so that it is not freed on the worker's thread.
     #[cold]
-    fn take_up(&mut self) {
+    fn take_up(&mut self) -> bool {
         if self.shared.retired.is_full() {
-            return;
+            return false;
         }
-        if let Some(fresh) = self.shared.fresh.pop() {
-            let old = mem::replace(&mut self.table, fresh);
-            let pushed = self.shared.retired.push(old);
-            debug_assert!(pushed.is_ok(), "only this end fills it");
-        }
+        let Some(fresh) = self.shared.fresh.pop() else { return false };
+        let old = mem::replace(&mut self.table, fresh);
+        let pushed = self.shared.retired.push(old);
+        debug_assert!(pushed.is_ok(), "only this end fills it");
+        true
     }
 }
 

@@ -59,36 +59,26 @@ impl DpdkBuf {
             }
             _ => First::behind(&mbuf, start, octets),
         };
-        let mut buf = Self {
+        let is_split = (first.octets as usize) < octets.min(HEAD_OCTETS);
+        let (pulled_up, pulled_up_octets) = if is_split { pulled_up(&mbuf, start, octets) } else { ([0; _], 0) };
+        // Written once, to where it stays: what moves in between waits for what was just written.
+        Self {
             mbuf,
             meta,
             first,
             octets: octets as u32,
-            pulled_up: [0; HEAD_OCTETS],
-            pulled_up_octets: 0,
+            pulled_up,
+            pulled_up_octets,
             shared_skip: Cell::new(None),
             counted_at_once: Cell::new(1),
             unused: Cell::new(0),
-        };
-        if (first.octets as usize) < octets.min(HEAD_OCTETS) {
-            buf.pull_up();
         }
-        buf
     }
 
     /// Whether the head had to be put together from several buffers.
     #[inline]
     pub(super) const fn is_pulled_up(&self) -> bool {
         self.pulled_up_octets > 0
-    }
-
-    #[cold]
-    fn pull_up(&mut self) {
-        let mut head = [0; HEAD_OCTETS];
-        let octets =
-            self.pieces(0).flat_map(|piece| piece.octets()).zip(&mut head).map(|(from, to)| *to = *from).count();
-        self.pulled_up = head;
-        self.pulled_up_octets = octets as u8;
     }
 
     /// The packet itself, for whoever frees it with others.
@@ -106,6 +96,14 @@ impl DpdkBuf {
         let unused = self.unused.take();
         if unused > 0 {
             self.mbuf.remove_references(unused);
+        }
+    }
+
+    /// Headers in front, samples behind them: more buffers are not expected.
+    #[inline(never)]
+    fn prefetch_rest(&self) {
+        if let Some(piece) = self.pieces(0).nth(1) {
+            prefetch(piece.octets().as_ptr(), piece.octets().len());
         }
     }
 
@@ -152,6 +150,15 @@ impl DpdkBuf {
         // SAFETY: the buffer is whole, and one of the references that were added for it is given away here.
         Some(unsafe { Mbuf::from_raw(self.mbuf.as_non_null()) })
     }
+}
+
+/// The head of a datagram, put together from several buffers, and how many octets it has.
+#[cold]
+fn pulled_up(mbuf: &Mbuf, start: usize, octets: usize) -> ([u8; HEAD_OCTETS], u8) {
+    let mut head = [0; HEAD_OCTETS];
+    let pieces = Pieces::of(mbuf, start, octets);
+    let count = pieces.flat_map(|piece| piece.octets()).zip(&mut head).map(|(from, to)| *to = *from).count();
+    (head, count as u8)
 }
 
 impl Drop for DpdkBuf {
@@ -207,9 +214,9 @@ impl PacketBuf for DpdkBuf {
 
     #[inline]
     fn prefetch(&self) {
-        // Headers in front, samples behind them: more buffers are not expected.
-        for piece in self.pieces(0).take(2) {
-            prefetch(piece.octets().as_ptr(), piece.octets().len());
+        prefetch(self.first.start, self.first.octets as usize);
+        if self.first.octets < self.octets {
+            self.prefetch_rest();
         }
     }
 

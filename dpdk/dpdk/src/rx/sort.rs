@@ -16,7 +16,7 @@ use crate::station::Station;
 /// Octets in which all headers lie: Ethernet with a tag, IPv4 with all options, UDP.
 const HEADERS_OCTETS_MAX: usize = 18 + 60 + 8;
 /// Streams that are recognised, each in a place of its own but for chance.
-const KNOWN: usize = 16;
+const KNOWN: usize = 256;
 /// The low octets of the destination's address and of its port, by which streams differ.
 const TELLING: [usize; 2] = [33, 37];
 /// Octets of a frame in front of its tag, or of its EtherType.
@@ -31,7 +31,7 @@ pub(super) struct Sorter {
     /// Whether the host has a use for datagrams that are not media.
     offers_datagrams: bool,
     /// Frames that were read last, by what tells their streams.
-    known: [Option<Known>; KNOWN],
+    known: Box<[Option<Known>; KNOWN]>,
     /// The one that was read last.
     read: Option<Datagram>,
     counters: Arc<PortCounters>,
@@ -56,7 +56,7 @@ impl<C> DpdkRx<C> {
 }
 
 impl Sorter {
-    pub(super) const fn new(
+    pub(super) fn new(
         station: &Station,
         capabilities: &Capabilities,
         exchange: RxEnd,
@@ -66,7 +66,7 @@ impl Sorter {
         let checks = Checks { ipv4_header: Check::Verify, udp: Check::Advisory };
         let rules = Rules { mac: station.mac, vlan: station.vlan, checks };
         let vouches = capabilities.rx_checksums_vouched;
-        Self { exchange, rules, vouches, offers_datagrams: true, known: [None; KNOWN], read: None, counters }
+        Self { exchange, rules, vouches, offers_datagrams: true, known: Box::new([None; KNOWN]), read: None, counters }
     }
 
     /// The datagram, when the packet is media. What it is otherwise is done with, and counted.
@@ -91,11 +91,18 @@ impl Sorter {
         }
     }
 
+    /// Takes the newest table of media, once per burst. What is known was media by the one before.
+    #[inline]
+    pub(super) fn renew(&mut self) {
+        if self.exchange.renew() {
+            self.known.fill(None);
+        }
+    }
+
     /// Whether the packet is of a stream that is known, and nothing is wrong with it.
     #[inline]
     fn is_known(&mut self, at: usize, mbuf: &Mbuf, rules: &Rules) -> bool {
-        let known = self.known[at].as_mut().and_then(|known| known.recognise(mbuf.head(), mbuf.octets(), rules));
-        known.is_some_and(|datagram| self.exchange.table().contains(datagram.destination))
+        self.known[at].as_mut().is_some_and(|known| known.recognise(mbuf.head(), mbuf.octets(), rules).is_some())
     }
 
     /// Reads a frame as if it were the first of its stream.
