@@ -128,7 +128,7 @@ pub struct Take {
 /// `move`.
 #[derive(Debug, Args)]
 pub struct Move {
-    /// The receiver.
+    /// The receiver: it goes on as it is, on a card with its flow rule.
     #[arg(long, required_unless_present_any = ["sender", "relay", "port"], conflicts_with_all = ["sender", "relay", "port"])]
     pub receiver: Option<Name>,
     /// The sender: it changes between two grains.
@@ -137,7 +137,8 @@ pub struct Move {
     /// The relay; the senders that forward it go along.
     #[arg(long, conflicts_with = "port")]
     pub relay: Option<Name>,
-    /// The port that the gateway drives, with all that comes in and leaves by it, in the middle of pictures: nothing is lost.
+    /// The port that the gateway drives, with all that comes in and leaves by it (of several queues: by the first of each way), in
+    /// the middle of pictures: nothing is lost.
     #[arg(long)]
     pub port: Option<Name>,
     /// The worker, by its name or number; `flypack status` shows them.

@@ -4,6 +4,7 @@
 //! here, never on the worker. The pool names no backend: its workers poll whatever queues they are started with.
 
 mod convoys;
+mod crossing;
 mod error;
 mod heartbeat;
 mod load;
@@ -27,6 +28,7 @@ use crate::clock::TaiClock;
 use crate::cores::Cores;
 use crate::idleness::{self, Idleness};
 pub use convoys::Departure;
+pub use crossing::{Side, Switch};
 use error::ANSWER;
 pub(crate) use error::unexpected;
 pub use error::{EnterError, NoAnswer, PoolError};

@@ -12,6 +12,7 @@
 
 pub(crate) mod backlog;
 mod checks;
+mod crossing;
 mod environment;
 mod error;
 mod homes;
@@ -56,6 +57,7 @@ use crate::idleness::Idleness;
 use crate::loss::Reception;
 use crate::pool::{Pool, PoolNames, ThreadSettings, UNKNOWN_PACKETS_PER_SECOND, packets_per_second};
 use crate::presence::{Presence, PresenceHandle};
+use crossing::Listener;
 pub use environment::Environment;
 pub use error::{DpdkStartError, PortCause, RestartError};
 use homes::{Homes, ReceiverHome, SenderHome};
@@ -304,16 +306,11 @@ impl Engine for DpdkEngine {
     }
 
     fn move_to(&self, stream: StreamKey, worker: &str) -> Result<(), ChangeError> {
-        let what = match stream {
-            StreamKey::Sender(key) => return self.move_sender(key, worker),
-            StreamKey::Receiver(_) => "a receiver",
-            StreamKey::Relay(_) => "a relay",
-        };
-        Err(ChangeError::as_before(DataplaneError::Unsupported {
-            what: format!("moving {what} that is on a port"),
-            remedy: "a port receives by one worker: `flypack move --port` gives another one the port, with all that is on it"
-                .to_owned(),
-        }))
+        match stream {
+            StreamKey::Sender(key) => self.move_sender(key, worker),
+            StreamKey::Receiver(key) => self.move_listener(Listener::Receiver(key), worker),
+            StreamKey::Relay(key) => self.move_listener(Listener::Relay(key), worker),
+        }
     }
 
     fn move_port(&self, port: &Name, worker: &str) -> Result<(), DataplaneError> {

@@ -144,7 +144,7 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
         self.0.iter().filter(|(_, served)| forwards(served)).map(|(key, _)| *key).collect()
     }
 
-    /// Whether `to` would take the forwarders of a relay.
+    /// Whether `to` would take the forwarders of a relay. `output` says what each leaves by there, where that has another number.
     ///
     /// # Errors
     /// A path cannot be opened there, or it has no room or does not answer.
@@ -153,17 +153,19 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
         pool: &Pool<R, T>,
         relay: ReceiverKey,
         to: WorkerIndex,
+        output: impl Fn(SenderKey) -> Option<OutputIndex>,
     ) -> Result<(), ChangeError> {
         for key in self.of(relay) {
             let Some(served) = self.0.get(&key) else { continue };
             let Some(followed) = served.follows else { continue };
-            served.try_path(pool, key, Followed { worker: to, ..followed })?;
+            let output = output(key).unwrap_or(followed.output);
+            served.try_path(pool, key, Followed { worker: to, output, ..followed })?;
         }
         Ok(())
     }
 
     /// Takes the forwarders of a relay, which no worker has at the moment, to the worker `to`, with their places in its
-    /// window.
+    /// window. `output` as in [`Self::try_paths`].
     ///
     /// # Errors
     /// The first that `to` does not take: its sender is apart, and the others are there.
@@ -172,11 +174,12 @@ impl<T: TxQueue<Lease = GrainLease>> Forwarders<T> {
         pool: &Pool<R, T>,
         relay: ReceiverKey,
         to: WorkerIndex,
+        output: impl Fn(SenderKey) -> Option<OutputIndex>,
     ) -> Result<(), DataplaneError> {
         let mut outcome = Ok(());
         for key in self.of(relay) {
             let Some(served) = self.0.get_mut(&key) else { continue };
-            let carried = served.carry(pool, key, to);
+            let carried = served.carry(pool, key, to, output(key));
             outcome = outcome.and(carried);
         }
         outcome
@@ -303,15 +306,23 @@ impl<T: TxQueue<Lease = GrainLease>> Served<T> {
     }
 
     /// The forwarder goes to another worker as it is.
-    fn carry<R: RxQueue>(&mut self, pool: &Pool<R, T>, key: SenderKey, to: WorkerIndex) -> Result<(), DataplaneError> {
+    fn carry<R: RxQueue>(
+        &mut self,
+        pool: &Pool<R, T>,
+        key: SenderKey,
+        to: WorkerIndex,
+        output: Option<OutputIndex>,
+    ) -> Result<(), DataplaneError> {
         let Some(followed) = self.follows.take() else { return Ok(()) };
+        let output = output.unwrap_or(followed.output);
         let forwarder = pool.remove_forwarder(followed.worker, key)?;
-        let forwarder = forwarder.ok_or_else(|| unexpected("taking a forwarder from its worker"))?;
+        let mut forwarder = forwarder.ok_or_else(|| unexpected("taking a forwarder from its worker"))?;
+        forwarder.set_output(output);
         if let Err(refused) = pool.add_forwarder(to, forwarder) {
             self.forwarder = refused.back;
             return Err(refused.cause);
         }
-        self.follows = Some(Followed { worker: to, ..followed });
+        self.follows = Some(Followed { worker: to, output, ..followed });
         Ok(())
     }
 

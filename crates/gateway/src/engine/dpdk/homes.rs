@@ -65,6 +65,13 @@ pub(super) struct HeardWay {
     pub(super) steered: Steered,
 }
 
+impl HeardWay {
+    /// The same, with the rule, which stays nowhere else.
+    pub(super) fn taken(&mut self) -> Self {
+        Self { steered: std::mem::replace(&mut self.steered, Steered::AsItComes), ..self.clone() }
+    }
+}
+
 /// Where a sender is, and what it was placed for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SenderHome {

@@ -115,7 +115,9 @@ impl DpdkEngine {
             port.set_lanes(lanes);
             if let Some(bell) = self.pool.bell(to) {
                 port.facts.tap.wakes_by(bell.clone());
-                port.facts.inlet.wakes_by(bell.clone());
+                if part.lane == 0 {
+                    port.facts.inlet.wakes_by(bell.clone());
+                }
             }
         }
         self.forwarders().renumber(&Renumbered { from, to, outputs });

@@ -3,6 +3,7 @@
 use control::DataplaneError;
 use worker::Leg;
 
+use super::crossing::Listener;
 use super::homes::{HeardWay, Homes, ReceiverHome};
 use super::rules::Steered;
 use super::{DpdkEngine, ServedPort};
@@ -63,11 +64,16 @@ impl DpdkEngine {
 
     /// What the worker steers, by the inputs that the ways have now.
     pub(super) fn legs(&self, ways: &[HeardWay]) -> Vec<Leg> {
-        let leg = |way: &HeardWay| {
-            let input = self.ports[way.port].lanes().get(way.lane)?.key.input?;
+        self.legs_on(ways, &ways.iter().map(|way| way.lane).collect::<Vec<_>>())
+    }
+
+    /// The same, had they these lanes.
+    pub(super) fn legs_on(&self, ways: &[HeardWay], lanes: &[usize]) -> Vec<Leg> {
+        let leg = |(way, lane): (&HeardWay, &usize)| {
+            let input = self.ports[way.port].lanes().get(*lane)?.key.input?;
             Some(Leg { input, destination: way.destination })
         };
-        ways.iter().filter_map(leg).collect()
+        ways.iter().zip(lanes).filter_map(leg).collect()
     }
 
     /// The worker for ways that no queue has been chosen for.
@@ -156,27 +162,36 @@ impl DpdkEngine {
         ways.first().map_or(WorkerIndex(0), |way| self.ports[way.port].worker_of(way.lane))
     }
 
-    /// The rules of a port that was started anew: they went when it stopped. Where one is refused now, its stream comes to the
-    /// first queue and nobody there takes it.
+    /// The rules of a port that was started anew: they went when it stopped. A stream whose rule is refused now goes to the first
+    /// queue's worker.
     pub(super) fn steer_again(&self, port: usize) {
-        let put = |home: &ReceiverHome| -> Vec<HeardWay> {
-            let is_away = |way: &&HeardWay| way.port == port && !way.steered.holds(way.lane);
-            home.ways.iter().filter(is_away).cloned().collect()
-        };
-        let ways: Vec<HeardWay> = {
-            let homes = self.homes();
-            homes.receivers.values().chain(homes.relays.values()).flat_map(put).collect()
-        };
-        for way in ways {
-            let steered = self.ports[port].steer(way.destination, way.lane);
-            let steered = steered.unwrap_or(Steered::AsItComes);
-            let mut homes = self.homes();
-            let Homes { receivers, relays, .. } = &mut *homes;
-            let mut all = receivers.values_mut().chain(relays.values_mut()).flat_map(|home| &mut home.ways);
-            let before = all.find(|other| (other.port, other.destination) == (port, way.destination));
-            let before = before.map(|other| std::mem::replace(&mut other.steered, steered));
-            drop(homes);
-            drop(before);
+        for (listener, way) in self.lacking_rules(port) {
+            match self.ports[port].steer(way.destination, way.lane) {
+                Ok(steered) => self.note_steered(listener, &way, steered),
+                Err(_) => self.recall(listener),
+            }
         }
+    }
+
+    /// What is not put on the queue of its lane, and should be.
+    fn lacking_rules(&self, port: usize) -> Vec<(Listener, HeardWay)> {
+        let homes = self.homes();
+        let receivers = homes.receivers.iter().map(|(key, home)| (Listener::Receiver(*key), home));
+        let listeners = receivers.chain(homes.relays.iter().map(|(key, home)| (Listener::Relay(*key), home)));
+        let lacks = |way: &&HeardWay| way.port == port && !way.steered.holds(way.lane);
+        listeners
+            .flat_map(|(listener, home)| home.ways.iter().filter(lacks).map(move |way| (listener, way.clone())))
+            .collect()
+    }
+
+    fn note_steered(&self, listener: Listener, steered: &HeardWay, by: Steered) {
+        let mut homes = self.homes();
+        let ways = listener.home(&mut homes).map(|home| &mut home.ways);
+        let way =
+            ways.into_iter().flatten().find(|way| (way.port, way.destination) == (steered.port, steered.destination));
+        let before = way.map(|way| std::mem::replace(&mut way.steered, by));
+        drop(homes);
+        // A rule of before the stop: it is gone already.
+        drop(before);
     }
 }

@@ -50,7 +50,7 @@ impl KernelEngine {
         let found = self.homes().relays.get(&key).map(|home| (home.worker, home.ways));
         let Some((from, ways)) = found.filter(|(from, _)| *from != to) else { return Ok(()) };
         let mut forwarders = self.forwarders();
-        forwarders.try_paths(&self.pool, key, to)?;
+        forwarders.try_paths(&self.pool, key, to, |_| None)?;
         let released = self.pool.release_relay(from, key)?;
         let relay = released.ok_or_else(|| unexpected("taking a relay from its worker"))?;
         if let Err(cause) = self.move_inputs(key, ways, from, to) {
@@ -58,12 +58,12 @@ impl KernelEngine {
             return Err(cause.into());
         }
         // They wait where it comes: what it then hands out has somebody to go to.
-        let carried = forwarders.carry(&self.pool, key, to);
+        let carried = forwarders.carry(&self.pool, key, to, |_| None);
         let Err(refused) = self.pool.add_relay(to, relay) else {
             self.weigh(&forwarders, key, to);
             return carried.map_err(ChangeError::apart);
         };
-        let carried = carried.and(forwarders.carry(&self.pool, key, from));
+        let carried = carried.and(forwarders.carry(&self.pool, key, from, |_| None));
         self.return_inputs(key, ways, from, to);
         self.seat_again(from, None, refused.back.map(Listener::Relay));
         self.weigh(&forwarders, key, from);
