@@ -101,6 +101,51 @@ fn a_flow_rule_puts_a_destination_on_its_queue() {
     );
 }
 
+#[test]
+fn a_rule_that_is_put_anew_moves_its_destination_to_another_queue() {
+    on_hardware(
+        "a_rule_that_is_put_anew_moves_its_destination_to_another_queue",
+        "rte_flow: a destination goes from one queue to another, as a receiver that moves between workers needs it",
+        |hardware| {
+            let features = Features { rx_queues: 3, ..Features::default() };
+            let Some(mut pair) = Pair::open(hardware, Features::default(), features) else { return };
+            let _registered = pair.eal.register_thread().unwrap();
+            let mut further = pair.b.port.further_rx();
+            let (mut third, mut second) = (further.pop().unwrap(), further.pop().unwrap());
+            let media = Datagrams { destination: (hardware.address_b, MEDIA).into(), vlan: hardware.vlan };
+            let before = match pair.b.port.steer(media, 1) {
+                Ok(rule) => rule,
+                Err(error @ FlowRuleError::Refused { .. }) => {
+                    eprintln!("SKIPPED: this card cannot show it: {error}");
+                    return;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            // The gateway's order: the new one first, where the card takes both.
+            let (after, before) = match pair.b.port.steer(media, 2) {
+                Ok(after) => {
+                    println!("the card takes two rules of one destination");
+                    (after, Some(before))
+                }
+                Err(error) => {
+                    println!("one after the other: {error}");
+                    drop(before);
+                    (pair.b.port.steer(media, 2).unwrap(), None)
+                }
+            };
+            drop(before);
+            assert!(after.is_in_place());
+            both_kinds(&mut pair, hardware);
+            let on_third = receive(hardware, &mut third, |seen| seen.len() >= DATAGRAMS as usize);
+            assert!(on_third.iter().all(|(udp_port, ..)| *udp_port == MEDIA), "others are on the rule's queue");
+            let on_first = receive(hardware, &mut pair.b.queues.rx, |seen| seen.len() >= DATAGRAMS as usize);
+            assert!(on_first.iter().all(|(udp_port, ..)| *udp_port == OTHER), "media is on the first queue");
+            let mut left = arrayvec::ArrayVec::new();
+            assert_eq!(second.burst(&mut left), 0, "the rule that went puts packets on its queue still");
+        },
+    );
+}
+
 /// Half to the one port and half to the other, in turns.
 fn both_kinds(pair: &mut Pair, hardware: &PortPair) {
     let ports = (0..DATAGRAMS).flat_map(|number| [(MEDIA, number), (OTHER, number)]);
