@@ -74,6 +74,8 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     let mac = plan.mac.unwrap_or_else(|| own_or_random(stopped.mac()));
     let (mut port, queues) = stopped.start().map_err(|refused| refused.error)?;
     let timing = Timing::of(&port, &plan, eal, clock)?;
+    // It may be left alone for half of that.
+    let holds = queues.rx.patience() * 2;
     let station = Station {
         name: plan.name.to_string(),
         mac,
@@ -116,7 +118,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         lanes[0].rx = Some(rx);
     }
     let (tap, inlet) = (Arc::new(tap), Arc::new(inlet));
-    let facts = Facts { plan, sizing, mac, capabilities, reads, timing, tap, inlet };
+    let facts = Facts { plan, sizing, holds, mac, capabilities, reads, timing, tap, inlet };
     Ok(Opened { facts, port, lanes, host })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use control::DataplaneError;
 use dpdk::capabilities::Capabilities;
@@ -28,6 +29,8 @@ use crate::port_plan::PortPlan;
 pub(super) struct Facts {
     pub(super) plan: PortPlan,
     pub(super) sizing: Sizing,
+    /// How long the device, as its driver has made it, takes packets that nobody fetches, at the rate that it is sized for.
+    pub(super) holds: Duration,
     pub(super) mac: MacAddr,
     pub(super) capabilities: Capabilities,
     pub(super) reads: Reads,
@@ -37,14 +40,6 @@ pub(super) struct Facts {
     pub(super) tap: Arc<CaptureTap>,
     /// Has frames received that did not come by the wire.
     pub(super) inlet: Arc<InjectionTap>,
-}
-
-impl Facts {
-    /// How long the device takes packets that nobody fetches, at the rate that it is sized for.
-    pub(super) fn holds_nanos(&self) -> u64 {
-        let packets = self.sizing.packet_ring.map_or(u64::from(self.sizing.rx_descriptors), |ring| ring.frames.into());
-        packets * 1_000_000_000 / u64::from(self.sizing.demand.packets_per_second.max(1))
-    }
 }
 
 /// A port, its workers, and the state that it is in.
@@ -141,7 +136,7 @@ impl ServedPort {
         let receiving = lanes.get(lane).unwrap_or(&lanes[0]);
         Reception {
             pulse: Arc::clone(&receiving.pulse),
-            holds_nanos: self.facts.holds_nanos(),
+            holds_nanos: u64::try_from(self.facts.holds.as_nanos()).unwrap_or(u64::MAX),
             dropped: is_counting.then_some(dropped),
             without_buffer: without_buffer.saturating_add(receiving.counters.rx.no_mbufs.value()),
         }
