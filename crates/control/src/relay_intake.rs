@@ -8,7 +8,7 @@ use st2110::RtpSdp;
 
 use crate::config::Owned;
 use crate::intake::{GivenLeg, IntakeError, name, non_empty, second_leg, shortened, sources};
-use crate::report::{legs, scope};
+use crate::report::{legs, lost, scope};
 use crate::{Dataplane, HeardLegSpec, RelaySpec, RelayStatus, SpecError, State, v1};
 
 /// What `CreateRelay` asks for.
@@ -68,53 +68,14 @@ fn message(owned: &Owned<RelaySpec>, status: Option<&RelayStatus>) -> v1::Relay 
         alive: status.is_some_and(|status| status.is_alive),
         senders: status.map_or(0, |status| status.senders),
         legs: legs((spec.listen, &spec.interface), spec.second.as_ref(), status.map(|status| &status.legs)),
-        lost: status.map(lost).unwrap_or_default(),
+        lost: status.map(|status| lost(&status.counters)).unwrap_or_default(),
         worker: status.and_then(|status| status.worker.clone()).unwrap_or_default(),
     }
-}
-
-/// Where packets were lost: what its socket has not counted did not come. Of two legs a socket may have dropped what the
-/// other leg brought: that was not lost.
-fn lost(status: &RelayStatus) -> Vec<v1::Counter> {
-    let value =
-        |counter: &str| status.counters.iter().find(|(name, _)| *name == counter).map_or(0, |(_, value)| *value);
-    let most = if status.legs.is_empty() { u64::MAX } else { value("packets_lost") };
-    let queue = value("socket_drops").min(most);
-    let no_buffer = value("packets_without_buffer").min(most - queue);
-    let wire = value("packets_lost").saturating_sub(queue + no_buffer);
-    let places = [("wire", wire), ("queue", queue), ("no_buffer", no_buffer)];
-    let counter = |(place, value): (&str, u64)| v1::Counter { name: place.to_owned(), value };
-    places.map(counter).into_iter().filter(|place| place.value > 0).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LegStatus;
-
-    #[test]
-    fn a_loss_is_the_sockets_or_the_wires() {
-        let status = |counters: &[(&'static str, u64)]| RelayStatus {
-            name: "cam".parse().unwrap(),
-            is_alive: true,
-            senders: 1,
-            legs: Vec::new(),
-            worker: None,
-            counters: counters.to_vec(),
-        };
-        let places = |counters| lost(&status(counters)).into_iter().map(|it| (it.name, it.value)).collect::<Vec<_>>();
-        let place = |name: &str, value| (name.to_owned(), value);
-        assert_eq!(places(&[("packets_lost", 7)]), [place("wire", 7)]);
-        assert_eq!(places(&[("packets_lost", 7), ("socket_drops", 5)]), [place("wire", 2), place("queue", 5)]);
-        // What a socket drops before the first packet or between two streams is in no sequence.
-        let all = [("packets_lost", 7), ("socket_drops", 8), ("packets_without_buffer", 1)];
-        assert_eq!(places(&all), [place("queue", 8), place("no_buffer", 1)]);
-        assert_eq!(places(&[]), []);
-        let legs = vec![LegStatus::default(); 2];
-        let twice = RelayStatus { legs, ..status(&all) };
-        let places: Vec<_> = lost(&twice).into_iter().map(|it| (it.name, it.value)).collect();
-        assert_eq!(places, [place("queue", 7)]);
-    }
 
     #[test]
     fn an_sdp_says_what_is_not_asked_for_otherwise() {

@@ -152,7 +152,8 @@ const LOST: [(&str, &str); 5] = [
     ("packets_dropped_with_grain", "no_slot"),
 ];
 
-fn lost(counters: &[(&'static str, u64)]) -> Vec<v1::Counter> {
+/// Where packets were lost, as messages; only places where some were.
+pub(crate) fn lost(counters: &[(&'static str, u64)]) -> Vec<v1::Counter> {
     let value = |counter: &str| counters.iter().find(|(name, _)| *name == counter).map_or(0, |(_, value)| *value);
     let places = LOST.map(|(counter, place)| v1::Counter { name: place.to_owned(), value: value(counter) });
     places.into_iter().filter(|place| place.value > 0).collect()

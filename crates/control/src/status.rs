@@ -162,7 +162,7 @@ pub struct LegStatus {
     pub packets_lost: u64,
     /// How much later than the other it brought the last picture, nanoseconds.
     pub behind_ns: u64,
-    /// Where packets of this leg were lost, as a receiver's counters name it; zero where nobody knows.
+    /// Where packets of this leg were lost, as the counters of receivers and relays name it; zero where nobody knows.
     pub lost: [(&'static str, u64); 4],
 }
 

@@ -115,10 +115,10 @@ pub trait Engine: Send + Sync {
     /// No answer from the worker: it may still receive.
     fn remove_receiver(&self, key: ReceiverKey) -> Result<(), DataplaneError>;
 
-    /// What its queue and its worker say of a receiver's losses; `None` for unknown keys.
+    /// What its queue and its worker say of the losses of a receiver or a relay; `None` for unknown keys.
     fn reception(&self, key: ReceiverKey) -> Option<Reception>;
 
-    /// The same of each leg, in their order, where a receiver has two that come by queues which tell apart what they dropped.
+    /// The same of each leg, in their order, where there are several.
     fn leg_receptions(&self, _key: ReceiverKey) -> Vec<Reception> {
         Vec::new()
     }

@@ -135,12 +135,23 @@ impl Locator {
     pub(crate) fn look(&mut self, now: Instant, lost: u64, reception: &Reception) {
         let is_first = self.looked.replace(now).is_none();
         self.note_drops(now, reception, is_first);
-        let new = lost.saturating_sub(self.lost);
-        self.lost = self.lost.max(lost);
-        if new > 0 {
+        if let Some(new) = lost.checked_sub(self.lost).filter(|new| *new > 0) {
             self.missed.push_back(Heap { at: now, packets: new, what: () });
+            self.lost = lost;
         }
+        self.lost -= self.found(self.lost.saturating_sub(lost));
         self.explain(now);
+    }
+
+    /// So many packets have come after all, out of order or by the other leg: they are not missed any more. Returns how many of
+    /// them were; the others have been located already.
+    fn found(&mut self, packets: u64) -> u64 {
+        let mut left = packets;
+        for missed in self.missed.iter_mut().rev() {
+            let found = missed.packets.min(left);
+            (missed.packets, left) = (missed.packets - found, left - found);
+        }
+        packets - left
     }
 
     fn note_drops(&mut self, now: Instant, reception: &Reception, is_first: bool) {
@@ -235,6 +246,19 @@ mod tests {
         assert_eq!(stage.look(500, 4).queue, 4);
         assert_eq!(stage.look(750, 12), Located { queue: 10, ..Located::default() });
         assert_eq!(stage.look(2_500, 12), Located { queue: 10, wire: 2, ..Located::default() });
+    }
+
+    #[test]
+    fn what_comes_after_all_was_not_lost() {
+        let mut stage = Stage::new(Some(0));
+        stage.look(250, 9);
+        stage.look(500, 2);
+        assert_eq!(stage.look(2_000, 2), Located { wire: 2, ..Located::default() });
+        // Two that were located, and no further ones.
+        stage.look(2_250, 0);
+        assert_eq!(stage.look(4_000, 2), Located { wire: 2, ..Located::default() });
+        stage.look(4_250, 3);
+        assert_eq!(stage.look(6_000, 3), Located { wire: 3, ..Located::default() });
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct LegView {
     pub packets_lost: u64,
     /// How much later than the other it brought the last picture.
     pub behind_ns: u64,
-    /// Packets that were lost on it, by place as of receivers; only where some were.
+    /// Packets that were lost on it, by place as of relays; only where some were.
     pub lost: BTreeMap<String, u64>,
 }
 

@@ -34,7 +34,7 @@ pub struct RelayView {
     pub senders: u32,
     /// The legs of a stream that comes twice; none where it comes once.
     pub legs: Vec<LegView>,
-    /// Packets that were lost, by place: "wire", "queue", "no_buffer"; only where some were.
+    /// Packets that were lost, by place: "wire", "queue", "late_worker", "no_buffer"; only where some were.
     pub lost: BTreeMap<String, u64>,
     /// The worker that serves it; null where its port says it.
     pub worker: Option<String>,

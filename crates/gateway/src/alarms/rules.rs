@@ -149,7 +149,8 @@ static RULES: [Rule; 20] = [
         events: |growth| growth.of("packets_lost"),
         remedy: |growth| match growth.sum(&["socket_drops", "packets_without_buffer"]) {
             0 => {
-                "they did not come here: switch, cable, sender; on a port, `flypack ports` shows what its device dropped"
+                "`flypack relays` says where (LOST): on the wire (switch, cable, sender), in a full queue, by a late worker (its \
+                 core), or for want of buffers"
             }
             _ => "its socket was full: a core of its own for its worker, or a larger receive_buffer_octets",
         },

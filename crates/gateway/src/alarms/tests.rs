@@ -85,7 +85,11 @@ fn the_remedy_fits_the_reason() {
 #[test]
 fn a_relays_losses_and_those_of_its_senders_are_told() {
     for (kind, counters, words) in [
-        (Kind::Relay, [("packets_lost", 3), ("socket_drops", 0)], "relay cam: packets lost: 3; they did not come here"),
+        (
+            Kind::Relay,
+            [("packets_lost", 3), ("socket_drops", 0)],
+            "relay cam: packets lost: 3; `flypack relays` says where",
+        ),
         (Kind::Relay, [("packets_lost", 3), ("socket_drops", 3)], "relay cam: packets lost: 3; its socket was full"),
         (Kind::Sender, [("packets_dropped_backlog", 2), ("queue_full", 1)], "waited too long: 2; its port or socket"),
         (Kind::Sender, [("packets_dropped_unresolved", 4), ("queue_full", 0)], "next hop: 4; its next hop"),

@@ -14,7 +14,7 @@ use super::placement::Place;
 use super::relays::RelayEntry;
 use super::sender_entry::SenderEntry;
 use crate::engine::Receiving;
-use crate::loss::Locator;
+use crate::loss::{Locator, Reception};
 
 /// Warnings that are kept for status.
 const WARNINGS: usize = 32;
@@ -75,10 +75,24 @@ impl Entries {
         self.warnings.iter().cloned().chain(receivers).chain(relays).collect()
     }
 
-    /// The receivers whose losses are to be looked at again.
+    /// The receivers and relays whose losses are to be looked at again. No two have one name.
     pub(super) fn losses_due(&self, now: Instant) -> Vec<(Name, Place, ReceiverKey)> {
-        let due = self.receivers.iter().filter(|(_, receiver)| receiver.losses.is_due(now));
-        due.map(|(name, receiver)| (name.clone(), receiver.place.clone(), receiver.key)).collect()
+        let receivers = self.receivers.iter().filter(|(_, receiver)| receiver.losses.is_due(now));
+        let receivers = receivers.map(|(name, receiver)| (name, &receiver.place, receiver.key));
+        let relays = self.relays.iter().filter(|(_, relay)| relay.losses.is_due(now));
+        let relays = relays.map(|(name, relay)| (name, &relay.place, relay.key));
+        receivers.chain(relays).map(|(name, place, key)| (name.clone(), place.clone(), key)).collect()
+    }
+
+    /// Finds out where the one that had this name and key has lost packets, by what its queues say.
+    pub(super) fn locate(&mut self, (name, key): (&Name, ReceiverKey), queues: &Queues, now: Instant) {
+        if let Some(receiver) = self.receivers.get_mut(name).filter(|receiver| receiver.key == key) {
+            receiver.losses.look(now, receiver.counters.packets_lost.value(), &queues.all);
+            receiver.legs.locate(now, &queues.of_legs);
+        } else if let Some(relay) = self.relays.get_mut(name).filter(|relay| relay.key == key) {
+            relay.losses.look(now, relay.counters.packets_lost.value(), &queues.all);
+            relay.legs.locate(now, &queues.of_legs);
+        }
     }
 
     /// Notes what moved; tells whether a sender is to be connected again: it was evicted from its ring, or the
@@ -98,6 +112,14 @@ impl Entries {
         }
         is_due
     }
+}
+
+/// What the queues of a receiver or a relay say of losses.
+pub(super) struct Queues {
+    /// All of them together.
+    pub(super) all: Reception,
+    /// That of each leg, in their order.
+    pub(super) of_legs: Vec<Reception>,
 }
 
 /// A receiver.

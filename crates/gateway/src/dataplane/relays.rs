@@ -15,6 +15,7 @@ use super::unmet::Unmet;
 use super::wish::Wish;
 use super::{Gateway, sdp};
 use crate::engine::{RelayOrder, Relaying, StreamKey};
+use crate::loss::Locator;
 
 /// Packets of the slowest stream that counts as alive come no further apart.
 const PERIOD: Duration = Duration::from_millis(300);
@@ -32,6 +33,7 @@ pub(super) struct RelayEntry {
     pub(super) legs: HeardLegs,
     inputs: Vec<Arc<InputCounters>>,
     pub(super) warning: Option<String>,
+    pub(super) losses: Locator,
 }
 
 impl RelayEntry {
@@ -52,7 +54,7 @@ impl RelayEntry {
             senders: u32::try_from(self.counters.destinations.value()).unwrap_or(u32::MAX),
             legs: self.legs.status(PERIOD),
             worker,
-            counters: own.chain(queues).collect(),
+            counters: own.chain(queues).chain(self.losses.located().counters()).collect(),
         }
     }
 }
@@ -78,8 +80,8 @@ impl Gateway {
         tracing::info!("relay {}: of what comes to {}{on}", spec.name, spec.listen);
         let spec = spec.clone();
         let name = spec.name.clone();
-        let (legs, packets) = (HeardLegs::new(legs), Movement::default());
-        let entry = RelayEntry { spec, key, place, packets, legs, counters, inputs, warning };
+        let (legs, packets, losses) = (HeardLegs::new(legs), Movement::default(), Locator::default());
+        let entry = RelayEntry { spec, key, place, packets, legs, counters, inputs, warning, losses };
         self.entries().relays.insert(name, entry);
         self.reconcile_changing();
         Ok(())

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use control::{Counters, Dataplane, FlowStanding};
 
 use super::Gateway;
+use super::entries::Queues;
 use crate::alarms::{Alarms, Kind, Line};
 
 /// Between two looks.
@@ -37,12 +38,9 @@ impl Gateway {
         let due = self.entries().losses_due(now);
         for (name, place, key) in due {
             // Asked without the lock: an engine has its own.
-            let Some(reception) = self.engine(&place).reception(key) else { continue };
-            let receptions = self.engine(&place).leg_receptions(key);
-            if let Some(receiver) = self.entries().receivers.get_mut(&name).filter(|receiver| receiver.key == key) {
-                receiver.losses.look(now, receiver.counters.packets_lost.value(), &reception);
-                receiver.legs.locate(now, &receptions);
-            }
+            let Some(all) = self.engine(&place).reception(key) else { continue };
+            let of_legs = self.engine(&place).leg_receptions(key);
+            self.entries().locate((&name, key), &Queues { all, of_legs }, now);
         }
     }
 

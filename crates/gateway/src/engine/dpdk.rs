@@ -236,13 +236,15 @@ impl Engine for DpdkEngine {
     }
 
     fn reception(&self, key: ReceiverKey) -> Option<Reception> {
-        let lanes = self.homes().receivers.get(&key)?.lanes();
+        let homes = self.homes();
+        let lanes = homes.receivers.get(&key).or_else(|| homes.relays.get(&key))?.lanes();
+        drop(homes);
         let receptions = lanes.into_iter().map(|(port, lane)| self.ports[port].reception_of(lane));
         receptions.reduce(|one, other| one.beside(&other))
     }
 
     fn leg_receptions(&self, key: ReceiverKey) -> Vec<Reception> {
-        let ways = self.homes().receivers.get(&key).map(|home| home.ways.clone()).unwrap_or_default();
+        let ways = self.homes().ways_of(key);
         ways.iter().map(|way| self.ports[way.port].reception_of(way.lane)).collect()
     }
 

@@ -83,6 +83,13 @@ impl KernelEngine {
     fn forwarders(&self) -> MutexGuard<'_, Forwarders<Tx>> {
         self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What each socket of a receiver or a relay says of losses.
+    fn receptions(&self, key: ReceiverKey) -> Vec<Reception> {
+        let found = self.homes().sockets_of(key);
+        let seen = found.and_then(|(worker, sockets)| Some((self.pool.pulse(worker)?, sockets)));
+        seen.map(|(pulse, sockets)| sockets.iter().map(|socket| socket.reception(&pulse)).collect()).unwrap_or_default()
+    }
 }
 
 impl Engine for KernelEngine {
@@ -97,7 +104,6 @@ impl Engine for KernelEngine {
         let asked = (spec.receive_buffer_octets, buffers);
         let holds = |octets| holds_nanos(octets, &spec.sdp.format);
         let mut sockets = Sockets::open(&spec.name, key, &ways, asked, &holds, &self.clock)?;
-        let holds_nanos = holds_nanos(sockets.granted_octets, &spec.sdp.format);
         let packets_per_second = packets_per_second(&spec.sdp.format) * ways.len() as u64;
         let worker = self.pool.lightest(near(spec.interface.as_deref()));
         let receiver = order.build(sockets.legs.clone());
@@ -108,8 +114,7 @@ impl Engine for KernelEngine {
             return Err(refused.cause);
         }
         self.pool.burden(worker, 0, packets_per_second);
-        let (ways, counted) = (ways.len(), Arc::clone(&counters));
-        let home = ReceiverHome { worker, ways, counters: counted, holds_nanos, packets_per_second };
+        let home = ReceiverHome { worker, sockets: sockets.seen, packets_per_second };
         self.homes().receivers.insert(key, home);
         Ok(Receiving { counters, legs, warning: sockets.warning })
     }
@@ -119,20 +124,18 @@ impl Engine for KernelEngine {
         let worker = home.worker;
         // The socket and the writer end here, off the worker.
         drop(self.pool.remove_receiver(worker, key)?);
-        unseat(&self.pool, worker, inputs_of(key, home.ways))?;
+        unseat(&self.pool, worker, inputs_of(key, home.sockets.len()))?;
         self.pool.burden(worker, home.packets_per_second, 0);
         self.homes().receivers.remove(&key);
         Ok(())
     }
 
     fn reception(&self, key: ReceiverKey) -> Option<Reception> {
-        let ReceiverHome { worker, counters, holds_nanos, .. } = self.homes().receivers.get(&key).cloned()?;
-        Some(Reception {
-            pulse: self.pool.pulse(worker)?,
-            holds_nanos,
-            dropped: Some(counters.socket_drops.value()),
-            without_buffer: counters.packets_without_buffer.value(),
-        })
+        self.receptions(key).into_iter().reduce(|one, other| one.beside(&other))
+    }
+
+    fn leg_receptions(&self, key: ReceiverKey) -> Vec<Reception> {
+        self.receptions(key)
     }
 
     fn add_sender(&self, order: &SenderOrder<'_>) -> Result<Arc<SenderCounters>, DataplaneError> {
@@ -199,12 +202,13 @@ impl Engine for KernelEngine {
             unseat(&self.pool, worker, inputs_of(key, ways.len()))?;
             return Err(refused.cause);
         }
-        self.homes().add_relay(&self.pool, key, worker, ways.len(), &counters);
-        Ok(Relaying { counters, legs, inputs: sockets.seen, warning: sockets.warning })
+        let inputs = sockets.seen.iter().map(|socket| Arc::clone(&socket.counters)).collect();
+        self.homes().add_relay(&self.pool, key, worker, sockets.seen, &counters);
+        Ok(Relaying { counters, legs, inputs, warning: sockets.warning })
     }
 
     fn remove_relay(&self, key: ReceiverKey) -> Result<(), DataplaneError> {
-        let found = self.homes().relays.get(&key).map(|home| (home.worker, home.ways));
+        let found = self.homes().relays.get(&key).map(|home| (home.worker, home.sockets.len()));
         let Some((worker, ways)) = found else { return Ok(()) };
         drop(self.pool.remove_relay(worker, key)?);
         unseat(&self.pool, worker, inputs_of(key, ways))?;

@@ -1,6 +1,8 @@
 //! Senders that are taken to relays, and those that are refused them.
 
-use control::{LegSpec, RelaySpec};
+use std::net::SocketAddr;
+
+use control::{HeardLegSpec, LegSpec, RelaySpec};
 use st2110::RtpSdp;
 
 use super::*;
@@ -136,6 +138,39 @@ fn a_relay_tells_what_its_socket_has_counted() {
     for none in ["socket_drops", "packets_without_buffer", "datagrams_truncated", "queue_errors"] {
         assert_eq!(count(none), 0, "{none}");
     }
+}
+
+/// The RTP packet of this number.
+fn rtp(number: u8) -> [u8; 15] {
+    [0x80, 96, 0, number, 0, 0, 0, 9, 0, 0, 0, 7, 1, 2, 3]
+}
+
+#[test]
+fn a_relay_on_sockets_says_of_each_leg_where_it_lost_packets() {
+    let plane = plane();
+    let unused = |address: &str| UdpSocket::bind((address, 0)).unwrap().local_addr().unwrap();
+    let ways = [unused("127.0.0.1"), unused("127.0.0.2")];
+    let second = Some(HeardLegSpec { destination: ways[1], sources: Vec::new(), interface: None });
+    plane.gateway.add_relay(&RelaySpec { second, ..relay("near", &ways[0].to_string()) }).unwrap();
+    let near = || plane.gateway.relays().into_iter().find(|relay| relay.name == name("near")).unwrap();
+    let count = |counter: &str| near().counters.into_iter().find(|(name, _)| *name == counter).unwrap().1;
+    let camera = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |to: SocketAddr, number: u8| camera.send_to(&rtp(number), to).unwrap();
+    for number in 0..100 {
+        // 10 to 12 come by the second way only, 20 by the first.
+        let _ = (!(10..13).contains(&number)).then(|| send(ways[0], number));
+        let _ = (number != 20).then(|| send(ways[1], number));
+    }
+    let missing = || near().legs.iter().map(|leg| leg.packets_lost).collect::<Vec<_>>();
+    while near().legs.iter().map(|leg| leg.packets).sum::<u64>() < 97 + 99 || missing() != [3, 1] {
+        std::thread::yield_now();
+    }
+    let now = Instant::now();
+    (0..3).for_each(|seconds| plane.gateway.tick(now + Duration::from_secs(seconds)));
+    let lost = near().legs.into_iter().map(|leg| leg.lost.map(|(_, packets)| packets)).collect::<Vec<_>>();
+    // Wire, queue, late worker, no buffer.
+    assert_eq!(lost, [[3, 0, 0, 0], [1, 0, 0, 0]]);
+    assert_eq!([count("packets_lost"), count("lost_wire_packets")], [0, 0], "one of the legs brought each");
 }
 
 #[test]

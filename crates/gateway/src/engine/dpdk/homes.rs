@@ -28,6 +28,12 @@ pub(super) struct ReceiverHome {
 }
 
 impl Homes {
+    /// The ways of a receiver or a relay.
+    pub(super) fn ways_of(&self, key: ReceiverKey) -> Vec<HeardWay> {
+        let home = self.receivers.get(&key).or_else(|| self.relays.get(&key));
+        home.map(|home| home.ways.clone()).unwrap_or_default()
+    }
+
     /// Packets that the relays of a port's lane may keep.
     pub(super) fn backlog_of(&self, port: usize, lane: usize) -> u64 {
         let is_there = |way: &HeardWay| (way.port, way.lane) == (port, lane);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use worker::{ReceiverCounters, ReceiverKey, RelayCounters, SenderKey};
+use worker::{ReceiverKey, RelayCounters, SenderKey};
 
 use super::super::forwarders::Followed;
+use super::sockets::SeenSocket;
 use super::{Rx, Tx};
 use crate::pool::{Pool, UNKNOWN_PACKETS_PER_SECOND, WorkerIndex};
 
@@ -21,14 +22,12 @@ pub(super) struct Homes {
     pub(super) relays: BTreeMap<ReceiverKey, RelayHome>,
 }
 
-/// Where a receiver is, and what its socket takes.
+/// Where a receiver is.
 #[derive(Clone)]
 pub(super) struct ReceiverHome {
     pub(super) worker: WorkerIndex,
-    /// Each has a socket.
-    pub(super) ways: usize,
-    pub(super) counters: Arc<ReceiverCounters>,
-    pub(super) holds_nanos: u64,
+    /// One for each way.
+    pub(super) sockets: Vec<SeenSocket>,
     pub(super) packets_per_second: u64,
 }
 
@@ -47,8 +46,8 @@ pub(super) struct SenderHome {
 /// Where a relay is, and what comes in.
 pub(super) struct RelayHome {
     pub(super) worker: WorkerIndex,
-    /// Each has a socket.
-    pub(super) ways: usize,
+    /// One for each way.
+    pub(super) sockets: Vec<SeenSocket>,
     counters: Arc<RelayCounters>,
     packets_per_second: u64,
     looked: Instant,
@@ -63,6 +62,12 @@ struct Burden {
 }
 
 impl Homes {
+    /// The worker and the sockets of a receiver or a relay.
+    pub(super) fn sockets_of(&self, key: ReceiverKey) -> Option<(WorkerIndex, Vec<SeenSocket>)> {
+        let receiver = self.receivers.get(&key).map(|home| (home.worker, home.sockets.clone()));
+        receiver.or_else(|| self.relays.get(&key).map(|home| (home.worker, home.sockets.clone())))
+    }
+
     /// A sender of `worker`, of which nobody knows yet what it will send.
     pub(super) fn add_sender(&mut self, pool: &Pool<Rx, Tx>, key: SenderKey, worker: WorkerIndex) {
         let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
@@ -98,13 +103,13 @@ impl Homes {
         pool: &Pool<Rx, Tx>,
         key: ReceiverKey,
         worker: WorkerIndex,
-        ways: usize,
+        sockets: Vec<SeenSocket>,
         counters: &Arc<RelayCounters>,
     ) {
         let packets_per_second = UNKNOWN_PACKETS_PER_SECOND;
         pool.burden(worker, 0, packets_per_second);
         let counters = Arc::clone(counters);
-        let home = RelayHome { worker, ways, counters, packets_per_second, looked: Instant::now(), packets: 0 };
+        let home = RelayHome { worker, sockets, counters, packets_per_second, looked: Instant::now(), packets: 0 };
         self.relays.insert(key, home);
     }
 

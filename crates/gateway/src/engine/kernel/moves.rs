@@ -27,12 +27,12 @@ impl KernelEngine {
         }
         let released = self.pool.release_receiver(from, key)?;
         let receiver = released.ok_or_else(|| unexpected("taking a receiver from its worker"))?;
-        if let Err(cause) = self.move_inputs(key, home.ways, from, to) {
+        if let Err(cause) = self.move_inputs(key, home.sockets.len(), from, to) {
             self.seat_again(from, None, Some(Listener::Receiver(receiver)));
             return Err(cause);
         }
         if let Err(refused) = self.pool.add_receiver(to, receiver) {
-            self.return_inputs(key, home.ways, from, to);
+            self.return_inputs(key, home.sockets.len(), from, to);
             self.seat_again(from, None, refused.back.map(Listener::Receiver));
             return Err(refused.cause);
         }
@@ -47,7 +47,7 @@ impl KernelEngine {
     /// The sockets go along, then the relay with the packets that it keeps and its senders with their places among them.
     /// Refused, all go back.
     pub(super) fn move_relay(&self, key: ReceiverKey, to: WorkerIndex) -> Result<(), ChangeError> {
-        let found = self.homes().relays.get(&key).map(|home| (home.worker, home.ways));
+        let found = self.homes().relays.get(&key).map(|home| (home.worker, home.sockets.len()));
         let Some((from, ways)) = found.filter(|(from, _)| *from != to) else { return Ok(()) };
         let mut forwarders = self.forwarders();
         forwarders.try_paths(&self.pool, key, to, |_| None)?;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use control::DataplaneError;
 use media::Name;
 use netio::KernelRxConfig;
-use worker::{Input, InputCounters, InputKey, Leg, ReceiverKey};
+use worker::{Input, InputCounters, InputKey, Leg, PulseCounters, ReceiverKey};
 
 use super::{RECEIVE_BUFFER_OCTETS, Rx};
 use crate::clock::TaiClock;
 use crate::engine::Way;
+use crate::loss::Reception;
 use crate::pool::{Pool, WorkerIndex};
 
 /// What tells the input of a second way from that of the first.
@@ -21,14 +22,32 @@ pub(super) fn inputs_of(key: ReceiverKey, ways: usize) -> impl Iterator<Item = I
     [InputKey(key.0), InputKey(key.0 | SECOND)].into_iter().take(ways)
 }
 
+/// What is known of a socket that a worker polls.
+#[derive(Clone)]
+pub(super) struct SeenSocket {
+    pub(super) counters: Arc<InputCounters>,
+    /// How long its buffer takes what nobody reads.
+    pub(super) holds_nanos: u64,
+}
+
+impl SeenSocket {
+    /// What it says of losses, where the worker of this pulse polls it.
+    pub(super) fn reception(&self, pulse: &Arc<PulseCounters>) -> Reception {
+        Reception {
+            pulse: Arc::clone(pulse),
+            holds_nanos: self.holds_nanos,
+            dropped: Some(self.counters.packets_dropped.value()),
+            without_buffer: self.counters.packets_without_buffer.value(),
+        }
+    }
+}
+
 /// Sockets that no worker polls yet.
 pub(super) struct Sockets {
     inputs: Vec<Input<Rx>>,
     pub(super) legs: Vec<Leg>,
-    /// What each queue counts.
-    pub(super) seen: Vec<Arc<InputCounters>>,
-    /// Of the smallest.
-    pub(super) granted_octets: usize,
+    /// What is seen of each from here, once it is a worker's.
+    pub(super) seen: Vec<SeenSocket>,
     pub(super) warning: Option<String>,
 }
 
@@ -44,7 +63,7 @@ impl Sockets {
         clock: &TaiClock,
     ) -> Result<Self, DataplaneError> {
         let (inputs, legs, seen) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sockets = Self { inputs, legs, seen, granted_octets: usize::MAX, warning: None };
+        let mut sockets = Self { inputs, legs, seen, warning: None };
         for (way, input) in ways.iter().zip(inputs_of(key, ways.len())) {
             let config = KernelRxConfig {
                 destination: way.destination,
@@ -59,11 +78,11 @@ impl Sockets {
             if buffer.is_short() {
                 sockets.warning = Some(format!("{name}: {buffer}"));
             }
-            sockets.granted_octets = sockets.granted_octets.min(buffer.granted_octets);
-            let queue = queue.left_alone_for(Duration::from_nanos(holds_nanos(buffer.granted_octets) / 2));
+            let holds_nanos = holds_nanos(buffer.granted_octets);
+            let queue = queue.left_alone_for(Duration::from_nanos(holds_nanos / 2));
             sockets.legs.push(Leg { input, destination: queue.local_addr() });
             let input = Input::private(input, queue);
-            sockets.seen.push(input.counters());
+            sockets.seen.push(SeenSocket { counters: input.counters(), holds_nanos });
             sockets.inputs.push(input);
         }
         Ok(sockets)
