@@ -72,7 +72,7 @@ fn sizing(name: &str, plan: &PortPlan, ports: &[PortPlan], shared: &DpdkPlan, co
     }
 }
 
-/// Relays that would keep more than the port's buffers have room for.
+/// Relays that would keep more than the port's buffers have room for beside those before them.
 #[cfg(feature = "dpdk")]
 fn backlogs(name: &str, plan: &PortPlan, sizing: &::dpdk::sizing::Sizing, config: &Config) -> Vec<Finding> {
     use crate::engine::dpdk::backlog;
@@ -83,6 +83,11 @@ fn backlogs(name: &str, plan: &PortPlan, sizing: &::dpdk::sizing::Sizing, config
         Some(interface) => interface == plan.name.as_str(),
         None => plan.network.is_ours(spec.listen.ip()),
     });
-    let refusals = on_it.filter_map(|spec| backlog::check(&plan.name, sizing, &spec).err());
+    let mut before = 0;
+    let refusals = on_it.filter_map(|spec| {
+        let checked = backlog::check(&plan.name, sizing, &spec, before);
+        before += checked.as_ref().map_or(0, |()| backlog::packets_kept(&spec).into());
+        checked.err()
+    });
     refusals.map(|refusal| Finding::fail(name, refusal.to_string(), "lower the relay's backlog_packets")).collect()
 }

@@ -48,16 +48,23 @@ fn ports_are_sized_and_what_they_stand_on_is_looked_at() {
 #[test]
 #[cfg(feature = "dpdk")]
 fn a_backlog_that_a_port_cannot_keep_is_found() {
-    let relay = |backlog: u16| {
-        let relay = format!("[[relay]]\nname = \"wild\"\nlisten = \"192.0.2.1:5004\"\nbacklog_packets = {backlog}\n");
-        check(&(text_on("lo") + "packets_per_second = 20000\nhold_ms = 50\n" + &relay)).text()
+    let relay = |(port, backlog): (u16, u16)| {
+        format!("[[relay]]\nname = \"r{port}\"\nlisten = \"192.0.2.1:{port}\"\nbacklog_packets = {backlog}\n")
     };
-    assert!(!relay(1_024).contains("backlog_packets"));
-    let text = relay(16_384);
+    let relays = |backlogs: &[u16]| {
+        let relays: String = (5004..).zip(backlogs.iter().copied()).map(relay).collect();
+        check(&(text_on("lo") + "packets_per_second = 20000\nhold_ms = 50\n" + &relays)).text()
+    };
+    assert!(!relays(&[1_024]).contains("backlog_packets"));
+    let text = relays(&[16_384, 256]);
+    assert!(!text.contains("for its other relays"), "the one that is refused keeps nothing: {text}");
     assert!(
         text.contains("keeping up to 16384 packets") && text.contains("lower the relay's backlog_packets"),
         "{text}"
     );
+    // Each fits by itself.
+    let text = relays(&[1_024, 1_024, 1_024]);
+    assert!(text.contains("relay r5006") && text.contains("2048 of them for its other relays"), "{text}");
 }
 
 #[cfg(feature = "dpdk")]

@@ -1,30 +1,46 @@
 //! What relays may keep for senders that do not take it, of the buffers that a port receives into.
 //!
-//! One relay alone must fit. Several may come to more than there is: mostly they keep nothing, and a worker whose pool runs
-//! dry gives back the older half of what one of them keeps. So that is told, not refused.
+//! All that the relays of a port may keep must fit. Those that ask for no more than the default are taken on top of that, with
+//! a warning: mostly they keep nothing, and a worker whose pool runs dry gives back the older half of what one of them keeps.
 
 use control::{DataplaneError, RelaySpec};
 use dpdk::sizing::Sizing;
 use media::Name;
 
-use super::super::relaying::packets_kept;
+pub(crate) use super::super::relaying::packets_kept;
 
-/// Refuses a relay that would keep more than `port` can spare. What one turn of a worker brings is always kept.
-pub(crate) fn check(port: &Name, sizing: &Sizing, spec: &RelaySpec) -> Result<(), DataplaneError> {
+/// Refuses a relay that would keep more than `port` can spare beside the `others` packets of its other relays. What one turn of
+/// a worker brings is always kept.
+pub(crate) fn check(port: &Name, sizing: &Sizing, spec: &RelaySpec, others: u64) -> Result<(), DataplaneError> {
     let (kept, held) = (packets_kept(spec), sizing.held_packets);
+    let left = u64::from(held).saturating_sub(others);
     let asked = spec.backlog_packets.unwrap_or(RelaySpec::DEFAULT_BACKLOG_PACKETS);
-    if kept <= held || asked <= RelaySpec::DEFAULT_BACKLOG_PACKETS {
+    if u64::from(kept) <= left || asked <= RelaySpec::DEFAULT_BACKLOG_PACKETS {
         return Ok(());
     }
-    let works = ((held + 1).next_power_of_two() / 2).max(RelaySpec::DEFAULT_BACKLOG_PACKETS.into());
+    let works = largest(spec, left);
+    let room = match others {
+        0 => format!("have room for {held}"),
+        _ => format!("have room for {held}, {others} of them for its other relays"),
+    };
     Err(DataplaneError::Unsupported {
         what: format!(
-            "relay {}: keeping up to {kept} packets (backlog_packets = {asked}) of port {port}, whose receive buffers \
-             have room for {held},",
+            "relay {}: keeping up to {kept} packets (backlog_packets = {asked}) of port {port}, whose receive buffers {room},",
             spec.name
         ),
         remedy: format!("backlog_packets = {works} works, or a larger packets_per_second or hold_ms of the port"),
     })
+}
+
+/// The largest backlog with which a relay like this one keeps no more than `left`; the default at least, which is never refused.
+fn largest(spec: &RelaySpec, left: u64) -> u16 {
+    let halves = std::iter::successors(Some(RelaySpec::MAX_BACKLOG_PACKETS), |packets| Some(packets / 2));
+    let mut larger = halves.take_while(|packets| *packets > RelaySpec::DEFAULT_BACKLOG_PACKETS);
+    let fits = |packets: &u16| {
+        let smaller = RelaySpec { backlog_packets: Some(*packets), ..spec.clone() };
+        u64::from(packets_kept(&smaller)) <= left
+    };
+    larger.find(fits).unwrap_or(RelaySpec::DEFAULT_BACKLOG_PACKETS)
 }
 
 /// Says that the relays of a port may keep more than it can spare, where so many of others come on top of this one's.
@@ -58,17 +74,24 @@ mod tests {
             backlog_packets: Some(packets),
             ..RelaySpec::new("wild".parse().unwrap(), "239.1.1.1:5004".parse().unwrap())
         };
-        check(&port, &sizing, &relay(2_048)).unwrap();
-        let refused = check(&port, &sizing, &relay(2_049)).unwrap_err().to_string();
+        check(&port, &sizing, &relay(2_048), 63).unwrap();
+        let refused = check(&port, &sizing, &relay(2_049), 0).unwrap_err().to_string();
         for word in
             ["relay wild", "4096 packets", "= 2049", "port media", "2111", "backlog_packets = 2048 works", "hold_ms"]
         {
             assert!(refused.contains(word), "{word}: {refused}");
         }
-        assert_eq!(warning(&port, &sizing, &relay(2_048), 63), None);
-        let warned = warning(&port, &sizing, &relay(2_048), 64).unwrap();
+        let refused = check(&port, &sizing, &relay(2_048), 64).unwrap_err().to_string();
+        for word in ["2048 packets", "2111, 64 of them for its other relays", "backlog_packets = 1024 works"] {
+            assert!(refused.contains(word), "{word}: {refused}");
+        }
+        check(&port, &sizing, &relay(1_024), 64).unwrap();
+        let refused = check(&port, &sizing, &relay(300), 2_000).unwrap_err().to_string();
+        assert!(refused.contains("backlog_packets = 256 works"), "{refused}");
+        assert_eq!(warning(&port, &sizing, &relay(256), 2_111 - 256), None);
+        let warned = warning(&port, &sizing, &relay(256), 2_111 - 255).unwrap();
         assert!(warned.contains("2112 packets") && warned.contains("2111"), "{warned}");
         let none = Sizing { held_packets: 0, ..sizing };
-        check(&port, &none, &relay(1)).unwrap();
+        check(&port, &none, &relay(1), 9_000).unwrap();
     }
 }

@@ -31,13 +31,13 @@ impl DpdkEngine {
         Ok(Relaying { counters, legs, inputs: Vec::new(), warning })
     }
 
-    /// Whether the ports' buffers have room for what a relay may keep, and a warning where it is too much with the others.
+    /// Whether the ports' buffers have room for what a relay may keep beside the others, and a warning where it is taken on top.
     fn judge_backlog(&self, spec: &RelaySpec, ways: &[HeardWay]) -> Result<Option<String>, DataplaneError> {
         let mut warning = None;
         for way in ways {
             let facts = &self.ports[way.port].facts;
-            backlog::check(&facts.plan.name, &facts.sizing, spec)?;
             let others = self.homes().backlog_of(way.port, way.lane);
+            backlog::check(&facts.plan.name, &facts.sizing, spec, others)?;
             warning = warning.or_else(|| backlog::warning(&facts.plan.name, &facts.sizing, spec, others));
         }
         Ok(warning)
