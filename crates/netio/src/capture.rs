@@ -11,7 +11,7 @@
 //! the capture only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 use media::Tai;
@@ -44,7 +44,7 @@ pub struct CaptureConfig {
 pub struct CapturedFrame {
     storage: Box<[u8]>,
     kept: usize,
-    /// When it passed: for a received one the time of its burst, for a sent one that of the worker's turn.
+    /// When it passed: arrived, as well as its queue knows, or was handed to the device.
     pub time: Tai,
     /// Which way it went.
     pub way: CaptureWay,
@@ -66,21 +66,18 @@ pub struct CaptureRing {
     config: CaptureConfig,
     free: ArrayQueue<CapturedFrame>,
     full: ArrayQueue<CapturedFrame>,
-    /// Nanoseconds: of the worker's last turn, and of the start before there is one.
-    now: AtomicI64,
     seen: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl CaptureRing {
-    fn new(config: CaptureConfig, now: Tai) -> Self {
+    fn new(config: CaptureConfig) -> Self {
         let config = CaptureConfig { frames: config.frames.max(1), sample: config.sample.max(1), ..config };
         let frames = config.frames as usize;
         let ring = Self {
             config,
             free: ArrayQueue::new(frames),
             full: ArrayQueue::new(frames),
-            now: AtomicI64::new(now.as_nanos()),
             seen: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         };
@@ -141,19 +138,10 @@ impl CaptureEnd {
         self.lead.look(|_| *skip = 0)
     }
 
-    /// Notes the time of the worker's turn, for what is sent in it.
+    /// Takes a frame of `octets` octets that passed at `time`, of which `fill` copies the first into what it is given and says
+    /// how many.
     #[cold]
-    pub fn note_time(&self, now: Tai) {
-        if let Some(ring) = self.lead.held() {
-            // Read in the port's other queues, mostly by the same thread: a time alone.
-            ring.now.store(now.as_nanos(), Ordering::Relaxed);
-        }
-    }
-
-    /// Takes a frame of `octets` octets, of which `fill` copies the first into what it is given and says how many. `time`:
-    /// none for that of the turn.
-    #[cold]
-    pub fn take(&mut self, time: Option<Tai>, octets: usize, fill: impl FnOnce(&mut [u8]) -> usize) {
+    pub fn take(&mut self, time: Tai, octets: usize, fill: impl FnOnce(&mut [u8]) -> usize) {
         let Some(ring) = self.lead.held() else { return };
         // Counts alone.
         ring.seen.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +154,7 @@ impl CaptureEnd {
             ring.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        frame.time = time.unwrap_or_else(|| Tai::from_nanos(ring.now.load(Ordering::Relaxed)));
+        frame.time = time;
         frame.way = self.way;
         frame.octets = u32::try_from(octets).unwrap_or(u32::MAX);
         let room = frame.storage.len().min(octets);
@@ -194,7 +182,7 @@ pub fn capture() -> (CaptureTap, CaptureEnd, CaptureEnd) {
 }
 
 impl CaptureTap {
-    /// An end for one more queue of the port. What it sends carries the time of the turn of the worker that receives.
+    /// An end for one more queue of the port.
     pub fn further(&mut self, way: CaptureWay) -> CaptureEnd {
         CaptureEnd { lead: self.0.lead(), way, skip: 0 }
     }
@@ -204,12 +192,12 @@ impl CaptureTap {
         self.0.wakes_by(bell);
     }
 
-    /// Turns the capture on. What is sent in the turn that goes on has passed at `now`.
+    /// Turns the capture on.
     ///
     /// # Errors
     /// [`CaptureBusy`].
-    pub fn start(&self, config: CaptureConfig, now: Tai) -> Result<Arc<CaptureRing>, CaptureBusy> {
-        self.0.give(|| CaptureRing::new(config, now)).ok_or(CaptureBusy)
+    pub fn start(&self, config: CaptureConfig) -> Result<Arc<CaptureRing>, CaptureBusy> {
+        self.0.give(|| CaptureRing::new(config)).ok_or(CaptureBusy)
     }
 
     /// Turns the capture off; what was taken may still be read.
@@ -229,12 +217,9 @@ mod tests {
 
     const CONFIG: CaptureConfig = CaptureConfig { frames: 4, snap_octets: 3, sample: 1 };
 
-    const NOW: Tai = Tai::from_nanos(3);
-
     fn take(end: &mut CaptureEnd, octets: &[u8]) {
         if end.is_on() {
-            end.note_time(Tai::from_nanos(5));
-            end.take(None, octets.len(), |out| {
+            end.take(Tai::from_nanos(5), octets.len(), |out| {
                 out.copy_from_slice(&octets[..out.len()]);
                 out.len()
             });
@@ -245,7 +230,7 @@ mod tests {
     fn frames_are_cut_and_keep_their_length_and_way() {
         let (tap, mut rx, mut tx) = capture();
         take(&mut rx, b"before");
-        let ring = tap.start(CONFIG, NOW).unwrap();
+        let ring = tap.start(CONFIG).unwrap();
         take(&mut rx, b"received");
         take(&mut tx, b"tx");
         let (first, second) = (ring.next().unwrap(), ring.next().unwrap());
@@ -261,7 +246,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted_and_one_of_so_many_is_taken() {
         let (tap, mut rx, _tx) = capture();
-        let ring = tap.start(CaptureConfig { sample: 3, ..CONFIG }, NOW).unwrap();
+        let ring = tap.start(CaptureConfig { sample: 3, ..CONFIG }).unwrap();
         (0..30).for_each(|at| take(&mut rx, &[at]));
         assert_eq!((ring.seen(), ring.dropped()), (30, 6));
         let kept: Vec<u8> = std::iter::from_fn(|| ring.next()).map(|frame| frame.kept()[0]).collect();
@@ -272,7 +257,7 @@ mod tests {
     fn further_queues_are_captured_with_the_others() {
         let (mut tap, mut rx, mut tx) = capture();
         let mut further = tap.further(CaptureWay::Out);
-        let ring = tap.start(CONFIG, NOW).unwrap();
+        let ring = tap.start(CONFIG).unwrap();
         take(&mut rx, b"x");
         take(&mut further, b"f");
         take(&mut tx, b"y");
@@ -280,25 +265,25 @@ mod tests {
         assert_eq!(taken, [(b'x', CaptureWay::In), (b'f', CaptureWay::Out), (b'y', CaptureWay::Out)]);
         tap.stop();
         [&mut rx, &mut tx, &mut further].into_iter().for_each(|end| take(end, b"z"));
-        assert!(ring.next().is_none() && tap.start(CONFIG, NOW).is_err());
+        assert!(ring.next().is_none() && tap.start(CONFIG).is_err());
         drop(ring);
-        assert!(tap.start(CONFIG, NOW).is_ok(), "every end has let go of it");
+        assert!(tap.start(CONFIG).is_ok(), "every end has let go of it");
     }
 
     #[test]
     fn a_port_is_captured_once_at_a_time_and_a_worker_never_frees() {
         let (tap, mut rx, mut tx) = capture();
-        let ring = tap.start(CONFIG, NOW).unwrap();
+        let ring = tap.start(CONFIG).unwrap();
         take(&mut rx, b"x");
-        assert_eq!(tap.start(CONFIG, NOW).unwrap_err(), CaptureBusy);
+        assert_eq!(tap.start(CONFIG).unwrap_err(), CaptureBusy);
         tap.stop();
         drop(ring);
         // An end has it still.
-        assert_eq!(tap.start(CONFIG, NOW).unwrap_err(), CaptureBusy);
+        assert_eq!(tap.start(CONFIG).unwrap_err(), CaptureBusy);
         take(&mut rx, b"x");
         take(&mut tx, b"x");
         assert!(!rx.lead.is_on() && !tx.lead.is_on());
-        let again = tap.start(CONFIG, NOW).unwrap();
+        let again = tap.start(CONFIG).unwrap();
         take(&mut tx, b"y");
         assert_eq!(again.next().unwrap().kept(), b"y");
         tap.stop();
@@ -306,14 +291,5 @@ mod tests {
         assert!(!tap.tidy(), "an end has it still");
         take(&mut tx, b"y");
         assert!(tap.tidy(), "its memory is free before another capture begins");
-    }
-
-    #[test]
-    fn what_is_sent_before_a_turn_has_told_its_time_is_of_the_start() {
-        let (tap, _rx, mut tx) = capture();
-        let ring = tap.start(CONFIG, NOW).unwrap();
-        assert!(tx.is_on());
-        tx.take(None, 1, |_| 1);
-        assert_eq!(ring.next().unwrap().time, NOW);
     }
 }

@@ -122,19 +122,15 @@ impl<C: Clock> DpdkRx<C> {
         }
     }
 
-    /// Tells a capture the time of the worker's turn, for what the port sends in it.
-    #[cold]
-    fn tell_time(&self) {
-        let now = self.clock.now();
-        self.capture.iter().for_each(|capture| capture.note_time(now));
-    }
-
     /// Takes what has arrived for a capture, before anybody has looked at it.
     #[cold]
     fn show(&mut self) {
-        let arrival = self.clock.now();
-        if let Some(capture) = &mut self.capture {
-            self.arrived.iter().for_each(|mbuf| capture.take(Some(arrival), mbuf.octets(), |out| mbuf.copy_out(out)));
+        let Self { capture: Some(capture), arrived, arrivals, clock, .. } = self else { return };
+        let taken = clock.now();
+        let times = arrivals.as_ref().and_then(|arrivals| arrivals.of(taken));
+        for mbuf in arrived.iter() {
+            let arrival = times.as_ref().map_or(taken, |times| times.arrival(mbuf).0);
+            capture.take(arrival, mbuf.octets(), |out| mbuf.copy_out(out));
         }
     }
 
@@ -228,9 +224,6 @@ impl<C: Clock> RxQueue for DpdkRx<C> {
     fn rx_burst(&mut self, burst: &mut Burst<DpdkBuf>) -> usize {
         let before = burst.len();
         let (is_captured, is_injected) = (self.capture.as_mut().is_some_and(CaptureEnd::is_on), self.is_injected());
-        if is_captured {
-            self.tell_time();
-        }
         for _ in 0..BURSTS_PER_CALL {
             if !self.has_arrived(is_captured, is_injected) {
                 break;

@@ -11,6 +11,7 @@
 mod buf;
 mod buffers;
 mod bursts;
+mod captured;
 mod checksum;
 mod forward;
 mod host;
@@ -22,6 +23,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
+use media::Clock;
 use netio::capture::CaptureEnd;
 use netio::exchange::TxEnd;
 use netio::{
@@ -44,6 +46,8 @@ use crate::station::Station;
 pub use buf::DpdkTxBuf;
 use buf::Note;
 use buffers::Buffers;
+use captured::Captured;
+pub use captured::Uncaptured;
 use host::HostFrames;
 use launching::Launcher;
 use ways::Ways;
@@ -74,8 +78,8 @@ pub struct TxPools {
     pub references: References,
 }
 
-/// A port's transmit queue.
-pub struct DpdkTx<L: StableBytes> {
+/// A port's transmit queue. `C` tells captures the time.
+pub struct DpdkTx<L: StableBytes, C = Uncaptured> {
     device: Option<TxHandle>,
     ways: Ways,
     buffers: Buffers,
@@ -86,7 +90,7 @@ pub struct DpdkTx<L: StableBytes> {
     driver_copies: u64,
     /// Nothing was sent since the last turn.
     is_idle: bool,
-    capture: Option<CaptureEnd>,
+    capture: Option<Captured<C>>,
     launcher: Option<Launcher>,
 }
 
@@ -117,13 +121,17 @@ impl<L: StableBytes> DpdkTx<L> {
         }
     }
 
-    /// Has frames taken for captures.
+    /// Has frames taken for captures, each at the time at which it is handed to the device.
     #[must_use]
-    pub fn captured_by(mut self, capture: CaptureEnd) -> Self {
-        self.capture = Some(capture);
-        self
+    pub fn captured_by<C: Clock>(self, capture: CaptureEnd, clock: C) -> DpdkTx<L, C> {
+        let Self { device, ways, buffers, payloads, host, counters, totals, driver_copies, is_idle, launcher, .. } =
+            self;
+        let capture = Some(Captured::new(capture, clock));
+        DpdkTx { device, ways, buffers, payloads, host, counters, totals, driver_copies, is_idle, capture, launcher }
     }
+}
 
+impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
     /// Has the device send each packet of a planned burst at its time. `clock` is the device's.
     #[must_use]
     pub fn launched_by(mut self, times: LaunchTimes, clock: DeviceClock) -> Self {
@@ -139,7 +147,7 @@ impl<L: StableBytes> DpdkTx<L> {
         let Some(capture) = &mut self.capture else { return };
         for packet in burst.iter_mut().take(open) {
             if !packet.show() {
-                capture.take(None, packet.mbuf().octets(), |out| packet.mbuf().copy_out(out));
+                capture.take(packet.mbuf());
             }
         }
     }
@@ -186,7 +194,7 @@ impl<L: StableBytes> DpdkTx<L> {
 
     /// Sends packets of open paths from the front; returns how many the device took.
     fn transmit(&mut self, burst: &mut Burst<DpdkTxBuf>, Front { open, mut octets, mut below }: Front) -> usize {
-        if self.capture.as_mut().is_some_and(CaptureEnd::is_on) {
+        if self.capture.as_mut().is_some_and(Captured::is_on) {
             self.show(burst, open);
         }
         let packets = burst.as_slice().get(..open).unwrap_or_default();
@@ -255,7 +263,7 @@ struct Front {
     below: u64,
 }
 
-impl<L: StableBytes> TxQueue for DpdkTx<L> {
+impl<L: StableBytes, C: Clock> TxQueue for DpdkTx<L, C> {
     type Buf = DpdkTxBuf;
     type Payload = Payload<L>;
     type Lease = L;
@@ -378,7 +386,7 @@ impl<L: StableBytes> TxQueue for DpdkTx<L> {
 
     fn reap(&mut self) {
         // Also on a port that sends nothing: a capture that has ended is given back here.
-        let _ = self.capture.as_mut().map(CaptureEnd::is_on);
+        let _ = self.capture.as_mut().map(Captured::is_on);
         if let Some(device) = &mut self.device {
             let capture = self.capture.as_mut();
             let from = (&mut self.ways.exchange, self.ways.frame_octets_max);

@@ -68,7 +68,7 @@ use watch::Watch;
 use ways::{Choice, Placed};
 
 type Rx = DpdkRx<TaiClock>;
-type Tx = DpdkTx<GrainLease>;
+type Tx = DpdkTx<GrainLease, TaiClock>;
 
 const NAMES: PoolNames = PoolNames { worker: "port-worker", cores_key: "port.cores" };
 

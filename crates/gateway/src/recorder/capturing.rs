@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use control::{ArchiveError, ArchiveState, CaptureSpec, CaptureStatus};
-use media::{Clock as _, Name};
+use media::Name;
 use netio::capture::{CaptureBusy, CaptureConfig, CaptureRing, CaptureTap};
 
 use super::ending::Ending;
@@ -97,7 +97,7 @@ pub(super) fn prepare(
     let (frames, snap_octets, sample) = (FRAMES.min(spec.packets), spec.snap_octets, spec.sample);
     let (file, draft) = folder.make_plain(&spec.file)?;
     let file = PcapWriter::new(BufWriter::new(file), snap_octets, clock.tai_offset_seconds()).map_err(refused)?;
-    let ring = start(&tap, CaptureConfig { frames, snap_octets, sample }, clock);
+    let ring = start(&tap, CaptureConfig { frames, snap_octets, sample });
     let ring = ring.map_err(|busy| ArchiveError::Refused(Box::new(busy)))?;
     let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let reserve = Reserve::half(folder);
@@ -105,14 +105,14 @@ pub(super) fn prepare(
 }
 
 /// Turns the tap on, as soon as the worker has let go of the capture before.
-fn start(tap: &CaptureTap, config: CaptureConfig, clock: &TaiClock) -> Result<Arc<CaptureRing>, CaptureBusy> {
+fn start(tap: &CaptureTap, config: CaptureConfig) -> Result<Arc<CaptureRing>, CaptureBusy> {
     for _ in 0..LETTING_GO {
-        if let Ok(ring) = tap.start(config, clock.now()) {
+        if let Ok(ring) = tap.start(config) {
             return Ok(ring);
         }
         std::thread::sleep(TURN);
     }
-    tap.start(config, clock.now())
+    tap.start(config)
 }
 
 /// Frees the ring as soon as the worker has let go of it. Where that takes long, the next capture does.

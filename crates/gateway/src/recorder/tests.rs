@@ -367,7 +367,7 @@ fn a_port_is_captured_into_a_file_and_again_when_that_is_done() {
     let mut frame = |octets: &[u8]| {
         for end in [&mut end, &mut other] {
             if end.is_on() {
-                end.take(Some(media::Tai::from_nanos(5_000_000_007)), octets.len(), |out| {
+                end.take(media::Tai::from_nanos(5_000_000_007), octets.len(), |out| {
                     out.copy_from_slice(&octets[..out.len()]);
                     out.len()
                 });

@@ -8,6 +8,7 @@
 use std::ptr;
 
 use ip::MacAddr;
+use media::Clock;
 use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned, StableBytes, TxFull, TxQueue};
 
 use super::buffers::Buffers;
@@ -129,7 +130,7 @@ impl Alike {
     }
 }
 
-impl<L: StableBytes> DpdkTx<L> {
+impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
     /// Makes packets, behind what `out` holds and as far as it has room: a run at a time, or by themselves.
     #[inline]
     pub(super) fn gather_each(

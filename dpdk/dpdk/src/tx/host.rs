@@ -1,10 +1,11 @@
 //! Frames of the port's host, sent beside the media.
 
 use arrayvec::ArrayVec;
-use netio::capture::CaptureEnd;
+use media::Clock;
 use netio::exchange::TxEnd;
 
 use super::buffers::Buffers;
+use super::captured::Captured;
 use crate::counters::TxPortCounters;
 use crate::mbuf::{BURST, Mbuf};
 use crate::port::TxHandle;
@@ -22,13 +23,13 @@ pub(super) struct HostFrames {
 impl HostFrames {
     /// Sends what has come from the host, as far as the device takes it: frames of up to `octets_max` octets.
     #[inline]
-    pub(super) fn send(
+    pub(super) fn send<C: Clock>(
         &mut self,
         (exchange, octets_max): (&mut TxEnd, usize),
         buffers: &mut Buffers,
         device: &mut TxHandle,
         counters: &TxPortCounters,
-        mut capture: Option<&mut CaptureEnd>,
+        mut capture: Option<&mut Captured<C>>,
     ) {
         while self.waiting.len() < FRAMES_PER_TURN {
             let Some(frame) = exchange.next() else { break };
@@ -38,7 +39,7 @@ impl HostFrames {
                     if let Some(capture) = capture.as_deref_mut()
                         && capture.is_on()
                     {
-                        capture.take(None, frame.len(), |out| mbuf.copy_out(out));
+                        capture.take(&mbuf);
                     }
                     self.waiting.push(mbuf);
                 }

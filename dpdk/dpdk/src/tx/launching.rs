@@ -1,5 +1,6 @@
 //! Has the device send each packet at its own time.
 
+use media::Clock;
 use netio::{BURST, Burst, PathId, Planned, StableBytes, TxFull};
 
 use super::{DpdkTx, DpdkTxBuf};
@@ -15,7 +16,7 @@ pub(super) struct Launcher {
     clock: DeviceClock,
 }
 
-impl<L: StableBytes> DpdkTx<L> {
+impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
     /// Makes packets, as [`Self::gather_each`], and has each leave at its time.
     pub(super) fn gather_launched(
         &mut self,

@@ -16,7 +16,7 @@ use dpdk::sizing::{Demand, Sizing};
 use dpdk::station::Station;
 use dpdk::tx::{DpdkTx, DpdkTxBuf, DpdkTxConfig, Reads, TxPools};
 use ip::{MacAddr, Network};
-use media::ManualClock;
+use media::{Clock, ManualClock};
 use netio::exchange::{ExchangeConfig, HostEnd, RxEnd, TxEnd, exchange};
 use netio::{Burst, OwnedBytes, PacketBuf, Path, PathId, RxQueue, StableBytes, TxFull, TxQueue};
 
@@ -140,7 +140,7 @@ pub(crate) fn push(burst: &mut Burst<DpdkTxBuf>, made: Result<DpdkTxBuf, TxFull>
     assert!(burst.push(made.expect("a packet")).is_ok());
 }
 
-pub(crate) fn send(tx: &mut Tx, burst: &mut Burst<DpdkTxBuf>) {
+pub(crate) fn send<C: Clock>(tx: &mut DpdkTx<OwnedBytes, C>, burst: &mut Burst<DpdkTxBuf>) {
     let count = burst.len();
     assert_eq!(tx.tx_burst(burst), count);
 }
@@ -155,7 +155,7 @@ pub(crate) fn octets(packet: &impl PacketBuf) -> Vec<u8> {
     packet.segments().flatten().copied().collect()
 }
 
-pub(crate) fn open(bench: &mut Bench, tx: &mut Tx) -> PathId {
+pub(crate) fn open<C: Clock>(bench: &mut Bench, tx: &mut DpdkTx<OwnedBytes, C>) -> PathId {
     let path = bench.path(GROUP);
     tx.open_path(&path).unwrap()
 }

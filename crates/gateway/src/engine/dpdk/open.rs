@@ -97,7 +97,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
         let pools = tx_pools(eal, &sizing, capabilities.gathers, numa)?;
         let station = station.clone();
         let tx = DpdkTx::new(handle, station, &capabilities, pools, end, Arc::clone(counters), config);
-        Ok::<_, PortCause>(timing::on_tx(timing.as_ref(), tx).captured_by(capture))
+        Ok::<_, PortCause>(timing::on_tx(timing.as_ref(), tx.captured_by(capture, clock.clone())))
     };
     let (mut rx_handles, mut captures) = (vec![queues.rx], vec![(rx_capture, tx_capture)]);
     rx_handles.extend(port.further_rx());
