@@ -24,7 +24,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use media::Clock;
-use netio::capture::CaptureEnd;
 use netio::exchange::TxEnd;
 use netio::{
     Burst, Made, Pacing, PacketBuf, Path, PathError, PathId, Planned, RELAYED_HEADER_OCTETS, Relayed, StableBytes,
@@ -120,15 +119,6 @@ impl<L: StableBytes> DpdkTx<L> {
             launcher: None,
         }
     }
-
-    /// Has frames taken for captures, each at the time at which it is handed to the device.
-    #[must_use]
-    pub fn captured_by<C: Clock>(self, capture: CaptureEnd, clock: C) -> DpdkTx<L, C> {
-        let Self { device, ways, buffers, payloads, host, counters, totals, driver_copies, is_idle, launcher, .. } =
-            self;
-        let capture = Some(Captured::new(capture, clock));
-        DpdkTx { device, ways, buffers, payloads, host, counters, totals, driver_copies, is_idle, capture, launcher }
-    }
 }
 
 impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
@@ -137,19 +127,6 @@ impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
     pub fn launched_by(mut self, times: LaunchTimes, clock: DeviceClock) -> Self {
         self.launcher = Some(Launcher::new(times, clock));
         self
-    }
-
-    /// Takes the first packets for a capture, those left out that it has from the turns before: of any burst, as several
-    /// leave by this queue. What is sent is the device's, so they are taken before; one that is taken back afterwards
-    /// was never sent.
-    #[cold]
-    fn show(&mut self, burst: &mut Burst<DpdkTxBuf>, open: usize) {
-        let Some(capture) = &mut self.capture else { return };
-        for packet in burst.iter_mut().take(open) {
-            if !packet.show() {
-                capture.take(packet.mbuf());
-            }
-        }
     }
 
     /// Takes the port's handle out, for a stop; the queue keeps everything else and sends nothing meanwhile.
