@@ -129,7 +129,9 @@ impl ServedPort {
                 workers.join(", ")
             ),
         };
-        vec![self.facts.sizing.to_string(), format!("its pools take at most {mib} MiB"), queues]
+        let holds = self.facts.holds.as_secs_f64() * 1e3;
+        let holds = format!("its device holds {holds:.1} ms of them while nobody polls");
+        vec![self.facts.sizing.to_string(), holds, format!("its pools take at most {mib} MiB"), queues]
     }
 
     /// Who paces, and who says when packets arrived.
