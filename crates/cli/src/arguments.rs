@@ -272,10 +272,10 @@ pub struct AddRelay {
     /// Rate of the time stamps; otherwise what a=rtpmap of the SDP says, or 90000.
     #[arg(long)]
     pub clock_hz: Option<u32>,
-    /// Where the same packets come once more (ST 2022-7).
+    /// Where the same packets come once more (ST 2022-7); otherwise what the SDP says (a=group:DUP).
     #[arg(long)]
     pub second_listen: Option<SocketAddr>,
-    /// Admitted sources of the second way; all where none is named.
+    /// Admitted sources of the second way; otherwise those of the SDP, or all.
     #[arg(long)]
     pub second_sources: Vec<IpAddr>,
     /// The network interface of the second way.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use st2110::sdp::VideoSdp;
+use st2110::sdp::SecondLeg;
 
 use crate::SpecError;
 use crate::spec::check_interface;
@@ -19,17 +19,17 @@ pub struct HeardLegSpec {
 }
 
 impl HeardLegSpec {
-    /// The second leg of a receiver: as it was asked for, and where only an interface is given, or nothing, as the SDP has it.
+    /// The second leg of a receiver or a relay: as it was asked for, and where only an interface is given, or nothing, as the SDP
+    /// has it.
     ///
     /// # Errors
     /// [`SpecError::NoSecondLeg`]: an interface for a leg that nobody describes.
     pub fn of(
-        sdp: &VideoSdp,
+        described: Option<&SecondLeg>,
         destination: Option<SocketAddr>,
         sources: Vec<IpAddr>,
         interface: Option<String>,
     ) -> Result<Option<Self>, SpecError> {
-        let described = sdp.second.as_ref();
         match (destination, described) {
             (Some(destination), _) => Ok(Some(Self { destination, sources, interface })),
             (None, Some(leg)) => {
@@ -59,6 +59,8 @@ impl HeardLegSpec {
 
 #[cfg(test)]
 mod tests {
+    use st2110::VideoSdp;
+
     use super::*;
 
     const TWO: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=x\r\nt=0 0\r\na=group:DUP a b\r\n\
@@ -70,17 +72,16 @@ mod tests {
 
     #[test]
     fn a_leg_is_what_was_asked_for_or_what_the_sdp_has() {
-        let two = VideoSdp::parse(TWO, None).unwrap();
-        let mut one = two.clone();
-        one.second = None;
+        let two = VideoSdp::parse(TWO, None).unwrap().second;
+        let (one, two) = (None, two.as_ref());
         let at = |text: &str| Some(text.parse::<SocketAddr>().unwrap());
         let interface = || Some("eth1".to_owned());
-        assert_eq!(HeardLegSpec::of(&one, None, Vec::new(), None), Ok(None));
-        assert_eq!(HeardLegSpec::of(&one, None, Vec::new(), interface()), Err(SpecError::NoSecondLeg));
-        let leg = HeardLegSpec::of(&two, None, Vec::new(), interface()).unwrap().unwrap();
+        assert_eq!(HeardLegSpec::of(one, None, Vec::new(), None), Ok(None));
+        assert_eq!(HeardLegSpec::of(one, None, Vec::new(), interface()), Err(SpecError::NoSecondLeg));
+        let leg = HeardLegSpec::of(two, None, Vec::new(), interface()).unwrap().unwrap();
         let sources = vec!["192.0.2.9".parse().unwrap()];
         assert_eq!(leg, HeardLegSpec { destination: at("239.1.2.1:5006").unwrap(), sources, interface: interface() });
-        let leg = HeardLegSpec::of(&two, at("239.9.9.9:7000"), Vec::new(), None).unwrap().unwrap();
+        let leg = HeardLegSpec::of(two, at("239.9.9.9:7000"), Vec::new(), None).unwrap().unwrap();
         assert_eq!((leg.destination, leg.sources.len()), (at("239.9.9.9:7000").unwrap(), 0));
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn receiver(request: v1::CreateReceiverRequest) -> Result<ReceiverSpe
     let leg = request.second.map(second_leg).transpose()?.unwrap_or_default();
     Ok(ReceiverSpec {
         name,
-        second: HeardLegSpec::of(&sdp, leg.destination, leg.sources, leg.interface)?,
+        second: HeardLegSpec::of(sdp.second.as_ref(), leg.destination, leg.sources, leg.interface)?,
         sdp,
         interface: non_empty(request.interface),
         slots,

@@ -21,10 +21,9 @@ pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, Intake
             RelaySpec::described(name, at, RtpSdp::parse(text)?)
         }
     };
-    let second = request.second.map(second_leg).transpose()?.map(|leg| {
-        let GivenLeg { destination, sources, interface } = leg;
-        destination.map(|destination| HeardLegSpec { destination, sources, interface }).ok_or(SpecError::NoSecondLeg)
-    });
+    let GivenLeg { destination, sources: of_second, interface } =
+        request.second.map(second_leg).transpose()?.unwrap_or_default();
+    let second = HeardLegSpec::of(plain.described_second(), destination, of_second, interface)?;
     let backlog_packets = match request.backlog_packets {
         0 => None,
         packets => Some(u16::try_from(packets).map_err(|_| SpecError::BacklogPackets(packets))?),
@@ -32,7 +31,7 @@ pub(crate) fn relay(request: v1::CreateRelayRequest) -> Result<RelaySpec, Intake
     let given = sources(&request.sources)?;
     Ok(RelaySpec {
         sources: if given.is_empty() { plain.sources.clone() } else { given },
-        second: second.transpose()?,
+        second,
         interface: non_empty(request.interface),
         clock_hz: if request.clock_hz == 0 { plain.clock_hz } else { request.clock_hz },
         backlog_packets,
@@ -90,6 +89,23 @@ mod tests {
         };
         assert_eq!(asked("", 0), ("239.1.1.1:5004".to_owned(), 1, 48_000));
         assert_eq!(asked("192.0.2.1:7000", 96_000), ("192.0.2.1:7000".to_owned(), 0, 96_000));
+        let leg = "m=audio 5006 RTP/AVP 98\r\nc=IN IP4 239.1.2.1/32\r\na=mid:b\r\n";
+        let twice = sdp.replace("t=0 0\r\n", "t=0 0\r\na=group:DUP a b\r\n") + "a=mid:a\r\n" + leg;
+        let second = |listen: &str, interface: Option<&str>| {
+            let second = interface.map(|interface| v1::SecondLeg { interface: interface.into(), ..Default::default() });
+            let (name, listen, sdp) = ("mic".into(), listen.into(), twice.clone());
+            relay(v1::CreateRelayRequest { name, listen, sdp, second, ..Default::default() }).map(|spec| spec.second)
+        };
+        let leg = |interface: Option<&str>| HeardLegSpec {
+            destination: "239.1.2.1:5006".parse().unwrap(),
+            sources: Vec::new(),
+            interface: interface.map(str::to_owned),
+        };
+        assert_eq!(second("", None).unwrap(), Some(leg(None)));
+        assert_eq!(second("", Some("blue")).unwrap(), Some(leg(Some("blue"))));
+        // Of another way than is described nobody knows a second one.
+        assert_eq!(second("192.0.2.1:7000", None).unwrap(), None);
+        assert!(second("192.0.2.1:7000", Some("blue")).is_err());
     }
 
     #[test]

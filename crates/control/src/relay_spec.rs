@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use media::{Name, PayloadType};
 use st2110::RtpSdp;
+use st2110::sdp::SecondLeg;
 
 use crate::spec::check_interface;
 use crate::{HeardLegSpec, SpecError};
@@ -71,6 +72,12 @@ impl RelaySpec {
         // Of another way than is described nobody knows who sends there.
         let sources = if new.listen == sdp.destination { sdp.sources.clone() } else { Vec::new() };
         Self { sources, clock_hz: sdp.clock_hz.unwrap_or(Self::DEFAULT_CLOCK_HZ), sdp: Some(sdp), ..new }
+    }
+
+    /// The second way that the description has, where the first is the one that it has.
+    #[must_use]
+    pub fn described_second(&self) -> Option<&SecondLeg> {
+        self.sdp.as_ref().filter(|sdp| sdp.destination == self.listen)?.second.as_ref()
     }
 
     /// Checks everything that can be checked without the machine.

@@ -3,9 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use control::{
-    HeardLegSpec, Lateness, LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming, SpecError,
-};
+use control::{HeardLegSpec, Lateness, LegSpec, ReceiverSpec, RelaySpec, Rewriting, SenderSpec, SenderTiming};
 use media::{Name, PayloadType, Rate};
 use st2110::{PackingMode, ReadSchedule, RtpSdp, SenderType, UdpLimit, VideoSdp};
 
@@ -29,7 +27,7 @@ pub fn receiver(config: &ReceiverConfig) -> Result<ReceiverSpec, ConfigError> {
     }
     let ReceiverConfig { second_destination, second_sources, second_interface, .. } = config;
     let leg = heard_leg(&name, "second_destination", second_destination, second_sources, second_interface)?;
-    let second = HeardLegSpec::of(&sdp, leg.destination, leg.sources, leg.interface);
+    let second = HeardLegSpec::of(sdp.second.as_ref(), leg.destination, leg.sources, leg.interface);
     Ok(ReceiverSpec {
         second: second.map_err(|error| {
             ConfigError::value(key(&name, "second_interface"), &config.second_interface, error.to_string())
@@ -72,13 +70,8 @@ pub fn relay(config: &RelayConfig) -> Result<RelaySpec, ConfigError> {
     let plain = relayed(&name, config)?;
     let leg =
         heard_leg(&name, "second_listen", &config.second_listen, &config.second_sources, &config.second_interface)?;
-    let second = match leg {
-        GivenLeg { destination: Some(destination), sources, interface } => {
-            Some(HeardLegSpec { destination, sources, interface })
-        }
-        GivenLeg { sources, interface: None, .. } if sources.is_empty() => None,
-        _ => return Err(ConfigError::value(key(&name, "second_listen"), "", SpecError::NoSecondLeg.to_string())),
-    };
+    let second = HeardLegSpec::of(plain.described_second(), leg.destination, leg.sources, leg.interface)
+        .map_err(|error| ConfigError::value(key(&name, "second_listen"), "", error.to_string()))?;
     let given = sources(&name, "sources", &config.sources)?;
     Ok(RelaySpec {
         second,

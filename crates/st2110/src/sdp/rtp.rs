@@ -7,10 +7,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use media::{PayloadType, Ssrc};
-use sdp_types::{Attribute, Connection, Media};
+use sdp_types::{Attribute, Connection, Media, Session};
 
 use super::parse::{attribute, connection, described, of_payload_type, port, read, sources, values};
-use super::{MediaClock, Origin, ReferenceClock, SdpError, write};
+use super::{MediaClock, Origin, ReferenceClock, SdpError, SecondLeg, legs, write};
 
 /// What describes a payload, whichever way it comes (RFC 8866 §6, RFC 6064).
 const OF_PAYLOAD: [&str; 8] =
@@ -26,6 +26,8 @@ pub struct RtpSdp {
     pub destination: SocketAddr,
     /// Sources that `a=source-filter: incl` admits; empty for any.
     pub sources: Vec<IpAddr>,
+    /// Where the same packets come once more, as another section of the same `a=group:DUP` says (ST 2022-7).
+    pub second: Option<SecondLeg>,
     /// The first payload type of `m=`.
     pub payload_type: PayloadType,
     /// Rate of its time stamps, where `a=rtpmap` says it.
@@ -70,19 +72,17 @@ impl RtpSdp {
         let session = read(text)?;
         let media = session.medias.iter().find(|media| is_rtp(media));
         let media = media.ok_or_else(|| SdpError::NoRtp { found: described(&session) })?;
-        let fmt = media.fmt.split_whitespace().next().unwrap_or_default();
-        let payload_type = fmt.parse::<u8>().ok().filter(|number| *number < 128).map(PayloadType);
         let want = "the formats of an RTP section are payload types, 0 to 127";
-        let payload_type = payload_type.ok_or_else(|| SdpError::Value {
+        let payload_type = payload_type(media).ok_or_else(|| SdpError::Value {
             name: "m",
             value: media.fmt.chars().take(40).collect(),
             want,
         })?;
-        let mut warnings = Vec::new();
-        let (address, _) = connection(&session, media, &mut warnings)?;
+        let first = leg(&session, media)?;
         Ok(Self {
-            destination: SocketAddr::new(address, port(media)?),
-            sources: sources(&session, media, address, &mut warnings),
+            second: second(&session, media, &first),
+            destination: first.destination,
+            sources: first.sources,
             payload_type,
             clock_hz: clock_hz(media, payload_type),
             reference_clock: attribute(&session, media, "ts-refclk").map(ReferenceClock::from),
@@ -124,6 +124,28 @@ impl RtpSdp {
         let reference = reference.map(|clock| Attribute::with_value("ts-refclk", clock));
         reference.into_iter().chain(media.map(|clock| Attribute::with_value("mediaclk", clock))).collect()
     }
+}
+
+/// The first payload type of a section.
+fn payload_type(media: &Media) -> Option<PayloadType> {
+    let fmt = media.fmt.split_whitespace().next()?;
+    fmt.parse::<u8>().ok().filter(|number| *number < 128).map(PayloadType)
+}
+
+/// The way of a section's packets.
+fn leg(session: &Session, media: &Media) -> Result<SecondLeg, SdpError> {
+    let mut warnings = Vec::new();
+    let (address, ttl) = connection(session, media, &mut warnings)?;
+    let sources = sources(session, media, address, &mut warnings);
+    Ok(SecondLeg { destination: SocketAddr::new(address, port(media)?), ttl, sources })
+}
+
+/// The way of the same packets' other section. One that is switched off (port 0), of another payload type (RFC 7104 §3:
+/// duplicates are the same packets) or of the same way is none.
+fn second(session: &Session, media: &Media, first: &SecondLeg) -> Option<SecondLeg> {
+    let mut grouped = session.medias.iter().filter(|other| legs::are_grouped(session, media, other));
+    let other = grouped.find(|other| is_rtp(other) && payload_type(other) == payload_type(media))?;
+    leg(session, other).ok().filter(|leg| (leg.destination, &leg.sources) != (first.destination, &first.sources))
 }
 
 fn is_rtp(media: &Media) -> bool {
@@ -264,6 +286,34 @@ mod tests {
         assert_eq!(read.sender_type, Some(crate::SenderType::W));
         assert_eq!((read.troff_micros, read.c_max, read.ssrc), (None, None, Some(Ssrc(5))));
         assert!(read.other.is_empty(), "{forwarded}");
+    }
+
+    #[test]
+    fn a_stream_that_comes_twice_is_forwarded_once() {
+        let section = |port: u16, payload_type: u8, group: &str, mid: &str| {
+            format!(
+                "m=audio {port} RTP/AVP {payload_type}\r\nc=IN IP4 {group}/32\r\na=source-filter: incl IN IP4 {group} 10.0.0.5\r\n\
+                 a=rtpmap:{payload_type} L24/48000/2\r\na=mid:{mid}\r\n"
+            )
+        };
+        let head = "v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=-\r\nt=0 0\r\na=group:DUP a b\r\n";
+        let of = |second: String| {
+            RtpSdp::parse(&(head.to_owned() + &section(5004, 98, "239.1.1.1", "a") + &second)).unwrap()
+        };
+        let twice = of(section(5006, 98, "239.1.2.1", "b"));
+        let leg = twice.second.as_ref().unwrap();
+        assert_eq!((leg.destination, leg.ttl), ("239.1.2.1:5006".parse().unwrap(), Some(32)));
+        assert_eq!(leg.sources, ["10.0.0.5".parse::<IpAddr>().unwrap()]);
+        let text = twice.forwarded(&by("239.9.9.9:5010"));
+        assert_eq!((text.matches("m=").count(), text.contains("group") || text.contains("mid")), (1, false), "{text}");
+        for none in [
+            section(5006, 98, "239.1.2.1", "c"),
+            section(5006, 97, "239.1.2.1", "b"),
+            section(0, 98, "239.1.2.1", "b"),
+            section(5004, 98, "239.1.1.1", "b"),
+        ] {
+            assert_eq!(of(none.clone()).second, None, "{none}");
+        }
     }
 
     #[test]
