@@ -12,6 +12,8 @@ mod pair;
 mod pictures;
 #[path = "hardware/shared.rs"]
 mod shared;
+#[path = "hardware/times.rs"]
+mod times;
 
 use std::sync::Barrier;
 use std::thread;
@@ -262,6 +264,15 @@ fn cards_say_when_packets_arrived() {
                 (Err(error), _) | (_, Err(error)) => println!("only their order was looked at: {error}"),
             }
         },
+    );
+}
+
+#[test]
+fn the_gateway_goes_by_the_times_of_its_cards() {
+    on_hardware(
+        "the_gateway_goes_by_the_times_of_its_cards",
+        "a sender of the gateway is paced by launch times, and its receiver's packets have the card's times of arrival",
+        times::through_the_gateway,
     );
 }
 
