@@ -90,7 +90,7 @@ fn open(eal: &Eal, sized: Sized, wakes: Wakes, clock: &TaiClock) -> Result<Opene
     let receive = |handle: RxHandle, end: RxEnd, counters: &Arc<PortCounters>, capture: CaptureEnd| {
         let rx = DpdkRx::new(handle, &station, &capabilities, end, Arc::clone(counters), clock.clone());
         // A kernel behind the port may have sockets of its own.
-        let rx = if plan.exception == Exception::None { rx } else { rx.without_strange_datagrams() };
+        let rx = if plan.exception == Exception::None { rx.without_strange_datagrams() } else { rx };
         timing::on_rx(timing.as_ref(), rx.captured_by(capture))
     };
     let send = |handle: TxHandle, end: TxEnd, counters: &Arc<PortCounters>, capture: CaptureEnd| {
