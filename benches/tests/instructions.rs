@@ -27,7 +27,7 @@ struct Way {
     function: &'static str,
 }
 
-const WAYS: [Way; 4] = [
+const WAYS: [Way; 5] = [
     Way {
         name: "transmit",
         program: "transmit",
@@ -43,6 +43,13 @@ const WAYS: [Way; 4] = [
         function: "*turns*",
     },
     Way { name: "receive", program: "receive", runs: [&["1"], &["5"]], packets: 4 * 4_320, function: "*served_turn*" },
+    Way {
+        name: "receive_many",
+        program: "receive",
+        runs: [&["1", "64"], &["3", "64"]],
+        packets: 2 * 64 * 720,
+        function: "*served_turn*",
+    },
     Way {
         name: "relay",
         program: "relay",
