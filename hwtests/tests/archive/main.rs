@@ -27,7 +27,7 @@ fn can_run() -> bool {
 /// A gateway that takes `cam` in by its port, sends it on to the studio, and records into `folder`.
 fn gateway(bench: &GatewayBench, folder: &Path) -> Gateway {
     let objects = [
-        format!("[record]\nfolder = \"{}\"\ntrial_ms = 100\n", folder.display()),
+        format!("[record]\nfolder = \"{}\"\ntrial_ms = 0\n", folder.display()),
         gateway_bench::port("net_af_packet:near", ""),
         gateway_bench::receiver(),
         gateway_bench::sender("out", &format!("{STUDIO}:{SCREEN}")),
@@ -48,4 +48,11 @@ fn places(octets: &[u8], pictures: &[Vec<u8>]) -> Vec<usize> {
 /// Whether each is the one after the one before it.
 fn is_a_round(places: &[usize], pictures: usize) -> bool {
     places.windows(2).all(|pair| pair[1] == (pair[0] + 1) % pictures)
+}
+
+/// The same but for grains that the recording says that it lost: on a busy machine its thread may come too late for some. It
+/// counts those also that the flow itself has left out.
+fn is_a_round_but_for(recording: &serde_json::Value, places: &[usize], pictures: usize) -> bool {
+    let gaps = places.windows(2).map(|pair| (pair[1] + pictures - pair[0] - 1) % pictures);
+    Some(gaps.sum::<usize>() as u64) <= recording["grains_lost"].as_u64()
 }
