@@ -8,6 +8,7 @@ mod capture;
 mod disk;
 mod full;
 mod inject;
+mod late;
 mod tape;
 
 use std::path::Path;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use control::{ArchiveError, ArchiveState, RecordSpec};
+use control::{ArchiveError, ArchiveState, RecordSpec, RecordingStatus};
 use media::recording::Header;
 use media::{Clock, VideoFormat};
 use shm::SlotLease;
@@ -27,6 +27,8 @@ pub(super) struct Recording<F> {
     draft: Draft,
     grains: Option<u32>,
     length: Option<Duration>,
+    /// The most by which a wait of its thread was longer than it was meant to be.
+    overslept: Duration,
 }
 
 /// Joins the ring and makes the files.
@@ -47,7 +49,7 @@ pub(super) fn prepare<F: Flows>(
     let planned = spec.grains.into_iter().chain(spec.seconds.map(|seconds| grains_in(seconds, &format))).min();
     let tape = Tape::new(folder, files, header, follower.hold() - 1, planned)?;
     let length = spec.seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Recording { follower, tape, draft, grains: spec.grains, length })
+    Ok(Recording { follower, tape, draft, grains: spec.grains, length, overslept: Duration::ZERO })
 }
 
 /// Grains that come in so many seconds, at most.
@@ -94,7 +96,7 @@ impl<F: Flows> Recording<F> {
                 return Ending::of(ArchiveState::Stopped);
             }
             if !self.tape.has_room() {
-                self.tape.wait(PATIENCE);
+                self.timed(|own| own.tape.wait(PATIENCE));
                 continue;
             }
             if let Err(ending) = self.step(progress, stop) {
@@ -104,7 +106,7 @@ impl<F: Flows> Recording<F> {
     }
 
     fn step(&mut self, progress: &Progress, stop: &AtomicBool) -> Result<(), Ending> {
-        match self.follower.next(PATIENCE) {
+        match self.timed(|own| own.follower.next(PATIENCE)) {
             Step::Grain { lease, lost, missing } => {
                 progress.grains_lost.fetch_add(missing, Ordering::Relaxed); // a count alone
                 self.tape.begin(SlotLease::from(lease), lost)
@@ -117,16 +119,32 @@ impl<F: Flows> Recording<F> {
             Step::Rejoin { is_evicted } => {
                 if is_evicted && progress.evictions.fetch_add(1, Ordering::Relaxed) == 0 {
                     let status = progress.status();
-                    tracing::warn!(
-                        "recording {}: the disk is late ({} ms for one grain) and grains are lost; the flow goes on",
-                        status.id,
-                        status.longest_write_us / 1000
-                    );
+                    let cause = self.cause(&status);
+                    tracing::warn!("recording {}: {cause}, and grains are lost; the flow goes on", status.id);
                 }
                 self.rejoin(progress, stop)
             }
             Step::Ended(ending) => Err(ending),
         }
+    }
+
+    /// Notes how much longer something took that waits for [`PATIENCE`] at most: then its core was somebody else's.
+    fn timed<T>(&mut self, wait: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let outcome = wait(self);
+        self.overslept = self.overslept.max(begun.elapsed().saturating_sub(PATIENCE));
+        outcome
+    }
+
+    /// Who held it up, the disk or the machine's other work: a write is seen to end when the thread runs again, so a pause of
+    /// the thread is one of its writes too.
+    fn cause(&self, status: &RecordingStatus) -> String {
+        let (write, period) = (Duration::from_micros(status.longest_write_us), status.format.rate().period_nanos());
+        let overslept = self.overslept.as_millis();
+        if 2 * self.overslept > write && self.overslept.as_nanos() > period.unsigned_abs().into() {
+            return format!("it was kept from running for {overslept} ms (the cores that no worker has are too busy)");
+        }
+        format!("the disk is late ({} ms for one grain)", write.as_millis())
     }
 
     /// Joins the ring again, once the disk has given back every slot.
