@@ -37,9 +37,9 @@ fn flows_that_wait_for_packets_cannot_keep_the_ports_buffers_from_the_others() {
         crowd.play(5);
         cut(&crowd) > 0
     });
+    is_told(&crowd.gateway, "port media: times without a free packet buffer to receive into");
     crowd.play(100);
     crowd.others_are_whole(&broken).unwrap();
-    is_told(&crowd, "port media: times without a free packet buffer to receive into");
     // Who has let go is whole from then on; the others of the broken still wait for their packet, and hold no more than there is.
     let whole = |number: u16| crowd.count(number, "waits_cut").unwrap() > 0;
     let let_go: Vec<u16> = broken.iter().copied().filter(|number| whole(*number)).collect();

@@ -6,7 +6,7 @@ use hwtests::crowd::{Crowd, Setting, cam};
 use hwtests::{Launch, Process, eventually, take_turn};
 use rustix::process::Signal;
 
-use crate::{BROKEN, can_run, is_told};
+use crate::{BROKEN, can_run, is_logged, is_troubled};
 
 /// A reader of the broken flow; none when the ring has no room for it.
 fn reader(crowd: &mut Crowd, number: usize) -> Option<Process> {
@@ -40,11 +40,15 @@ fn stalled_consumers_fill_their_ring_and_cost_nobody_a_frame() {
     let _turn = take_turn();
     let mut crowd = Crowd::set_up(Setting::default()).unwrap();
     crowd.play(5);
-    let mut stalled = Vec::new();
+    let (mut stalled, evicted) = (Vec::new(), format!("flow {}: consumers evicted", cam(BROKEN)));
     while let Some(process) = reader(&mut crowd, stalled.len()) {
         process.signal(Signal::STOP).unwrap();
         stalled.push(process);
         crowd.play(10);
+        eventually("status says that it was evicted", || {
+            crowd.play(1);
+            is_troubled(&crowd.gateway, &evicted)
+        });
         assert!(stalled.len() < 64, "the ring never fills");
     }
     assert!(!stalled.is_empty(), "no reader has joined");
@@ -53,7 +57,7 @@ fn stalled_consumers_fill_their_ring_and_cost_nobody_a_frame() {
     let statistics = crowd.others_are_whole(&BTreeSet::new()).unwrap();
     let flow = |counter: &str| statistics.of("flow", &cam(BROKEN), counter).unwrap();
     assert_eq!(flow("consumers_evicted"), stalled.len() as u64);
-    is_told(&crowd, &format!("flow {}: consumers evicted", cam(BROKEN)));
+    is_logged(&crowd.gateway, &evicted);
 
     // They go: the slots come back, and the next one is served.
     stalled.clear();

@@ -7,7 +7,7 @@ use hwtests::gateway_bench::port_counter;
 use hwtests::rfc4175::Stream;
 use hwtests::{eventually, take_turn};
 
-use crate::{BROKEN, can_run, is_told, is_troubled, others_are_whole, recovers};
+use crate::{BROKEN, can_run, is_logged, is_told, is_troubled, others_are_whole, recovers};
 
 /// Frames of a fault: more than a second of them.
 const FRAMES: u32 = 40;
@@ -87,16 +87,15 @@ fn a_camera_that_changes_its_format_costs_the_other_flows_nothing() {
             BROKEN => camera(stream, timestamp),
             _ => frame(stream, timestamp),
         });
+        is_told(&crowd.gateway, &format!("receiver {}: {words}", crowd::cam(BROKEN)));
         others_are_whole(&crowd, what);
         assert!(crowd.count(BROKEN, counter).unwrap() > before, "{what}: no {counter}");
-        let line = format!("receiver {}: ", crowd::cam(BROKEN));
-        is_told(&crowd, &[&line, words].concat());
         told += 1;
         recovers(&mut crowd, what);
     }
     assert_eq!(told, BREAKS.len());
-    eventually("status is content", || !is_troubled(&crowd, "receiver cam-"));
-    is_told(&crowd, "receiver cam-17: over after");
+    eventually("status is content", || !is_troubled(&crowd.gateway, "receiver cam-"));
+    is_logged(&crowd.gateway, "receiver cam-17: over after");
     let log = crowd.gateway.process().log();
     assert!(!log.contains("ERROR"), "{log}");
     crowd.gateway.stop().unwrap();
@@ -114,10 +113,10 @@ fn packets_for_nobody_are_counted_and_told() {
         crowd.stray(100);
         crowd.play(1);
     }
+    is_told(&crowd.gateway, "port media: packets for nobody");
     crowd.others_are_whole(&BTreeSet::new()).unwrap();
     assert_eq!(port_counter(&crowd.gateway.statistics().unwrap(), "rx_unwanted_packets"), 4_000);
-    is_told(&crowd, "port media: packets for nobody");
-    eventually("status is content", || !is_troubled(&crowd, "for nobody"));
+    eventually("status is content", || !is_troubled(&crowd.gateway, "for nobody"));
     crowd.play(1_000 / PERIOD.as_millis() as u32);
     crowd.others_are_whole(&BTreeSet::new()).unwrap();
     crowd.gateway.stop().unwrap();

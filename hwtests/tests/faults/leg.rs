@@ -55,6 +55,7 @@ fn a_leg_that_stands_still_costs_the_other_leg_no_packet() {
         skipped(&crowd) > 0
     });
     crowd.play(50);
+    is_told(&crowd.gateway, &format!("sender {}: packets skipped because their frame was late", out(0)));
     let whole = crowd.gateway.settle(LIMIT, first_legs_are_whole).unwrap();
     let frames = whole.of("receiver", &cam(0), "grains_complete").unwrap();
     assert!((0..FLOWS).all(|number| whole.of("receiver", &cam(number), "grains_complete").unwrap() == frames));
@@ -65,7 +66,6 @@ fn a_leg_that_stands_still_costs_the_other_leg_no_packet() {
         frames * u64::from(FLOWS) * PACKETS,
         "no first leg lost a packet"
     );
-    is_told(&crowd, &format!("sender {}: packets skipped because their frame was late", out(0)));
 
     // It drains again: both legs are whole from then on, without anybody's help.
     peer.drain().unwrap();

@@ -15,7 +15,7 @@ mod stalled;
 use std::collections::BTreeSet;
 
 use hwtests::crowd::Crowd;
-use hwtests::{eventually, namespace};
+use hwtests::{Gateway, eventually, namespace};
 
 /// The flow that breaks.
 const BROKEN: u16 = 17;
@@ -38,14 +38,20 @@ fn others_are_whole(crowd: &Crowd, when: &str) {
     crowd.others_are_whole(&only_broken()).unwrap_or_else(|error| panic!("{when}: {error:#}"));
 }
 
-/// Waits until an operator can read it, in the log and in status.
-fn is_told(crowd: &Crowd, words: &str) {
-    eventually(&format!("the log says {words:?}"), || crowd.gateway.process().log().contains(words));
+/// Waits until an operator can read it, in status as long as it lasts, and in the log.
+fn is_told(gateway: &Gateway, words: &str) {
+    eventually(&format!("status says {words:?}"), || is_troubled(gateway, words));
+    is_logged(gateway, words);
+}
+
+/// Waits until an operator can read it in the log.
+fn is_logged(gateway: &Gateway, words: &str) {
+    eventually(&format!("the log says {words:?}"), || gateway.process().log().contains(words));
 }
 
 /// Whether status names that trouble now.
-fn is_troubled(crowd: &Crowd, words: &str) -> bool {
-    crowd.gateway.node().unwrap()["warnings"].to_string().contains(words)
+fn is_troubled(gateway: &Gateway, words: &str) -> bool {
+    gateway.node().unwrap()["warnings"].to_string().contains(words)
 }
 
 /// Good frames again: the broken flow is whole without anybody's help.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use hwtests::crowd::{FLOWS, out};
 use hwtests::gateway_bench::{self, GatewayBench, LIMIT, PORT, STUDIO, port_counter};
-use hwtests::{Gateway, StuckPeer, eventually, rfc4175, take_turn};
+use hwtests::{Gateway, StuckPeer, eventually, rfc4175, stall, take_turn};
 
-use crate::can_run;
+use crate::{can_run, is_logged, is_told, is_troubled};
 
 /// Where the stream comes in.
 const LISTEN: u16 = 6_000;
@@ -97,6 +97,23 @@ fn healthy_are_whole(gateway: &Gateway, sent: u64) {
     );
 }
 
+/// The worker is kept from its core for a tenth of a second: what comes meanwhile waits in the port's ring.
+fn stands_still(gateway: &Gateway, camera: &mut Camera) {
+    if let Some(reason) = stall::unavailable() {
+        return eprintln!("SKIPPED: no thread can be stopped here: {reason}");
+    }
+    let worker = stall::thread_of(gateway.process().id(), "port-worker-0").unwrap();
+    std::thread::scope(|scope| {
+        let stalling = scope.spawn(|| stall::stall(worker, Duration::from_millis(100), 1, Duration::ZERO));
+        while !stalling.is_finished() {
+            camera.play();
+        }
+        stalling.join().unwrap().unwrap();
+    });
+    is_logged(gateway, "port-worker-0 stood still");
+    healthy_are_whole(gateway, camera.sent);
+}
+
 #[test]
 fn destinations_that_do_not_take_their_packets_cost_the_others_none() {
     if !can_run() {
@@ -120,6 +137,9 @@ fn destinations_that_do_not_take_their_packets_cost_the_others_none() {
         assert_eq!(of(&gateway, number, "packets_forwarded"), camera.sent, "{number} is not stuck yet");
     }
 
+    let silent = format!("sender {}: packets of its relay dropped for want of a next hop", out(8));
+    is_told(&gateway, &silent);
+
     peer.stop_draining().unwrap();
     let dropped =
         || (0..FLOWS).filter(|number| is_stuck(*number)).map(|number| of(&gateway, number, "packets_dropped_backlog"));
@@ -127,10 +147,14 @@ fn destinations_that_do_not_take_their_packets_cost_the_others_none() {
         camera.play();
         dropped().all(|dropped| dropped > 0)
     });
+    let behind = format!("sender {}: packets of its relay dropped because they waited too long", out(40));
+    is_told(&gateway, &behind);
     for _ in 0..3 {
         camera.play();
     }
     healthy_are_whole(&gateway, camera.sent);
+    let held = || gateway.statistics().unwrap().of("relay", "cam", "packets_held").unwrap();
+    eventually("what the stuck ones do not take is given back in time", || held() == 0);
 
     // It drains again: what comes from then on goes there too.
     peer.drain().unwrap();
@@ -140,6 +164,9 @@ fn destinations_that_do_not_take_their_packets_cost_the_others_none() {
         dropped().sum::<u64>() == before
     });
     healthy_are_whole(&gateway, camera.sent);
-    eventually("no packet is kept", || gateway.statistics().unwrap().of("relay", "cam", "packets_held").unwrap() == 0);
+    eventually("status is content with them", || !is_troubled(&gateway, &behind));
+    assert!(!is_troubled(&gateway, &format!("sender {}", out(0))), "the healthy are well");
+    stands_still(&gateway, &mut camera);
+    eventually("no packet is kept", || held() == 0);
     gateway.stop().unwrap();
 }
