@@ -178,6 +178,20 @@ pub fn port_counter(statistics: &Statistics, counter: &str) -> u64 {
     statistics.of("port", "media", counter).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
+/// Packets a second of what was placed on `port-worker-0` and `port-worker-1`.
+///
+/// # Panics
+/// When the gateway does not answer, or has no such workers.
+#[must_use]
+pub fn placed(gateway: &Gateway) -> [u64; 2] {
+    let node = gateway.node().unwrap_or_else(|error| panic!("{error:#}"));
+    ["port-worker-0", "port-worker-1"].map(|name| {
+        let mut workers = node["workers"].as_array().into_iter().flatten();
+        let placed = workers.find(|worker| worker["name"] == name).map(|worker| &worker["placed_packets_per_second"]);
+        placed.and_then(serde_json::Value::as_u64).unwrap_or_else(|| panic!("no {name}: {node}"))
+    })
+}
+
 /// What `flypack` says when it is asked `words`, and whether that went well.
 ///
 /// # Errors

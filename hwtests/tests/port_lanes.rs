@@ -4,7 +4,7 @@
 
 use hwtests::gateway::Statistics;
 use hwtests::gateway_bench::{
-    self, Camera, GatewayBench, SCREEN, STUDIO, Screen, all_is_back, flypack, format, port_counter, two_cores,
+    self, Camera, GatewayBench, SCREEN, STUDIO, Screen, all_is_back, flypack, format, placed, port_counter, two_cores,
 };
 use hwtests::{Gateway, eventually, rfc4175, take_turn};
 use serde_json::Value;
@@ -17,11 +17,16 @@ fn screen_of(at: usize) -> String {
     format!("{STUDIO}:{}", usize::from(SCREEN) + 2 * at)
 }
 
-/// Two senders of the flow `cam`, on a port of two cores.
-fn gateway(bench: &GatewayBench, cores: &[usize]) -> Gateway {
+/// Two senders of the flow `cam`, on a port of two cores. The second has another port too: its queues have other numbers there.
+fn gateway(bench: &GatewayBench, cores: [usize; 2]) -> Gateway {
+    let spare = format!(
+        "[[port]]\nname = \"spare\"\ndevice = \"net_ring\"\naddresses = [\"192.0.2.1/24\"]\ncore = {}\n\
+         packets_per_second = 1000\nhold_ms = 1\n",
+        cores[1]
+    );
     let port = gateway_bench::port("net_af_packet:near", &format!("cores = {cores:?}"));
     let senders = (0..).zip(SENDERS).map(|(at, name)| gateway_bench::sender(name, &screen_of(at)));
-    bench.start(&[port, gateway_bench::receiver(), senders.collect()].concat()).unwrap()
+    bench.start(&[spare, port, gateway_bench::receiver(), senders.collect()].concat()).unwrap()
 }
 
 /// What each worker of the node serves, by its name.
@@ -84,10 +89,12 @@ fn restart(gateway: &Gateway, bench: &GatewayBench) {
 
 /// Both senders go to the second worker, where one of them is already; what it does not do is told with where it could go.
 fn move_both(gateway: &Gateway) {
+    let [first, second] = placed(gateway);
     for name in SENDERS {
         let (said, went_well) = flypack(gateway, &format!("move --sender {name} --worker port-worker-1")).unwrap();
         assert!(went_well && said.contains("port-worker-1"), "{said}");
     }
+    assert_eq!(placed(gateway), [first - second, 2 * second], "the senders count where they are");
     for (words, named) in [
         ("move --sender one --worker port-worker-9", "port-worker-0, port-worker-1"),
         ("move --receiver cam --worker port-worker-1", "move --port"),
@@ -110,6 +117,25 @@ fn second_worker_has_both(gateway: &Gateway, before: &Statistics) {
     assert_eq!(idle(&statistics), idle(before), "who has no sender sends nothing");
 }
 
+/// A new sender is placed where nobody is, goes to the other two, and leaves that worker.
+fn one_comes_goes_over_and_leaves(gateway: &Gateway) {
+    let before = placed(gateway);
+    let senders = |gateway: &Gateway| {
+        let of_each = senders_by_worker(&gateway.node().unwrap());
+        of_each.into_iter().map(|(_, senders)| senders).collect::<Vec<_>>()
+    };
+    for (words, wanted) in [
+        (format!("senders add late --to {STUDIO}:5040"), [1, 2]),
+        ("move --sender late --worker port-worker-1".to_owned(), [0, 3]),
+        ("senders del late".to_owned(), [0, 2]),
+    ] {
+        let (said, went_well) = flypack(gateway, &words).unwrap();
+        assert!(went_well, "{words}: {said}");
+        assert_eq!(senders(gateway), wanted, "{words}");
+    }
+    assert_eq!(placed(gateway), before);
+}
+
 #[test]
 fn two_workers_send_by_one_port_which_is_restarted_and_a_sender_moves() {
     let cores = match two_cores() {
@@ -118,7 +144,7 @@ fn two_workers_send_by_one_port_which_is_restarted_and_a_sender_moves() {
     };
     let _turn = take_turn();
     let bench = GatewayBench::set_up().unwrap();
-    let gateway = gateway(&bench, &cores);
+    let gateway = gateway(&bench, cores);
     wait_for_the_port(&bench);
     eventually("the studio is found", || port_counter(&gateway.statistics().unwrap(), "neighbours_found") > 0);
     node_shows_both_workers(&gateway);
@@ -134,6 +160,7 @@ fn two_workers_send_by_one_port_which_is_restarted_and_a_sender_moves() {
     move_both(&gateway);
     show.play();
     second_worker_has_both(&gateway, &before);
+    one_comes_goes_over_and_leaves(&gateway);
     gateway.stop().unwrap();
     let log = std::fs::read_to_string(bench.file("flypackd.log")).unwrap();
     assert!(log.contains("ports closed: media") && !log.contains("ERROR"), "{log}");
