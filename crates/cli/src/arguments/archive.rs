@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use media::Name;
 
-use super::{MatrixName, OutputFormat};
+use super::pods::{MatrixName, OutputFormat};
 
 /// `record`.
 #[derive(Debug, Args)]
