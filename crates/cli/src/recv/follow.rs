@@ -8,7 +8,7 @@ use shm::{Consumer, ConsumerClass, GrainLease, GrainState, ReadError, SeatStatus
 
 use super::frame::{self, FrameError};
 use super::sink::{Sink, SinkError};
-use super::{Stopped, Summary};
+use super::summary::{Stopped, Summary};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::stop::Stop;

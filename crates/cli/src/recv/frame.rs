@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use shm::GrainLease;
 
-use super::Summary;
 use super::sink::{Sink, SinkError};
+use super::summary::Summary;
 
 /// Why a frame was not written.
 #[derive(Debug)]

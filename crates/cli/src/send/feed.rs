@@ -9,7 +9,7 @@ use media::{
 use shm::{GrainEnd, GrainKey, GrainStamp, KernelTai, OpenError, Producer};
 
 use super::input::{FrameInput, Progress as Read};
-use super::{Stopped, Summary};
+use super::summary::{Stopped, Summary};
 use crate::Failure;
 use crate::arguments::SendTiming;
 use crate::printer::Printer;
