@@ -7,7 +7,7 @@
 
 use media::{Rate, Tai};
 
-use crate::schedule::gcd;
+use crate::gcd::gcd;
 
 const NANOS: u128 = 1_000_000_000;
 /// β of ST 2110-21 §7.1: 1.10.

@@ -8,6 +8,7 @@
 pub mod bucket;
 pub mod coverage;
 pub mod framesync;
+mod gcd;
 pub mod packetiser;
 pub mod packing;
 pub mod schedule;

@@ -10,6 +10,7 @@ use std::fmt;
 use media::{Rate, Tai, VideoFormat};
 
 use crate::bucket::Bucket;
+use crate::gcd::gcd;
 
 const NANOS: u128 = 1_000_000_000;
 
@@ -180,13 +181,6 @@ impl Schedule {
         let packets = u128::from(self.packets) * u128::from(self.rate.num()) * num;
         u32::try_from(packets / (u128::from(self.rate.den()) * den)).unwrap_or(u32::MAX)
     }
-}
-
-pub(crate) const fn gcd(mut a: u128, mut b: u128) -> u128 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod clock;
 mod fmtp;
 mod legs;
 mod parse;
+mod reading;
 mod rtp;
 mod write;
 
@@ -143,7 +144,7 @@ impl VideoSdp {
     /// # Errors
     /// [`SdpError`]: what is wrong and what would work.
     pub fn parse(text: &str, default_rate: Option<Rate>) -> Result<Self, SdpError> {
-        parse::video(text, default_rate)
+        reading::video(text, default_rate)
     }
 
     /// Writes the description, CRLF line ends; of a stream with a second leg both (RFC 7104 §3.1).

@@ -6,7 +6,6 @@ use media::{Depth, PayloadType, Rate, RateError, Sampling, Ssrc, VIDEO_CLOCK_HZ,
 use sdp_types::{Attribute, Media, Session, SourceFilter, SourceFilterAddress, SourceFilterDestination};
 
 use super::fmtp::Fmtp;
-use super::legs;
 use super::{MediaClock, Origin, ReferenceClock, SdpError, VideoSdp};
 use crate::packing::{PackingMode, UdpLimit};
 use crate::schedule::SenderType;
@@ -15,16 +14,6 @@ use crate::schedule::SenderType;
 const MAX_RATE: u32 = 1000;
 /// Parameters that are kept without a warning: they do not change how the stream is received.
 const KNOWN: [&str; 3] = ["PAR", "TSMODE", "TSDELAY"];
-
-pub(super) fn video(text: &str, default_rate: Option<Rate>) -> Result<VideoSdp, SdpError> {
-    let session = read(text)?;
-    let mut warnings = Vec::new();
-    let (media, payload_type) = raw_video(&session, &mut warnings)?;
-    let mut sdp = stream(&session, media, payload_type, default_rate, &mut warnings)?;
-    sdp.second = legs::second(&session, media, &sdp, default_rate, &mut warnings);
-    sdp.warnings = warnings;
-    Ok(sdp)
-}
 
 /// Any description.
 pub(super) fn read(text: &str) -> Result<Session, SdpError> {
@@ -70,23 +59,6 @@ pub(super) fn stream(
     warnings.extend(unknown.map(|(name, _)| format!("unknown parameter {name} in a=fmtp: kept, without effect")));
     clock_warnings(&sdp, warnings);
     Ok(sdp)
-}
-
-/// The first media section with raw video, and its payload type.
-fn raw_video<'a>(session: &'a Session, warnings: &mut Vec<String>) -> Result<(&'a Media, PayloadType), SdpError> {
-    let mut found = session.medias.iter().filter_map(|media| Some((media, raw_payload_type(media)?)));
-    let first = found.next().ok_or_else(|| SdpError::NoRawVideo { found: described(session) })?;
-    if !first.0.proto.eq_ignore_ascii_case("RTP/AVP") {
-        let value = first.0.proto.clone();
-        return Err(SdpError::Unsupported { name: "m=video protocol", value, want: "use RTP/AVP over UDP" });
-    }
-    if found.any(|(other, _)| !legs::are_grouped(session, first.0, other)) {
-        warnings.push(
-            "more than one raw video section: the first is used, the others are not (legs of ST 2022-7 need a=group:DUP)"
-                .into(),
-        );
-    }
-    Ok(first)
 }
 
 /// The first payload type of a video section that `a=rtpmap` calls raw.
