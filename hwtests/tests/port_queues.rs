@@ -51,7 +51,7 @@ fn streams_whose_rules_are_refused_come_to_the_first_queue() {
     assert_eq!((served(&gateway), rules(&gateway)), (vec![3, 0], (0, 2)));
     check_port(&gateway);
     let (warned, _) = flypack(&gateway, "status").unwrap();
-    assert!(warned.contains("received by the first queue"), "{warned}");
+    assert!(warned.contains("and port-worker-0 receives them"), "{warned}");
     for words in ["move --receiver cam --worker port-worker-1", "move --relay wild --worker port-worker-1"] {
         let (said, went_well) = flypack(&gateway, words).unwrap();
         assert!(!went_well && said.contains("does not put datagrams"), "{words}: {said}");

@@ -51,8 +51,8 @@ pub enum FlowRuleError {
     },
     /// The driver or the card.
     #[error(
-        "{device} does not put datagrams to {destination} on queue {queue}: {reason} ({errno}). \
-         Without flow rules a port has one receive queue, whose worker sorts them"
+        "{device} does not put datagrams to {destination} on queue {queue}: {reason} ({errno}); they come to its \
+         first queue"
     )]
     Refused {
         /// The device.

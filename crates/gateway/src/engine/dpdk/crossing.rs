@@ -31,8 +31,8 @@ impl Switch for Rules<'_> {
         self.put(&lanes).map_err(|refusal| {
             self.back();
             DataplaneError::Unsupported {
-                what: format!("a move that {refusal}"),
-                remedy: "it stays where it is; `flypack ports` says what its port was refused".to_owned(),
+                what: "a move to another receive queue of its port".to_owned(),
+                remedy: format!("it stays where it is: {refusal}"),
             }
         })
     }

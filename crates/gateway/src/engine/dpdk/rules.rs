@@ -61,7 +61,7 @@ impl ServedPort {
                 let words = refusal.to_string();
                 (seen.refused, seen.refusal) = (seen.refused + 1, Some(words.clone()));
                 drop(seen);
-                tracing::warn!("port {}: {words}: it stays on the first receive queue", self.facts.plan.name);
+                tracing::warn!("port {}: {words}", self.facts.plan.name);
                 Err(words)
             }
         }

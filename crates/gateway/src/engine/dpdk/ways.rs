@@ -41,7 +41,8 @@ impl DpdkEngine {
         let (first, others) = ways.split_first().ok_or(DataplaneError::Stopping)?;
         let port = &self.ports[first.port];
         others.iter().try_for_each(|way| port.check_receives_first_with(&self.ports[way.port], &refusal))?;
-        let warning = format!("{refusal}: it is received by the first queue, and by its worker");
+        let worker = self.pool.worker_name(port.worker());
+        let warning = format!("port {}: {refusal}, and {worker} receives them", port.facts.plan.name);
         Ok(self.placed(port.worker(), ways, Some(warning)))
     }
 
