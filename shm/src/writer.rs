@@ -166,7 +166,8 @@ impl FrameWriter {
     }
 
     /// Looks after the consumers: lets them join and leave, sees how far they are, evicts those who are late. To
-    /// be called on every turn, also while no grain comes, so that a consumer may join a silent flow.
+    /// be called again and again, some times a millisecond where a thread has the turns for it, also while no grain comes,
+    /// so that a consumer may join a silent flow.
     pub fn poll(&mut self, now: Tai) {
         self.heartbeat = self.heartbeat.wrapping_add(1);
         self.control.store(layout::HEARTBEAT, self.heartbeat);
