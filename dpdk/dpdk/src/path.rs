@@ -1,5 +1,7 @@
 //! An open path: the headers below RTP, and the next hop's link address when it is known.
 
+mod fronts;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use netio::exchange::{NeighbourCell, TxEnd};
 use netio::{Path, PathError};
 
 use crate::station::Station;
+pub(crate) use fronts::{FRONT_OCTETS, Fronts};
 
 /// The first of the ports that paths are given which ask for none (RFC 6335 §6), and how many there are.
 const EPHEMERAL_PORTS: (u16, u16) = (49_152, 16_384);
@@ -20,6 +23,7 @@ pub(crate) struct Link {
     pub(crate) template: Template,
     /// Longest UDP payload.
     pub(crate) octets_max: usize,
+    pub(crate) fronts: Fronts,
     hop: Hop,
 }
 
@@ -67,7 +71,7 @@ impl Link {
         })?;
         let headers = template.ip_octets() + UDP_OCTETS;
         let octets_max = usize::from(station.mtu).saturating_sub(headers).min(template.udp_payload_octets_max().into());
-        let mut link = Self { template, octets_max, hop };
+        let mut link = Self { template, octets_max, fronts: Fronts::NONE, hop };
         link.ask(exchange);
         Ok(link)
     }

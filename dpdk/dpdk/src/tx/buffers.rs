@@ -6,7 +6,7 @@ use ip::checksum::Sum;
 use netio::TxFull;
 
 use super::TxPools;
-use super::bursts::{HEADER_ROOM, Ready};
+use super::bursts::HEADER_ROOM;
 use super::checksum::sum_of_lease;
 use super::ways::Way;
 use crate::capabilities::Capabilities;
@@ -21,7 +21,6 @@ use crate::stash::Stash;
 pub(super) struct Buffers {
     pub(super) headers: Stash,
     pub(super) references: References,
-    pub(super) ready: Ready,
     pub(super) gathers: bool,
     pub(super) reads: Reads,
     /// Whether the device completes UDP checksums.
@@ -38,7 +37,6 @@ impl Buffers {
         Self {
             headers: Stash::new(pools.headers),
             references: pools.references,
-            ready: Ready::NONE,
             gathers: capabilities.gathers,
             reads,
             completes_udp: capabilities.tx_udp_checksum,

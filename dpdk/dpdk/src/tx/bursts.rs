@@ -7,23 +7,20 @@
 
 use std::ptr;
 
-use ip::MacAddr;
+use ip::{MacAddr, Template};
 use media::Clock;
 use netio::{Burst, PLANNED_HEADER_OCTETS, PathId, Planned, StableBytes, TxFull, TxQueue};
 
 use super::buffers::Buffers;
 use super::parts::Parts;
-use super::ways::Way;
 use super::{DpdkTx, DpdkTxBuf};
 use crate::mbuf::Mbuf;
+use crate::path::{FRONT_OCTETS, Link};
 use crate::payload::{Linear, Payload};
 use crate::refer::{self, External, Head};
 
-/// Octets that are copied for headers below RTP, of IPv4 with or without a tag: whole registers, of which the RTP header
-/// overwrites the rest.
-const READY_OCTETS: usize = 48;
 /// Room that a header buffer needs for those copies, which may reach beyond the packet's own octets.
-pub(super) const HEADER_ROOM: usize = READY_OCTETS + PLANNED_HEADER_OCTETS;
+pub(super) const HEADER_ROOM: usize = FRONT_OCTETS + PLANNED_HEADER_OCTETS;
 
 /// What most packets of a run have in common: octets of the header, and behind it, in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,46 +48,9 @@ impl Lengths {
     }
 
     /// Where the octets of a packet may begin at the last; `None` when there can be no such packet by this way.
-    fn last_start(self, way: Way<'_>, linear: &Linear) -> Option<u32> {
-        let fits = self.header() <= PLANNED_HEADER_OCTETS && self.udp_payload() <= way.link.octets_max;
+    fn last_start(self, link: &Link, linear: &Linear) -> Option<u32> {
+        let fits = self.header() <= PLANNED_HEADER_OCTETS && self.udp_payload() <= link.octets_max;
         linear.octets.checked_sub(self.octets().into()).filter(|_| fits && self.octets() > 0)
-    }
-}
-
-/// The headers below RTP of packets as they were made last: most are as one of those before. Where packets are cut at rows,
-/// those that straddle two have longer headers than the others.
-#[derive(Debug)]
-pub(super) struct Ready {
-    recent: [Front; 2],
-    /// Of the one that was used longest ago.
-    oldest: usize,
-}
-
-/// Headers below RTP.
-#[derive(Clone, Copy, Debug)]
-struct Front {
-    is_of: Option<(PathId, MacAddr, Lengths)>,
-    octets: [u8; READY_OCTETS],
-}
-
-impl Ready {
-    /// Of no packet yet.
-    pub(super) const NONE: Self = Self { recent: [Front { is_of: None, octets: [0; READY_OCTETS] }; 2], oldest: 0 };
-
-    fn of(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) -> [u8; READY_OCTETS] {
-        let is_of = Some((path, way.mac, lengths));
-        let place = self.recent.iter().position(|front| front.is_of == is_of);
-        let place = place.unwrap_or_else(|| self.renew(way, path, lengths));
-        self.oldest = 1 - place;
-        self.recent[place].octets
-    }
-
-    #[cold]
-    fn renew(&mut self, way: Way<'_>, path: PathId, lengths: Lengths) -> usize {
-        let front = &mut self.recent[self.oldest];
-        way.link.template.write(&mut front.octets, way.mac, lengths.udp_payload() as u16);
-        front.is_of = Some((path, way.mac, lengths));
-        self.oldest
     }
 }
 
@@ -100,7 +60,7 @@ struct Alike {
     last_start: u32,
     head: Head,
     tail: External,
-    front: [u8; READY_OCTETS],
+    front: [u8; FRONT_OCTETS],
 }
 
 impl Alike {
@@ -110,23 +70,24 @@ impl Alike {
         last_start: 0,
         head: Head::NONE,
         tail: External::NONE,
-        front: [0; READY_OCTETS],
+        front: [0; FRONT_OCTETS],
     };
 
     /// `None` when there can be no packet of these lengths by this way. Apart from the loop, which has no registers to spare.
     #[inline(never)]
     fn new<L>(
-        ready: &mut Ready,
-        (way, path): (Way<'_>, PathId),
+        (link, mac): (&mut Link, MacAddr),
+        path: PathId,
         (payload, linear): (&Payload<L>, &Linear),
         lengths: Lengths,
     ) -> Option<Self> {
-        let last_start = lengths.last_start(way, linear)?;
-        let below = way.link.template.octets();
+        let last_start = lengths.last_start(link, linear)?;
+        let below = link.template.octets();
         let head_octets = (below + lengths.header()) as u16;
         let head = Head::new(head_octets, lengths.octets(), DpdkTxBuf::tag(path, below as u16));
         let tail = External::new(lengths.octets(), payload.count());
-        Some(Self { lengths, last_start, head, tail, front: ready.of(way, path, lengths) })
+        let front = *link.fronts.of(&link.template, mac, lengths.udp_payload() as u16);
+        Some(Self { lengths, last_start, head, tail, front })
     }
 }
 
@@ -142,9 +103,9 @@ impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
     ) -> Result<(), TxFull> {
         let linear = payload.linear(self.buffers.reads);
         while !out.is_full() {
-            let by_runs = self.ways.known(path).filter(|way| self.buffers.takes_runs(*way)).zip(linear);
-            let left = match by_runs {
-                Some((way, linear)) => self.buffers.gather_run((way, path), (payload, &linear), &mut packets, out),
+            let way = self.ways.known_mut(path).filter(|(link, _)| self.buffers.takes_runs(&link.template));
+            let left = match way.zip(linear) {
+                Some((way, linear)) => self.buffers.gather_run(way, path, (payload, &linear), &mut packets, out),
                 None => packets.next(),
             };
             let Some(packet) = left else { break };
@@ -159,11 +120,10 @@ impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
 }
 
 impl Buffers {
-    /// Whether packets by `way` can be made a run at a time.
+    /// Whether packets with these headers can be made a run at a time.
     #[inline]
-    pub(super) fn takes_runs(&self, way: Way<'_>) -> bool {
-        let template = &way.link.template;
-        self.has_header_room && self.gathers && template.is_ipv4() && template.octets() <= READY_OCTETS
+    fn takes_runs(&self, template: &Template) -> bool {
+        self.has_header_room && self.gathers && template.is_ipv4() && template.octets() <= FRONT_OCTETS
     }
 
     /// Makes packets as far as `packets` has them, `out` has room, buffers are there and the payload has claims. Returns the first
@@ -171,12 +131,13 @@ impl Buffers {
     #[inline]
     fn gather_run<L>(
         &mut self,
-        (way, path): (Way<'_>, PathId),
+        (link, mac): (&mut Link, MacAddr),
+        path: PathId,
         (payload, linear): (&Payload<L>, &Linear),
         packets: &mut impl Iterator<Item = Planned>,
         out: &mut Burst<DpdkTxBuf>,
     ) -> Option<Planned> {
-        let below = way.link.template.octets();
+        let below = link.template.octets();
         let mut parts = Parts::take(&mut self.headers, &mut self.references, payload, out.room());
         let mut alike = Alike::NONE;
         while !parts.is_spent() {
@@ -184,7 +145,7 @@ impl Buffers {
             let packet = packets.next()?;
             let lengths = Lengths::of(&packet);
             if alike.lengths != lengths {
-                match Alike::new(&mut self.ready, (way, path), (payload, linear), lengths) {
+                match Alike::new((&mut *link, mac), path, (payload, linear), lengths) {
                     Some(next) => alike = next,
                     None => return Some(packet),
                 }
@@ -195,12 +156,12 @@ impl Buffers {
             let (address, iova) = linear.at(packet.start);
             // SAFETY: the parts are not spent: two buffers fresh from their pools that nobody else has, and a claim on the lease,
             // in which the octets lie (`last_start`). By `has_header_room` the first has the octets that are written behind its
-            // headroom: below are at most as many as are ready (`takes_runs`), and the sources are arrays.
+            // headroom: below are at most as many as are copied (`takes_runs`), and the sources are arrays.
             let head = unsafe {
                 let (head, tail) = parts.next_pair();
                 refer::raw_external(tail.as_ptr(), address, iova, &alike.tail);
                 let to = refer::raw_head(head.as_ptr(), tail, &alike.head);
-                ptr::copy_nonoverlapping(alike.front.as_ptr(), to, READY_OCTETS);
+                ptr::copy_nonoverlapping(alike.front.as_ptr(), to, FRONT_OCTETS);
                 ptr::copy_nonoverlapping(packet.header.as_ptr(), to.add(below), PLANNED_HEADER_OCTETS);
                 Mbuf::from_raw(head)
             };

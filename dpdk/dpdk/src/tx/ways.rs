@@ -61,6 +61,14 @@ impl Ways {
         Some(Way { link, mac: link.mac()? })
     }
 
+    /// The path and its next hop, where that is known: to write headers.
+    #[inline]
+    pub(super) fn known_mut(&mut self, path: PathId) -> Option<(&mut Link, MacAddr)> {
+        let link = self.paths.at_mut(path)?;
+        let mac = link.mac()?;
+        Some((link, mac))
+    }
+
     /// The way of a packet with these octets at and behind the RTP header; `frame_octets_max`: of one buffer.
     #[inline]
     pub(super) fn of(
