@@ -28,6 +28,7 @@ mod sender;
 pub mod spans;
 mod steered;
 mod steering;
+mod watch;
 mod window;
 mod worker;
 

@@ -1,18 +1,23 @@
 //! A transmit queue, attached or not.
 //!
-//! What waits for it is with those who send by it, in bursts of their own: what the queue does not take of one delays no
-//! other, and is taken back when it comes too late.
+//! Senders fill one burst together ([`SharedBurst`]). What waits for the queue is with those who send by it: what it does not
+//! take of one delays no other, and is taken back when it comes too late.
+
+mod shared_burst;
 
 use std::sync::Arc;
 
 use netio::{PathId, TxQueue};
 
 use crate::counters::OutputCounters;
+pub(crate) use shared_burst::{LegPlace, Parted, SharedBurst};
 
 /// A transmit queue of a worker.
 pub(crate) struct Output<T: TxQueue> {
     /// `None` while the port is detached.
     queue: Option<Box<T>>,
+    /// What senders fill in a turn. In a box: where packets are large it is some thousand octets, and outputs move.
+    shared: Box<SharedBurst<T::Buf>>,
     /// Paths of senders that left while the port was detached.
     closing: Vec<PathId>,
     counters: Arc<OutputCounters>,
@@ -65,12 +70,13 @@ impl<T: TxQueue> Output<T> {
     /// An output on `queue` for up to `senders` senders.
     pub(crate) fn new(queue: T, senders: usize) -> Self {
         let (closing, counters) = (Vec::with_capacity(senders), Arc::default());
-        Self { queue: Some(Box::new(queue)), closing, counters, is_vacant: false }
+        Self { queue: Some(Box::new(queue)), shared: Box::new(SharedBurst::new()), closing, counters, is_vacant: false }
     }
 
     /// A place for one that may come.
     pub(crate) fn vacant() -> Self {
-        Self { queue: None, closing: Vec::new(), counters: Arc::default(), is_vacant: true }
+        let shared = Box::new(SharedBurst::new());
+        Self { queue: None, shared, closing: Vec::new(), counters: Arc::default(), is_vacant: true }
     }
 
     pub(crate) fn is_vacant(&self) -> bool {
@@ -95,6 +101,12 @@ impl<T: TxQueue> Output<T> {
     #[inline]
     pub(crate) fn queue(&mut self) -> Option<&mut T> {
         self.queue.as_deref_mut()
+    }
+
+    /// The queue, and the burst that is filled for it; `None` while the port is detached.
+    #[inline]
+    pub(crate) fn loading(&mut self) -> Option<(&mut T, &mut SharedBurst<T::Buf>)> {
+        Some((self.queue.as_deref_mut()?, &mut self.shared))
     }
 
     /// Ends the leases that the queue is done with, and publishes its counters.

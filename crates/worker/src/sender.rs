@@ -3,27 +3,28 @@
 //! ```text
 //! ring → lease → attach ─────────────► end of lease when the queues are done
 //!          │ slices, T_PRj, C_MAX                ▲
-//!          └► headers + ranges of the grain → gather → burst of each leg → its queue
+//!          └► headers + ranges of the grain → gather → burst of each output → its queue
 //! ```
 //! A packet may go when its lines are there, its time has come (ST 2110-21 §6) and the network has room for it (§7.1). What
-//! is not sent when the lateness bound has passed is skipped, and counted; the references go back. Each leg has a burst
-//! of its own: what its queue does not take delays nobody else.
+//! is not sent when the lateness bound has passed is skipped, and counted; the references go back. Senders of an
+//! output fill its bursts together; what its queue does not take goes back to each leg, and delays nobody else.
 
 mod active;
 mod book;
 mod lateness;
 mod launch;
 mod leg;
+mod loading;
 mod pacer;
 mod pick;
+mod quiet;
 mod request;
 mod source;
 mod vigil;
-mod watch;
 
 use std::sync::Arc;
 
-use media::{Clock, GrainIndex, PayloadType, Ssrc, Tai};
+use media::{GrainIndex, PayloadType, Ssrc, Tai};
 use netio::{Path, TxQueue};
 use shm::{GrainLease, ReadError};
 use st2110::Packetiser;
@@ -33,12 +34,11 @@ use crate::key::{OutputIndex, SenderKey};
 use crate::output::Output;
 use crate::refusal::SenderRefusal;
 use crate::spans::Spans;
-use active::{Grains, Ready};
-use book::Book;
+use active::{Active, Grains};
 use leg::Leg;
 use pick::{Picked, Picker};
+use quiet::Quiet;
 use request::Pending;
-use watch::Watch;
 
 pub use lateness::Lateness;
 pub use pick::SenderTiming;
@@ -67,15 +67,6 @@ pub struct SenderConfig {
     pub lateness: Lateness,
 }
 
-/// What a turn of a sender amounted to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Progress {
-    /// Packets made, or taken by a queue.
-    pub(crate) packets: usize,
-    /// When the next packet is due.
-    pub(crate) due: Option<Tai>,
-}
-
 /// One sender on one or two transmit queues.
 pub struct Sender<T: TxQueue<Lease = GrainLease>> {
     key: SenderKey,
@@ -87,6 +78,10 @@ pub struct Sender<T: TxQueue<Lease = GrainLease>> {
     picker: Picker,
     grains: Grains<T::Payload>,
     pending: Option<Pending>,
+    /// Until when it need not be looked at.
+    quiet: Option<Quiet>,
+    /// When something is due, as of the last turn that found nothing to do.
+    due: Option<Tai>,
     counters: Arc<SenderCounters>,
     lateness: Arc<Spans>,
 }
@@ -104,6 +99,8 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             picker: Picker::new(config.timing),
             grains: Grains::default(),
             pending: None,
+            quiet: None,
+            due: None,
             counters: Arc::default(),
             lateness: Arc::default(),
             config,
@@ -179,27 +176,9 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         self.counters.c_max.set(pacer.as_ref().map_or(0, |pacer| pacer.c_max().into()));
         self.legs.iter_mut().flatten().for_each(|leg| leg.pace(pacer.clone()));
         self.picker.forget();
+        self.quiet = None;
         self.counters.paced_by_port.set(self.legs.iter().flatten().any(Leg::is_paced_by_port).into());
         std::mem::replace(&mut self.source, source)
-    }
-
-    /// Sends what is due.
-    pub(crate) fn turn<C: Clock>(&mut self, outputs: &mut [Output<T>], clock: &C) -> Progress {
-        // Its own: what is due is sent now, however long others have had the turn.
-        let watch = Watch::new(clock);
-        let now = watch.now();
-        if let Some(source) = &self.source {
-            self.picker.observe(source.reader(), now);
-        }
-        let mut packets = 0;
-        for leg in self.legs.iter_mut().flatten() {
-            packets += leg.flush(outputs, &Book { watch: &watch, counters: &self.counters, lateness: &self.lateness });
-        }
-        self.look(now);
-        self.begin(outputs, now);
-        packets += self.advance(outputs, &watch);
-        let now = watch.now();
-        Progress { packets, due: self.due_in(now).map(|nanos| now.plus_nanos(nanos)) }
     }
 
     /// Sees how far the grains have come, and lets go of those that are not to be sent any more.
@@ -213,11 +192,10 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
 
     fn look_at(&mut self, place: usize, now: Tai) -> Option<Gone> {
         let (source, active) = (self.source.as_ref()?, self.grains.at_mut(place)?);
-        let Some(state) = source.reader().state(&active.grain).ok().filter(|state| !state.cancelled) else {
+        if !active.see(source.reader()) {
             return Some(Gone::Taken);
-        };
-        active.see(state.slices, source.reader());
-        source.is_past(active.t_vd, self.config.lateness, now).then_some(Gone::Late)
+        }
+        (!active.time.contains(&now)).then_some(Gone::Late)
     }
 
     /// Begins the next grain when a leg has none.
@@ -235,7 +213,7 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
         let attached = self.legs.iter().flatten().filter(|leg| leg.is_attached(outputs));
         let legs = attached.map(Leg::bit).fold(0, |legs, bit| legs | bit);
         let home = self.legs.iter().flatten().find(|leg| leg.is_attached(outputs)).map(Leg::place);
-        let (Some(packetiser), Some(home)) = (&mut self.packetiser, home) else { return };
+        let (Some(packetiser), Some(source), Some(home)) = (&mut self.packetiser, &self.source, home) else { return };
         let Some(queue) = outputs.get_mut(home).and_then(Output::queue) else { return };
         let (grain, packets) = (lease.grain(), packetiser.plan().packets_per_frame());
         let sequence = packetiser.sequence();
@@ -243,9 +221,11 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             Ok(payload) => {
                 // Whatever is not sent has its numbers all the same: the receivers shall see a loss.
                 packetiser.skip(packets);
+                let time = source.time_of(t_vd, self.config.lateness);
                 // Only now: the oldest grain is not to be lost for one that cannot be sent either.
                 let place = self.make_room();
-                self.grains.put(place, active::Active::new(grain, payload, legs, (t_vd, timestamp), sequence));
+                let active = Active::new(grain, payload, legs, (t_vd, time), (timestamp, sequence));
+                self.grains.put(place, active);
                 self.assign();
                 self.look(now);
             }
@@ -299,30 +279,6 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             self.drop_grain(place, Gone::Late);
         }
         place
-    }
-
-    /// Each leg gathers what is due and there; a grain ends when all have sent it.
-    fn advance<C: Clock>(&mut self, outputs: &mut [Output<T>], watch: &Watch<'_, C>) -> usize {
-        let (Some(source), Some(packetiser)) = (&self.source, &self.packetiser) else { return 0 };
-        let book = Book { watch, counters: &self.counters, lateness: &self.lateness };
-        let ready = Ready { source, packetiser, book: &book };
-        let mut packets = 0;
-        for leg in self.legs.iter_mut().flatten() {
-            // Twice: the rest of one grain, and the beginning of the next, when that is due.
-            for _ in 0..2 {
-                let Some(at) = leg.at else { break };
-                let Some(active) = self.grains.at(at.place) else { break };
-                packets += leg.advance(outputs, active, &ready);
-                if leg.at.is_some_and(|at| at.next < source.schedule().packets()) {
-                    break;
-                }
-                if self.grains.done(at.place, leg.bit()) {
-                    Self::finish(&mut self.grains, at.place, &self.counters);
-                }
-                leg.at = self.grains.oldest_of(leg.bit()).map(|place| leg::At { place, next: 0 });
-            }
-        }
-        packets
     }
 
     /// Every leg is done with the grain.
@@ -381,21 +337,6 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             }
             self.grains.done(at, legs);
         }
-    }
-
-    /// Nanoseconds until something is to be done: a packet is due, or the grid ticks. `None` where nobody can say: the
-    /// source sets the time, or a packet waits for its line.
-    fn due_in(&mut self, now: Tai) -> Option<i64> {
-        let source = self.source.as_ref()?;
-        let mut first = None;
-        for leg in self.legs.iter_mut().flatten() {
-            let due = match leg.at.and_then(|at| Some((at.next, self.grains.at(at.place)?))) {
-                Some((next, active)) => leg.due_in(next, active.t_vd, now),
-                None => self.picker.due_in(source.rate(), now),
-            };
-            first = [first, due, leg.retry_in()].into_iter().flatten().min();
-        }
-        first
     }
 
     /// The grain that is being sent.

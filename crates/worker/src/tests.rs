@@ -16,6 +16,7 @@ mod relay;
 mod restart;
 mod send;
 mod shared;
+mod sharing;
 mod standstill;
 mod studio;
 mod two_ways;

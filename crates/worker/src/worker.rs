@@ -9,6 +9,7 @@ mod commands;
 mod convoys;
 mod crossing;
 mod relays;
+mod sending;
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ const PATHS_LIMIT: usize = (LEGS_MAX + 1) * WORKER_LIMIT;
 pub struct Turn {
     /// Whether anything was done.
     pub is_busy: bool,
-    /// Nanoseconds until the next packet is due, where one is.
+    /// Nanoseconds until the next packet is due, where one is; told by turns that found nothing to do.
     pub due_in_nanos: Option<i64>,
 }
 
@@ -196,21 +197,6 @@ impl<R: RxQueue, T: TxQueue<Lease = GrainLease, Received = R::Buf>, C: Clock> Wo
             (Some(receiver), _) if held > 0 => receiver.receiver.cut_wait(now, locked),
             _ => {}
         }
-    }
-
-    fn send(&mut self) -> (bool, Option<Tai>) {
-        let mut sent = 0;
-        let mut due = None;
-        // Who begins changes from turn to turn: a queue that has little room has it for each in turn.
-        let next = self.first_sender + 1;
-        self.first_sender = if next < self.senders.len() { next } else { 0 };
-        let (later, first) = self.senders.split_at_mut(self.first_sender);
-        for sender in first.iter_mut().chain(later) {
-            let progress = sender.turn(&mut self.outputs, &self.clock);
-            sent += progress.packets;
-            due = [due, progress.due].into_iter().flatten().min();
-        }
-        (sent > 0, due)
     }
 
     /// Answers for a sender that has left or switched.

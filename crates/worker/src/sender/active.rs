@@ -1,5 +1,7 @@
 //! Grains on their way out: one, or two while a leg is behind the other.
 
+use std::ops::RangeInclusive;
+
 use media::{RtpTimestamp, Tai};
 use shm::{FrameReader, GrainRef};
 use st2110::Packetiser;
@@ -17,12 +19,16 @@ pub(super) struct Active<P> {
     /// The legs that have not sent all of it, a bit for each.
     pub(super) legs: u8,
     pub(super) t_vd: Tai,
+    /// When it may be sent.
+    pub(super) time: RangeInclusive<Tai>,
     pub(super) timestamp: RtpTimestamp,
     /// The number of its first packet.
     pub(super) sequence: u32,
     /// Lines that are there, or lost.
     pub(super) slices: u16,
     pub(super) has_lost_lines: bool,
+    /// All lines are there, and none is lost: nothing of it changes any more.
+    is_whole: bool,
     /// Rises from grain to grain.
     order: u64,
 }
@@ -31,6 +37,8 @@ pub(super) struct Active<P> {
 pub(super) struct Ready<'a, C> {
     pub(super) source: &'a Source,
     pub(super) packetiser: &'a Packetiser,
+    /// Which one of the worker's senders this is.
+    pub(super) number: u16,
     pub(super) book: &'a Book<'a, C>,
 }
 
@@ -39,18 +47,39 @@ impl<P> Active<P> {
         grain: GrainRef,
         payload: P,
         legs: u8,
-        (t_vd, timestamp): (Tai, RtpTimestamp),
-        sequence: u32,
+        (t_vd, time): (Tai, RangeInclusive<Tai>),
+        (timestamp, sequence): (RtpTimestamp, u32),
     ) -> Self {
-        Self { grain, payload, legs, t_vd, timestamp, sequence, slices: 0, has_lost_lines: false, order: 0 }
+        Self {
+            grain,
+            payload,
+            legs,
+            t_vd,
+            time,
+            timestamp,
+            sequence,
+            slices: 0,
+            has_lost_lines: false,
+            is_whole: false,
+            order: 0,
+        }
     }
 
-    /// So many lines are there now.
-    pub(super) fn see(&mut self, slices: u16, reader: &FrameReader) {
-        if slices != self.slices {
-            self.slices = slices;
+    /// Sees how far it has come; `false`: it is cancelled, or gone.
+    #[inline]
+    pub(super) fn see(&mut self, reader: &FrameReader) -> bool {
+        self.is_whole || self.look(reader)
+    }
+
+    fn look(&mut self, reader: &FrameReader) -> bool {
+        let Some(state) = reader.state(&self.grain).ok().filter(|state| !state.cancelled) else { return false };
+        if state.slices != self.slices {
+            self.slices = state.slices;
             self.has_lost_lines = reader.lost_lines(&self.grain).next().is_some();
         }
+        // Of a grain that is leased and has ended only a writer that breaks the ring's rules changes anything.
+        self.is_whole = state.complete && !self.has_lost_lines;
+        true
     }
 }
 

@@ -1,8 +1,8 @@
 //! The book of a sender.
 
-use super::watch::Watch;
 use crate::counters::SenderCounters;
 use crate::spans::Spans;
+use crate::watch::Watch;
 
 /// Where a sender notes what its legs have sent.
 pub(super) struct Book<'a, C> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use media::{Clock, Tai};
-use netio::{Burst, Pacing, Path, PathId, Planned, TxFull, TxQueue};
+use netio::{BURST, Burst, Pacing, Path, PathId, Planned, TxFull, TxQueue};
 use shm::GrainLease;
 use st2110::PlannedPacket;
 
@@ -12,11 +12,11 @@ use super::book::Book;
 use super::pacer::{Front, Pacer};
 use crate::counters::{LegCounters, SenderCounters};
 use crate::key::OutputIndex;
-use crate::output::Output;
+use crate::output::{LegPlace, Output, Parted, SharedBurst};
 use crate::refusal::SenderRefusal;
 
-/// Bursts that one leg may fill in a turn before others have theirs.
-const BURSTS_PER_TURN: usize = 8;
+/// Packets that one leg may make in a turn before others have theirs.
+const PACKETS_PER_TURN: u32 = 8 * BURST as u32;
 
 /// A queue that was full is asked again after this: no queue tells when it has room.
 const RETRY_NANOS: i64 = 50_000;
@@ -37,10 +37,16 @@ pub(super) struct Leg<T: TxQueue<Lease = GrainLease>> {
     output: OutputIndex,
     open: Option<PathId>,
     pub(super) at: Option<At>,
-    /// Made, and not taken by the queue yet.
+    /// Offered to the queue, and not taken by it.
     waiting: Burst<T::Buf>,
-    /// The first of them.
+    /// So many of its packets are in the burst that is being filled.
+    aboard: usize,
+    /// The first that the queue has not taken.
     front: Front,
+    /// The queue did not take all in this turn.
+    is_stuck: bool,
+    /// Packets that it may still make in this turn.
+    allowance: u32,
     pacer: Option<Pacer>,
     /// Of the port.
     pacing: Pacing,
@@ -49,16 +55,23 @@ pub(super) struct Leg<T: TxQueue<Lease = GrainLease>> {
     counters: Arc<LegCounters>,
 }
 
-/// Why a leg stops for this turn.
+/// What a leg has loaded.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Loaded {
+    /// Packets that were made.
+    pub(super) packets: usize,
+    /// More are due and there: the burst has to leave first.
+    pub(super) is_blocked: bool,
+}
+
+/// Why a leg stops.
 enum Stop {
-    /// Nothing more is due, or there.
+    /// Nothing more is due, or there; or no buffer is.
     NotNow,
-    /// The queue has no room.
-    Full,
     /// A packet was refused for good; the next one may be made.
     Refused,
-    /// What waits for the queue goes first: the next packet does not follow it.
-    Gap,
+    /// The burst has to leave first: it is full, or the next packet does not follow those in it.
+    Blocked,
 }
 
 impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
@@ -70,6 +83,9 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             open: None,
             at: None,
             waiting: Burst::new(),
+            aboard: 0,
+            is_stuck: false,
+            allowance: 0,
             front: Front { packet: 0, t_vd: Tai::EPOCH, launch: None },
             pacing: Pacing::Software,
             pacer: None,
@@ -131,6 +147,15 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.pacer.as_ref().is_some_and(Pacer::is_launching)
     }
 
+    fn place_of(&self, sender: u16) -> LegPlace {
+        LegPlace { sender, leg: self.number }
+    }
+
+    /// Whether neither its queue nor a buffer keeps it from sending.
+    pub(super) fn is_free(&self, outputs: &[Output<T>]) -> bool {
+        self.waiting.is_empty() && self.aboard == 0 && !self.is_short && self.is_attached(outputs)
+    }
+
     /// Whether packets wait for the queue.
     pub(super) fn holds(&self) -> bool {
         !self.waiting.is_empty()
@@ -153,110 +178,147 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
         self.take_back(counters);
     }
 
-    /// Offers the queue what waits; returns how many it took.
-    pub(super) fn flush<C: Clock>(&mut self, outputs: &mut [Output<T>], book: &Book<'_, C>) -> usize {
-        if self.waiting.is_empty() {
-            return 0;
-        }
-        let Some(queue) = outputs.get_mut(self.place()).and_then(Output::queue) else { return 0 };
-        self.send(queue, book)
-    }
-
+    /// A turn begins: the queue is asked again.
     #[inline]
-    fn send<C: Clock>(&mut self, queue: &mut T, book: &Book<'_, C>) -> usize {
-        let taken = queue.tx_burst(&mut self.waiting);
-        if let Some(pacer) = self.pacer.as_mut().filter(|_| taken > 0) {
-            self.front = pacer.sent(taken as u32, self.front, book);
-        }
-        if !self.waiting.is_empty() {
-            self.counters.queue_full.add(1);
-            book.counters.queue_full.add(1);
-        }
-        taken
+    pub(super) fn begin_turn(&mut self) {
+        self.is_stuck = false;
+        self.allowance = PACKETS_PER_TURN;
     }
 
-    /// Gathers and sends what is due and there of `active`; returns how many packets were made.
-    pub(super) fn advance<C: Clock>(
+    /// Whether it may load packets of grains now: those that waited for the queue are in the burst, before all others.
+    /// `None`: that has to leave first.
+    #[inline]
+    pub(super) fn board(&mut self, sender: u16, shared: &mut SharedBurst<T::Buf>) -> Option<bool> {
+        if self.is_stuck || self.waiting.is_empty() {
+            return Some(!self.is_stuck);
+        }
+        self.board_waiting(sender, shared)
+    }
+
+    #[cold]
+    fn board_waiting(&mut self, sender: u16, shared: &mut SharedBurst<T::Buf>) -> Option<bool> {
+        if shared.room() < self.waiting.len() {
+            return None;
+        }
+        shared.time();
+        let (of, waiting) = (self.place_of(sender), &mut self.waiting);
+        let fill = |burst: &mut Burst<T::Buf>| waiting.drain().try_for_each(|packet| burst.push(packet)).is_ok();
+        let (packets, fitted) = shared.fill(of, fill);
+        debug_assert!(fitted, "there is room for all");
+        self.aboard += packets;
+        Some(true)
+    }
+
+    /// What became of its packets of a burst, which holds those that were not taken.
+    #[inline]
+    pub(super) fn departed<C>(&mut self, parted: Parted, burst: &mut Burst<T::Buf>, book: &Book<'_, C>) {
+        self.aboard = 0;
+        if let Some(pacer) = self.pacer.as_mut().filter(|_| parted.taken > 0) {
+            self.front = pacer.sent(parted.taken as u32, self.front, book);
+        }
+        if parted.left > 0 {
+            self.stay(burst.drain_front(parted.left), book.counters);
+        }
+    }
+
+    #[cold]
+    fn stay(&mut self, left: impl Iterator<Item = T::Buf>, counters: &SenderCounters) {
+        for packet in left {
+            let fits = self.waiting.push(packet).is_ok();
+            debug_assert!(fits, "what waits was aboard, all of it");
+        }
+        self.is_stuck = true;
+        self.counters.queue_full.add(1);
+        counters.queue_full.add(1);
+    }
+
+    /// Loads what is due and there of `active`.
+    pub(super) fn load<C: Clock>(
         &mut self,
-        outputs: &mut [Output<T>],
+        (queue, shared): (&mut T, &mut SharedBurst<T::Buf>),
         active: &Active<T::Payload>,
         ready: &Ready<'_, C>,
-    ) -> usize {
-        let Some(queue) = outputs.get_mut(self.place()).and_then(Output::queue) else { return 0 };
-        let (Some(at), Some(pacer)) = (self.at, &mut self.pacer) else { return 0 };
-        let due = pacer.due(ready.book.watch.now(), active.t_vd);
-        let mut allowed = pacer.room(ready.book.watch.now(), self.waiting.len());
-        let (mut next, mut made) = (at.next, 0);
-        for _ in 0..BURSTS_PER_TURN {
-            let wanted = due.saturating_sub(next).min(allowed);
-            let before = self.waiting.len();
+    ) -> Loaded {
+        let (Some(at), Some(pacer)) = (self.at, &mut self.pacer) else { return Loaded::default() };
+        let now = ready.book.watch.now();
+        let due = pacer.due(now, active.t_vd);
+        let mut allowed = if due > at.next { pacer.room(now, self.aboard).min(self.allowance) } else { 0 };
+        let (mut next, mut loaded) = (at.next, Loaded::default());
+        while due > next && allowed > 0 {
+            let wanted = (due - next).min(allowed);
+            let before = self.aboard;
             let stop = if active.has_lost_lines {
-                self.gather_around_losses(queue, active, ready, &mut next, wanted)
+                self.gather_around_losses((queue, shared), active, ready, &mut next, wanted)
             } else {
-                self.gather(queue, active, ready, &mut next, wanted)
+                self.gather((queue, shared), active, ready, &mut next, wanted)
             };
-            let gathered = self.waiting.len() - before;
-            allowed -= gathered as u32;
-            made += gathered + usize::from(matches!(stop, Stop::Refused));
-            if !self.waiting.is_empty() {
-                self.send(queue, ready.book);
-            }
-            if !self.waiting.is_empty() || matches!(stop, Stop::Full) {
-                break;
-            }
-            if matches!(stop, Stop::NotNow) && gathered < netio::BURST {
+            let gathered = self.aboard - before;
+            let is_refused = matches!(stop, Stop::Refused);
+            loaded.packets += gathered + usize::from(is_refused);
+            // A packet that is refused costs a burst of those that may be made.
+            let spent = gathered as u32 + if is_refused { BURST as u32 } else { 0 };
+            (allowed, self.allowance) = (allowed.saturating_sub(spent), self.allowance.saturating_sub(spent));
+            if !is_refused {
+                loaded.is_blocked = matches!(stop, Stop::Blocked);
                 break;
             }
         }
         self.at = Some(At { next, ..at });
-        made
+        loaded
     }
 
     /// Gathers up to `wanted` packets from `next` on, as far as their lines are there and the burst has room.
     #[inline]
     fn gather<C>(
         &mut self,
-        queue: &mut T,
+        (queue, shared): (&mut T, &mut SharedBurst<T::Buf>),
         active: &Active<T::Payload>,
         ready: &Ready<'_, C>,
         next: &mut u32,
         wanted: u32,
     ) -> Stop {
         self.is_short = false;
-        let (Some(path), true) = (self.open, wanted > 0) else { return Stop::NotNow };
-        let before = self.waiting.len();
-        // What a queue takes is told by the first packet that waits: the others follow it.
-        if before > 0 && !self.front.is_followed_by(before, *next, active.t_vd) {
-            return Stop::Gap;
+        let there = ready.packetiser.plan().there(*next, wanted, active.slices);
+        let (Some(path), true) = (self.open, there > 0) else { return Stop::NotNow };
+        // What a queue takes is told by the first packet that it has not: the others follow it.
+        let of = self.place_of(ready.number);
+        let follows =
+            self.aboard == 0 || shared.ends_with(of) && self.front.is_followed_by(self.aboard, *next, active.t_vd);
+        let fitting = there.min(shared.room() as u32);
+        if fitting == 0 || !follows {
+            return Stop::Blocked;
         }
-        let launches = self.pacer.as_ref().and_then(|pacer| pacer.launches(*next, active.t_vd, ready.book.watch.now()));
-        let wanted = wanted.min(self.waiting.room() as u32);
-        let some = *next..*next + ready.packetiser.plan().there(*next, wanted, active.slices);
-        let packets = ready.packetiser.frame(some, active.sequence, active.timestamp).map(planned);
-        if before == 0 {
+        let now = ready.book.watch.now();
+        let launches = self.pacer.as_ref().and_then(|pacer| pacer.launches(*next, active.t_vd, now));
+        let packets = ready.packetiser.frame(*next..*next + fitting, active.sequence, active.timestamp).map(planned);
+        if self.aboard == 0 {
             let launch = launches.map(|launches| launches.at(*next));
             self.front = Front { packet: *next, t_vd: active.t_vd, launch };
         }
-        let gathered = match launches {
-            None => queue.gather_burst(path, &active.payload, packets, &mut self.waiting),
+        if self.pacer.as_ref().is_some_and(|pacer| !pacer.is_free()) {
+            shared.time();
+        }
+        let (made, gathered) = shared.fill(of, |burst| match launches {
+            None => queue.gather_burst(path, &active.payload, packets, burst),
             Some(launches) => {
                 let at = |(number, packet)| Planned { launch: Some(launches.at(number)), ..packet };
-                queue.gather_burst(path, &active.payload, (*next..).zip(packets).map(at), &mut self.waiting)
+                queue.gather_burst(path, &active.payload, (*next..).zip(packets).map(at), burst)
             }
-        };
-        let made = self.waiting.len() - before;
+        });
         let last = launches.filter(|_| made > 0).map(|launches| launches.at(*next + made as u32 - 1));
         if let (Some(pacer), Some(last)) = (&mut self.pacer, last) {
             pacer.launched(last);
         }
         let octets = ready.source.octets(*next, made);
         *next += made as u32;
+        self.aboard += made;
         self.counters.packets.add(made as u64);
         ready.book.counters.packets.add(made as u64);
         ready.book.counters.octets.add(octets);
         // A next hop that is not known may be so for ever: the naps of a worker are short enough for it.
         self.is_short = gathered.is_err_and(|full| full.is_transient() && full != TxFull::Unresolved);
         match gathered {
+            Ok(()) if there > fitting => Stop::Blocked,
             Ok(()) => Stop::NotNow,
             Err(full) => self.not_gathered(full, ready.book.counters, next),
         }
@@ -273,7 +335,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
             full if full.is_transient() => {
                 self.counters.queue_full.add(1);
                 counters.queue_full.add(1);
-                Stop::Full
+                Stop::NotNow
             }
             _ => {
                 *next += 1;
@@ -288,14 +350,14 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
     #[cold]
     fn gather_around_losses<C>(
         &mut self,
-        queue: &mut T,
+        (queue, shared): (&mut T, &mut SharedBurst<T::Buf>),
         active: &Active<T::Payload>,
         ready: &Ready<'_, C>,
         next: &mut u32,
         wanted: u32,
     ) -> Stop {
         let until = *next + wanted;
-        while *next < until && !self.waiting.is_full() {
+        while *next < until {
             let Some(packet) = ready.source.plan().packets().get(*next as usize) else { break };
             if packet.last_row >= active.slices {
                 break;
@@ -307,7 +369,7 @@ impl<T: TxQueue<Lease = GrainLease>> Leg<T> {
                 continue;
             }
             let from = *next;
-            let stop = self.gather(queue, active, ready, next, 1);
+            let stop = self.gather((queue, shared), active, ready, next, 1);
             if *next == from {
                 return stop;
             }

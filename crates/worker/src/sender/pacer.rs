@@ -1,6 +1,6 @@
 //! How many packets a leg may send now, and what came of it.
 
-use media::{Clock, Tai};
+use media::Tai;
 use netio::{Counter, Pacing};
 use st2110::{Bucket, Schedule};
 
@@ -48,6 +48,11 @@ impl Pacer {
     /// As the port paces. One that is free sends as packets come, whatever the port can.
     pub(super) fn on(self, pacing: Pacing) -> Self {
         Self { launches: pacing == Pacing::LaunchTime && !self.is_free, ..self }
+    }
+
+    /// Whether neither schedule nor C_MAX holds it.
+    pub(super) const fn is_free(&self) -> bool {
+        self.is_free
     }
 
     /// Whether the port sends each packet at its time.
@@ -118,9 +123,8 @@ impl Pacer {
     /// They fall into the bucket when the queue has them, not when they were found to be due: what was on the wire earlier has
     /// drained more than that, never less, however long the turn took.
     #[inline]
-    pub(super) fn sent<C: Clock>(&mut self, packets: u32, front: Front, book: &Book<'_, C>) -> Front {
-        // One that is free bunches whatever it may: the time of every burst would cost it more than it tells.
-        let now = if self.is_free { book.watch.now() } else { book.watch.look() };
+    pub(super) fn sent<C>(&mut self, packets: u32, front: Front, book: &Book<'_, C>) -> Front {
+        let now = book.watch.now();
         let counters = book.counters;
         let (level, leaves) = match front.launch {
             Some(launch) => (self.put_launched(packets, front, now), launch.max(now)),

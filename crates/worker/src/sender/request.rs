@@ -85,5 +85,6 @@ impl<T: TxQueue<Lease = GrainLease>> Sender<T> {
             leg.take_back(&self.counters);
         }
         self.drop_all_of(place);
+        self.quiet = None;
     }
 }

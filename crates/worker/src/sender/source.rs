@@ -1,5 +1,6 @@
 //! A flow as a sender reads it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use media::{GrainIndex, Rate, Tai};
@@ -166,12 +167,17 @@ impl Source {
         self.has_let_go = self.has_let_go || self.reader.acknowledge_eviction().is_ok();
     }
 
-    /// Whether a grain with `t_vd` is not to be sent at `now` any more: it is too late, or the clock has stepped
-    /// back and its time would come far too late.
-    pub(super) fn is_past(&self, t_vd: Tai, lateness: Lateness, now: Tai) -> bool {
+    /// Whether it was evicted, and its leases have not ended yet.
+    pub(super) const fn is_parting(&self) -> bool {
+        self.has_ended && !self.has_let_go
+    }
+
+    /// When a grain with `t_vd` may be sent: not when it is too late, nor when the clock has stepped back and its time would
+    /// come far too late.
+    pub(super) fn time_of(&self, t_vd: Tai, lateness: Lateness) -> RangeInclusive<Tai> {
         let period = self.rate.period_nanos();
-        let age = now.nanos_since(t_vd);
-        age > period.saturating_add(lateness.nanos(self.rate)) || age < period.saturating_neg()
+        let most = period.saturating_add(lateness.nanos(self.rate));
+        t_vd.plus_nanos(period.saturating_neg())..=t_vd.plus_nanos(most)
     }
 
     /// Counts a grain that could not be leased. Evicted readers rejoin through the broker: the gateway sees the

@@ -71,7 +71,14 @@ impl RxQueue for SimPort {
 
 /// Lets a [`ValvedTx`] take packets or not.
 #[derive(Clone, Default)]
-pub(super) struct Valve(Arc<AtomicU8>, Arc<AtomicU32>, Arc<Mutex<Option<SocketAddr>>>, Launches, Arc<AtomicU32>);
+pub(super) struct Valve(
+    Arc<AtomicU8>,
+    Arc<AtomicU32>,
+    Arc<Mutex<Option<SocketAddr>>>,
+    Launches,
+    Arc<AtomicU32>,
+    Arc<AtomicU32>,
+);
 
 /// What a port that paces was told: now, and when the packet is to leave. `None` for a port that does not pace.
 type Launches = Arc<Mutex<Option<Vec<(Tai, Option<Tai>)>>>>;
@@ -114,6 +121,11 @@ impl Valve {
     pub(super) fn keep(&self, packets: u32) {
         self.4.store(packets, Ordering::Relaxed);
         self.shut();
+    }
+
+    /// How often the worker has offered packets since this was asked last.
+    pub(super) fn offers(&self) -> u32 {
+        self.5.swap(0, Ordering::Relaxed)
     }
 
     pub(super) fn open(&self) {
@@ -217,6 +229,7 @@ impl TxQueue for ValvedTx {
     fn tx_burst(&mut self, burst: &mut Burst<Self::Buf>) -> usize {
         if !burst.is_empty() {
             self.drag.pass();
+            self.valve.5.fetch_add(1, Ordering::Relaxed);
         }
         let mut taken = self.keep(burst);
         while burst.as_slice().first().is_some_and(|(path, _)| self.takes(*path)) {

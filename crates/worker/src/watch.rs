@@ -1,4 +1,4 @@
-//! The time within a sender's turn.
+//! The time while senders have their turns.
 
 use std::cell::Cell;
 
@@ -6,20 +6,20 @@ use media::{Clock, Tai};
 
 /// A clock and its last reading, which whoever needs no better one takes. It goes on as the clock does: what has fallen into
 /// a bucket at one reading is not looked at from an earlier one.
-pub(super) struct Watch<'a, C> {
+pub(crate) struct Watch<'a, C> {
     clock: &'a C,
     now: Cell<Tai>,
 }
 
 impl<'a, C: Clock> Watch<'a, C> {
     /// Reads `clock`.
-    pub(super) fn new(clock: &'a C) -> Self {
+    pub(crate) fn new(clock: &'a C) -> Self {
         Self { clock, now: Cell::new(clock.now()) }
     }
 
     /// Reads the clock anew.
     #[inline]
-    pub(super) fn look(&self) -> Tai {
+    pub(crate) fn look(&self) -> Tai {
         self.now.set(self.clock.now());
         self.now.get()
     }
@@ -28,7 +28,7 @@ impl<'a, C: Clock> Watch<'a, C> {
 impl<C> Watch<'_, C> {
     /// The last reading.
     #[inline]
-    pub(super) const fn now(&self) -> Tai {
+    pub(crate) const fn now(&self) -> Tai {
         self.now.get()
     }
 }
