@@ -67,8 +67,11 @@ fn a_clock_that_steps_back_does_not_silence_a_sender() {
         }
         camera.send(3, 3 * TICKS);
         studio.pass(FRAME / 4); // in the middle of a frame
+        studio.worker.turn(); // nothing is due: it rests
         let before = counters.grains_sent.value();
         studio.clock.set(Tai::from_nanos(NOON.as_nanos() - HOUR));
+        studio.worker.turn();
+        assert_eq!(counters.grains_late.value(), 1, "{timing:?}: it waits for a time that comes in an hour");
         // The simulated wire keeps its packets in order of time: what has sent before is silent for an hour.
         let mut camera = studio.camera(&near, 2);
         for number in 4..10 {
