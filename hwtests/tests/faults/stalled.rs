@@ -50,8 +50,12 @@ fn a_worker_that_stands_still_for_a_tenth_of_a_second_loses_nothing_and_says_so(
     is_logged(&crowd.gateway, "port-worker-0 stood still");
     if let Err(error) = whole {
         // A ring keeps five grains for a sender: two tenths of a second.
-        assert!(u128::from(longest) >= 2 * PAUSE.as_nanos(), "{error:#}");
-        eprintln!("SKIPPED: this machine kept the worker from its core for {longest} ns by itself: {error:#}");
+        let is_longer = u128::from(longest) >= 2 * PAUSE.as_nanos();
+        let more = after - before - u64::from(TIMES);
+        assert!(is_longer || more > 0, "{error:#}");
+        eprintln!(
+            "SKIPPED: this machine took the worker's core {more} times by itself, for {longest} ns at most: {error:#}"
+        );
     }
     crowd.gateway.stop().unwrap();
 }
