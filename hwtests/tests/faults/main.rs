@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod buffers;
+mod changed;
 mod consumer;
 mod format;
 mod leg;
