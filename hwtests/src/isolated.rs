@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::namespace::Namespace;
+use crate::namespace::{self, Namespace};
 use crate::process::Launch;
+use crate::turn::take_turn;
 
 const VARIABLE: &str = "FLYPACK_ISOLATED_TEST";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -89,6 +90,31 @@ impl<'a> Isolated<'a> {
     pub fn under(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.wrapper = words.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// Runs `body` there, in a network namespace that is its own and that `prepare` has wired; gives back what it said. Where
+    /// there are no namespaces it says loudly that the test was skipped.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; when the namespace cannot be made or wired.
+    pub fn in_namespace(
+        self,
+        name: &str,
+        prepare: impl FnOnce(&Namespace) -> Result<()>,
+        body: impl FnOnce(),
+    ) -> Result<String> {
+        if is_inside(self.test) {
+            body();
+            return Ok(String::new());
+        }
+        if let Some(reason) = namespace::unavailable() {
+            eprintln!("SKIPPED: no network namespaces here: {reason}");
+            return Ok(String::new());
+        }
+        let _turn = take_turn();
+        let space = Namespace::create(name)?;
+        prepare(&space)?;
+        Isolated { namespace: Some(&space), ..self }.run()
     }
 
     /// Runs it to its end and gives back what it said. A failure is printed with all that it said; what it skipped is

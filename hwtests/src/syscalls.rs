@@ -10,7 +10,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, getpriority_process};
 
-use crate::isolated::Isolated;
+use crate::isolated::{self, Isolated};
+use crate::turn::take_turn;
 
 /// No process can have these: they lie above the largest process id (2^22).
 const BEGIN: i32 = 2_011_110_001;
@@ -59,6 +60,24 @@ pub fn traced(isolated: Isolated<'_>) -> Result<Vec<String>> {
     }
     ensure!(windows > 0, "no thread came to a marker: is the body inside of `syscalls::between`?");
     Ok(calls)
+}
+
+/// Runs `body`, which has a [`between`] in it, in a process of its own and gives back the calls that it made there. Nothing in
+/// that process, and where calls cannot be traced; then it says loudly that the test was skipped.
+///
+/// # Errors
+/// As [`traced`].
+pub fn of(test: &str, body: impl FnOnce()) -> Result<Option<Vec<String>>> {
+    if isolated::is_inside(test) {
+        body();
+        return Ok(None);
+    }
+    if let Some(reason) = unavailable() {
+        eprintln!("SKIPPED: system calls cannot be traced here: {reason}");
+        return Ok(None);
+    }
+    let _turn = take_turn();
+    traced(Isolated::new(test)).map(Some)
 }
 
 fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>> {

@@ -14,7 +14,7 @@ use dpdk::rx::{DpdkBuf, DpdkRx};
 use dpdk::tx::DpdkTx;
 use hwtests::isolated::{self, Isolated};
 use hwtests::port_bench::small_eal;
-use hwtests::{Namespace, PortBench, PortMake, eventually, namespace, take_turn};
+use hwtests::{Namespace, PortBench, PortMake, eventually};
 use media::ManualClock;
 use netio::conformance::{Harness, Link, suite};
 use netio::{Burst, OwnedBytes, Path, RxCounters, RxQueue};
@@ -101,18 +101,12 @@ fn veth(number: &str) {
 
 /// Runs `body` in a process of its own, in a namespace of its own.
 fn inside(test: &str, body: impl FnOnce()) {
-    if isolated::is_inside(test) {
-        return body();
-    }
-    if let Some(reason) = namespace::unavailable() {
-        eprintln!("SKIPPED: no network namespaces here: {reason}");
-        return;
-    }
-    let _turn = take_turn();
-    let space = Namespace::create("suite").unwrap();
-    let quiet = space.command("sysctl").args(["-qw", "net.ipv6.conf.default.disable_ipv6=1"]).status().unwrap();
-    assert!(quiet.success(), "interfaces made later have no voice of their own");
-    Isolated::new(test).inside(&space).limit(Duration::from_secs(240)).run().unwrap();
+    let hush = |space: &Namespace| {
+        let quiet = space.command("sysctl").args(["-qw", "net.ipv6.conf.default.disable_ipv6=1"]).status()?;
+        assert!(quiet.success(), "interfaces made later have no voice of their own");
+        Ok(())
+    };
+    Isolated::new(test).limit(Duration::from_secs(240)).in_namespace("suite", hush, body).unwrap();
 }
 
 fn over(test: &str, all: &[Wires]) {

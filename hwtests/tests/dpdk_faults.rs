@@ -6,10 +6,10 @@ use std::process::Command;
 
 use dpdk::payload::retired_leases;
 use hwtests::isolated::{self, Isolated};
-use hwtests::namespace::{self, Link};
+use hwtests::namespace::Link;
 use hwtests::passage::Passage;
 use hwtests::port_bench::small_eal;
-use hwtests::{Namespace, Netdev, PortBench, PortMake, eventually, netdev, take_turn};
+use hwtests::{Namespace, Netdev, PortBench, PortMake, eventually, netdev};
 use media::ManualClock;
 use netio::{BURST, Burst, OwnedBytes, PacketBuf, Path, RxQueue, TxQueue};
 
@@ -19,18 +19,11 @@ const DOWN: u32 = 30;
 
 /// Runs `body` in a namespace with the veth pair `near`–`far`.
 fn inside(test: &str, body: impl FnOnce()) {
-    if isolated::is_inside(test) {
-        return body();
-    }
-    if let Some(reason) = namespace::unavailable() {
-        eprintln!("SKIPPED: no network namespaces here: {reason}");
-        return;
-    }
-    let _turn = take_turn();
-    let space = Namespace::create("faults").unwrap();
-    let near = Netdev { namespace: &space, name: "near" };
-    netdev::wire(near, Link { namespace: &space, interface: "far", addresses: &[] }, 1_500).unwrap();
-    Isolated::new(test).inside(&space).run().unwrap();
+    let wire = |space: &Namespace| {
+        let near = Netdev { namespace: space, name: "near" };
+        netdev::wire(near, Link { namespace: space, interface: "far", addresses: &[] }, 1_500)
+    };
+    Isolated::new(test).in_namespace("faults", wire, body).unwrap();
 }
 
 /// In the namespace of this process.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use dpdk::payload::retired_leases;
 use hwtests::isolated::{self, Isolated};
-use hwtests::namespace::{self, Link};
+use hwtests::namespace::Link;
 use hwtests::passage::{PORT, Passage, STUCK};
 use hwtests::port_bench::small_eal;
-use hwtests::{Namespace, Netdev, eventually, netdev, road, take_turn};
+use hwtests::{Namespace, Netdev, eventually, netdev, road};
 use media::Clock;
 
 /// Nobody reads the ring: it fills, the grain passes its lateness bound, the other sender goes on; then all recover.
@@ -95,19 +95,15 @@ fn queues_that_drop_with_packets_in_flight_give_every_slot_back() {
 /// The sender's port stops and starts in the middle of a picture; the receiver's runs on.
 #[test]
 fn af_packet_stops_in_the_middle_of_a_picture() {
-    const TEST: &str = "af_packet_stops_in_the_middle_of_a_picture";
-    if !isolated::is_inside(TEST) {
-        if let Some(reason) = namespace::unavailable() {
-            eprintln!("SKIPPED: no network namespaces here: {reason}");
-            return;
-        }
-        let _turn = take_turn();
-        let space = Namespace::create("leases").unwrap();
-        let near = Netdev { namespace: &space, name: "near" };
-        netdev::wire(near, Link { namespace: &space, interface: "far", addresses: &[] }, 1_500).unwrap();
-        Isolated::new(TEST).inside(&space).run().unwrap();
-        return;
-    }
+    let wire = |space: &Namespace| {
+        let near = Netdev { namespace: space, name: "near" };
+        netdev::wire(near, Link { namespace: space, interface: "far", addresses: &[] }, 1_500)
+    };
+    let test = Isolated::new("af_packet_stops_in_the_middle_of_a_picture");
+    test.in_namespace("leases", wire, stop_in_the_middle).unwrap();
+}
+
+fn stop_in_the_middle() {
     let mut passage = Passage::open(&small_eal(256).unwrap(), &["net_af_packet:near", "net_af_packet:far"]).unwrap();
     let mut spare = passage.spare.take().unwrap();
     for round in 1..4 {

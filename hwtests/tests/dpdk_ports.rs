@@ -10,9 +10,9 @@ use dpdk::mbuf::{BURST, Mbuf};
 use dpdk::mempool::Mempool;
 use dpdk::port::{Port, PortConfig, PortError, PortQueues, Reception, Stopped};
 use dpdk::sizing::{Demand, Sizing};
-use hwtests::isolated::{self, Isolated};
-use hwtests::namespace::{self, Link};
-use hwtests::{Namespace, Netdev, eventually, netdev, take_turn};
+use hwtests::isolated::Isolated;
+use hwtests::namespace::Link;
+use hwtests::{Namespace, Netdev, eventually, netdev};
 
 /// IEEE 802's number for local experiments: nothing else on the wire has it.
 const ETHERTYPE: [u8; 2] = [0x88, 0xB5];
@@ -20,20 +20,14 @@ const BROADCAST: [u8; 6] = [0xFF; 6];
 
 /// Runs `body` in a process of its own, in a namespace with a veth pair `near` and `far` of this MTU.
 fn inside(test: &str, mtu: u32, body: impl FnOnce()) {
-    if isolated::is_inside(test) {
-        return body();
-    }
-    if let Some(reason) = namespace::unavailable() {
-        eprintln!("SKIPPED: no network namespaces here: {reason}");
-        return;
-    }
-    let _turn = take_turn();
-    let space = Namespace::create("ports").unwrap();
-    // The kernel's own IPv6 packets would come between.
-    assert!(space.command("sysctl").args(["-qw", "net.ipv6.conf.default.disable_ipv6=1"]).status().unwrap().success());
-    let far = Link { namespace: &space, interface: "far", addresses: &[] };
-    netdev::wire(Netdev { namespace: &space, name: "near" }, far, mtu).unwrap();
-    print!("{}", Isolated::new(test).inside(&space).run().unwrap());
+    let wire = |space: &Namespace| {
+        // The kernel's own IPv6 packets would come between.
+        let quiet = space.command("sysctl").args(["-qw", "net.ipv6.conf.default.disable_ipv6=1"]).status()?;
+        assert!(quiet.success(), "interfaces made later have no voice of their own");
+        let far = Link { namespace: space, interface: "far", addresses: &[] };
+        netdev::wire(Netdev { namespace: space, name: "near" }, far, mtu)
+    };
+    print!("{}", Isolated::new(test).in_namespace("ports", wire, body).unwrap());
 }
 
 fn ip(words: &str) {

@@ -132,18 +132,12 @@ fn fail(fault: Fault) {
 }
 
 fn calls(test: &str, fault: Fault) -> Option<Vec<String>> {
-    if isolated::is_inside(test) {
+    let body = || {
         let mut stage = Stage::set();
         let read = syscalls::between(|| stage.play(fault));
         stage.check(read);
-        return None;
-    }
-    if let Some(reason) = syscalls::unavailable() {
-        eprintln!("SKIPPED: system calls cannot be traced here: {reason}");
-        return None;
-    }
-    let _turn = take_turn();
-    Some(syscalls::traced(Isolated::new(test)).unwrap())
+    };
+    syscalls::of(test, body).unwrap()
 }
 
 fn allocations(test: &str, fault: Fault, expected: &str) {

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hwtests::isolated::{self, Isolated};
-use hwtests::{eventually, syscalls, take_turn};
+use hwtests::{eventually, syscalls};
 use media::{Depth, GrainIndex, Name, Rate, Sampling, Tai, VideoFormat};
 use shm::{Broker, BrokerConfig, Consumer, ConsumerClass, FrameWriter, GrainEnd, GrainStamp, PagePolicy, Session};
 
@@ -93,23 +92,9 @@ fn until_read(had: &AtomicU64) -> impl Fn(u64, u16) {
     }
 }
 
-/// The calls that `body` counts, in the process that traces it; none in the one that is traced.
-fn calls(test: &str, body: impl FnOnce()) -> Option<Vec<String>> {
-    if isolated::is_inside(test) {
-        body();
-        return None;
-    }
-    if let Some(reason) = syscalls::unavailable() {
-        eprintln!("SKIPPED: system calls cannot be traced here: {reason}");
-        return None;
-    }
-    let _turn = take_turn();
-    Some(syscalls::traced(Isolated::new(test)).unwrap())
-}
-
 #[test]
 fn the_gateways_writer_calls_no_kernel_whoever_sleeps() {
-    let calls = calls("the_gateways_writer_calls_no_kernel_whoever_sleeps", || {
+    let calls = syscalls::of("the_gateways_writer_calls_no_kernel_whoever_sleeps", || {
         let stage = Stage::set();
         let mut writer = stage.broker.create_flow(&flow(), format(), Some(8)).unwrap();
         let mut consumer = stage.subscribe(&flow(), &mut writer);
@@ -120,14 +105,14 @@ fn the_gateways_writer_calls_no_kernel_whoever_sleeps() {
             sleeper.join().unwrap();
         });
     });
-    if let Some(calls) = calls {
+    if let Some(calls) = calls.unwrap() {
         assert_eq!(calls, Vec::<String>::new());
     }
 }
 
 #[test]
 fn an_inline_writer_calls_no_kernel_while_nobody_sleeps() {
-    let calls = calls("an_inline_writer_calls_no_kernel_while_nobody_sleeps", || {
+    let calls = syscalls::of("an_inline_writer_calls_no_kernel_while_nobody_sleeps", || {
         let stage = Stage::set();
         let mut producer = Session::connect(&stage.socket).unwrap().produce(&flow(), format(), Some(8)).unwrap();
         let mut consumers: Vec<_> = (0..4).map(|_| stage.subscribe(&flow(), producer.writer())).collect();
@@ -143,7 +128,7 @@ fn an_inline_writer_calls_no_kernel_while_nobody_sleeps() {
         }
         syscalls::between(|| write(producer.writer(), 10 * GRAINS..11 * GRAINS, |_, _| {}));
     });
-    if let Some(calls) = calls {
+    if let Some(calls) = calls.unwrap() {
         assert_eq!(calls, Vec::<String>::new());
     }
 }
@@ -158,7 +143,7 @@ fn until_asleep(thread: &AtomicU64) {
 
 #[test]
 fn an_inline_writer_calls_no_kernel_for_one_who_sleeps_for_more() {
-    let calls = calls("an_inline_writer_calls_no_kernel_for_one_who_sleeps_for_more", || {
+    let calls = syscalls::of("an_inline_writer_calls_no_kernel_for_one_who_sleeps_for_more", || {
         let stage = Stage::set();
         let mut producer = Session::connect(&stage.socket).unwrap().produce(&flow(), format(), Some(8)).unwrap();
         let mut consumer = stage.subscribe(&flow(), producer.writer());
@@ -176,14 +161,14 @@ fn an_inline_writer_calls_no_kernel_for_one_who_sleeps_for_more() {
             sleeper.join().unwrap();
         });
     });
-    if let Some(calls) = calls {
+    if let Some(calls) = calls.unwrap() {
         assert_eq!(calls, Vec::<String>::new());
     }
 }
 
 #[test]
 fn an_inline_writer_wakes_whoever_sleeps_and_does_nothing_else() {
-    let calls = calls("an_inline_writer_wakes_whoever_sleeps_and_does_nothing_else", || {
+    let calls = syscalls::of("an_inline_writer_wakes_whoever_sleeps_and_does_nothing_else", || {
         let stage = Stage::set();
         let mut producer = Session::connect(&stage.socket).unwrap().produce(&flow(), format(), Some(8)).unwrap();
         let mut consumer = stage.subscribe(&flow(), producer.writer());
@@ -194,7 +179,7 @@ fn an_inline_writer_wakes_whoever_sleeps_and_does_nothing_else() {
             sleeper.join().unwrap();
         });
     });
-    if let Some(calls) = calls {
+    if let Some(calls) = calls.unwrap() {
         assert!(!calls.is_empty(), "it slept for {} lines", (GRAINS - 1) * u64::from(LINES));
         // Shared, not private: the sleeper is another process.
         let wakes = |call: &String| call.starts_with("futex(") && call.contains("FUTEX_WAKE, 16");

@@ -244,19 +244,11 @@ fn on_stage(fault: Fault, work: impl FnOnce(&mut Stage)) {
 
 /// The system calls of the run.
 fn calls(test: &str, fault: Fault) -> Option<Vec<String>> {
-    if isolated::is_inside(test) {
-        on_stage(fault, |stage| {
-            let arrived = syscalls::between(|| stage.play());
-            stage.check(arrived);
-        });
-        return None;
-    }
-    if let Some(reason) = syscalls::unavailable() {
-        eprintln!("SKIPPED: system calls cannot be traced here: {reason}");
-        return None;
-    }
-    let _turn = take_turn();
-    Some(syscalls::traced(Isolated::new(test)).unwrap())
+    let body = |stage: &mut Stage| {
+        let arrived = syscalls::between(|| stage.play());
+        stage.check(arrived);
+    };
+    syscalls::of(test, || on_stage(fault, body)).unwrap()
 }
 
 #[test]

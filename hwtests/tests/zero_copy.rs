@@ -341,16 +341,8 @@ fn a_peer_of_af_xdp_sees_what_was_copied() {
 /// The TAP's own device has a second port, which receives.
 #[test]
 fn the_kernel_behind_a_tap_sees_what_is_written_after_gathering() {
-    const TEST: &str = "the_kernel_behind_a_tap_sees_what_is_written_after_gathering";
-    if !isolated::is_inside(TEST) {
-        if let Some(reason) = namespace::unavailable() {
-            eprintln!("SKIPPED: no namespaces here: {reason}");
-            return;
-        }
-        let _turn = take_turn();
-        let space = Namespace::create("copies").unwrap();
-        Isolated::new(TEST).inside(&space).run().unwrap();
-        return;
-    }
-    to_a_second_port("net_tap:fp-tap", "net_af_packet:fp-tap", true);
+    let body = || to_a_second_port("net_tap:fp-tap", "net_af_packet:fp-tap", true);
+    Isolated::new("the_kernel_behind_a_tap_sees_what_is_written_after_gathering")
+        .in_namespace("copies", |_| Ok(()), body)
+        .unwrap();
 }
