@@ -16,8 +16,10 @@
 mod arp;
 mod bucket;
 mod claims;
+mod config;
 mod counters;
 mod echo;
+mod event;
 mod join;
 mod membership;
 mod nd;
@@ -25,6 +27,7 @@ mod neighbours;
 mod outbox;
 mod queries;
 mod random;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -35,16 +38,19 @@ use media::Tai;
 
 use self::bucket::Bucket;
 use self::claims::Claims;
+pub use self::config::{HostConfig, PROBE_INTERVAL_NS};
 pub use self::counters::{HostCounters, Ignored};
+pub use self::event::Event;
 pub use self::join::JoinError;
 use self::membership::Membership;
 pub use self::membership::{GROUPS_MAX, SOURCES_MAX};
 use self::neighbours::Neighbours;
 use self::outbox::Outbox;
 use self::random::Random;
+use self::refused::Refused;
 use crate::frame::{
     self, Check, Checks, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_IGMP,
-    PROTOCOL_UDP, Reason, Rules, ipv4, ipv6,
+    PROTOCOL_UDP, Rules, ipv4, ipv6,
 };
 use crate::wire::Link;
 use crate::{MacAddr, Network, nd as neighbour_discovery};
@@ -55,59 +61,6 @@ const ECHOES_PER_SECOND: i64 = 100;
 const ANSWERS_PER_SECOND: i64 = 1_000;
 /// Most events that wait to be taken.
 const EVENTS_MAX: usize = 256;
-
-/// What a host is told about its port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostConfig {
-    /// The port's Ethernet address.
-    pub mac: MacAddr,
-    /// Its addresses. A link-local one is added where IPv6 needs it.
-    pub network: Network,
-    /// The 802.1Q VLAN that everything is sent in, and the only one that is heard; `None`: untagged.
-    pub vlan: Option<u16>,
-    /// The longest IP packet.
-    pub mtu: u16,
-    /// Between two probes for an address of ours, nanoseconds: 1 s by RFC 5227 §1.1 (with up to as much again at
-    /// random, and before the first), so that an address is in use 5 to 7 s after the start. See [`PROBE_INTERVAL_NS`].
-    pub probe_interval_ns: i64,
-}
-
-/// RFC 5227's time between probes.
-pub const PROBE_INTERVAL_NS: i64 = 1_000_000_000;
-
-/// What a host has found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// One of our addresses is in use from now on.
-    Ready {
-        /// The address.
-        address: IpAddr,
-    },
-    /// A neighbour that was asked for is known, or again, or with another Ethernet address.
-    Resolved {
-        /// The neighbour.
-        address: IpAddr,
-        /// Its Ethernet address.
-        mac: MacAddr,
-    },
-    /// A neighbour has not answered, or no longer does: stop sending to it. Told once; it is asked for further.
-    Unanswered {
-        /// The neighbour.
-        address: IpAddr,
-    },
-    /// Another station claims one of our addresses. Told once until it is over.
-    Conflict {
-        /// The address.
-        address: IpAddr,
-        /// Who claims it.
-        mac: MacAddr,
-    },
-    /// Nobody has claimed the address for half a minute, and it is in use.
-    ConflictOver {
-        /// The address.
-        address: IpAddr,
-    },
-}
 
 /// The host of one port.
 #[derive(Debug)]
@@ -395,25 +348,6 @@ impl Host {
             Refused::Bad(reason) => self.counters.bad[reason as usize] += 1,
             Refused::Ignored(reason) => self.counters.ignored[reason as usize] += 1,
         }
-    }
-}
-
-/// Why a frame was not acted upon.
-#[derive(Clone, Copy)]
-enum Refused {
-    Bad(Reason),
-    Ignored(Ignored),
-}
-
-impl From<Reason> for Refused {
-    fn from(reason: Reason) -> Self {
-        Self::Bad(reason)
-    }
-}
-
-impl From<Ignored> for Refused {
-    fn from(reason: Ignored) -> Self {
-        Self::Ignored(reason)
     }
 }
 

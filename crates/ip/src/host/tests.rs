@@ -8,6 +8,7 @@ mod neighbours;
 mod witness;
 
 use super::*;
+use crate::frame::Reason;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
