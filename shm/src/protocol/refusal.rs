@@ -1,6 +1,7 @@
 //! Why the broker says no, with the numbers that say what would work.
 
 use super::adoption_fault::AdoptionFault;
+use super::flow_right::FlowRight;
 use super::reason::Reason;
 use super::wire::{DecodeError, Decoder, Encoder};
 
@@ -225,24 +226,6 @@ pub enum Refusal {
     /// A ring that a pod brings is not taken over.
     #[error("the gateway does not take this ring over: {0}")]
     Adoption(#[from] AdoptionFault),
-}
-
-/// What an access list grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowRight {
-    /// Subscribing.
-    Read,
-    /// Producing.
-    Produce,
-}
-
-impl std::fmt::Display for FlowRight {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Read => "read",
-            Self::Produce => "produce",
-        })
-    }
 }
 
 const PLACEMENT: u16 = 24;
