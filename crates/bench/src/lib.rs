@@ -1,4 +1,14 @@
-//! Measurements of what Flypack promises, beside its peers, in one run: `shm`, the frame ring; `local`, the data plane.
+//! Measurements of what Flypack promises, beside its peers, in one run.
+//!
+//! | command | what is measured | begins in |
+//! |---|---|---|
+//! | `shm` | the frame ring between processes | [`suite`] |
+//! | `local` | the data plane without a network, in this process | [`local`] |
+//! | `server`, `client` | the same between hosts or namespaces | [`network`] |
+//! | `scale` | memory and time of a core for some numbers of flows | [`scale`] |
+//!
+//! All but `shm` run real workers over real queues ([`plane`]): a [`producer`] fills rings with a [`pattern`] that differs from
+//! grain to grain, and a [`verifier`] finds every octet of it, or what is missing, behind the worker that receives.
 //!
 //! In `shm` each party of a measurement is a process of its own ([`role`], [`playing`]), pinned to a core where there are two. Whatever is
 //! compared is measured in rounds that alternate, and compared round by round: what disturbs the machine disturbs

@@ -1,7 +1,7 @@
 //! What `flypackd.toml` says, with defaults.
 //!
 //! The sample in `deploy/flypackd.toml` documents every key and is parsed by a test. Unknown keys are errors. Files are read,
-//! and checked, by [`crate::config_file`].
+//! and checked, by `config_file`.
 
 mod access;
 mod broker;

@@ -3,6 +3,15 @@
 //! Generic over packet I/O and clock, so that the whole of it runs on the simulator in virtual time. No
 //! file, socket, allocation or lock once a worker has started; everything it needs is built by the gateway
 //! and handed over through a [`Mailbox`], everything it is done with goes back the same way.
+//!
+//! ```text
+//! queue ─► Input ─┬► SteeredReceiver { Leg… } ─► Receiver ═══ ring ═══► Source ─► Sender ─► queue
+//!                 └► Relay { Leg… } ─────────────────────────────────► Forwarder ─────────► queue
+//! ```
+//! Whoever wants to run one makes a [`Worker`] of a clock and its transmit queues, which it knows by their [`OutputIndex`];
+//! sends it [`Input`]s, and then receivers, relays, senders and forwarders under keys that are never used twice, one
+//! [`Command`] at a time; and gives it a thread that calls [`run()`], or calls [`Worker::turn`] by itself. What each has done stands
+//! in counters ([`counters`]) that anyone may read at any time. A [`Convoy`] takes ports with all of this to another worker.
 #![forbid(unsafe_code)]
 
 pub mod command;

@@ -1,4 +1,4 @@
-//! The book of a sender.
+//! What the legs of a sender note as they send: how many packets, and how late each of them left.
 
 use crate::counters::SenderCounters;
 use crate::spans::Spans;
