@@ -5,7 +5,7 @@ use std::mem;
 use std::os::fd::RawFd;
 
 use crate::BURST;
-use crate::kernel::tx::KernelTxBuf;
+use crate::kernel::tx::buf::KernelTxBuf;
 
 /// Largest UDP payload over IPv4 (RFC 791, RFC 768), for a merged message too. IPv6 would take 20 octets more.
 pub(crate) const MESSAGE_OCTETS_MAX: usize = 65_507;

@@ -1,9 +1,11 @@
 //! A transmit queue: one connected UDP socket per path.
 
+pub(super) mod buf;
 mod open;
 #[cfg(test)]
 mod tests;
 
+pub use buf::KernelTxBuf;
 pub use open::source_address;
 
 use std::io;
@@ -17,7 +19,7 @@ use crate::kernel::payload::{Payload, PayloadTable};
 use crate::kernel::referred::Referred;
 use crate::kernel::rx::KernelBuf;
 use crate::kernel::{SocketBuffer, send};
-use crate::{BURST, Burst, MAX_HEADER_OCTETS, Pacing, Path, PathError, PathId, PathTable, TxCounters, TxFull, TxQueue};
+use crate::{BURST, Burst, Pacing, Path, PathError, PathId, PathTable, TxCounters, TxFull, TxQueue};
 
 /// Sizes of a transmit queue, fixed when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -53,45 +55,6 @@ struct Link {
     send_buffer: SocketBuffer,
     /// Most packets of a message: 1 once the kernel has refused to segment.
     segments: usize,
-}
-
-/// A packet to be sent: a copied header and a payload by reference.
-#[derive(Debug)]
-pub struct KernelTxBuf<L> {
-    path: PathId,
-    header: [u8; MAX_HEADER_OCTETS],
-    header_octets: u8,
-    payload: Referred<L>,
-}
-
-impl<L> KernelTxBuf<L> {
-    /// Octets of the UDP payload.
-    pub(crate) const fn octets(&self) -> usize {
-        self.header_octets as usize + self.payload.octets()
-    }
-
-    /// A packet on an open path. The payload is only asked for when all else is right.
-    fn new(
-        paths: &PathTable<Link>,
-        path: PathId,
-        header: &[u8],
-        payload: impl FnOnce() -> Result<Referred<L>, TxFull>,
-    ) -> Result<Self, TxFull> {
-        if paths.at(path).is_none() {
-            return Err(TxFull::Path);
-        }
-        let mut room = [0; MAX_HEADER_OCTETS];
-        room.get_mut(..header.len()).ok_or(TxFull::Header)?.copy_from_slice(header);
-        Ok(Self { path, header: room, header_octets: header.len() as u8, payload: payload()? })
-    }
-
-    pub(crate) fn header(&self) -> &[u8] {
-        &self.header[..usize::from(self.header_octets)]
-    }
-
-    pub(crate) const fn payload(&self) -> &Referred<L> {
-        &self.payload
-    }
 }
 
 /// How a run of packets of one path ended.
