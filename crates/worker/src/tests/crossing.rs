@@ -11,9 +11,10 @@ use netio::sim::Faults;
 use shm::FrameReader;
 
 use super::devices::{SimPort, ValvedTx};
-use super::studio::{Camera, Command, Receiving, Report, SimWorker, Studio, drain, format, picture};
+use super::studio::{Camera, Command, Receiving, Report, SimWorker, Studio, drain, picture, tall};
 use crate::input::Input;
 use crate::key::InputKey;
+use crate::limits::PACKETS_PER_TURN;
 use crate::steered::Leg;
 
 const FRAME: i64 = 40_000_000;
@@ -42,7 +43,7 @@ impl Card {
         let (other, mailbox) = studio.another_worker();
         let (here, _) = studio.shared(&[SocketAddr::from(BEFORE)], 4);
         let any = Leg { input: here, destination: SocketAddr::from(([0, 0, 0, 0], BEFORE.1)) };
-        let (receiver, mut receiving) = studio.receiver(&[any], format(25), 16, |_| {});
+        let (receiver, mut receiving) = studio.receiver(&[any], tall(), 16, |_| {});
         assert!(matches!(studio.ask(Command::AddReceiver(Box::new(receiver))), Report::Added));
         let there = InputKey(studio.key());
         let port = studio.port(&[SocketAddr::from(AFTER)]);
@@ -64,19 +65,19 @@ impl Card {
             .expect("an answer")
     }
 
-    /// Sends some packets of the second grain by the queue of that number.
-    fn send(&mut self, queue: usize, packets: Range<u32>) {
+    /// Sends some packets of a grain by the queue of that number.
+    fn send(&mut self, queue: usize, grain: u32, packets: Range<u32>) {
         for packet in packets {
-            let datagram = self.cameras[0].datagram(1, TICKS, packet);
+            let datagram = self.cameras[0].datagram(grain, grain * TICKS, packet);
             self.cameras[queue].send_raw(&datagram);
         }
     }
 
-    /// The receiver goes over, as the gateway has it; the device puts `meanwhile` on the new queue before it is there.
-    fn cross(&mut self, meanwhile: Range<u32>) {
+    /// The receiver goes over, as the gateway has it; the device puts `meanwhile` of a grain on the new queue before it is there.
+    fn cross(&mut self, grain: u32, meanwhile: Range<u32>) {
         let [here, there] = self.inputs;
         assert!(matches!(self.ask_other(Command::Pause(there)), Report::Done));
-        self.send(1, meanwhile);
+        self.send(1, grain, meanwhile);
         self.other.turn();
         assert!(matches!(self.studio.ask(Command::Drain(here)), Report::Done));
         let Report::ReceiverRemoved(mut receiver) = self.studio.ask(Command::ReleaseReceiver(self.receiving.key))
@@ -103,16 +104,19 @@ fn a_receiver_crosses_to_another_queue_in_the_middle_of_a_grain_without_losing_a
     let mut card = Card::new(3);
     card.cameras[0].send(0, 0);
     card.studio.pass(FRAME);
-    // The numbers of both go on as one.
     let packets = card.cameras[0].packets();
     let (half, most) = (packets / 2, packets / 2 + packets / 4);
-    // Nobody has looked at these when the rule changes: they lie in the old queue.
-    card.send(0, 0..half);
-    card.cross(half..most);
-    card.send(1, most..packets);
+    // Nobody has looked at these when the rule changes: they lie in the old queue, more than a worker takes in a turn.
+    assert!(2 * packets > PACKETS_PER_TURN as u32);
+    for grain in 1..3 {
+        card.send(0, grain, 0..packets);
+    }
+    card.send(0, 3, 0..half);
+    card.cross(3, half..most);
+    card.send(1, 3, most..packets);
     card.pass(FRAME);
     let format = card.receiving.format;
-    let expected: Vec<_> = (0..2).map(|number| (picture(&format, number), Vec::new())).collect();
+    let expected: Vec<_> = (0..4).map(|number| (picture(&format, number), Vec::new())).collect();
     assert_eq!(drain(&mut card.reader), expected);
     let counters = &card.receiving.counters;
     assert_eq!(counters.packets_lost.value(), 0);
@@ -122,11 +126,16 @@ fn a_receiver_crosses_to_another_queue_in_the_middle_of_a_grain_without_losing_a
 fn a_paused_input_keeps_what_comes_and_lets_no_time_pass() {
     let mut card = Card::new(5);
     let [here, there] = card.inputs;
+    let packets = card.cameras[0].packets();
+    card.send(0, 0, 0..packets / 2);
+    card.studio.pass(FRAME / 8);
+    let heard = card.receiving.counters.packets.value();
+    assert!(heard > 0);
     assert!(matches!(card.studio.ask(Command::Pause(here)), Report::Done));
-    card.cameras[0].send(0, 0);
+    card.send(0, 0, packets / 2..packets);
     // Longer than a grain is waited for.
     card.studio.pass(3 * FRAME);
-    assert_eq!(card.receiving.counters.packets.value(), 0);
+    assert_eq!(card.receiving.counters.packets.value(), heard);
     assert!(matches!(card.studio.ask(Command::Resume(here)), Report::Done));
     card.studio.pass(FRAME);
     assert_eq!(drain(&mut card.reader), [(picture(&card.receiving.format, 0), Vec::new())]);
