@@ -45,7 +45,7 @@ fn who_sends_a_flow_goes_on_with_its_new_format() {
     said(&crowd.gateway, "take onward guest");
     let socket = rfc4175::socket_in(&crowd.bench.studio, format!("{STUDIO}:0").parse().unwrap()).unwrap();
     let mut camera = Stream { format: format(), ssrc: 900, sequence: 0, extras: Extras::default() };
-    let mut play = |crowd: &mut Crowd, camera: &mut Stream, frames: u32| {
+    let play = |crowd: &mut Crowd, camera: &mut Stream, frames: u32| {
         crowd.play_with(frames, |number, stream, timestamp| {
             if number == 0 {
                 let datagrams = frame(camera, timestamp);
