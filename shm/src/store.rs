@@ -98,35 +98,40 @@ impl Store {
     }
 
     /// Which of the two is faster for pieces of `piece_octets`, one after the other, by copying into `to` for `time`. Streaming
-    /// has to win by a twentieth: who reads soon finds what was cached, and a choice is not to change with each start.
-    /// `to` should be the memory that is meant, touched, and more than the caches hold; what is in it is lost.
+    /// has to win by a twentieth in the median of rounds, so that a host which pauses decides nothing: who reads soon finds what
+    /// was cached, and a choice is not to change with each start. `from` and `to` should be the memory that is meant, touched, and
+    /// more than the caches hold: a queue's buffers, and rings. What is in `to` is lost.
     #[must_use]
-    pub fn measure(piece_octets: usize, to: &mut [u8], time: Duration) -> Self {
-        let piece_octets = piece_octets.clamp(1, to.len().max(1));
-        // As many different pieces as a queue's buffers: they come from the outer caches.
-        let from: Vec<Vec<u8>> = (0..MEASURED_PIECES).map(|piece| vec![piece as u8; piece_octets]).collect();
-        let mut took = [Duration::ZERO; 2];
-        let (began, mut at, mut rounds) = (Instant::now(), 0, 0);
-        while rounds < 2 || began.elapsed() < time {
+    pub fn measure(piece_octets: usize, from: &[u8], to: &mut [u8], time: Duration) -> Self {
+        let most = to.len().min(from.len()).max(1);
+        let piece_octets = piece_octets.clamp(1, most);
+        let buffer_octets = BUFFER_OCTETS.max(piece_octets).min(most);
+        let (began, mut at, mut ratios) = (Instant::now(), 0, Vec::new());
+        // The first round only touches what the others measure.
+        while ratios.len() < 2 || began.elapsed() < time {
+            let mut took = [Duration::ZERO; 2];
             for (store, took) in Self::ALL.into_iter().zip(&mut took) {
                 let round = Instant::now();
-                for piece in &from {
+                for buffer in from.chunks_exact(buffer_octets) {
                     at = if at + piece_octets > to.len() { 0 } else { at };
-                    store.go_on(&mut to[at..], black_box(piece));
+                    store.go_on(&mut to[at..], black_box(&buffer[..piece_octets]));
                     at += piece_octets;
                 }
                 store.fence();
-                // The first round only touches what the others measure.
-                *took += if rounds > 0 { round.elapsed() } else { Duration::ZERO };
+                *took = round.elapsed();
             }
-            rounds += 1;
+            let [cached, streamed] = took.map(|took| took.as_secs_f64());
+            ratios.push(if cached > 0.0 { streamed / cached } else { 1.0 });
         }
-        if took[1] < took[0].mul_f64(0.95) { Self::Streamed } else { Self::Cached }
+        let ratios = ratios.get_mut(1..).unwrap_or_default();
+        let middle = ratios.len() / 2;
+        let (_, median, _) = ratios.select_nth_unstable_by(middle, f64::total_cmp);
+        if *median < 0.95 { Self::Streamed } else { Self::Cached }
     }
 }
 
-/// Pieces that a measurement takes its octets from.
-const MEASURED_PIECES: usize = 1_024;
+/// From one packet's octets to the next one's in a queue's buffers, where they fit.
+const BUFFER_OCTETS: usize = 2_432;
 
 /// How far ahead of a piece memory is asked for: some packets, which is longer than memory takes to answer.
 #[cfg(all(target_arch = "x86_64", not(loom)))]
@@ -303,8 +308,10 @@ mod tests {
 
     #[test]
     fn a_measurement_ends_and_chooses_one() {
-        let mut to = vec![0; 1 << 20];
-        assert!(Store::ALL.contains(&Store::measure(1_200, &mut to, Duration::ZERO)));
-        assert!(Store::ALL.contains(&Store::measure(0, &mut [], Duration::ZERO)));
+        let (from, mut to) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+        for (octets, from) in [(1_200, &from[..]), (0, &from), (1 << 21, &from), (1_200, &[]), (1_200, &from[..100])] {
+            assert!(Store::ALL.contains(&Store::measure(octets, from, &mut to, Duration::ZERO)), "{octets}");
+        }
+        assert!(Store::ALL.contains(&Store::measure(0, &from, &mut [], Duration::ZERO)));
     }
 }

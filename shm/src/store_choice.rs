@@ -1,17 +1,21 @@
 //! The way to store pieces of each length, as measured on this machine.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use crate::pages::PLAIN_PAGE_OCTETS;
 use crate::store::Store;
 
 /// Octets of samples in packets that are met: parts of short lines, the plans of ST 2110-20 senders, and jumbo frames.
 const MEASURED_OCTETS: [usize; 5] = [320, 640, 1_200, 1_440, 8_800];
 
-/// Memory that ways of storing are measured on: more than most caches hold.
+/// Memory that ways of storing are measured on: more than most caches hold, as rings have it.
 const MEASURED_ON_OCTETS: usize = 64 << 20;
+/// Memory that the octets come from: the buffers of a queue, which lie in the outer caches.
+const MEASURED_FROM_OCTETS: usize = 10 << 20;
 /// How long, for each length.
-const MEASURING: Duration = Duration::from_millis(4);
+const MEASURING: Duration = Duration::from_millis(20);
 
 /// A way to store pieces of each length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,12 +28,12 @@ impl StoreChoice {
         Self([store; MEASURED_OCTETS.len()])
     }
 
-    /// What is faster here, for each of five lengths. Measures for some tens of milliseconds: before anything else runs.
+    /// What is faster here, for each of five lengths. Measures for a tenth of a second: before anything else runs. The memory is
+    /// of 2 MiB pages where the kernel joins them on request, as rings and buffers have them: small ones are something else.
     #[must_use]
     pub fn measured() -> Self {
-        // Written once, so that its pages are there.
-        let mut memory = vec![1; MEASURED_ON_OCTETS];
-        Self(MEASURED_OCTETS.map(|octets| Store::measure(octets, &mut memory, MEASURING)))
+        let (from, mut to) = (touched(MEASURED_FROM_OCTETS), touched(MEASURED_ON_OCTETS));
+        Self(MEASURED_OCTETS.map(|octets| Store::measure(octets, &from, &mut to, MEASURING)))
     }
 
     /// The way for pieces of `octets`: that of the nearest length.
@@ -38,6 +42,20 @@ impl StoreChoice {
         let measured = MEASURED_OCTETS.iter().zip(self.0);
         measured.min_by_key(|(measured, _)| measured.abs_diff(octets)).map_or(Store::Cached, |(_, store)| store)
     }
+}
+
+/// Memory whose pages are there, large ones where the kernel joins them on request.
+fn touched(octets: usize) -> Vec<u8> {
+    let mut memory = Vec::with_capacity(octets);
+    let spare: &mut [MaybeUninit<u8>] = memory.spare_capacity_mut();
+    let skipped = spare.as_ptr().align_offset(PLAIN_PAGE_OCTETS as usize).min(spare.len());
+    let whole = (spare.len() - skipped) / PLAIN_PAGE_OCTETS as usize * PLAIN_PAGE_OCTETS as usize;
+    // SAFETY: whole pages of memory that is the vector's; which pages back them changes nothing that a program can see.
+    let _small_ones_will_do = unsafe {
+        rustix::mm::madvise(spare.as_mut_ptr().add(skipped).cast(), whole, rustix::mm::Advice::LinuxHugepage)
+    };
+    memory.resize(octets, 1);
+    memory
 }
 
 impl fmt::Display for StoreChoice {
