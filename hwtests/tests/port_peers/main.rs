@@ -1,6 +1,6 @@
 //! Strangers at a port of `flypackd`: Linux pings it, finds it and is found, sees it join and leave groups, receives what it
-//! sends; with a TAP, TCP reaches the rack's kernel by it; flows come and go beside others. Needs root, and a flypackd with
-//! its feature `dpdk`.
+//! sends; with a TAP, TCP and UDP reach the rack's kernel by it; flows come and go beside others. Needs root, and a
+//! flypackd with its feature `dpdk`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod coming;
@@ -8,6 +8,7 @@ mod groups;
 mod marks;
 mod neighbour;
 mod tcp;
+mod udp;
 mod vlan;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
