@@ -10,8 +10,10 @@ mod bench;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use alone::{alone, eal};
-use bench::{Bench, Make, buffers, octets, open, pattern, receive, send};
-use netio::{BURST, Burst, OwnedBytes, PLANNED_HEADER_OCTETS, Planned, TxFull, TxQueue};
+use bench::{Bench, Make, Tx, buffers, octets, open, pattern, receive, send};
+use dpdk::payload::Payload;
+use dpdk::tx::DpdkTxBuf;
+use netio::{BURST, Burst, OwnedBytes, PLANNED_HEADER_OCTETS, PathId, Planned, TxFull, TxQueue};
 
 /// Packet `number`, whose header is as long as it says.
 fn planned(number: u32, header_octets: u8) -> Planned {
@@ -69,42 +71,54 @@ fn an_iterator_that_unwinds_takes_nothing_with_it() {
     });
 }
 
+/// Makes packets that are alike until something keeps it from that: all of them, in bursts, and what it was.
+fn all_that_can_be(tx: &mut Tx, path: PathId, payload: &Payload<OwnedBytes>) -> (Vec<Burst<DpdkTxBuf>>, TxFull) {
+    let mut bursts = Vec::new();
+    loop {
+        let mut burst = Burst::new();
+        let alike = std::iter::repeat(Planned { start: 0, ..planned(7, 20) });
+        let outcome = tx.gather_burst(path, payload, alike, &mut burst);
+        let is_full = burst.is_full();
+        bursts.push(burst);
+        match outcome {
+            Ok(()) => assert!(is_full, "there were more packets to make"),
+            Err(full) => return (bursts, full),
+        }
+    }
+}
+
 #[test]
 fn a_run_ends_where_buffers_do_and_goes_on_when_they_are_back() {
     alone("a_run_ends_where_buffers_do_and_goes_on_when_they_are_back", || {
         let eal = eal(64);
-        let (mut bench, mut tx, mut rx) = Bench::open::<OwnedBytes>(&eal, Make::default());
-        let path = open(&mut bench, &mut tx);
-        let most = bench.references.capacity().min(bench.headers.capacity());
-        let lease = OwnedBytes::new(pattern(100));
-        let watch = lease.watch();
-        let payload = tx.attach(lease, 3 * most).unwrap();
-        let alike = || std::iter::repeat(Planned { start: 0, ..planned(7, 20) });
-        let (mut held, mut made) = (Vec::new(), 0);
-        loop {
-            let mut burst = Burst::new();
-            let outcome = tx.gather_burst(path, &payload, alike(), &mut burst);
-            made += burst.len() as u32;
-            held.push(burst);
-            if let Err(full) = outcome {
-                assert_eq!(full, TxFull::Buffers);
-                break;
+        // Whichever buffers are the fewer.
+        for pools in [[511, 2_047], [2_047, 511]] {
+            let (mut bench, mut tx, mut rx) = Bench::open_with(&eal, Make::default(), pools);
+            let path = open(&mut bench, &mut tx);
+            let most = bench.references.capacity().min(bench.headers.capacity());
+            let lease = OwnedBytes::new(pattern(100));
+            let watch = lease.watch();
+            let payload = tx.attach(lease, 3 * most).unwrap();
+            for round in 1..=2 {
+                let (bursts, full) = all_that_can_be(&mut tx, path, &payload);
+                assert_eq!((full, bench.counters.tx.no_mbufs.value()), (TxFull::Buffers, round), "{pools:?}");
+                let made: usize = bursts.iter().map(Burst::len).sum();
+                assert_eq!((made as u32, payload.ungathered()), (most, (3 - round as u32) * most), "{pools:?}");
+                let mut all: Vec<usize> = bursts.iter().flatten().flat_map(buffers).collect();
+                all.sort_unstable();
+                assert!(all.len() == 2 * made && all.windows(2).all(|pair| pair[0] != pair[1]), "no buffer twice");
+                assert!(watch.is_held());
             }
+            let mut burst = all_that_can_be(&mut tx, path, &payload).0.swap_remove(0);
+            send(&mut tx, &mut burst);
+            let received = receive(&mut rx);
+            assert!(received.iter().all(|packet| octets(packet) == [&[7; 20][..], &pattern(100)].concat()));
+            assert_eq!(received.len(), BURST);
+            drop((received, payload));
+            tx.reap();
+            assert!(!watch.is_held());
+            drop(tx);
+            assert_eq!(bench.buffers_out(), 0, "every buffer came back");
         }
-        // A pool gives a burst or one buffer, so some may be left of the other kind.
-        assert!(made <= most && made + BURST as u32 >= most, "{made} of {most}");
-        assert_eq!(payload.ungathered(), 3 * most - made);
-        held.clear();
-        tx.reap();
-        let mut burst = Burst::new();
-        tx.gather_burst(path, &payload, alike(), &mut burst).unwrap();
-        assert_eq!(burst.len(), BURST);
-        send(&mut tx, &mut burst);
-        assert_eq!(receive(&mut rx).len(), BURST);
-        drop(payload);
-        tx.reap();
-        assert!(!watch.is_held());
-        drop(tx);
-        assert_eq!(bench.buffers_out(), 0, "every buffer came back");
     });
 }

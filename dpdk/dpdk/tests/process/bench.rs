@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dpdk::capabilities::Capabilities;
 use dpdk::counters::PortCounters;
 use dpdk::eal::Eal;
-use dpdk::mempool::Mempool;
+use dpdk::mempool::{Mempool, MempoolConfig};
 use dpdk::port::{Port, PortConfig, PortQueues, Reception, Started};
 use dpdk::references::References;
 use dpdk::rx::DpdkRx;
@@ -103,14 +103,30 @@ impl Bench {
 
     /// As [`Self::raw`], with both queues.
     pub(crate) fn open<L: StableBytes>(eal: &Eal, make: Make) -> (Self, DpdkTx<L>, DpdkRx<ManualClock>) {
-        let (bench, Raw { queues, pools, rx_end, tx_end }) = Self::raw(eal, make);
-        let config = DpdkTxConfig { payloads: make.payloads, reads: make.reads, ..DpdkTxConfig::default() };
-        let (station, counters) = (bench.station.clone(), Arc::clone(&bench.counters));
-        let tx = DpdkTx::new(queues.tx, station, &bench.capabilities, pools, tx_end, counters, config);
-        let counters = Arc::clone(&bench.counters);
-        let clock = ManualClock::default();
-        let rx = DpdkRx::new(queues.rx, &bench.station, &bench.capabilities, rx_end, counters, clock);
+        let (bench, raw) = Self::raw(eal, make);
+        let (tx, rx) = bench.queues(raw, make);
         (bench, tx, rx)
+    }
+
+    /// As [`Self::open`], with so many header buffers and so many references.
+    pub(crate) fn open_with(eal: &Eal, make: Make, [headers, references]: [u32; 2]) -> (Self, Tx, Rx) {
+        let (mut bench, mut raw) = Self::raw(eal, make);
+        let of = |pool: &Mempool, mbufs| MempoolConfig { mbufs, ..*pool.config() };
+        raw.pools.headers = Mempool::create(eal, &of(&bench.headers, headers)).unwrap();
+        raw.pools.references = References::create(eal, &of(&bench.references, references)).unwrap();
+        (bench.headers, bench.references) = (raw.pools.headers.clone(), raw.pools.references.pool().clone());
+        let (tx, rx) = bench.queues(raw, make);
+        (bench, tx, rx)
+    }
+
+    fn queues<L: StableBytes>(&self, raw: Raw, make: Make) -> (DpdkTx<L>, DpdkRx<ManualClock>) {
+        let Raw { queues, pools, rx_end, tx_end } = raw;
+        let config = DpdkTxConfig { payloads: make.payloads, reads: make.reads, ..DpdkTxConfig::default() };
+        let counters = || Arc::clone(&self.counters);
+        let (station, clock) = (self.station.clone(), ManualClock::default());
+        let tx = DpdkTx::new(queues.tx, station, &self.capabilities, pools, tx_end, counters(), config);
+        let rx = DpdkRx::new(queues.rx, &self.station, &self.capabilities, rx_end, counters(), clock);
+        (tx, rx)
     }
 
     /// A path to a group, which is media here.
