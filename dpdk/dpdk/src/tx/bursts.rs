@@ -105,7 +105,7 @@ impl<L: StableBytes, C: Clock> DpdkTx<L, C> {
         while !out.is_full() {
             let way = self.ways.known_mut(path).filter(|(link, _)| self.buffers.takes_runs(&link.template));
             let left = match way.zip(linear) {
-                Some((way, linear)) => self.buffers.gather_run(way, path, (payload, &linear), &mut packets, out),
+                Some((way, linear)) => self.buffers.gather_run_wide(way, path, (payload, &linear), &mut packets, out),
                 None => packets.next(),
             };
             let Some(packet) = left else { break };
@@ -126,9 +126,41 @@ impl Buffers {
         self.has_header_room && self.gathers && template.is_ipv4() && template.octets() <= FRONT_OCTETS
     }
 
+    /// As [`Self::gather_run`], by the wide registers of the processor where it has them: what it does is copying.
+    #[inline]
+    fn gather_run_wide<L>(
+        &mut self,
+        way: (&mut Link, MacAddr),
+        path: PathId,
+        payload: (&Payload<L>, &Linear),
+        packets: &mut impl Iterator<Item = Planned>,
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Option<Planned> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("movbe") {
+            // SAFETY: the processor has the instructions.
+            return unsafe { self.gather_run_avx2(way, path, payload, packets, out) };
+        }
+        self.gather_run(way, path, payload, packets, out)
+    }
+
+    /// As [`Self::gather_run`].
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,movbe")]
+    fn gather_run_avx2<L>(
+        &mut self,
+        way: (&mut Link, MacAddr),
+        path: PathId,
+        payload: (&Payload<L>, &Linear),
+        packets: &mut impl Iterator<Item = Planned>,
+        out: &mut Burst<DpdkTxBuf>,
+    ) -> Option<Planned> {
+        self.gather_run(way, path, payload, packets, out)
+    }
+
     /// Makes packets as far as `packets` has them, `out` has room, buffers are there and the payload has claims. Returns the first
     /// that cannot be made by this way, or `None` when there is no more. [`Self::takes_runs`] was asked.
-    #[inline]
+    #[inline(always)]
     fn gather_run<L>(
         &mut self,
         (link, mac): (&mut Link, MacAddr),
