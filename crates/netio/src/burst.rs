@@ -50,17 +50,10 @@ impl<B> Burst<B> {
         self.packets.try_push(packet).map_err(CapacityError::element)
     }
 
-    /// Appends a packet to a burst that is not full, for who has looked at [`Self::room`]: it is written once, to where it
-    /// stays.
-    ///
-    /// # Panics
-    /// When the burst is full.
+    /// Where the packets lie, for backends that write them there.
     #[inline]
-    pub fn place(&mut self, packet: B) {
-        // Told before the packet is touched: what may be given back lies elsewhere first.
-        assert!(self.packets.len() < BURST, "no room in the burst");
-        let placed = self.packets.try_push(packet);
-        debug_assert!(placed.is_ok(), "there was room");
+    pub fn storage(&mut self) -> &mut ArrayVec<B, BURST> {
+        &mut self.packets
     }
 
     /// Takes the first `count` packets (all of them when there are fewer); the rest moves to the front and
@@ -129,13 +122,6 @@ mod tests {
         let mut burst = full();
         assert!(burst.is_full());
         assert_eq!(burst.push(99), Err(99));
-    }
-
-    #[test]
-    #[should_panic(expected = "no room")]
-    fn nothing_is_placed_into_a_full_burst() {
-        let mut burst = Burst::new();
-        (0..=BURST).for_each(|n| burst.place(n));
     }
 
     #[test]

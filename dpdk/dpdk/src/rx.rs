@@ -18,10 +18,11 @@ use media::{Clock, Tai};
 use netio::capture::CaptureEnd;
 use netio::exchange::RxEnd;
 use netio::injection::InjectionEnd;
-use netio::{Alarm, Burst, PacketMeta, RxCounters, RxQueue, TimeSource};
+use netio::{Alarm, Burst, RxCounters, RxQueue, TimeSource};
 
 use arrivals::Arrivals;
 pub use buf::DpdkBuf;
+use buf::First;
 pub(crate) use piece::Piece;
 use sort::Sorter;
 
@@ -196,17 +197,13 @@ impl<C: Clock> DpdkRx<C> {
         for mbuf in arrived.drain(..count) {
             frames += mbuf.octets() as u64;
             let Some(datagram) = sorter.media(&mbuf) else { continue };
-            let (source, destination) = (datagram.source, datagram.destination);
-            let (arrival, timed_by) = times.map_or((taken, TimeSource::Burst), |times| times.arrival(&mbuf));
-            let meta = PacketMeta { source, destination, arrival, timed_by };
-            let payload = datagram.payload();
+            let arrival = times.map_or((taken, TimeSource::Burst), |times| times.arrival(&mbuf));
             packets += 1;
-            octets += payload.len() as u64;
-            let packet = DpdkBuf::new(mbuf, payload.start, payload.len(), meta);
-            if packet.is_pulled_up() {
-                counters.rx.headers_pulled_up.add(1);
+            octets += u64::from(datagram.payload_octets());
+            match First::of(&mbuf, datagram).filter(|first| first.has_head(datagram.payload_octets())) {
+                Some(first) => DpdkBuf::place(burst, mbuf, first, datagram, arrival),
+                None => place_split(burst, DpdkBuf::split(mbuf, datagram, arrival), counters),
             }
-            burst.place(packet);
         }
         let copied = self.driver_copies * frames;
         totals.packets += packets;
@@ -216,6 +213,13 @@ impl<C: Clock> DpdkRx<C> {
         counters.rx.media_octets.add(octets);
         counters.rx.octets_copied_by_driver.add(copied);
     }
+}
+
+#[cold]
+fn place_split(burst: &mut Burst<DpdkBuf>, packet: DpdkBuf, counters: &PortCounters) {
+    counters.rx.headers_pulled_up.add(packet.is_pulled_up().into());
+    let fits = burst.push(packet).is_ok();
+    debug_assert!(fits, "the burst had room");
 }
 
 impl<C: Clock> RxQueue for DpdkRx<C> {

@@ -4,10 +4,13 @@ use std::cell::Cell;
 use std::fmt;
 use std::iter;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use netio::{PacketBuf, PacketMeta};
+use ip::frame::Datagram;
+use media::Tai;
+use netio::{Burst, PacketBuf, PacketMeta, TimeSource};
 
 use super::piece::{Piece, Pieces};
 use crate::mbuf::Mbuf;
@@ -39,8 +42,9 @@ pub struct DpdkBuf {
 /// Most references that are counted at a time; the count has 16 bits.
 const COUNTED_AT_ONCE_MAX: usize = 256;
 
+/// The first buffer that holds payload, and where.
 #[derive(Clone, Copy)]
-struct First {
+pub(super) struct First {
     buffer: NonNull<dpdk_sys::rte_mbuf>,
     start: *const u8,
     octets: u32,
@@ -50,21 +54,52 @@ struct First {
 unsafe impl Send for DpdkBuf {}
 
 impl DpdkBuf {
-    /// The datagram whose payload of `octets` begins at octet `start` of the frame. It lies within the frame.
+    /// Appends the `datagram` that `mbuf` holds: its payload lies within the frame, and its head in the first buffer, which is
+    /// [`First::of`] it. It is written once, to where it stays: what is moved waits for what was just written.
+    ///
+    /// # Panics
+    /// When the burst is full.
     #[inline]
-    pub(super) fn new(mbuf: Mbuf, start: usize, octets: usize, meta: PacketMeta) -> Self {
-        let first = match mbuf.head().get(start..) {
-            Some(rest) if !rest.is_empty() => {
-                First { buffer: mbuf.as_non_null(), start: rest.as_ptr(), octets: rest.len().min(octets) as u32 }
-            }
-            _ => First::behind(&mbuf, start, octets),
-        };
+    pub(super) fn place(
+        burst: &mut Burst<Self>,
+        mbuf: Mbuf,
+        first: First,
+        datagram: &Datagram,
+        (arrival, timed_by): (Tai, TimeSource),
+    ) {
+        let packets = burst.storage();
+        let at = packets.len();
+        assert!(at < packets.capacity(), "no room in the burst");
+        // SAFETY: there is room for another packet behind the last, of which every field is written before it counts.
+        unsafe {
+            let to = packets.as_mut_ptr().add(at);
+            (&raw mut (*to).meta.source).copy_from_nonoverlapping(&raw const datagram.source, 1);
+            (&raw mut (*to).meta.destination).copy_from_nonoverlapping(&raw const datagram.destination, 1);
+            (&raw mut (*to).meta.arrival).write(arrival);
+            (&raw mut (*to).meta.timed_by).write(timed_by);
+            (&raw mut (*to).mbuf).write(mbuf);
+            (&raw mut (*to).first).write(first);
+            (&raw mut (*to).octets).write(datagram.payload_octets().into());
+            (&raw mut (*to).pulled_up).write([0; _]);
+            (&raw mut (*to).pulled_up_octets).write(0);
+            (&raw mut (*to).shared_skip).write(Cell::new(None));
+            (&raw mut (*to).counted_at_once).write(Cell::new(1));
+            (&raw mut (*to).unused).write(Cell::new(0));
+            packets.set_len(at + 1);
+        }
+    }
+
+    /// A datagram whose payload begins in another buffer than the first, or whose head goes on there.
+    #[cold]
+    pub(super) fn split(mbuf: Mbuf, datagram: &Datagram, (arrival, timed_by): (Tai, TimeSource)) -> Self {
+        let Range { start, end } = datagram.payload();
+        let octets = end - start;
+        let first = First::of(&mbuf, datagram).unwrap_or_else(|| First::behind(&mbuf, start, octets));
         let is_split = (first.octets as usize) < octets.min(HEAD_OCTETS);
         let (pulled_up, pulled_up_octets) = if is_split { pulled_up(&mbuf, start, octets) } else { ([0; _], 0) };
-        // Written once, to where it stays: what moves in between waits for what was just written.
         Self {
             mbuf,
-            meta,
+            meta: PacketMeta { source: datagram.source, destination: datagram.destination, arrival, timed_by },
             first,
             octets: octets as u32,
             pulled_up,
@@ -169,6 +204,20 @@ impl Drop for DpdkBuf {
 }
 
 impl First {
+    /// What the packet's first buffer holds of the payload, if there is any.
+    #[inline]
+    pub(super) fn of(mbuf: &Mbuf, datagram: &Datagram) -> Option<Self> {
+        let Range { start, end } = datagram.payload();
+        let rest = mbuf.head().get(start..).filter(|rest| !rest.is_empty())?;
+        Some(Self { buffer: mbuf.as_non_null(), start: rest.as_ptr(), octets: rest.len().min(end - start) as u32 })
+    }
+
+    /// Whether it holds the head of a payload of so many octets.
+    #[inline]
+    pub(super) fn has_head(&self, octets: u16) -> bool {
+        self.octets as usize >= usize::from(octets).min(HEAD_OCTETS)
+    }
+
     /// What lies in a buffer behind the first.
     #[cold]
     fn behind(mbuf: &Mbuf, start: usize, octets: usize) -> Self {
@@ -259,6 +308,6 @@ impl PacketBuf for DpdkBuf {
 
 impl fmt::Debug for DpdkBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DpdkBuf").field("meta", &self.meta).field("octets", &self.octets).finish_non_exhaustive()
+        f.debug_struct("DpdkBuf").field("meta", self.meta()).field("octets", &self.octets).finish_non_exhaustive()
     }
 }
