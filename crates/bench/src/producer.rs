@@ -74,7 +74,8 @@ struct OpenGrain {
 }
 
 impl Producer {
-    /// A source for a ring that nobody reads yet: lays the ground in all of its slots. The first grain is that of `now`.
+    /// A source for a ring that nobody reads yet: lays the ground in all of its slots. Its first grain is the one that is due when it
+    /// has its first turn, after that of `now`.
     ///
     /// # Errors
     /// When the ring refuses a grain.
@@ -157,10 +158,11 @@ impl Producer {
         }
     }
 
-    /// A source that was held up goes on with the grain that is due now, as a camera would.
+    /// A source that was held up goes on with the grain that is due now, as a camera would. What passed before its first one, while
+    /// the rings of others were made, is no part of the run.
     fn skip_what_has_passed(&mut self, now: Tai) {
         while now >= grain_start(self.next.next(), self.rate) {
-            self.counters.grains_skipped.add(1);
+            self.counters.grains_skipped.add(u64::from(self.number > 0));
             self.next = self.next.next();
         }
     }
