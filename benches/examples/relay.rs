@@ -31,8 +31,8 @@ use netio::{Burst, PacketBuf, Path, PathId, Relayed, RxQueue, TxQueue};
 use shm::GrainLease;
 use worker::run::{pin, usable_cores};
 use worker::{
-    Command, Core, Forwarder, ForwarderConfig, Input, InputKey, Leg, Mailbox, OutputIndex, ReceiverKey, Relay,
-    RelayConfig, Report, Rewrite, SenderCounters, SenderKey, Timestamps, Worker,
+    Command, Core, Forwarder, ForwarderConfig, Input, InputKey, Leg, Mailbox, OutputCounters, OutputIndex, ReceiverKey,
+    Relay, RelayConfig, Report, Rewrite, SenderCounters, SenderKey, Timestamps, Worker,
 };
 
 type Rx = DpdkRx<ManualClock>;
@@ -142,6 +142,7 @@ struct Served {
     stage: Stage,
     worker: Worker<Rx, Tx, ManualClock>,
     counters: Vec<Arc<SenderCounters>>,
+    output: Arc<OutputCounters>,
     sequence: u16,
     sent: u64,
 }
@@ -230,7 +231,8 @@ impl Served {
             ask(Command::AddForwarder(Box::new(forwarder)));
             ask(Command::Follow(SenderKey(n), Some(relay)));
         }
-        Self { stage, worker, counters, sequence: 0, sent: 0 }
+        let output = worker.output_counters().remove(0);
+        Self { stage, worker, counters, output, sequence: 0, sent: 0 }
     }
 
     fn rounds(&mut self, rounds: u32) {
@@ -241,6 +243,10 @@ impl Served {
             while self.counters.iter().any(|counters| counters.packets.value() < self.sent) {
                 self.served_turn();
             }
+        }
+        // What was made for a destination may wait for the queue still.
+        while self.output.packets.value() < self.sent * self.counters.len() as u64 {
+            self.served_turn();
         }
     }
 
