@@ -51,9 +51,11 @@ fn touched(octets: usize) -> Vec<u8> {
     let skipped = spare.as_ptr().align_offset(PLAIN_PAGE_OCTETS as usize).min(spare.len());
     let whole = (spare.len() - skipped) / PLAIN_PAGE_OCTETS as usize * PLAIN_PAGE_OCTETS as usize;
     // SAFETY: whole pages of memory that is the vector's; which pages back them changes nothing that a program can see.
-    let _small_ones_will_do = unsafe {
+    let advised = unsafe {
         rustix::mm::madvise(spare.as_mut_ptr().add(skipped).cast(), whole, rustix::mm::Advice::LinuxHugepage)
     };
+    // A kernel without such pages measures on small ones.
+    let _ = advised;
     memory.resize(octets, 1);
     memory
 }
